@@ -1,0 +1,105 @@
+/**
+ * One run: a fresh receiver, a fresh MTA with an empty queue, a fresh generator; some messages to warm up; then the
+ * workload. Every accepted message must have arrived once or more, else the run is a failure and yields no figures.
+ */
+import { execFileSync } from 'node:child_process';
+import { err, ok, type Result } from '../src/core/index.ts';
+import { Script, waitUntil } from './child.ts';
+import type { Contender, Place, Running } from './contender.ts';
+import type { GeneratorJobs, Injected } from './generator.ts';
+import { cpuSecondsOf, machineCpuSeconds, watchMemory } from './process-tree.ts';
+import type { Arrived, ReceiverJobs } from './receiver.ts';
+import type { Figures, Workload } from './workloads.ts';
+
+const START_DEADLINE_MS = 20_000;
+/** A run longer than that has failed; the slowest known takes a tenth of it. */
+const RUN_DEADLINE_MS = 600_000;
+
+interface Stage {
+  readonly workload: Workload;
+  readonly mta: Running;
+  readonly generator: Script<GeneratorJobs>;
+  readonly receiver: Script<ReceiverJobs>;
+}
+
+/** The error is one sentence. */
+export async function runOnce(
+  contender: Contender,
+  workload: Workload,
+  place: Omit<Place, 'receiverPort'>,
+): Promise<Result<Figures, string>> {
+  const running: { stop(): Promise<void> }[] = [];
+  const started = <T extends { stop(): Promise<void> }>(part: T): T => {
+    running.unshift(part);
+    return part;
+  };
+  try {
+    const receiver = started(new Script<ReceiverJobs>(new URL('./receiver.ts', import.meta.url)));
+    const { port: receiverPort } = await receiver.ask('listen', {}, START_DEADLINE_MS);
+    const mta = started(await contender.start({ ...place, receiverPort }));
+    const generator = started(new Script<GeneratorJobs>(new URL('./generator.ts', import.meta.url)));
+    return await measure({ workload, mta, generator, receiver });
+  } catch (error) {
+    return err((error as Error).message);
+  } finally {
+    for (const part of running) await part.stop();
+  }
+}
+
+async function measure(stage: Stage): Promise<Result<Figures, string>> {
+  const { workload, mta, generator, receiver } = stage;
+  const warm = await send(stage, workload.warmUp, 0);
+  if (!warm.ok) return warm;
+  // What earlier runs have left unwritten would be written during this one.
+  execFileSync('sync');
+  const own = [generator.pid, receiver.pid];
+  const cpuNow = (): [number, number, number] => [
+    cpuSecondsOf(mta.pids),
+    cpuSecondsOf(own),
+    machineCpuSeconds(),
+  ];
+  const before = cpuNow();
+  const endWatch = watchMemory(mta.pids);
+  const sent = await send(stage, workload.count, workload.warmUp);
+  const { rssBytes, rssAnonBytes } = endWatch();
+  if (!sent.ok) return sent;
+  const { injected, arrived } = sent.value;
+  const [cpu, harness, machine] = cpuNow().map((now, i) => ((now - before[i]!) * 1000) / workload.count);
+  return ok({
+    acceptedPerSecond: injected.accepted / injected.seconds,
+    deliveredPerSecond: (workload.count * 1000) / (arrived.lastAtMs - injected.firstAtMs),
+    cpuPer1000: cpu!,
+    peakRssBytes: rssBytes,
+    peakRssAnonBytes: rssAnonBytes,
+    acceptP50Ms: injected.p50Ms,
+    acceptP99Ms: injected.p99Ms,
+    duplicates: arrived.duplicates,
+    sessions: arrived.sessionsMax,
+    harnessCpuPer1000: harness!,
+    otherCpuPer1000: Math.max(0, machine! - cpu! - harness!),
+  });
+}
+
+/** Sends messages through and waits until all have arrived and the MTA has noted it. */
+async function send(
+  { workload, mta, generator, receiver }: Stage,
+  count: number,
+  firstIndex: number,
+): Promise<Result<{ injected: Injected; arrived: Arrived }, string>> {
+  const load = { workload, count, firstIndex };
+  const injected =
+    workload.injection === 'smtp'
+      ? await generator.ask('smtp', { ...load, port: mta.smtpPort }, RUN_DEADLINE_MS)
+      : await generator.ask('campaign', { ...load, socket: mta.controlSocket! }, RUN_DEADLINE_MS);
+  if (injected.accepted !== count)
+    return err(`${injected.accepted} of ${count} accepted: ${injected.firstRefusal ?? 'no refusal'}`);
+  const wanted = { messages: firstIndex + count, deadlineMs: RUN_DEADLINE_MS };
+  const arrived = await receiver.ask('until', wanted, RUN_DEADLINE_MS + START_DEADLINE_MS);
+  if (arrived.messages - arrived.duplicates < wanted.messages)
+    return err(`${arrived.messages - arrived.duplicates} of ${wanted.messages} arrived`);
+  if (workload.dkim && !arrived.signed) return err('the messages are not signed');
+  await waitUntil(async () => (await mta.queued()) === 0, 'the queue does not get empty', {
+    deadlineMs: RUN_DEADLINE_MS,
+  });
+  return ok({ injected, arrived });
+}

@@ -1,0 +1,100 @@
+/** Postrider under test: the built program with two nodes, durable acceptance, and one route for all mail. */
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { version } from '../src/cli/version.ts';
+import { startProgram, stopProgram, waitUntilReady } from './child.ts';
+import { type Contender, freePort, greets, type Place, type Running } from './contender.ts';
+import { FROM_DOMAIN } from './workloads.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PROGRAM = join(ROOT, 'bin/postrider.mjs');
+const STATUS_DEADLINE_MS = 5_000;
+const NODES = ['127.0.0.1', '127.0.0.2'];
+
+/** `nodeSwitches` are for Node.js itself. */
+export const postrider = (nodeSwitches: readonly string[]): Contender => ({
+  name: 'postrider',
+  version: `${version}${commit()}`,
+  cannot: () => undefined,
+  start: (place) => start(place, nodeSwitches),
+});
+
+/** ` (abc1234)`, with a mark when files differ from it; empty outside a checkout. */
+function commit(): string {
+  try {
+    const git = (...args: string[]): string =>
+      execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const changed = git('status', '--porcelain', '--', 'src') === '' ? '' : ', src changed';
+    return ` (${git('rev-parse', '--short', 'HEAD')}${changed})`;
+  } catch {
+    return '';
+  }
+}
+
+async function start(place: Place, nodeSwitches: readonly string[]): Promise<Running> {
+  const { dir } = place;
+  const [smtpPort, statusPort] = [await freePort(), await freePort()];
+  const controlSocket = join(dir, 'control.sock');
+  const config = join(dir, 'postrider.yaml');
+  writeFileSync(join(dir, 'secret'), `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+  if (place.dkimKey !== undefined) writeFileSync(join(dir, 'dkim.pem'), place.dkimKey, { mode: 0o600 });
+  // JSON is YAML.
+  writeFileSync(
+    config,
+    JSON.stringify(configuration(place, { smtpPort, statusPort, controlSocket }), null, 2),
+  );
+  const log = join(dir, 'log');
+  const child = startProgram(process.execPath, [...nodeSwitches, PROGRAM, 'serve', '-c', config], log);
+  await waitUntilReady(child, () => greets(smtpPort), log);
+  const queued = (): Promise<number> => queuedOf(controlSocket);
+  return { smtpPort, controlSocket, pids: [child.pid!], queued, stop: () => stopProgram(child) };
+}
+
+function configuration(
+  { dir, receiverPort, dkimKey }: Place,
+  own: { readonly smtpPort: number; readonly statusPort: number; readonly controlSocket: string },
+): object {
+  const dkim = { domain: FROM_DOMAIN, selector: 's1', key_file: join(dir, 'dkim.pem') };
+  return {
+    hostname: 'mta.bench.test',
+    data_dir: join(dir, 'data'),
+    durability: 'sync',
+    secret_file: join(dir, 'secret'),
+    control: { socket: own.controlSocket },
+    status: { listen: `127.0.0.1:${own.statusPort}` },
+    smtp: { listen: [`127.0.0.1:${own.smtpPort}`], relay_from: ['127.0.0.0/8'] },
+    routes: [{ domain: '*', hosts: [`127.0.0.1:${receiverPort}`], tls: 'none' }],
+    nodes: NODES.map((address, i) => ({ name: `n${i + 1}`, address, hostname: `n${i + 1}.bench.test` })),
+    strategies: [{ name: 'unlimited', concurrent_connections: 50, messages_per_connection: 1000 }],
+    senders: [
+      {
+        name: 'main',
+        nodes: NODES.map((_, i) => ({ node: `n${i + 1}`, weight: 1 })),
+        strategies: { default: 'unlimited' },
+        return_path_domain: 'bounce.bench.test',
+        dkim: dkimKey === undefined ? [] : [dkim],
+      },
+    ],
+    virtual_senders: [
+      { name: 'main', rules: [{ when: 'default', senders: [{ sender: 'main', percent: 100 }] }] },
+    ],
+  };
+}
+
+/** Deliveries that the store still has. */
+async function queuedOf(socketPath: string): Promise<number> {
+  const body = await new Promise<string>((resolve, reject) => {
+    const get = request({ socketPath, path: '/v1/status', timeout: STATUS_DEADLINE_MS }, (response) => {
+      text(response).then(resolve, reject);
+    });
+    get.on('timeout', () => get.destroy(new Error('no answer')));
+    get.on('error', (error) => reject(new Error(`GET /v1/status: ${error.message}`)));
+    get.end();
+  });
+  return (JSON.parse(body) as { readonly counters: { readonly queued: number } }).counters.queued;
+}

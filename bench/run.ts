@@ -1,0 +1,170 @@
+/**
+ * `npm run bench`: measures Postrider, beside Postfix where that is installed, in interleaved rounds. Exit status: 0
+ * when every run yielded figures, 1 when one failed, 2 for usage. Starts nothing outside of 127.0.0.0/8, writes to a
+ * temporary directory and, with `--write`, to RESULTS.md.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import type { Contender } from './contender.ts';
+import { describeMachine } from './machine.ts';
+import { runOnce } from './measure.ts';
+import { runMicro } from './micro/index.ts';
+import { findPostfix } from './postfix.ts';
+import { postrider } from './postrider.ts';
+import { formatOutcome, type Outcome, resultsPage, type Run } from './report.ts';
+import { QUICK, type Workload, WORKLOADS } from './workloads.ts';
+
+interface Options {
+  readonly quick?: true;
+  readonly runs: number;
+  readonly only?: readonly string[];
+  readonly json?: true;
+  readonly peers: boolean;
+  readonly write?: true;
+  readonly keep?: true;
+  readonly cpuProf?: true;
+  readonly dir: string;
+}
+
+interface Plan {
+  readonly contenders: readonly Contender[];
+  readonly workloads: readonly Workload[];
+  readonly rounds: number;
+  readonly dir: string;
+  readonly keep: boolean;
+  readonly dkimKey: string;
+  readonly say: (text: string) => void;
+}
+
+const RESULTS = fileURLToPath(new URL('./RESULTS.md', import.meta.url));
+
+const program = new Command('bench')
+  .description('measure Postrider, and Postfix beside it')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .option('--quick', `${QUICK.count} messages, one run: a look, not a measurement`)
+  .option('--runs <n>', 'rounds; the medians are reported', rounds, 3)
+  .option('--only <list>', 'workloads: w1,w2,w3', workloadNames)
+  .option('--no-peers', 'Postrider alone')
+  .option('--json', 'print the figures of every run as JSON')
+  .option('--write', 'write RESULTS.md')
+  .option('--keep', 'keep queues and logs')
+  .option('--cpu-prof', 'a CPU profile of each run of Postrider, in the current directory')
+  .option('--dir <directory>', 'where the queues are made; not on a tmpfs', tmpdir())
+  .action(run);
+program
+  .command('micro')
+  .description('the parts on the hot path, each beside the limit it cannot beat')
+  .argument('[part...]', 'names of parts, such as dkim (default: all)')
+  .action(runMicro);
+
+function rounds(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a whole number from 1.');
+  return value;
+}
+
+function workloadNames(text: string): string[] {
+  const names = text.split(',');
+  if (!names.every((name) => WORKLOADS.some((workload) => workload.name === name)))
+    throw new InvalidArgumentError('expected some of w1,w2,w3.');
+  return names;
+}
+
+async function run(options: Options, command: Command): Promise<void> {
+  if (!existsSync(new URL('../dist/cli/main.js', import.meta.url)))
+    command.error('error: postrider is not built; run it as npm run bench', { exitCode: 2 });
+  const dir = mkdtempSync(join(options.dir, 'postrider-bench-'));
+  process.on('exit', () => {
+    if (!options.keep) rmSync(dir, { recursive: true, force: true });
+  });
+  chmodSync(dir, 0o755); // Postfix runs under several users
+  const machine = describeMachine(dir);
+  const own = postrider(options.cpuProf ? ['--cpu-prof', '--cpu-prof-interval=500'] : []);
+  const { contenders, notes } = options.peers ? withPeers(own) : { contenders: [own], notes: [] };
+  if (machine.fileSystem === 'tmpfs')
+    notes.push(`durability: ${options.dir} is a tmpfs, syncing costs nothing there`);
+  const measured = await measureAll({
+    contenders,
+    dir,
+    workloads: chosen(options),
+    rounds: options.quick ? 1 : options.runs,
+    keep: options.keep === true,
+    dkimKey: generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    }).privateKey,
+    say: (text) => void process.stderr.write(`${text}\n`),
+  });
+  report(options, {
+    command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
+      ' ',
+    ),
+    date: new Date().toISOString(),
+    machine,
+    versions: Object.fromEntries(contenders.map(({ name, version }) => [name, version])),
+    ...measured,
+    notes: [...notes, ...measured.notes],
+  });
+}
+
+function withPeers(own: Contender): { contenders: Contender[]; notes: string[] } {
+  const postfix = findPostfix();
+  return typeof postfix === 'string'
+    ? { contenders: [own], notes: [`Postfix: ${postfix}`] }
+    : { contenders: [postfix, own], notes: [] };
+}
+
+const chosen = ({ only, quick }: Options): Workload[] =>
+  WORKLOADS.filter(({ name }) => only?.includes(name) ?? true).map((workload) =>
+    quick ? { ...workload, ...QUICK } : workload,
+  );
+
+/** ABAB: what drifts on the machine meets all contenders alike. */
+async function measureAll(plan: Plan): Promise<Pick<Outcome, 'runs' | 'notes' | 'failures'>> {
+  const runs: Run[] = [];
+  const [notes, failures]: string[][] = [[], []];
+  for (const workload of plan.workloads) {
+    const able = plan.contenders.filter((contender) => contender.cannot(workload) === undefined);
+    for (const contender of plan.contenders)
+      if (!able.includes(contender))
+        notes!.push(`${contender.name} in ${workload.name.toUpperCase()}: ${contender.cannot(workload)}`);
+    for (let round = 1; round <= plan.rounds; round++)
+      for (const contender of able) {
+        const label = `${workload.name} round ${round} ${contender.name}`;
+        const figures = await inDirectory(plan, label, (dir) =>
+          runOnce(contender, workload, { dir, dkimKey: workload.dkim ? plan.dkimKey : undefined }),
+        );
+        if (figures.ok) runs.push({ workload, contender: contender.name, round, figures: figures.value });
+        else failures!.push(`${label}: ${figures.error}`);
+        plan.say(`${label}: ${figures.ok ? briefly(figures.value) : figures.error}`);
+      }
+  }
+  return { runs, notes: notes!, failures: failures! };
+}
+
+const briefly = ({ deliveredPerSecond, cpuPer1000 }: Run['figures']): string =>
+  `${Math.round(deliveredPerSecond)} delivered/s, ${cpuPer1000.toFixed(3)} CPU s per 1,000`;
+
+async function inDirectory<T>(plan: Plan, label: string, work: (dir: string) => Promise<T>): Promise<T> {
+  const dir = join(plan.dir, label.replaceAll(' ', '-'));
+  mkdirSync(dir);
+  const result = await work(dir);
+  if (!plan.keep) rmSync(dir, { recursive: true, force: true });
+  return result;
+}
+
+function report(options: Options, outcome: Outcome): void {
+  console.log(options.json ? JSON.stringify(outcome, null, 2) : formatOutcome(outcome));
+  if (options.write && outcome.failures.length === 0) writeFileSync(RESULTS, resultsPage(outcome));
+  process.exitCode = outcome.failures.length === 0 ? 0 : 1;
+}
+
+process.on('SIGINT', () => process.exit(130)); // what runs is ended by the exit handler of child.ts
+process.on('SIGTERM', () => process.exit(143));
+await program.parseAsync();

@@ -1,0 +1,21 @@
+/**
+ * Writes the files in config/ that are made from the schema. With --check it writes nothing and exits 1, naming each
+ * file that differs from what is committed.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { generatedFiles } from '../src/config/index.ts';
+
+const directory = join(import.meta.dirname, '../config');
+const check = process.argv.includes('--check');
+let differing = 0;
+
+for (const [name, text] of Object.entries(generatedFiles())) {
+  const file = join(directory, name);
+  const present = await readFile(file, 'utf8').catch(() => undefined);
+  if (present === text) continue;
+  differing++;
+  if (!check) await writeFile(file, text);
+  console.log(`config/${name} ${check ? 'differs from the schema: run npm run generate' : 'written'}`);
+}
+if (check && differing > 0) process.exitCode = 1;

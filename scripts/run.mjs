@@ -1,0 +1,91 @@
+/**
+ * What `npm start`, `npm test` and the others run. Works on a machine with nothing but Node.js 20 and npm: installs the
+ * dependencies when they are missing or old, then does everything with the Node.js that came with them.
+ *   node scripts/run.mjs build | test | check | bench | generate | format | demo  [arguments]
+ * Exit status: 0 good, 1 the answer is no, 2 usage.
+ */
+import { existsSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { runChild } from '../bin/child.mjs';
+import { build, filesUnder } from './build.mjs';
+import { ensureDependencies } from './dependencies.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const node = join(root, 'node_modules/.bin/node');
+const tool = (path) => join(root, 'node_modules', path);
+const env = { ...process.env, PATH: [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter) };
+const run = (...args) => runChild(node, args, { cwd: root, env });
+
+/** Runs the steps in order until one fails; its status. */
+async function inOrder(...steps) {
+  for (const step of steps) {
+    const status = await step();
+    if (status !== 0) return status;
+  }
+  return 0;
+}
+
+const built = () => build(root, node);
+
+/** Arguments with a dash go to `node --test`; the others choose the files whose path contains one of them. */
+function runTests(args) {
+  const options = args.filter((arg) => arg.startsWith('-'));
+  const wanted = args.filter((arg) => !arg.startsWith('-')).map((arg) => arg.replace(/^\.\//, ''));
+  const files = filesUnder(join(root, 'test'))
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => join('test', path))
+    .filter((path) => wanted.length === 0 || wanted.some((part) => path.includes(part)));
+  if (files.length === 0) return usage(`no test file matches ${wanted.join(' ')}`);
+  return run('--test', '--test-concurrency=2', '--test-reporter=spec', ...options, ...files);
+}
+
+const CHECKS = {
+  types: () => run(tool('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'),
+  lint: () => run(tool('eslint/bin/eslint.js'), '.', '--max-warnings', '0'),
+  format: () => run(tool('prettier/bin/prettier.cjs'), '--check', '.'),
+  architecture: () => run('--test', '--test-reporter=spec', 'test/architecture.test.ts'),
+  generated: () => run('scripts/generate.ts', '--check'),
+};
+
+/** All checks are run, so that one look shows everything that is wrong. */
+async function check() {
+  const failed = [];
+  for (const [name, step] of Object.entries(CHECKS)) {
+    console.log(`== ${name}`);
+    if ((await step()) !== 0) failed.push(name);
+  }
+  console.log(failed.length === 0 ? 'all checks passed' : `failed: ${failed.join(', ')}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+function usage(problem) {
+  console.error(`${problem}\nusage: node scripts/run.mjs ${Object.keys(VERBS).join('|')} [arguments]`);
+  return 2;
+}
+
+const VERBS = {
+  build: () => built(),
+  test: (args) => inOrder(built, () => runTests(args)),
+  check: () => check(),
+  bench: (args) => inOrder(built, () => run('bench/run.ts', ...args)),
+  generate: (args) => run('scripts/generate.ts', ...args),
+  format: () => run(tool('prettier/bin/prettier.cjs'), '--write', '.'),
+  demo: (args) => inOrder(built, () => run('bin/postrider.mjs', 'demo', ...args)),
+};
+
+async function main([verb = '', ...args]) {
+  const step = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (!step) return usage(verb === '' ? 'what shall I run?' : `unknown: ${verb}`);
+  if (!existsSync(join(root, 'package-lock.json'))) return usage('package-lock.json is missing');
+  try {
+    await ensureDependencies(root);
+  } catch (error) {
+    console.error(`postrider: ${error.message}`);
+    return 1;
+  }
+  return step(args);
+}
+
+process.exitCode = await main(process.argv.slice(2));

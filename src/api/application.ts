@@ -1,0 +1,92 @@
+/**
+ * The HTTP application under both servers: how bodies are read, how errors are said. Every error that reaches the
+ * caller has the form of refused.ts; an unexpected one is logged with its stack and answered as `internal`.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import type { Log } from './dependencies.ts';
+import { readJson } from './json-body.ts';
+import { refuse, type Refused } from './refused.ts';
+import { answerUnknownRoutes } from './routes-known.ts';
+
+/** A connection on which nothing moves for this long is closed; followed streams have their heartbeat. */
+const IDLE_MS = 300_000;
+const SMALL_BODY_BYTES = 1024 * 1024;
+
+export interface ApplicationOptions {
+  readonly log: Log;
+  /** Most bytes that a JSON body of a route may have now; undefined: 1 MB. */
+  readonly bodyLimit?: (route: string) => number | undefined;
+}
+
+export function createApplication({ log, bodyLimit = () => undefined }: ApplicationOptions): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    connectionTimeout: IDLE_MS,
+    exposeHeadRoutes: false,
+    return503OnClosing: true,
+    clientErrorHandler: (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
+      else socket.destroy();
+    },
+  });
+  answerUnknownRoutes(app);
+  addParsers(app, bodyLimit);
+  app.setErrorHandler((error: FastifyError | Carried, request, reply) => {
+    const refused = error instanceof Carried ? error.refused : fromFramework(error);
+    if (refused.status >= 500)
+      log.error({ err: error, method: request.method, url: request.url }, 'a request failed unexpectedly');
+    return refuse(reply, refused);
+  });
+  return app;
+}
+
+/** Takes a refusal through the framework's parser, which only knows errors. */
+class Carried extends Error {
+  readonly refused: Refused;
+
+  constructor(refused: Refused) {
+    super(refused.message);
+    this.refused = refused;
+  }
+}
+
+function addParsers(app: FastifyInstance, limitOf: (route: string) => number | undefined): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    async (request: { routeOptions: { url?: string | undefined } }, body: Readable) => {
+      const json = await readJson(body, limitOf(request.routeOptions.url ?? '') ?? SMALL_BODY_BYTES);
+      if (!json.ok) throw new Carried(json.error);
+      return json.value;
+    },
+  );
+  // The route reads the stream itself.
+  app.addContentTypeParser('application/x-ndjson', (_request, body, done) => done(null, body));
+}
+
+function fromFramework(error: FastifyError): Refused {
+  const status = error.statusCode ?? 500;
+  if (status === 415) {
+    const message = 'send the body as content-type application/json (POST /v1/batches: application/x-ndjson)';
+    return { status, code: 'unsupported_media_type', message };
+  }
+  if (status === 413) return { status, code: 'too_large', message: error.message };
+  if (status >= 400 && status < 500) return { status: 400, code: 'invalid_request', message: error.message };
+  return { status: 500, code: 'internal', message: 'an unexpected error; the log has it' };
+}
+
+/** Refuses every request without the token. The comparison takes the same time wherever the first difference is. */
+export function requireToken(app: FastifyInstance, token: string): void {
+  const wanted = digest(token);
+  app.addHook('onRequest', async (request, reply) => {
+    const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+    if (given !== undefined && timingSafeEqual(digest(given), wanted)) return;
+    void reply.header('www-authenticate', 'Bearer');
+    const message = 'send the token of control.token_file as "Authorization: Bearer <token>"';
+    await refuse(reply, { status: 401, code: 'unauthorized', message });
+  });
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

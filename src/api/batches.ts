@@ -1,0 +1,164 @@
+/**
+ * `POST /v1/batches`: JSON lines in, JSON lines out. The head of the answer waits for the first commit, so a batch
+ * that cannot start is a plain 4xx or 503. After that a failure is a last line `{"error": ...}`; what was
+ * acknowledged stays. A broken connection ends the batch at what was committed.
+ */
+import type { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { err, ok, type Result } from '../core/index.ts';
+import type { Batch, BatchHeader } from '../mta/ingress/index.ts';
+import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { type InputLine, InputLines } from './input-lines.ts';
+import { parseJson } from './json-body.ts';
+import { contentOf, labelsOf, originOf } from './labels.ts';
+import { messageBodyLimit, orUnavailable } from './messages.ts';
+import { NdjsonStream } from './ndjson-stream.ts';
+import { errorBody, invalid, refuse, type Refused, tooLarge, unavailable } from './refused.ts';
+import { batchHeader } from './schemas.ts';
+import { checkRequest } from './shape.ts';
+
+/** Acknowledgements may pile up while the caller still sends; many callers read only when they have sent all. */
+const MAX_PENDING_BYTES = 1024 * 1024;
+/** curl -d takes the line ends out, and then all lines are one. */
+const FIRST_LINE = 'the first line (the header; with curl use --data-binary, not -d)';
+
+interface Opened {
+  readonly batch: Batch;
+  readonly input: InputLines;
+  /** Lines that came together with the header. */
+  readonly rest: readonly InputLine[];
+}
+
+export function addBatches(app: FastifyInstance, context: RouteContext): void {
+  app.post('/v1/batches', async (request, reply) => {
+    const type = request.headers['content-type'];
+    if (!type?.startsWith('application/x-ndjson')) return refuse(reply, unsupported(type));
+    const body = (request.body as Readable | undefined) ?? request.raw;
+    const opened = await open(context, body, request.socket.remoteAddress);
+    if (opened.ok) await run(context, opened.value, reply);
+    else refuse(reply, opened.error);
+    return reply;
+  });
+}
+
+const unsupported = (found: string | undefined): Refused => ({
+  status: 415,
+  code: 'unsupported_media_type',
+  message: `a batch is sent as application/x-ndjson, not as ${found ?? 'nothing'}`,
+});
+
+async function open(
+  { deps, closing }: RouteContext,
+  body: Readable,
+  peerAddress: string | undefined,
+): Promise<Result<Opened, Refused>> {
+  const headerLimit = messageBodyLimit(deps.maxMessageBytes);
+  const known: { header?: number } = {};
+  // Blank lines before the header count as lines, so the header is the first line that comes out.
+  const limitOf = (line: number): number => (line === (known.header ?? line) ? headerLimit : MAX_LINE_BYTES);
+  const input = new InputLines(body, limitOf, closing);
+  const arrival = await input.next();
+  if (arrival.kind === 'closing') return err(unavailable('the server is closing'));
+  if (arrival.kind !== 'lines')
+    return err(invalid([{ field: '', message: 'the batch is empty: the first line is its header' }]));
+  const [first, ...rest] = arrival.lines as [InputLine, ...InputLine[]];
+  known.header = first.number;
+  if (!first.bytes) return err(tooLarge(headerLimit));
+  const header = headerOf(deps, first.bytes, peerAddress);
+  if (!header.ok) return header;
+  const batch = await orUnavailable(deps, deps.injector.openBatch(header.value));
+  return batch.ok ? ok({ batch: batch.value, input, rest }) : batch;
+}
+
+function headerOf(
+  deps: ApiDependencies,
+  bytes: Buffer,
+  peerAddress: string | undefined,
+): Result<BatchHeader, Refused> {
+  const json = parseJson(bytes, FIRST_LINE);
+  if (!json.ok) return json;
+  const body = checkRequest(batchHeader, json.value);
+  if (!body.ok) return body;
+  const content = contentOf(body.value);
+  if (!content.ok) return err(invalid([content.error]));
+  const from = body.value.from ?? body.value.envelope?.from ?? '';
+  const labels = labelsOf(body.value, deps.clock.now());
+  return ok({ from, content: content.value, labels, origin: originOf(peerAddress) });
+}
+
+/** The answer, whose head is sent with its first line. */
+class BatchAnswer {
+  readonly #reply: FastifyReply;
+  #stream: NdjsonStream | undefined;
+
+  constructor(reply: FastifyReply) {
+    this.#reply = reply;
+  }
+
+  line(value: object): Promise<void> {
+    this.#stream ??= new NdjsonStream(this.#reply, MAX_PENDING_BYTES);
+    return this.#stream.line(value);
+  }
+
+  async end(last: Result<object, Refused>, through: number): Promise<void> {
+    if (!last.ok && !this.#stream) {
+      refuse(this.#reply, last.error);
+      return;
+    }
+    await this.line(last.ok ? last.value : { ...errorBody(last.error), acked_through: through });
+    this.#stream?.end();
+  }
+}
+
+async function run({ deps }: RouteContext, opened: Opened, reply: FastifyReply): Promise<void> {
+  const { batch } = opened;
+  const answer = new BatchAnswer(reply);
+  const chunks = new BatchChunks(
+    batch,
+    () => deps.clock.now(),
+    (ack) => answer.line(ack),
+  );
+  const ended = await feed(chunks, opened);
+  if (ended === 'end') await chunks.finish();
+  else await chunks.abandon();
+  const closed = await close(deps, batch);
+  if (chunks.failure) deps.log.error({ err: chunks.failure.error }, 'the store did not take a batch chunk');
+  if (ended === 'broken')
+    deps.log.warn({ message_id: batch.messageId, accepted: chunks.accepted }, 'a batch connection broke');
+  await answer.end(resultOf(chunks, { ended, closed, messageId: batch.messageId }), chunks.ackedThrough);
+}
+
+/** Passes on what arrives until it ends, breaks or the store refuses. */
+async function feed(chunks: BatchChunks, { input, rest }: Opened): Promise<'end' | 'broken' | 'closing'> {
+  await chunks.take(rest);
+  for (;;) {
+    if (chunks.failure) return 'closing';
+    const arrival = await input.next();
+    if (arrival.kind !== 'lines') return arrival.kind;
+    await chunks.take(arrival.lines);
+  }
+}
+
+async function close(deps: ApiDependencies, batch: Batch): Promise<boolean> {
+  try {
+    await batch.close();
+    return true;
+  } catch (error) {
+    deps.log.error({ err: error, message_id: batch.messageId }, 'a batch could not be closed');
+    return false;
+  }
+}
+
+function resultOf(
+  { accepted, rejected, failure }: BatchChunks,
+  {
+    ended,
+    closed,
+    messageId,
+  }: { readonly ended: string; readonly closed: boolean; readonly messageId: string },
+): Result<object, Refused> {
+  if (failure || !closed) return err(unavailable('the store does not take mail now'));
+  if (ended !== 'end') return err(unavailable('the server is closing'));
+  return ok({ done: true, message_id: messageId, accepted, rejected });
+}

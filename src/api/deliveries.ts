@@ -1,0 +1,171 @@
+/** What happened to a message and its deliveries, and why those that are queued wait. */
+import type { FastifyInstance } from 'fastify';
+import {
+  domainOf,
+  err,
+  type DeliveryId,
+  messageIdOf,
+  messageNumberOf,
+  ok,
+  parseDeliveryId,
+  type Result,
+} from '../core/index.ts';
+import {
+  type AttemptRecord,
+  deliveriesOf,
+  findDelivery,
+  type FinalRecord,
+  type FoundDelivery,
+  hasContent,
+  listDeliveries,
+  type MessageRecord,
+} from '../queue/index.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { answer, notFound, type Refused } from './refused.ts';
+import { deliveriesQuery, type DeliveriesQuery, deliveryPath, messagePath, messageQuery } from './schemas.ts';
+import { checkRequest } from './shape.ts';
+
+export interface LabelsView {
+  readonly virtual_sender?: string | undefined;
+  readonly campaign_id?: string | undefined;
+  readonly account_id?: string | undefined;
+  readonly group?: string | undefined;
+  readonly band: string;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export type AttemptView = Omit<AttemptRecord, 'at'> & { readonly at: string };
+export type FinalView = Omit<FinalRecord, 'at'> & { readonly at: string };
+
+export interface DeliveryView {
+  readonly id: string;
+  readonly message_id: string;
+  readonly recipient: string;
+  readonly state: string;
+  readonly labels: LabelsView;
+  readonly node: string;
+  readonly sender: string;
+  /** Absent while nobody has asked the DNS for the domain. */
+  readonly isp?: string | undefined;
+  readonly accepted_at: string;
+  readonly attempts: readonly AttemptView[];
+  readonly next_attempt?: string | undefined;
+  readonly expires: string;
+  readonly why_waiting?: string | undefined;
+  readonly possible_duplicate?: boolean | undefined;
+  readonly final?: FinalView | undefined;
+}
+
+export interface MessageView {
+  readonly message_id: string;
+  readonly from: string;
+  readonly bytes: number;
+  readonly kind: string;
+  readonly labels: LabelsView;
+  readonly accepted_at: string;
+  readonly content_kept: boolean;
+  readonly deliveries: readonly DeliveryView[];
+  /** There are more deliveries than were asked for. */
+  readonly more: boolean;
+}
+
+export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): void {
+  app.get('/v1/messages/:id', (request, reply) => {
+    const path = checkRequest(messagePath, request.params);
+    if (!path.ok) return answer(reply, path);
+    const query = checkRequest(messageQuery, request.query);
+    return answer(reply, query.ok ? messageView(deps, path.value.id, query.value.limit) : query);
+  });
+  app.get('/v1/deliveries/:id', (request, reply) => {
+    const path = checkRequest(deliveryPath, request.params);
+    return answer(reply, path.ok ? oneDelivery(deps, path.value.id) : path);
+  });
+  app.get('/v1/deliveries', (request, reply) => {
+    const query = checkRequest(deliveriesQuery, request.query);
+    return answer(reply, query.ok ? ok(list(deps, query.value)) : query);
+  });
+}
+
+function messageView(deps: ApiDependencies, id: string, limit: number): Result<MessageView, Refused> {
+  const number = messageNumberOf(id)!;
+  const found = deliveriesOf(deps.queue.state, number, limit + 1);
+  const [first] = found;
+  if (!first) return err(notFound(`no message ${id} is queued or in the history`));
+  const { message } = first;
+  return ok({
+    message_id: messageIdOf(number),
+    from: message.from,
+    bytes: message.bytes,
+    kind: message.kind,
+    labels: labelsView(message),
+    accepted_at: iso(message.createdAt),
+    content_kept: hasContent(deps.queue.state, number),
+    deliveries: found.slice(0, limit).map((delivery) => deliveryView(deps, delivery)),
+    more: found.length > limit,
+  });
+}
+
+function oneDelivery(deps: ApiDependencies, id: string): Result<DeliveryView, Refused> {
+  const { number, index } = parseDeliveryId(id)!;
+  const found = findDelivery(deps.queue.state, number, index);
+  return found
+    ? ok(deliveryView(deps, found))
+    : err(notFound(`no delivery ${id} is queued or in the history`));
+}
+
+function list(deps: ApiDependencies, query: DeliveriesQuery): object {
+  const { deliveries, next } = listDeliveries(deps.queue.state, {
+    recipient: query.recipient,
+    campaignId: query.campaign_id,
+    state: query.state,
+    after: query.cursor as DeliveryId | undefined,
+    limit: query.limit,
+  });
+  return { deliveries: deliveries.map((delivery) => deliveryView(deps, delivery)), next };
+}
+
+function deliveryView(deps: ApiDependencies, delivery: FoundDelivery): DeliveryView {
+  const { record, message, state } = delivery;
+  const queued = state === 'new' || state === 'retry';
+  return {
+    id: delivery.id,
+    message_id: messageIdOf(delivery.number),
+    recipient: record.recipient,
+    state,
+    labels: labelsView(message, record.metadata),
+    node: record.node,
+    sender: record.sender,
+    isp: deps.egress.ispOf(domainOf(record.recipient)),
+    accepted_at: iso(message.createdAt),
+    attempts: record.attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
+    next_attempt: queued ? iso(record.wakeAt) : undefined,
+    expires: iso(record.expiresAt),
+    why_waiting: queued ? whyWaiting(deps, delivery) : undefined,
+    possible_duplicate: record.possibleDuplicate,
+    final: record.final && { ...record.final, at: iso(record.final.at) },
+  };
+}
+
+/** A delivery that is not due waits for its time; one that is due waits for what its queue waits for. */
+function whyWaiting({ clock, egress }: ApiDependencies, { record }: FoundDelivery): string {
+  if (record.wakeAt > clock.now()) {
+    return record.attempts.length > 0
+      ? 'the interval of the retry rule is not over'
+      : 'it must not be sent before that time';
+  }
+  return egress.whyWaiting(record.node, domainOf(record.recipient)) ?? 'it is due and waits for its turn';
+}
+
+function labelsView(message: MessageRecord, own?: Readonly<Record<string, unknown>>): LabelsView {
+  const { virtualSender, campaignId, accountId, group, band, metadata } = message;
+  return {
+    virtual_sender: virtualSender,
+    campaign_id: campaignId,
+    account_id: accountId,
+    group,
+    band,
+    metadata: own ? { ...metadata, ...own } : metadata,
+  };
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,54 @@
+/** What the API needs from the rest of the program; the composition root puts it together. */
+import type { Clock, Result } from '../core/index.ts';
+import type { EgressView } from '../mta/egress/index.ts';
+import type { Injector } from '../mta/ingress/index.ts';
+import type { Durability, Queue } from '../queue/index.ts';
+import type { Metrics } from './metrics.ts';
+
+/** The part of a pino logger that is used here. */
+export interface Log {
+  info(details: object, text: string): void;
+  warn(details: object, text: string): void;
+  error(details: object, text: string): void;
+}
+
+export interface ServerStatus {
+  readonly version: string;
+  readonly hostname: string;
+  /** Wall time (ms) of the start. */
+  readonly started: number;
+  readonly durability: Durability;
+  readonly ready: boolean;
+  /** Why it is not ready, one sentence each. */
+  readonly notReady: readonly string[];
+  readonly dataDir: string;
+  readonly configFile: string;
+}
+
+export interface Reloaded {
+  readonly changed: readonly string[];
+  readonly needsRestart: readonly string[];
+}
+
+export interface ApiDependencies {
+  readonly queue: Queue;
+  readonly injector: Injector;
+  readonly egress: EgressView;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  status(): ServerStatus;
+  /** Reads the configuration again; the errors are lines as `check-config` prints them. */
+  reload(): Promise<Result<Reloaded, readonly string[]>>;
+  readonly log: Log;
+  /** Largest message that may be injected (read at each request); bodies get room for base64 on top. */
+  readonly maxMessageBytes: number;
+  /** Pause between the blank lines that keep a followed event stream alive. Default 15 s. */
+  readonly heartbeatMs?: number;
+}
+
+/** What the routes share. */
+export interface RouteContext {
+  readonly deps: ApiDependencies;
+  /** Aborts when the server closes: streams end. */
+  readonly closing: AbortSignal;
+}

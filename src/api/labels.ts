@@ -1,0 +1,47 @@
+/** From checked request fields to what the injector takes. */
+import { err, ok, type Result } from '../core/index.ts';
+import type { ContentParts, Labels, Origin } from '../mta/ingress/index.ts';
+import { parseTime } from '../mta/ingress/index.ts';
+import type { FieldProblem } from './refused.ts';
+import type { BatchHeaderBody, MessageBody } from './schemas.ts';
+
+const timeOf = (text: string | undefined, now: number): number | undefined =>
+  text === undefined ? undefined : parseTime(text, now);
+
+export function labelsOf(body: MessageBody | BatchHeaderBody, now: number): Labels {
+  return {
+    virtualSender: body.virtual_sender,
+    sender: body.sender,
+    campaignId: body.campaign_id,
+    accountId: body.account_id,
+    group: body.group,
+    band: body.band,
+    deadline: timeOf(body.deadline, now),
+    notBefore: timeOf(body.not_before, now),
+    expires: timeOf(body.expires, now),
+    metadata: body.metadata,
+  };
+}
+
+/** Callers on the socket have no address; those over TCP have. */
+export const originOf = (peerAddress: string | undefined): Origin => ({
+  protocol: 'HTTP',
+  helo: '',
+  peerAddress: peerAddress ?? 'local',
+});
+
+/** The message bytes, or the parts; exactly one of the fields is there (schemas.ts). */
+export function contentOf(body: MessageBody | BatchHeaderBody): Result<ContentParts | Buffer, FieldProblem> {
+  if (body.parts) return ok(body.parts);
+  const text = body.content ?? '';
+  if (body.content_encoding !== 'base64') return ok(Buffer.from(text, 'utf8'));
+  const bytes = decodeBase64(text);
+  return bytes ? ok(bytes) : err({ field: 'content', message: 'is not base64, as content_encoding says' });
+}
+
+/** Strict base64, line breaks allowed (RFC 4648 §3.3, RFC 2045 §6.8): Node skips what is foreign, so count. */
+function decodeBase64(text: string): Buffer | undefined {
+  const digits = text.replace(/[\r\n \t]+/g, '').replace(/={1,2}$/, '').length;
+  const bytes = Buffer.from(text, 'base64');
+  return digits % 4 !== 1 && bytes.length === Math.floor((digits * 3) / 4) ? bytes : undefined;
+}

@@ -1,0 +1,138 @@
+/** How the server is: nodes, status, and the reload of its configuration. */
+import type { FastifyInstance } from 'fastify';
+import { err, ok, type Result } from '../core/index.ts';
+import type { LaneStatus, NodeStatus } from '../mta/egress/index.ts';
+import type { Totals } from '../queue/index.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { queueTotals, type QueueTotals } from './queue-counts.ts';
+import { answer, type Refused } from './refused.ts';
+import { noBody, noQuery } from './schemas.ts';
+import { checkRequest } from './shape.ts';
+
+export interface ErrorView {
+  readonly at: string;
+  readonly text: string;
+}
+
+export interface LaneView {
+  readonly isp: string;
+  readonly key: string;
+  readonly strategy: string;
+  readonly sessions: number;
+  readonly max_sessions: number;
+  /** Null: no limit. */
+  readonly rate_per_second: number | null;
+  readonly in_flight: number;
+  readonly queues: number;
+  readonly waiting?: string | undefined;
+  readonly last_error?: ErrorView | undefined;
+}
+
+export interface NodeView {
+  readonly name: string;
+  readonly address: string;
+  readonly hostname: string;
+  readonly state: string;
+  readonly sessions: number;
+  readonly max_sessions: number;
+  readonly attempts: number;
+  readonly delivered: number;
+  readonly last_error?: ErrorView | undefined;
+  readonly lanes: readonly LaneView[];
+}
+
+export interface StatusView {
+  readonly version: string;
+  readonly hostname: string;
+  readonly up_since: string;
+  readonly uptime_seconds: number;
+  readonly durability: string;
+  readonly ready: boolean;
+  readonly not_ready: readonly string[];
+  readonly data_dir: string;
+  readonly config_file: string;
+  readonly counters: Totals & { readonly queued: number };
+  readonly queue: QueueTotals;
+  readonly nodes: readonly Pick<NodeView, 'name' | 'address' | 'state' | 'sessions' | 'max_sessions'>[];
+  readonly events: { readonly first_seq: number; readonly last_seq: number };
+}
+
+export interface ReloadView {
+  readonly changed: readonly string[];
+  readonly needs_restart: readonly string[];
+}
+
+export function addOverview(app: FastifyInstance, { deps }: RouteContext): void {
+  app.get('/v1/status', (request, reply) => {
+    const query = checkRequest(noQuery, request.query);
+    return answer(reply, query.ok ? ok(statusView(deps)) : query);
+  });
+  app.get('/v1/nodes', (request, reply) => {
+    const query = checkRequest(noQuery, request.query);
+    return answer(reply, query.ok ? ok({ nodes: deps.egress.nodes().map(nodeView) }) : query);
+  });
+  app.post('/v1/config/reload', async (request, reply) => {
+    const body = checkRequest(noBody, request.body);
+    return answer(reply, body.ok ? await reload(deps) : body);
+  });
+}
+
+function statusView(deps: ApiDependencies): StatusView {
+  const status = deps.status();
+  const { counters, journal } = deps.queue.state;
+  return {
+    version: status.version,
+    hostname: status.hostname,
+    up_since: new Date(status.started).toISOString(),
+    uptime_seconds: Math.max(0, Math.floor((deps.clock.now() - status.started) / 1000)),
+    durability: status.durability,
+    ready: status.ready,
+    not_ready: status.notReady,
+    data_dir: status.dataDir,
+    config_file: status.configFile,
+    counters: counters.sum(),
+    queue: queueTotals(deps),
+    nodes: deps.egress.nodes().map(({ name, address, state, sessions, maxSessions }) => ({
+      name,
+      address,
+      state,
+      sessions,
+      max_sessions: maxSessions,
+    })),
+    events: { first_seq: journal.first, last_seq: journal.last },
+  };
+}
+
+function nodeView({ maxSessions, lastError, lanes, ...node }: NodeStatus): NodeView {
+  return {
+    ...node,
+    max_sessions: maxSessions,
+    last_error: errorView(lastError),
+    lanes: lanes.map(laneView),
+  };
+}
+
+function laneView({ maxSessions, ratePerSecond, inFlight, lastError, ...lane }: LaneStatus): LaneView {
+  return {
+    ...lane,
+    max_sessions: maxSessions,
+    rate_per_second: ratePerSecond ?? null,
+    in_flight: inFlight,
+    last_error: errorView(lastError),
+  };
+}
+
+const errorView = (error: NodeStatus['lastError']): ErrorView | undefined =>
+  error && { at: new Date(error.at).toISOString(), text: error.text };
+
+async function reload(deps: ApiDependencies): Promise<Result<ReloadView, Refused>> {
+  const result = await deps.reload();
+  if (result.ok) return ok({ changed: result.value.changed, needs_restart: result.value.needsRestart });
+  const count = result.error.length === 1 ? '1 error' : `${result.error.length} errors`;
+  return err({
+    status: 422,
+    code: 'configuration',
+    message: `the configuration has ${count}; the running one stays`,
+    details: { problems: result.error },
+  });
+}

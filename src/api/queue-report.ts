@@ -1,0 +1,81 @@
+/** `GET /v1/queue`: what is queued, grouped as asked, and the conservation figures per campaign. */
+import type { FastifyInstance } from 'fastify';
+import { ok } from '../core/index.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import {
+  addRow,
+  ispLabel,
+  noCounts,
+  type QueueCounts,
+  type QueueTotals,
+  queueTotals,
+} from './queue-counts.ts';
+import { answer } from './refused.ts';
+import { type Group, noQuery, queueQuery } from './schemas.ts';
+import { checkRequest } from './shape.ts';
+
+export type QueueRow = QueueCounts & { readonly [group in Group]?: string };
+
+export interface QueueReport {
+  readonly rows: readonly QueueRow[];
+  /** Rows left out because of `limit`, the smallest ones. */
+  readonly more_rows: number;
+  readonly totals: QueueTotals;
+}
+
+export interface CampaignView {
+  readonly account_id: string;
+  readonly campaign_id: string;
+  readonly accepted: number;
+  readonly delivered: number;
+  readonly hard_bounced: number;
+  readonly undelivered: number;
+  readonly removed: number;
+  readonly soft_bounces: number;
+  readonly queued: number;
+}
+
+export function addQueueReport(app: FastifyInstance, { deps }: RouteContext): void {
+  app.get('/v1/queue', (request, reply) => {
+    const query = checkRequest(queueQuery, request.query);
+    return answer(reply, query.ok ? ok(report(deps, query.value.group_by, query.value.limit)) : query);
+  });
+  app.get('/v1/campaigns', (request, reply) => {
+    const query = checkRequest(noQuery, request.query);
+    return answer(reply, query.ok ? ok({ campaigns: campaigns(deps) }) : query);
+  });
+}
+
+function report(deps: ApiDependencies, groups: readonly Group[], limit: number): QueueReport {
+  const rows = new Map<string, QueueRow>();
+  for (const row of deps.queue.state.counters.rows()) {
+    const values = groups.map((group) => (group === 'isp' ? ispLabel(deps.egress, row.domain) : row[group]));
+    const key = values.join('\0');
+    let sum = rows.get(key);
+    if (!sum) {
+      sum = { ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])), ...noCounts() };
+      rows.set(key, sum);
+    }
+    addRow(sum, row);
+  }
+  const sorted = [...rows.values()].sort((a, b) => b.total - a.total);
+  return {
+    rows: sorted.slice(0, limit),
+    more_rows: Math.max(0, sorted.length - limit),
+    totals: queueTotals(deps),
+  };
+}
+
+function campaigns({ queue }: ApiDependencies): CampaignView[] {
+  const queued = new Map<string, number>();
+  for (const { account, campaign, new: fresh, retry } of queue.state.counters.rows()) {
+    const key = `${account}\0${campaign}`;
+    queued.set(key, (queued.get(key) ?? 0) + fresh + retry);
+  }
+  return [...queue.state.counters.totals()].map(({ account, campaign, ...totals }) => ({
+    account_id: account,
+    campaign_id: campaign,
+    ...totals,
+    queued: queued.get(`${account}\0${campaign}`) ?? 0,
+  }));
+}

@@ -1,0 +1,175 @@
+/**
+ * The requests of the API. These schemas check every body, query and batch line, and are the only source of their
+ * types. Times stay texts here and become numbers where the clock is known (`labelsOf`).
+ */
+import * as z from 'zod';
+import type { EventType } from '../core/index.ts';
+import type { DeliveryState } from '../queue/index.ts';
+import { address, deliveryId, label, messageId, metadata, record, time, wholeNumber } from './fields.ts';
+
+const MAX_RECIPIENTS = 10_000;
+
+const idempotencyKey = z
+  .string()
+  .refine(() => false, 'idempotency keys are not supported in this version: leave the field out')
+  .optional();
+
+const labels = {
+  virtual_sender: label.optional(),
+  sender: label.optional(),
+  campaign_id: label.optional(),
+  account_id: label.optional(),
+  group: label.optional(),
+  band: z.enum(['priority', 'geo', 'standard']).optional(),
+  deadline: time.optional(),
+  not_before: time.optional(),
+  expires: time.optional(),
+  metadata: metadata.optional(),
+  idempotency_key: idempotencyKey,
+};
+
+const attachment = z.strictObject({
+  filename: z.string().min(1).max(500),
+  content_type: z.string().min(1).max(500),
+  content: z.string(),
+  cid: z.string().max(500).optional(),
+});
+
+const parts = z.strictObject({
+  from: z.string(),
+  reply_to: z.string().optional(),
+  subject: z.string(),
+  html: z.string().optional(),
+  text: z.string().optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  attachments: z.array(attachment).max(100).optional(),
+});
+
+const content = {
+  content: z.string().optional(),
+  content_encoding: z.enum(['utf-8', 'base64']).optional(),
+  parts: parts.optional(),
+};
+
+interface ContentFields {
+  readonly content?: string | undefined;
+  readonly content_encoding?: string | undefined;
+  readonly parts?: object | undefined;
+  readonly virtual_sender?: string | undefined;
+  readonly sender?: string | undefined;
+}
+
+/** Rules between the fields of a message or a batch header. */
+function fitsTogether(value: ContentFields, context: z.core.$RefinementCtx): void {
+  const issue = (path: string, message: string): void =>
+    void context.addIssue({ code: 'custom', path: [path], message });
+  if (value.content === undefined && value.parts === undefined)
+    issue('content', 'is missing: give the message as content, or its parts');
+  if (value.content !== undefined && value.parts !== undefined)
+    issue('parts', 'give either content or parts, not both');
+  if (value.content_encoding !== undefined && value.content === undefined)
+    issue('content_encoding', 'belongs to content, and there is none');
+  if (value.sender !== undefined && value.virtual_sender !== undefined)
+    issue('sender', 'give either sender or virtual_sender, not both');
+}
+
+export const messageBody = z
+  .strictObject({
+    envelope: z.strictObject({
+      from: address,
+      to: z.array(address).min(1, 'needs a recipient').max(MAX_RECIPIENTS, `has more than ${MAX_RECIPIENTS}`),
+    }),
+    ...content,
+    ...labels,
+  })
+  .superRefine(fitsTogether);
+
+export const batchHeader = z
+  .strictObject({
+    envelope: z.strictObject({ from: address }).optional(),
+    from: address.optional(),
+    ...content,
+    ...labels,
+  })
+  .superRefine(fitsTogether)
+  .superRefine((value, context) => {
+    if ((value.envelope === undefined) === (value.from === undefined))
+      context.addIssue({ code: 'custom', path: ['from'], message: 'give either from or envelope.from' });
+  });
+
+export const batchLine = z.strictObject({
+  to: address,
+  vars: record.optional(),
+  metadata: metadata.optional(),
+  not_before: time.optional(),
+});
+
+/** The keys of a record that has to have all of them, so that a new one cannot be forgotten here. */
+const keysOf = <T extends string>(all: Readonly<Record<T, true>>): readonly [T, ...T[]] =>
+  Object.keys(all) as unknown as readonly [T, ...T[]];
+
+export const STATES = keysOf<DeliveryState>({
+  new: true,
+  proc: true,
+  retry: true,
+  delivered: true,
+  hard_bounce: true,
+  undelivered: true,
+});
+
+export const EVENT_TYPES = keysOf<EventType>({
+  accepted: true,
+  delivered: true,
+  soft_bounce: true,
+  hard_bounce: true,
+  undelivered: true,
+  moved: true,
+  node_state: true,
+  alert: true,
+  config: true,
+});
+
+export const GROUPS = ['account', 'campaign', 'isp', 'sender', 'node', 'domain'] as const;
+export type Group = (typeof GROUPS)[number];
+
+const listOf = <T extends string>(values: readonly [T, ...T[]]): z.ZodType<T[], string> =>
+  z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(values)));
+
+export const messageQuery = z.strictObject({ limit: wholeNumber(1, 1000).default(100) });
+
+export const deliveriesQuery = z.strictObject({
+  recipient: z.string().min(3).max(400).optional(),
+  campaign_id: label.optional(),
+  state: z.enum(STATES).optional(),
+  cursor: deliveryId.optional(),
+  limit: wholeNumber(1, 1000).default(100),
+});
+
+export const queueQuery = z.strictObject({
+  group_by: listOf(GROUPS).default(['isp']),
+  limit: wholeNumber(1, 100_000).default(1000),
+});
+
+export const eventsQuery = z.strictObject({
+  after: wholeNumber(-1_000_000, Number.MAX_SAFE_INTEGER - 2).optional(),
+  type: listOf(EVENT_TYPES).optional(),
+  campaign_id: label.optional(),
+  delivery_id: deliveryId.optional(),
+  follow: z.stringbool({ error: 'expected true or false' }).default(false),
+  limit: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
+});
+
+export const noQuery = z.strictObject({});
+/** A call that needs no body takes none, or an empty object. */
+export const noBody = z.strictObject({}).nullish();
+export const messagePath = z.strictObject({ id: messageId });
+export const deliveryPath = z.strictObject({ id: deliveryId });
+
+export type MessageBody = z.infer<typeof messageBody>;
+export type BatchHeaderBody = z.infer<typeof batchHeader>;
+export type BatchLineBody = z.infer<typeof batchLine>;
+export type DeliveriesQuery = z.infer<typeof deliveriesQuery>;
+export type EventsQuery = z.infer<typeof eventsQuery>;

@@ -1,0 +1,122 @@
+/**
+ * The control server (Unix socket, optionally TCP with a token) and the status server (read only, for monitoring).
+ * `close` ends followed streams and batches under way, lets short requests finish and cuts what is left.
+ */
+import type { FastifyInstance } from 'fastify';
+import { err, ok, type Result } from '../core/index.ts';
+import { createApplication, requireToken } from './application.ts';
+import { addBatches } from './batches.ts';
+import { addDeliveries } from './deliveries.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { addEvents } from './events.ts';
+import { addHealth } from './health.ts';
+import { addMessages, messageBodyLimit } from './messages.ts';
+import { addOverview } from './overview.ts';
+import { addQueueReport } from './queue-report.ts';
+import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
+import { addStatusPage } from './status-page.ts';
+
+const CLOSE_MS = 5_000;
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ControlServer {
+  /** Unix socket of mode 0660. The error is a sentence. */
+  listenSocket(path: string): Promise<Result<void, string>>;
+  /** Every request needs the token. */
+  listenTcp(host: string, port: number, token: string): Promise<Result<ListenAddress, string>>;
+  close(): Promise<void>;
+}
+
+export interface StatusServer {
+  /** With a token, every request needs it. */
+  listenTcp(host: string, port: number, token?: string): Promise<Result<ListenAddress, string>>;
+  close(): Promise<void>;
+}
+
+export function createControlServer(deps: ApiDependencies): ControlServer {
+  const closing = new AbortController();
+  const applications: FastifyInstance[] = [];
+  const create = (token?: string): FastifyInstance => {
+    const app = createApplication({
+      log: deps.log,
+      bodyLimit: (route) => (route === '/v1/messages' ? messageBodyLimit(deps.maxMessageBytes) : undefined),
+    });
+    if (token !== undefined) requireToken(app, token);
+    const context = { deps, closing: closing.signal };
+    for (const add of [
+      addMessages,
+      addBatches,
+      addDeliveries,
+      addQueueReport,
+      addEvents,
+      addOverview,
+      addHealth,
+    ])
+      add(app, context);
+    applications.push(app);
+    return app;
+  };
+  return {
+    listenSocket: (path) => listenOnSocket(create, path),
+    listenTcp: (host, port, token) => listenOnTcp(create(token), host, port),
+    close: async () => {
+      closing.abort();
+      await Promise.all(applications.map(closeApplication));
+    },
+  };
+}
+
+export function createStatusServer(deps: ApiDependencies): StatusServer {
+  const applications: FastifyInstance[] = [];
+  return {
+    listenTcp: (host, port, token) => {
+      const app = createApplication({ log: deps.log });
+      if (token !== undefined) requireToken(app, token);
+      addStatusPage(app, deps);
+      addHealth(app, { deps });
+      applications.push(app);
+      return listenOnTcp(app, host, port);
+    },
+    close: async () => {
+      await Promise.all(applications.map(closeApplication));
+    },
+  };
+}
+
+async function listenOnSocket(create: () => FastifyInstance, path: string): Promise<Result<void, string>> {
+  const free = await clearSocketFile(path);
+  if (!free.ok) return free;
+  try {
+    await create().listen({ path });
+    await openToGroup(path);
+    return ok(undefined);
+  } catch (error) {
+    return err(listenProblem(error, path));
+  }
+}
+
+async function listenOnTcp(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+): Promise<Result<ListenAddress, string>> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    return err(listenProblem(error, `${host.includes(':') ? `[${host}]` : host}:${port}`));
+  }
+  const address = app.server.address();
+  return ok(
+    typeof address === 'object' && address ? { host: address.address, port: address.port } : { host, port },
+  );
+}
+
+async function closeApplication(app: FastifyInstance): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
+  await app.close();
+  clearTimeout(cut);
+}

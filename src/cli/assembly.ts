@@ -1,0 +1,124 @@
+/**
+ * Makes the parts of the service from a configuration: what a start and a reload have in common, and what only a
+ * start does. Every function that can fail says why in lines for people.
+ */
+import { mkdirSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import type { Logger } from 'pino';
+import { type Config, formatProblem, loadConfig } from '../config/index.ts';
+import { err, ok, type Result, systemClock } from '../core/index.ts';
+import { createMxPlanner, createResolver, type Resolver, systemServers } from '../mta/dns/index.ts';
+import { RoutePlanner, type Sender } from '../mta/egress/index.ts';
+import type { InjectionAccess } from '../mta/ingress/index.ts';
+import { lockInstance, oldestQueued, openLmdbKv, Queue, type QueueOptions } from '../queue/index.ts';
+import { loadSenders, loadUsers } from './secrets.ts';
+
+export type Lock = Extract<Awaited<ReturnType<typeof lockInstance>>, { ok: true }>['value'];
+
+/** What a reload replaces as a whole. */
+export interface Current {
+  readonly config: Config;
+  readonly senders: ReadonlyMap<string, Sender>;
+  readonly access: InjectionAccess;
+}
+
+/** Configuration, DKIM keys and passwords: everything a reload reads. */
+export async function load(file: string, log: Logger): Promise<Result<Current, readonly string[]>> {
+  const loaded = await loadConfig(file);
+  if (!loaded.ok) return err(loaded.error.map(formatProblem));
+  const { config, warnings } = loaded.value;
+  for (const warning of warnings) log.warn(formatProblem(warning));
+  const senders = loadSenders(config);
+  const users = loadUsers(config);
+  if (!senders.ok || !users.ok)
+    return err([...(senders.ok ? [] : senders.error), ...(users.ok ? [] : users.error)]);
+  return ok({
+    config,
+    senders: senders.value,
+    access: { relayFrom: config.smtp.relayFrom, users: users.value },
+  });
+}
+
+/** The data directory, made when it is missing and locked against other instances. */
+export async function takeDataDir(dataDir: string): Promise<Result<Lock, readonly string[]>> {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    return err([
+      `data_dir ${dataDir} cannot be made: ${(error as Error).message}; make it and give this user write access`,
+    ]);
+  }
+  const lock = await lockInstance(dataDir);
+  return lock.ok ? lock : err([lock.error.text]);
+}
+
+export async function openQueue(
+  config: Config,
+  log: Logger,
+  onCommit: QueueOptions['onCommit'] & object,
+): Promise<Result<Queue, string>> {
+  const { dataDir: dir, durability } = config;
+  try {
+    const kv = openLmdbKv({ dir, durability });
+    const { queue, recovered } = await Queue.open({
+      kv,
+      clock: systemClock,
+      report: reporter(log),
+      onCommit,
+    });
+    const { queued } = queue.state.counters.sum();
+    const oldest = oldestQueued(queue.state);
+    log.info(
+      { dataDir: dir, durability, queued, ...(oldest && { oldest: new Date(oldest).toISOString() }) },
+      'queue opened',
+    );
+    if (durability === 'process')
+      log.warn('durability is `process`: a power cut may lose mail that was acknowledged');
+    if (recovered.returned > 0 || recovered.closedBatches > 0) {
+      log.warn(
+        recovered,
+        `the last run ended without closing: ${recovered.returned} deliveries were being sent and may arrive twice`,
+      );
+    }
+    return ok(queue);
+  } catch (error) {
+    return err(`the queue in ${dir} cannot be opened: ${(error as Error).message}`);
+  }
+}
+
+export function resolverOf({ dns }: Config): Resolver {
+  const servers =
+    dns.servers === 'system'
+      ? systemServers()
+      : dns.servers.map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`));
+  return createResolver({ servers, timeoutMs: dns.timeoutMs, cacheSize: dns.cacheSize, clock: systemClock });
+}
+
+export function plannerOf(config: Config, resolver: Resolver): RoutePlanner {
+  const own = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .map(({ address }) => address);
+  const selfAddresses = new Set([...own, ...config.nodes.map(({ address }) => address)]);
+  const mx = createMxPlanner({
+    resolver,
+    clock: systemClock,
+    selfAddresses,
+    allowLoopback: config.dns.allowLoopbackMx,
+  });
+  return new RoutePlanner({
+    mx,
+    resolver,
+    clock: systemClock,
+    routes: config.routes,
+    port: config.egress.port,
+  });
+}
+
+export const reporter =
+  (log: Logger) =>
+  (
+    level: 'debug' | 'info' | 'warn' | 'error',
+    text: string,
+    { error, ...details }: Readonly<Record<string, unknown>>,
+  ): void =>
+    log[level]({ ...details, ...(error !== undefined && { err: error }) }, text);

@@ -1,0 +1,61 @@
+/** What has to be done from time to time: lifetimes, oldest mail, history and journal trimmed. One at a time. */
+import type { Logger } from 'pino';
+import type { Metrics } from '../api/index.ts';
+import type { Config } from '../config/index.ts';
+import { systemClock } from '../core/index.ts';
+import type { Queue } from '../queue/index.ts';
+
+const SWEEP_MS = 10_000;
+const TRIM_MS = 60_000;
+
+export interface ChoresOptions {
+  readonly queue: Queue;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly config: () => Config;
+}
+
+export class Chores {
+  readonly #options: ChoresOptions;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #busy = false;
+
+  constructor(options: ChoresOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timers.push(setInterval(() => void this.#run(() => this.#sweep()), SWEEP_MS));
+    this.#timers.push(setInterval(() => void this.#run(() => this.#trim()), TRIM_MS));
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  async #run(chore: () => Promise<void>): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      await chore();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the store refused a chore, trying again');
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    this.#options.metrics.onSweep(await this.#options.queue.sweep());
+  }
+
+  async #trim(): Promise<void> {
+    const { historyRetentionMs, journal } = this.#options.config();
+    const now = systemClock.now();
+    await this.#options.queue.trim({
+      historyBefore: now - historyRetentionMs,
+      journalBefore: now - journal.maxAgeMs,
+      journalBytes: journal.maxBytes,
+    });
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The control API over its Unix socket. Failures are values with the exit code they lead to and a sentence that says
+ * what to do; an answer is believed to be what this version's server sends.
+ */
+import { request, type IncomingMessage } from 'node:http';
+import { err, ok, type Result } from '../core/index.ts';
+import type { ExitCode } from './io.ts';
+
+const REQUEST_MS = 60_000;
+/** A followed stream has a heartbeat every 15 s. */
+const SILENCE_MS = 60_000;
+
+export interface Problem {
+  readonly exitCode: ExitCode;
+  readonly code: string;
+  readonly message: string;
+  /** More lines, for example the errors of a configuration. */
+  readonly lines: readonly string[];
+}
+
+export interface ClientOptions {
+  readonly socketPath: string;
+  /** For the advice how to start the server. */
+  readonly configFile: string | undefined;
+}
+
+export class ControlClient {
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  get<T>(path: string): Promise<Result<T, Problem>> {
+    return this.#call('GET', path);
+  }
+
+  post<T>(path: string, body: object): Promise<Result<T, Problem>> {
+    return this.#call('POST', path, JSON.stringify(body));
+  }
+
+  /** Lines of an NDJSON answer as they come; heartbeats are left out. Throws when the connection breaks. */
+  async lines(path: string, signal: AbortSignal): Promise<Result<AsyncIterable<string>, Problem>> {
+    const response = await this.#open({ method: 'GET', path, silenceMs: SILENCE_MS, signal });
+    if (!response.ok) return response;
+    if (response.value.statusCode === 200) return ok(linesOf(response.value));
+    return err(refusal(response.value.statusCode ?? 0, await textOf(response.value)));
+  }
+
+  async #call<T>(method: string, path: string, body?: string): Promise<Result<T, Problem>> {
+    const response = await this.#open({ method, path, body, silenceMs: REQUEST_MS });
+    if (!response.ok) return response;
+    const status = response.value.statusCode ?? 0;
+    try {
+      const text = await textOf(response.value);
+      return status >= 200 && status < 300 ? ok(JSON.parse(text) as T) : err(refusal(status, text));
+    } catch (error) {
+      return err(this.#broken(error as NodeJS.ErrnoException));
+    }
+  }
+
+  #open({ method, path, body, silenceMs, signal }: Opening): Promise<Result<IncomingMessage, Problem>> {
+    const { socketPath } = this.#options;
+    return new Promise((resolve) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const sent = request({ socketPath, method, path, headers, agent: false, ...(signal && { signal }) });
+      sent.setTimeout(silenceMs, () => sent.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
+      sent.once('response', (response) => resolve(ok(response)));
+      sent.on('error', (error) => resolve(err(this.#broken(error))));
+      sent.end(body);
+    });
+  }
+
+  #broken({ code, message }: NodeJS.ErrnoException): Problem {
+    const { socketPath, configFile } = this.#options;
+    const start = `postrider serve -c ${configFile ?? 'FILE'}`;
+    const absent = code === 'ENOENT' || code === 'ECONNREFUSED';
+    const sentence = absent
+      ? `no postrider answers on ${socketPath}: is it running? start it with ${start}`
+      : code === 'EACCES'
+        ? `no permission to use ${socketPath}: run this as a member of the group that owns it`
+        : `the connection on ${socketPath} failed: ${message}`;
+    return { exitCode: 1, code: code ?? 'connection', message: sentence, lines: [] };
+  }
+}
+
+interface Opening {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: string | undefined;
+  /** Longest time without anything from the server. */
+  readonly silenceMs: number;
+  readonly signal?: AbortSignal;
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) if (line !== '') yield line;
+  }
+  if (rest !== '') yield rest;
+}
+
+interface ErrorBody {
+  readonly error?: { readonly code?: string; readonly message?: string; readonly details?: unknown };
+}
+
+/** What the caller asked for wrongly is a matter of usage (2); all else is a no (1). */
+function refusal(status: number, text: string): Problem {
+  const usage = status === 400 || status === 413 || status === 422;
+  const { error } = parse(text);
+  const details = error?.details as { problems?: unknown } | undefined;
+  const problems = Array.isArray(details?.problems) ? details.problems.map(String) : [];
+  return {
+    exitCode: usage ? 2 : 1,
+    code: error?.code ?? String(status),
+    message: error?.message ?? `the server answered ${status}`,
+    lines: problems,
+  };
+}
+
+function parse(text: string): ErrorBody {
+  try {
+    return JSON.parse(text) as ErrorBody;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * `postrider demo`: the whole main job on one machine, without root and without a configuration. The MTA is the real
+ * one (service.ts); only the receivers and their DNS are played. Exit status 0 means that every accepted message was
+ * delivered or ended with a reason, and that the receivers have what was said to be delivered.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { sendCampaign, sendSingles } from './demo-mail.ts';
+import { type Summary, SummaryBuilder, summaryTable } from './demo-summary.ts';
+import { createWorld, type DemoWorld, ISPS, NODES } from './demo-world.ts';
+import { Exit, type Io } from './io.ts';
+import { Service } from './service.ts';
+
+interface DemoOptions {
+  readonly exit?: true;
+  readonly json?: true;
+  readonly keep?: true;
+}
+
+const CAMPAIGN = 2_000;
+const SINGLES = 200;
+/** The demo ends by itself after some 20 seconds; when it does not, something is wrong and it says so. */
+const DEADLINE_MS = 180_000;
+const DRAIN_MS = 5_000;
+
+export function demoCommand(io: Io): Command {
+  return new Command('demo')
+    .description('an MTA with three nodes, four receivers and a campaign, on this machine only')
+    .option('--exit', 'end when all mail has ended, instead of staying up until Ctrl-C')
+    .option('--json', 'print the summary as one line of JSON')
+    .option('--keep', 'keep the directory of the demo (configuration, queue, log)')
+    .action(async (options: DemoOptions) => {
+      const interruption = io.interrupted();
+      if (!(await demo(options, { io, interruption }))) throw new Exit(1);
+    });
+}
+
+interface Surroundings {
+  readonly io: Io;
+  readonly interruption: AbortSignal;
+}
+
+async function demo(options: DemoOptions, { io, interruption }: Surroundings): Promise<boolean> {
+  const world = await createWorld();
+  const log = pino(
+    { level: 'info', base: undefined },
+    pino.destination({ dest: join(world.dir, 'postrider.log'), sync: true }),
+  );
+  const started = await Service.start({ configFile: world.configFile, log });
+  if (!started.ok) {
+    io.err(`${started.error.join('\n')}\n`);
+    await world.close();
+    return false;
+  }
+  const service = started.value;
+  try {
+    if (!options.json) await io.out(introduction());
+    const summary = await run({ world, service, io, interruption, quiet: options.json === true });
+    const arrived = [...world.sinks.values()].reduce((sum, sink) => sum + sink.stats().messages, 0);
+    if (options.json) await io.out(`${JSON.stringify(summary)}\n`);
+    else {
+      await io.out(result(summary, { io, arrived }));
+      await io.out(options.exit ? EXIT_HINT : whereToLook(world, service));
+    }
+    if (!options.exit && !interruption.aborted) await stayUp(io, interruption);
+    return isGood(summary, arrived);
+  } finally {
+    await service.stop(DRAIN_MS);
+    await world.close();
+    if (!options.keep) rmSync(world.dir, { recursive: true, force: true });
+  }
+}
+
+/** All that was accepted has ended, and the receivers agree. */
+const isGood = (
+  { accepted, delivered, hard_bounced, undelivered, queued }: Summary,
+  arrived: number,
+): boolean =>
+  accepted === CAMPAIGN + SINGLES &&
+  queued === 0 &&
+  accepted === delivered + hard_bounced + undelivered &&
+  arrived === delivered;
+
+interface Run {
+  readonly world: DemoWorld;
+  readonly service: Service;
+  readonly io: Io;
+  readonly interruption: AbortSignal;
+  readonly quiet: boolean;
+}
+
+/** Injects the mail and follows the journal until all of it has ended. */
+async function run({ world, service, io, interruption, quiet }: Run): Promise<Summary> {
+  const builder = new SummaryBuilder();
+  const ending = AbortSignal.any([interruption, AbortSignal.timeout(DEADLINE_MS)]);
+  const done = new AbortController();
+  const bar =
+    quiet || io.columns === undefined
+      ? undefined
+      : new SingleBar({ format: 'delivering {bar} {value}/{total} ended' });
+  bar?.start(CAMPAIGN + SINGLES, 0);
+  const following = (async () => {
+    for await (const event of service.queue.follow(0, AbortSignal.any([ending, done.signal]))) {
+      builder.add(event);
+      bar?.update(builder.progress.ended);
+      if (builder.progress.ended === CAMPAIGN + SINGLES) return;
+    }
+  })();
+  try {
+    await Promise.all([sendCampaign(world.socket, CAMPAIGN), sendSingles(world.smtpPort, SINGLES)]);
+    await following;
+  } finally {
+    done.abort();
+    bar?.stop();
+  }
+  return builder.summary();
+}
+
+const introduction = (): string =>
+  [
+    `${CAMPAIGN} personalised messages go in through the control socket, ${SINGLES} over SMTP.`,
+    `They leave from ${NODES.join(', ')} to four receivers:`,
+    ...ISPS.map(({ name, manner }) => `  ${name.padEnd(11)} ${manner}`),
+    '',
+    '',
+  ].join('\n');
+
+function result(summary: Summary, { io, arrived }: { io: Io; arrived: number }): string {
+  const { accepted, delivered, hard_bounced, undelivered, queued } = summary;
+  const manners = new Map(ISPS.map(({ name, manner }) => [name, manner]));
+  const addresses = new Map(NODES.map((address, i) => [`n${i + 1}`, `from ${address}`]));
+  return [
+    '',
+    summaryTable('ISP', summary.per_isp, { io, notes: manners }),
+    summaryTable('node', summary.per_node, { io, notes: addresses }),
+    `accepted ${accepted} = ${delivered} delivered + ${hard_bounced} hard bounces + ${undelivered} undelivered + ${queued} queued; ${arrived} arrived at the receivers`,
+    '',
+  ].join('\n');
+}
+
+const EXIT_HINT = '\nWithout --exit it stays up, so that you can look around.\n';
+
+function whereToLook(world: DemoWorld, service: Service): string {
+  const { listen } = service.config.status;
+  return [
+    '',
+    'Where to look next (while it runs):',
+    `  npx postrider status --socket ${world.socket}`,
+    `  npx postrider events --after -5 --socket ${world.socket}`,
+    `  npx postrider queue list --socket ${world.socket}`,
+    `  curl --unix-socket ${world.socket} http://localhost/v1/nodes`,
+    ...(listen ? [`  curl http://${listen.host}:${listen.port}/metrics`] : []),
+    `  the configuration: ${world.configFile}`,
+    `  the log:           ${join(world.dir, 'postrider.log')}`,
+    '',
+  ].join('\n');
+}
+
+async function stayUp(io: Io, interruption: AbortSignal): Promise<void> {
+  // With JSON on stdout the hint must not be there.
+  io.err('It stays up; Ctrl-C ends it and removes its directory.\n');
+  await new Promise<void>((resolve) =>
+    interruption.addEventListener('abort', () => resolve(), { once: true }),
+  );
+}

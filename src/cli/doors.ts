@@ -1,0 +1,72 @@
+/** Opens what listens: control socket, status, injection. All problems are found before the start is given up. */
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import type { ControlServer, StatusServer } from '../api/index.ts';
+import type { Config } from '../config/index.ts';
+import { createInjectionServer, type InjectionAccess, type Injector } from '../mta/ingress/index.ts';
+import type { ServerTls, SmtpServer } from '../mta/smtp/index.ts';
+
+export interface DoorsOptions {
+  readonly config: Config;
+  readonly injector: Injector;
+  readonly access: () => InjectionAccess;
+  readonly log: Logger;
+  readonly control: ControlServer;
+  readonly status: StatusServer;
+}
+
+export interface Doors {
+  readonly opened: {
+    readonly control: ControlServer;
+    readonly status: StatusServer;
+    readonly smtp: SmtpServer;
+  };
+  readonly problems: readonly string[];
+}
+
+export async function openDoors({
+  config,
+  injector,
+  access,
+  log,
+  control,
+  status,
+}: DoorsOptions): Promise<Doors> {
+  const problems: string[] = [];
+  const smtp = createInjectionServer({
+    hostname: config.hostname,
+    maxMessageBytes: config.smtp.maxMessageBytes,
+    maxRecipients: config.smtp.maxRecipients,
+    injector,
+    access,
+    tls: serverTls(config.smtp.tls),
+    offerAuth: config.smtp.auth.length > 0,
+    onError: (error, during) =>
+      log.error({ err: error, during }, 'a fault of our own in an injection session'),
+  });
+  const note = (what: string, result: { ok: true } | { ok: false; error: string }): void => {
+    if (!result.ok) problems.push(`${what}: ${result.error}`);
+  };
+  note('control.socket', await control.listenSocket(config.control.socket));
+  if (config.control.listen) {
+    const { host, port } = config.control.listen;
+    note('control.listen', await control.listenTcp(host, port, token(config.control.tokenFile!)));
+  }
+  if (config.status.listen) {
+    const { host, port } = config.status.listen;
+    const { tokenFile } = config.status;
+    note(
+      'status.listen',
+      await status.listenTcp(host, port, tokenFile === null ? undefined : token(tokenFile)),
+    );
+  }
+  for (const { host, port } of config.smtp.listen) note('smtp.listen', await smtp.listen({ host, port }));
+  return { opened: { control, status, smtp }, problems };
+}
+
+function serverTls({ certFile, keyFile, required }: Config['smtp']['tls']): ServerTls | undefined {
+  if (certFile === null || keyFile === null) return undefined;
+  return { cert: readFileSync(certFile), key: readFileSync(keyFile), required };
+}
+
+const token = (file: string): string => readFileSync(file, 'utf8').trim();

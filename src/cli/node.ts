@@ -1,0 +1,76 @@
+/** `postrider node list`: each node, and what it does towards each ISP. */
+import { Command } from 'commander';
+import type { LaneView, NodeView } from '../api/index.ts';
+import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
+import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
+import { renderTable } from './table.ts';
+
+export const nodeCommand = (io: Io): Command =>
+  new Command('node')
+    .description('the nodes')
+    .addCommand(
+      withConnection(new Command('list').description('state, sessions and speed of the nodes')).action(
+        exitingWith((options: ConnectionOptions) => list(io, options)),
+      ),
+    );
+
+async function list(io: Io, options: ConnectionOptions): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const result = await client.get<{ nodes: readonly NodeView[] }>('/v1/nodes');
+  return show(io, options, result, ({ nodes }) => nodesText(io, nodes));
+}
+
+const NODE_COLUMNS = [
+  { title: 'node' },
+  { title: 'address' },
+  { title: 'hostname' },
+  { title: 'state' },
+  { title: 'sessions', align: 'right' },
+  { title: 'attempts', align: 'right' },
+  { title: 'delivered', align: 'right' },
+] as const;
+const LANE_COLUMNS = [
+  { title: 'node' },
+  { title: 'ISP' },
+  { title: 'strategy' },
+  { title: 'sessions', align: 'right' },
+  { title: 'speed', align: 'right' },
+  { title: 'in flight', align: 'right' },
+  { title: 'waits for' },
+] as const;
+
+export function nodesText(io: Pick<Io, 'columns'>, nodes: readonly NodeView[]): string {
+  const rows = nodes.map((node) => [
+    node.name,
+    node.address,
+    node.hostname,
+    node.state,
+    `${node.sessions}/${node.max_sessions}`,
+    node.attempts,
+    node.delivered,
+  ]);
+  const lanes = nodes.flatMap(({ name, lanes: all }) => all.map((lane) => laneRow(name, lane)));
+  const errors = nodes.flatMap(({ name, last_error: error }) =>
+    error ? [`${name}: last error ${clock(error.at)}: ${clean(error.text)}\n`] : [],
+  );
+  const laneTable = lanes.length > 0 ? `\n${renderTable(LANE_COLUMNS, lanes, io)}` : '';
+  return `${renderTable(NODE_COLUMNS, rows, io)}${laneTable}${errors.length > 0 ? '\n' : ''}${errors.join('')}`;
+}
+
+const laneRow = (node: string, lane: LaneView): (string | number)[] => [
+  node,
+  // The mail of a smart host counts by its route: `mx:route:HOST` says that less plainly.
+  lane.isp === 'other' ? lane.key.replace(/^mx:route:/, 'route ') : lane.isp,
+  lane.strategy,
+  `${lane.sessions}/${lane.max_sessions}`,
+  lane.rate_per_second === null ? 'no limit' : speed(lane.rate_per_second),
+  lane.in_flight,
+  lane.waiting ?? '',
+];
+
+/** Per second where that is a round enough figure, else per minute or hour. */
+function speed(perSecond: number): string {
+  if (perSecond >= 1) return `${Number(perSecond.toFixed(1))}/s`;
+  if (perSecond * 60 >= 1) return `${Number((perSecond * 60).toFixed(1))}/min`;
+  return `${Number((perSecond * 3600).toFixed(1))}/h`;
+}

@@ -1,0 +1,71 @@
+/**
+ * All commands. Only the one that is asked for is loaded, because most of them are used by hand and the server's
+ * parts take a while to load; all are loaded for help and for names that are not known.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { clean, Exit, type Io } from './io.ts';
+import { version } from './version.ts';
+
+type Load = (io: Io) => Promise<Command>;
+
+const COMMANDS: Readonly<Record<string, Load>> = {
+  init: async (io) => (await import('./init.ts')).initCommand(io),
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  demo: async (io) => (await import('./demo.ts')).demoCommand(io),
+  'check-config': async (io) => (await import('./check-config.ts')).checkConfigCommand(io),
+  status: async (io) => (await import('./status.ts')).statusCommand(io),
+  queue: async (io) => (await import('./queue.ts')).queueCommand(io),
+  message: async (io) => (await import('./message.ts')).messageCommand(io),
+  events: async (io) => (await import('./events.ts')).eventsCommand(io),
+  node: async (io) => (await import('./node.ts')).nodeCommand(io),
+  reload: async (io) => (await import('./reload.ts')).reloadCommand(io),
+  inject: async (io) => (await import('./inject.ts')).injectCommand(io),
+  dkim: async (io) => (await import('./dkim.ts')).dkimCommand(io),
+  sink: async () => (await import('./sink.ts')).sinkCommand(),
+  source: async () => (await import('./source.ts')).sourceCommand(),
+};
+
+/** Runs `postrider ARGS`; resolves to the exit code. Rejects only for what nobody expected. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const program = await createProgram(args, io);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof Exit) return error.code;
+    // Thrown by an action: commander has not told of it. (Those of options arrive as its own errors.)
+    if (error instanceof InvalidArgumentError) io.err(`error: ${clean(error.message)}\n`);
+    if (error instanceof CommanderError) return exitCodeOf(error);
+    throw error;
+  }
+}
+
+async function createProgram(args: readonly string[], io: Io): Promise<Command> {
+  const program = new Command('postrider')
+    .description('outbound mail transfer agent')
+    .version(version, '-V, --version')
+    .option('--debug', 'print the stack of an unexpected error')
+    .showSuggestionAfterError();
+  const wanted = args.find((arg) => !arg.startsWith('-'));
+  const loads =
+    wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? [COMMANDS[wanted]!] : Object.values(COMMANDS);
+  for (const command of await Promise.all(loads.map((load) => load(io)))) program.addCommand(command);
+  quiet(program, io);
+  return program;
+}
+
+/** Neither the program nor a command ends the process or writes past `io`. */
+function quiet(command: Command, io: Io): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void io.out(text),
+    writeErr: (text) => io.err(text),
+    getOutHelpWidth: () => io.columns ?? 100,
+    getErrHelpWidth: () => io.columns ?? 100,
+  });
+  for (const inner of command.commands) quiet(inner, io);
+}
+
+/** Help and version are fine, what a command says of itself stands, and all else is wrong usage. */
+function exitCodeOf({ code, exitCode }: CommanderError): number {
+  return exitCode === 0 || code === 'commander.error' ? exitCode : 2;
+}

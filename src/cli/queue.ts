@@ -1,0 +1,47 @@
+/** `postrider queue list`: what is queued, grouped as asked. */
+import { Command } from 'commander';
+import type { QueueReport, QueueRow } from '../api/index.ts';
+import { formatDuration } from '../core/index.ts';
+import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
+import { type ExitCode, exitingWith, type Io } from './io.ts';
+import { renderTable } from './table.ts';
+
+interface Options extends ConnectionOptions {
+  readonly by: string;
+  readonly limit: string;
+}
+
+const COUNTS = ['new', 'proc', 'retry', 'hold', 'total'] as const;
+
+export const queueCommand = (io: Io): Command =>
+  new Command('queue').description('the queue').addCommand(
+    withConnection(new Command('list').description('what is queued'))
+      .option('--by <groups>', 'account, campaign, isp, sender, node, domain; several by commas', 'isp,node')
+      .option('--limit <n>', 'rows to print, the largest first', '50')
+      .action(exitingWith((options: Options) => list(io, options))),
+  );
+
+async function list(io: Io, options: Options): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const query = new URLSearchParams({ group_by: options.by, limit: options.limit });
+  const result = await client.get<QueueReport>(`/v1/queue?${query.toString()}`);
+  return show(io, options, result, (report) => queueText(io, options.by.split(','), report));
+}
+
+export function queueText(io: Pick<Io, 'columns'>, groups: readonly string[], report: QueueReport): string {
+  const { rows, more_rows, totals } = report;
+  if (totals.total === 0) return 'the queue is empty\n';
+  const columns = [
+    ...groups.map((title) => ({ title })),
+    ...COUNTS.map((title) => ({ title, align: 'right' as const })),
+  ];
+  const cells = (row: QueueRow, names: readonly string[]): (string | number)[] => [
+    ...names.map((name) => row[name as keyof QueueRow] || '-'),
+    ...COUNTS.map((name) => row[name]),
+  ];
+  const sum = [...groups.map((_, i) => (i === 0 ? 'all' : '')), ...COUNTS.map((name) => totals[name])];
+  const table = renderTable(columns, [...rows.map((row) => cells(row, groups)), sum], io);
+  const age = totals.oldest_seconds === undefined ? '' : formatDuration(totals.oldest_seconds * 1000);
+  const more = more_rows > 0 ? `${more_rows} more rows: see --limit\n` : '';
+  return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}`;
+}

@@ -1,0 +1,94 @@
+/** `postrider serve`: runs the MTA until it is told to end. SIGHUP reloads, SIGTERM and SIGINT end in order. */
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import type { Logger } from 'pino';
+import { loadConfig } from '../config/index.ts';
+import { SAME_MS } from './interruption.ts';
+import { createLog } from './log.ts';
+import { Service } from './service.ts';
+import { version } from './version.ts';
+
+/** How long transactions under way may take when the program ends. */
+const DRAIN_MS = 30_000;
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('run the MTA')
+    .requiredOption('-c, --config <file>', 'configuration file')
+    .action(async ({ config }: { config: string }) => {
+      process.exitCode = await serve(resolve(config));
+    });
+}
+
+/** Exit status: 0 ended in order, 1 could not start, 2 configuration errors. */
+async function serve(configFile: string): Promise<number> {
+  const loaded = await loadConfig(configFile);
+  const log = createLog(
+    loaded.ok ? loaded.value.config.log : { level: 'info', format: 'auto' },
+    process.stderr,
+  );
+  const started = await Service.start({ configFile, log });
+  if (!started.ok) {
+    for (const line of started.error) process.stderr.write(`${line}\n`);
+    return loaded.ok ? 1 : 2;
+  }
+  announce(started.value, log);
+  return ended(started.value, log);
+}
+
+function announce({ config, egress }: Service, log: Logger): void {
+  const { hostname, durability, control, smtp, status } = config;
+  const place = ({ host, port }: { host: string; port: number }): string => `${host}:${port}`;
+  log.info(
+    {
+      version,
+      pid: process.pid,
+      hostname,
+      durability,
+      control: control.socket,
+      smtp: smtp.listen.map(place),
+      ...(status.listen && { status: place(status.listen) }),
+      nodes: egress.nodes().map(({ name, address, state }) => `${name} ${address} ${state}`),
+    },
+    'postrider is running',
+  );
+  for (const node of egress.nodes()) {
+    if (node.state === 'down')
+      log.error(
+        { node: node.name },
+        `node ${node.name} is down: ${node.address} is not on this machine; its mail waits`,
+      );
+  }
+}
+
+/** Resolves to the exit status when the service has stopped after a signal. */
+function ended(service: Service, log: Logger): Promise<number> {
+  return new Promise((resolve) => {
+    let since: number | undefined;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (since !== undefined) {
+        // A terminal and a parent such as npm may both pass on one Ctrl-C.
+        if (signal === 'SIGINT' && performance.now() - since < SAME_MS) return;
+        log.warn(`${signal} again: open sessions are cut`);
+        service.hurry();
+        return;
+      }
+      since = performance.now();
+      const bound = `${DRAIN_MS / 1000} s`;
+      log.info(`${signal}: ending; transactions under way may take ${bound}, a second signal cuts them`);
+      service.stop(DRAIN_MS).then(
+        () => {
+          log.info('ended in order');
+          resolve(0);
+        },
+        (error: unknown) => {
+          log.error({ err: error }, 'the end was not in order; the next start recovers');
+          resolve(1);
+        },
+      );
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+    process.on('SIGHUP', () => void service.reload());
+  });
+}

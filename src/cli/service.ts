@@ -1,0 +1,265 @@
+/**
+ * The whole MTA, put together: the one place that knows all parts. `serve` and `demo` run it.
+ *
+ * Start order: configuration, lock, secrets, store (recovery), sending side, doors; a door that cannot be opened
+ * ends the start and undoes the rest. Stop order is the other way round, so nothing is accepted that could not be
+ * stored, and every outcome is recorded before the store closes.
+ */
+import type { Logger } from 'pino';
+import {
+  type ControlServer,
+  createControlServer,
+  createMetrics,
+  createStatusServer,
+  type Metrics,
+  type Reloaded,
+  type StatusServer,
+} from '../api/index.ts';
+import { type Config, diffConfig } from '../config/index.ts';
+import { err, ok, type Result, systemClock } from '../core/index.ts';
+import type { Resolver } from '../mta/dns/index.ts';
+import { Egress } from '../mta/egress/index.ts';
+import { QueueInjector } from '../mta/ingress/index.ts';
+import type { SmtpServer } from '../mta/smtp/index.ts';
+import type { Queue } from '../queue/index.ts';
+import { Router } from '../routing/index.ts';
+import {
+  type Current,
+  load,
+  type Lock,
+  openQueue,
+  plannerOf,
+  reporter,
+  resolverOf,
+  takeDataDir,
+} from './assembly.ts';
+import { Chores } from './chores.ts';
+import { openDoors } from './doors.ts';
+import { loadTokens } from './secrets.ts';
+import { version } from './version.ts';
+
+export interface ServiceOptions {
+  readonly configFile: string;
+  readonly log: Logger;
+}
+
+export class Service {
+  readonly started = systemClock.now();
+  readonly #options: ServiceOptions;
+  readonly #lock: Lock;
+  readonly #queue: Queue;
+  readonly #egress: Egress;
+  readonly #injector: QueueInjector;
+  readonly #metrics: Metrics;
+  readonly #chores: Chores;
+  #resolver: Resolver;
+  #current: Current;
+  #doors:
+    { readonly control: ControlServer; readonly status: StatusServer; readonly smtp: SmtpServer } | undefined;
+  #stopping = false;
+
+  private constructor(parts: {
+    options: ServiceOptions;
+    current: Current;
+    lock: Lock;
+    queue: Queue;
+    egress: Egress;
+    resolver: Resolver;
+    metrics: Metrics;
+  }) {
+    this.#options = parts.options;
+    this.#current = parts.current;
+    this.#lock = parts.lock;
+    this.#queue = parts.queue;
+    this.#egress = parts.egress;
+    this.#resolver = parts.resolver;
+    this.#metrics = parts.metrics;
+    this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
+    this.#chores = new Chores({
+      queue: parts.queue,
+      metrics: parts.metrics,
+      log: parts.options.log,
+      config: () => this.config,
+    });
+  }
+
+  /** Starts everything. The errors are lines for people; after one, nothing is left running. */
+  static async start(options: ServiceOptions): Promise<Result<Service, readonly string[]>> {
+    const current = await load(options.configFile, options.log);
+    if (!current.ok) return current;
+    const { config } = current.value;
+    const lock = await takeDataDir(config.dataDir);
+    if (!lock.ok) return lock;
+    const service = await Service.#assemble(options, current.value, lock.value);
+    if (!service.ok) {
+      await lock.value.release();
+      return service;
+    }
+    const opened = await service.value.#open();
+    if (opened.ok) return service;
+    await service.value.stop(0);
+    return opened;
+  }
+
+  static async #assemble(
+    options: ServiceOptions,
+    current: Current,
+    lock: Lock,
+  ): Promise<Result<Service, readonly string[]>> {
+    const { config, senders } = current;
+    const { log } = options;
+    const tokens = loadTokens(config.secretFile);
+    if (!tokens.ok) return err([tokens.error]);
+    const metricsOf: { current?: Metrics } = {};
+    const opened = await openQueue(config, log, (commit) => metricsOf.current?.onCommit(commit));
+    if (!opened.ok) return err([opened.error]);
+    const queue = opened.value;
+    const resolver = resolverOf(config);
+    const egress = new Egress({
+      queue,
+      settings: { config, senders },
+      planner: plannerOf(config, resolver),
+      tokens: tokens.value,
+      clock: systemClock,
+      random: Math.random,
+      report: reporter(log),
+    });
+    const { durability } = config;
+    const metrics = createMetrics({ queue, egress, clock: systemClock, version, durability });
+    metricsOf.current = metrics;
+    return ok(new Service({ options, current, lock, queue, egress, resolver, metrics }));
+  }
+
+  get config(): Config {
+    return this.#current.config;
+  }
+
+  get queue(): Queue {
+    return this.#queue;
+  }
+
+  get egress(): Egress {
+    return this.#egress;
+  }
+
+  /** Reads the configuration again and swaps it, or changes nothing. */
+  async reload(): Promise<Result<Reloaded, readonly string[]>> {
+    const { configFile, log } = this.#options;
+    const next = await load(configFile, log);
+    if (!next.ok) {
+      log.error({ errors: next.error }, 'the configuration was not reloaded, the running one stays');
+      return next;
+    }
+    const diff = diffConfig(this.config, next.value.config);
+    this.#current = next.value;
+    const before = this.#resolver;
+    this.#resolver = resolverOf(this.config);
+    await this.#egress.configure(
+      { config: this.config, senders: this.#current.senders },
+      plannerOf(this.config, this.#resolver),
+    );
+    before.close();
+    this.#injector.configure(this.#injectorOptions(), this.#router());
+    log.info({ ...diff }, 'configuration reloaded');
+    const reason =
+      diff.changed.length === 0 ? 'reloaded without a change' : `changed: ${diff.changed.join(', ')}`;
+    await this.#queue
+      .announce({ type: 'config', time: systemClock.now(), reason: reason.slice(0, 1000) })
+      .catch(() => undefined);
+    return ok(diff);
+  }
+
+  /** Ends in order: doors, sending (transactions may take `drainMs`), store, lock. */
+  async stop(drainMs: number): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#chores.stop();
+    // Both at once: a client that dawdles must not make the transactions under way wait, nor the end come later.
+    await Promise.all([
+      this.#doors?.smtp.close({ drainMs }),
+      this.#doors?.control.close(),
+      this.#doors?.status.close(),
+      this.#egress.stop(drainMs),
+    ]);
+    // Mail that was accepted meanwhile has been given back; now that is durable too.
+    await this.#egress.stop(0);
+    this.#resolver.close();
+    this.#metrics.close();
+    await this.#queue.close();
+    await this.#lock.release();
+  }
+
+  /** Cuts open sessions, in and out, so that a `stop` under way ends soon. */
+  hurry(): void {
+    void this.#doors?.smtp.close({ drainMs: 0 });
+    this.#egress.kill();
+  }
+
+  async #open(): Promise<Result<undefined, readonly string[]>> {
+    const { log } = this.#options;
+    await this.#egress.start();
+    const doors = await openDoors({
+      config: this.config,
+      injector: this.#injector,
+      access: () => this.#current.access,
+      log,
+      control: createControlServer(this.#apiDependencies()),
+      status: createStatusServer(this.#apiDependencies()),
+    });
+    this.#doors = doors.opened;
+    if (doors.problems.length > 0) return err(doors.problems);
+    this.#chores.start();
+    return ok(undefined);
+  }
+
+  #apiDependencies(): Parameters<typeof createControlServer>[0] {
+    const { configFile, log } = this.#options;
+    return {
+      queue: this.#queue,
+      injector: this.#injector,
+      egress: this.#egress,
+      clock: systemClock,
+      metrics: this.#metrics,
+      maxMessageBytes: this.config.smtp.maxMessageBytes,
+      reload: () => this.reload(),
+      log,
+      status: () => ({
+        version,
+        hostname: this.config.hostname,
+        started: this.started,
+        durability: this.config.durability,
+        ...this.#readiness(),
+        dataDir: this.config.dataDir,
+        configFile,
+      }),
+    };
+  }
+
+  #readiness(): { ready: boolean; notReady: string[] } {
+    const notReady = this.#egress
+      .nodes()
+      .filter(({ state }) => state === 'down')
+      .map(({ name, address }) => `node ${name} is down: ${address} is not on this machine`);
+    const nodes = this.#egress.nodes().length;
+    if (this.#stopping) notReady.push('stopping');
+    return { ready: !this.#stopping && (nodes === 0 || notReady.length < nodes), notReady };
+  }
+
+  #injectorOptions(): ConstructorParameters<typeof QueueInjector>[0] {
+    const { hostname, smtp } = this.config;
+    const onError = (error: unknown): void =>
+      this.#options.log.error({ err: error }, 'a message could not be stored');
+    return {
+      queue: this.#queue,
+      clock: systemClock,
+      hostname,
+      onError,
+      maxMessageBytes: smtp.maxMessageBytes,
+      maxRecipients: smtp.maxRecipients,
+    };
+  }
+
+  #router(): Router {
+    return new Router(this.config, (node) => this.#egress.isUp(node));
+  }
+}

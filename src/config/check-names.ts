@@ -1,0 +1,117 @@
+/** Names: unique in their list, and every reference to one finds it. A domain belongs to one ISP. */
+import { Unique, type Checked } from './checked.ts';
+import { instead, type Path } from './problem.ts';
+
+export function checkNames({ draft, report }: Checked): void {
+  const { nodes, isps, strategies, retry_rules, senders, virtual_senders } = draft.lists;
+  const named: Readonly<Record<string, readonly { readonly name: string }[]>> = {
+    node: nodes,
+    ISP: isps,
+    strategy: strategies,
+    'retry rule': retry_rules,
+    sender: senders,
+    'virtual sender': virtual_senders,
+  };
+  for (const [what, list] of Object.entries(named)) {
+    const unique = new Unique(report);
+    for (const entry of list) {
+      const message = (place: string): string => `${what} "${entry.name}" is already defined at ${place}`;
+      unique.add(entry.name, draft.at(entry, 'name'), message);
+    }
+  }
+}
+
+/** A kind of reference: what to call it, and the list it points into. */
+const KINDS = {
+  node: 'nodes',
+  strategy: 'strategies',
+  sender: 'senders',
+  'retry rule': 'retry_rules',
+  ISP: 'isps',
+} as const;
+
+type Refer = (kind: keyof typeof KINDS, name: string, path: Path) => void;
+
+export function checkReferences(checked: Checked): void {
+  const { draft, report, names } = checked;
+  const refer: Refer = (kind, name, path) => {
+    const known = names(KINDS[kind]);
+    if (!known.includes(name)) report.error(path, `unknown ${kind} "${name}"${instead(name, known, kind)}`);
+  };
+  for (const node of draft.lists.nodes)
+    if (node.strategies) referStrategies(node.strategies, draft.at(node, 'strategies'), checked, refer);
+  for (const sender of draft.lists.senders) {
+    for (const share of sender.nodes) refer('node', share.node, draft.at(share, 'node'));
+    referStrategies(sender.strategies, draft.at(sender, 'strategies'), checked, refer);
+    refer('retry rule', sender.retry, draft.at(sender, 'retry'));
+  }
+  for (const rule of draft.lists.virtual_senders.flatMap((one) => one.rules)) {
+    for (const share of rule.senders) refer('sender', share.sender, draft.at(share, 'sender'));
+    if (rule.when !== 'default')
+      referIsps(rule.when.isp ?? [], draft.at(rule, 'when', 'isp'), checked, refer);
+  }
+  checkUsers(checked);
+}
+
+function referStrategies(
+  map: Readonly<Record<string, string>>,
+  path: Path,
+  { report, names }: Checked,
+  refer: Refer,
+): void {
+  const known = ['default', ...names('isps')];
+  for (const [isp, strategy] of Object.entries(map)) {
+    const at = [...path, isp];
+    if (!known.includes(isp)) report.error(at, `unknown ISP "${isp}"${instead(isp, known, 'ISP')}`, 'key');
+    refer('strategy', strategy, at);
+  }
+}
+
+/** One name may stand without the brackets of a list. */
+function referIsps(isps: readonly string[], path: Path, { report }: Checked, refer: Refer): void {
+  const isList = Array.isArray(report.sources.at(path));
+  for (const [i, isp] of isps.entries()) refer('ISP', isp, isList ? [...path, i] : path);
+}
+
+/** Users of injection may be limited to senders and virtual senders. */
+function checkUsers({ draft, report, names }: Checked): void {
+  const known = [...names('senders'), ...names('virtual_senders')];
+  const unique = new Unique(report);
+  for (const entry of draft.settings.smtp.auth) {
+    const { user, senders } = entry;
+    unique.add(user, draft.at(entry, 'user'), (place) => `user "${user}" is already defined at ${place}`);
+    for (const [i, name] of senders.entries())
+      if (!known.includes(name))
+        report.error(
+          draft.at(entry, 'senders', i),
+          `unknown sender "${name}"${instead(name, known, 'sender')}`,
+        );
+  }
+}
+
+// `default` is a key of `strategies`; `other` is what events call a domain of no ISP.
+const RESERVED: ReadonlySet<string> = new Set(['default', 'other']);
+
+const OWNED = {
+  domains: (domain: string) => (place: string) =>
+    `domain "${domain}" is already in an ISP at ${place}: a domain belongs to one ISP`,
+  mx: (host: string) => (place: string) =>
+    `mail host "${host}" is already in an ISP at ${place}: a host belongs to one ISP`,
+};
+
+export function checkIsps({ draft, report }: Checked): void {
+  const unique = { domains: new Unique(report), mx: new Unique(report) };
+  for (const isp of draft.lists.isps) {
+    if (RESERVED.has(isp.name))
+      report.error(
+        draft.at(isp, 'name'),
+        `"${isp.name}" has a meaning of its own: give the ISP another name`,
+      );
+    for (const list of ['domains', 'mx'] as const)
+      for (const [i, value] of isp[list].entries())
+        unique[list].add(value, draft.at(isp, list, i), OWNED[list](value));
+    const written = report.sources.at(draft.at(isp)) as { domains?: unknown; mx?: unknown };
+    if (!written.domains && !written.mx)
+      report.error(draft.at(isp), 'an ISP needs domains or mx: write domains: [gmail.com]');
+  }
+}

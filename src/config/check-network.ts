@@ -1,0 +1,100 @@
+/** Addresses, listeners, access, routes and headers. */
+import { isWritten, Unique, type Checked } from './checked.ts';
+import { headerName } from './kinds.ts';
+import { formatPath, type Path } from './problem.ts';
+import { domainMatches, type Endpoint } from './snapshot.ts';
+
+export function checkAddresses(checked: Checked): void {
+  const { draft, report } = checked;
+  const addresses = new Unique(report);
+  for (const node of draft.lists.nodes)
+    addresses.add(node.address, draft.at(node, 'address'), (place) => {
+      return `${node.address} is already the address of a node at ${place}: a node is one IP address`;
+    });
+  const { hostname, workers } = draft.settings;
+  if (typeof workers === 'number' && workers > 1)
+    report.warn(['workers'], `one thread sends in this version, ${workers} are not used: write auto`);
+  if (hostname !== '' && !hostname.includes('.'))
+    report.warn(['hostname'], `"${hostname}" has no domain: write the full name (RFC 5321 §2.3.5)`);
+  checkListeners(checked);
+  checkAccess(checked);
+  checkInjection(checked);
+  checkRoutes(checked);
+  checkHeaders(checked);
+}
+
+const show = ({ host, port }: Endpoint): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+function checkListeners({ draft, report }: Checked): void {
+  const { smtp, control, status } = draft.settings;
+  const listeners: (readonly [Endpoint | null, Path])[] = [
+    ...smtp.listen.map((one, i) => [one, ['smtp', 'listen', i]] as const),
+    [control.listen, ['control', 'listen']],
+    [status.listen, ['status', 'listen']],
+  ];
+  const unique = new Unique(report);
+  for (const [one, path] of listeners)
+    if (one && one.port !== 0)
+      unique.add(show(one), path, (_place, first) => {
+        return `${show(one)} is already used by ${formatPath(first)}: write another port`;
+      });
+}
+
+const isLoopback = ({ host }: Endpoint): boolean =>
+  host === '::1' || host === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(host);
+
+/** What others can reach needs a token: it names recipients and steers the queue. */
+function checkAccess({ draft, report }: Checked): void {
+  const { control, status } = draft.settings;
+  if (control.listen && control.token_file === null)
+    report.error(['control', 'listen'], 'needs a token: write token_file: /etc/postrider/control.token');
+  if (status.listen && !isLoopback(status.listen) && status.token_file === null)
+    report.error(
+      ['status', 'listen'],
+      `${show(status.listen)} can be reached from outside: write token_file: /etc/postrider/status.token, or listen on ` +
+        `127.0.0.1:${status.listen.port}`,
+    );
+}
+
+function checkInjection({ draft, report }: Checked): void {
+  const { tls, relay_from, listen, auth } = draft.settings.smtp;
+  const outside = listen.some((one) => !isLoopback(one));
+  if (tls.cert_file !== undefined && tls.key_file === undefined)
+    report.error(['smtp', 'tls', 'cert_file'], 'a certificate needs its key: write key_file too');
+  if (tls.key_file !== undefined && tls.cert_file === undefined)
+    report.error(['smtp', 'tls', 'key_file'], 'a key needs its certificate: write cert_file too');
+  if (tls.required && tls.cert_file === undefined && tls.key_file === undefined)
+    report.error(['smtp', 'tls', 'required'], 'TLS cannot be required without cert_file and key_file');
+  if (auth.length > 0 && outside && !tls.required)
+    report.warn(
+      ['smtp', 'auth'],
+      'passwords may cross the network in clear text: set smtp.tls with required: true',
+    );
+  for (const [i, { prefix, address }] of relay_from.entries())
+    if (prefix === 0 && outside)
+      report.warn(['smtp', 'relay_from', i], `${address}/0 lets the whole world send mail through this host`);
+}
+
+function checkRoutes({ draft, report }: Checked): void {
+  const { routes } = draft.lists;
+  for (const [i, route] of routes.entries()) {
+    if (!isWritten(report, draft.at(route, 'hosts')))
+      report.error(draft.at(route, 'hosts'), 'a route needs a host: write hosts: [127.0.0.1:25]');
+    const earlier = routes.slice(0, i).find((one) => domainMatches(one.domain, route.domain));
+    if (!earlier) continue;
+    const place = report.sources.placeOf(draft.at(earlier));
+    report.warn(draft.at(route), `is never used, because "${earlier.domain}" at ${place} matches first`);
+  }
+}
+
+function checkHeaders({ draft, report }: Checked): void {
+  for (const isp of draft.lists.isps)
+    for (const header of Object.keys(isp.headers.add))
+      if (!headerName.read(header).ok)
+        report.error(
+          draft.at(isp, 'headers', 'add', header),
+          `"${header}" is no header name: write it without colon and spaces`,
+          'key',
+        );
+}

@@ -1,0 +1,5 @@
+export { diffConfig, type ConfigDiff } from './diff.ts';
+export { generatedFiles } from './docs.ts';
+export { loadConfig, parseConfig, type Loaded } from './load.ts';
+export { formatProblem, type ConfigProblem } from './problem.ts';
+export * from './snapshot.ts';

@@ -1,0 +1,111 @@
+/** From draft to snapshot: names and units of the program, absolute paths, nothing left to default, deeply frozen. */
+import { join } from 'node:path';
+import type { Path } from './problem.ts';
+import type { Draft } from './draft.ts';
+import { resolveSending } from './resolve-sending.ts';
+import type { Config, ControlConfig, EgressConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
+import type { Sources } from './source.ts';
+
+/** Only for a draft without errors. */
+export function resolveConfig(draft: Draft, sources: Sources): Config {
+  const { settings, lists } = draft;
+  const dataDir = sources.absolute(['data_dir'], settings.data_dir);
+  return freeze({
+    hostname: settings.hostname,
+    dataDir,
+    workers: settings.workers,
+    durability: settings.durability,
+    secretFile: secretFileOf(draft, sources),
+    egress: resolveEgress(settings.egress),
+    control: resolveControl(settings.control, sources),
+    status: resolveStatus(settings.status, sources),
+    smtp: resolveSmtp(settings.smtp, sources),
+    dns: {
+      servers: settings.dns.servers,
+      timeoutMs: settings.dns.timeout,
+      cacheSize: settings.dns.cache_size,
+      allowLoopbackMx: settings.dns.allow_loopback_mx,
+    },
+    timezone: settings.timezone,
+    historyRetentionMs: settings.history_retention,
+    journal: {
+      maxAgeMs: settings.journal.max_age,
+      maxBytes: settings.journal.max_size,
+      onFull: settings.journal.on_full,
+    },
+    include: settings.include.map((name, i) => sources.absolute(['include', i], name)),
+    log: settings.log,
+    routes: lists.routes.map((route) => ({ ...route, tls: route.tls ?? null })),
+    isps: lists.isps,
+    ...resolveSending(draft, sources),
+  });
+}
+
+/** Where the key of return paths is, given or by default. */
+export function secretFileOf({ settings }: Draft, sources: Sources): string {
+  if (settings.secret_file !== undefined) return sources.absolute(['secret_file'], settings.secret_file);
+  return join(sources.absolute(['data_dir'], settings.data_dir), 'secret');
+}
+
+type Settings = Draft['settings'];
+
+function resolveEgress({ port, timeouts }: Settings['egress']): EgressConfig {
+  return {
+    port,
+    timeouts: {
+      connectMs: timeouts.connect,
+      greetingMs: timeouts.greeting,
+      ehloMs: timeouts.ehlo,
+      mailMs: timeouts.mail,
+      rcptMs: timeouts.rcpt,
+      dataInitMs: timeouts.data_init,
+      dataBlockMs: timeouts.data_block,
+      dataDoneMs: timeouts.data_done,
+      idleMs: timeouts.idle,
+    },
+  };
+}
+
+const orNull = (path: Path, name: string | null | undefined, sources: Sources): string | null =>
+  name === null || name === undefined ? null : sources.absolute(path, name);
+
+function resolveControl(
+  { socket, listen, token_file }: Settings['control'],
+  sources: Sources,
+): ControlConfig {
+  return {
+    socket: sources.absolute(['control', 'socket'], socket),
+    listen,
+    tokenFile: orNull(['control', 'token_file'], token_file, sources),
+  };
+}
+
+function resolveStatus({ listen, token_file }: Settings['status'], sources: Sources): StatusConfig {
+  return { listen, tokenFile: orNull(['status', 'token_file'], token_file, sources) };
+}
+
+function resolveSmtp(smtp: Settings['smtp'], sources: Sources): SmtpConfig {
+  const { cert_file, key_file, required } = smtp.tls;
+  return {
+    listen: smtp.listen,
+    relayFrom: smtp.relay_from,
+    auth: smtp.auth.map(({ user, password_file, senders }, i) => ({
+      user,
+      passwordFile: sources.absolute(['smtp', 'auth', i, 'password_file'], password_file),
+      senders,
+    })),
+    tls: {
+      certFile: orNull(['smtp', 'tls', 'cert_file'], cert_file, sources),
+      keyFile: orNull(['smtp', 'tls', 'key_file'], key_file, sources),
+      required,
+    },
+    maxMessageBytes: smtp.max_message_size,
+    maxRecipients: smtp.max_recipients,
+  };
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) freeze(inner);
+  return Object.freeze(value);
+}

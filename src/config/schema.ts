@@ -1,0 +1,223 @@
+/**
+ * The one schema of the configuration: type, default, unit, text, since and reloadable of every key. Validation, the
+ * JSON Schema for editors, the annotated example, the reference and the reload rules are all made from it.
+ * Lists at the root are read entry by entry, so that one broken entry does not hide the others.
+ */
+import * as z from 'zod';
+import { key, leaf, orNull, section } from './kind.ts';
+import { choice, duration, filePath, flag, integer, name, size, text, timezone, wordOr } from './kinds.ts';
+import { cidr, domain, endpoint, resolvers } from './kinds-net.ts';
+import * as sending from './schema-sending.ts';
+
+const listenAddress = endpoint('an address to listen on such as 127.0.0.1:8025', { anyPort: true });
+const restart = { reloadable: false } as const;
+
+const wait = (fallback: string, description: string) =>
+  key(leaf(duration(fallback)).prefault(fallback), description);
+
+const timeouts = section({
+  connect: wait('30s', 'TCP connection, per address.'),
+  greeting: wait('5m', 'Greeting of the server (RFC 5321 §4.5.3.2.1).'),
+  ehlo: wait('5m', 'Reply to EHLO and STARTTLS.'),
+  mail: wait('5m', 'Reply to MAIL (RFC 5321 §4.5.3.2.2).'),
+  rcpt: wait('5m', 'Reply to RCPT (RFC 5321 §4.5.3.2.3).'),
+  data_init: wait('2m', 'Reply to DATA (RFC 5321 §4.5.3.2.4).'),
+  data_block: wait('3m', 'Sending of one block of the message (RFC 5321 §4.5.3.2.5).'),
+  data_done: wait('10m', 'Reply to the end of the message; shorter makes duplicates (RFC 5321 §4.5.3.2.6).'),
+  idle: wait('10s', 'How long an unused session is kept for the next message.'),
+});
+
+const egress = section({
+  port: key(leaf(integer({ min: 1, max: 65535 })).prefault(25), 'Remote port of MX delivery.'),
+  timeouts: key(timeouts.prefault({}), 'Waiting times of a session by phase.'),
+});
+
+const control = section({
+  socket: key(
+    leaf(filePath).prefault('/run/postrider/control.sock'),
+    'Unix socket of the control API (mode 0660).',
+    restart,
+  ),
+  listen: key(leaf(orNull(listenAddress)).prefault(null), 'The control API over TCP too; needs token_file.', {
+    ...restart,
+    example: '127.0.0.1:8026',
+    off: true,
+  }),
+  token_file: key(leaf(orNull(filePath)).prefault(null), 'File with the bearer token of the TCP listener.', {
+    ...restart,
+    example: '/etc/postrider/control.token',
+    off: true,
+  }),
+});
+
+const status = section({
+  listen: key(
+    leaf(orNull(listenAddress)).prefault('127.0.0.1:8025'),
+    'Dashboard, /metrics, /healthz, /readyz; null: none. An address that others reach needs token_file.',
+    restart,
+  ),
+  token_file: key(leaf(orNull(filePath)).prefault(null), 'File with the bearer token of the status page.', {
+    ...restart,
+    example: '/etc/postrider/status.token',
+    off: true,
+  }),
+});
+
+const smtpUser = section({
+  user: key(leaf(text), 'User name.', { example: 'platform' }),
+  password_file: key(leaf(filePath), 'File with the password.', {
+    example: '/etc/postrider/platform.password',
+  }),
+  senders: key(z.array(leaf(name)).prefault([]), 'Senders and virtual senders it may use; empty: all.', {
+    example: ['main'],
+  }),
+});
+
+const smtpTls = section({
+  cert_file: key(leaf(filePath).optional(), 'PEM certificate chain; offers STARTTLS.', {
+    example: '/etc/postrider/tls/cert.pem',
+    off: true,
+  }),
+  key_file: key(leaf(filePath).optional(), 'PEM private key of the certificate.', {
+    example: '/etc/postrider/tls/key.pem',
+    off: true,
+  }),
+  required: key(leaf(flag).prefault(false), 'true takes no mail before STARTTLS.'),
+});
+
+const smtp = section({
+  listen: key(
+    z.array(leaf(listenAddress)).prefault(['127.0.0.1:2525']),
+    'Addresses of injection; []: none.',
+    restart,
+  ),
+  relay_from: key(
+    z.array(leaf(cidr)).prefault(['127.0.0.1/32']),
+    'Networks that may inject without a password.',
+  ),
+  auth: key(z.array(smtpUser).prefault([]), 'Users that may inject from anywhere.', { off: true }),
+  tls: key(smtpTls.prefault({}), 'STARTTLS of injection.'),
+  max_message_size: key(leaf(size).prefault('25MB'), 'Larger messages are refused.'),
+  max_recipients: key(
+    leaf(integer({ min: 1, max: 100_000 })).prefault(1000),
+    'Recipients of one transaction.',
+  ),
+});
+
+const dns = section({
+  servers: key(
+    leaf(wordOr('system', resolvers, 'a list such as ["127.0.0.1:53"]')).prefault('system'),
+    'Resolvers: those of the system, or a list of IP:port.',
+  ),
+  timeout: key(leaf(duration('5s')).prefault('5s'), 'Wait for one answer.'),
+  cache_size: key(leaf(integer({ min: 0, max: 10_000_000 })).prefault(100_000), 'Answers kept.'),
+  allow_loopback_mx: key(
+    leaf(flag).prefault(false),
+    'Send to MX hosts on 127.0.0.0/8 and ::1 instead of refusing them: test networks only.',
+  ),
+});
+
+const journal = section({
+  max_age: key(leaf(duration('14d')).prefault('14d'), 'Events are kept this long.'),
+  max_size: key(leaf(size).prefault('20GB'), 'And up to this size.'),
+  on_full: key(
+    leaf(choice(['gap', 'stop'])).prefault('gap'),
+    'When a sink is behind at the bound: gap skips its events and says so, stop refuses new mail.',
+  ),
+});
+
+const log = section({
+  level: key(
+    leaf(choice(['debug', 'info', 'warn', 'error'])).prefault('info'),
+    'Least important level written.',
+  ),
+  format: key(
+    leaf(choice(['json', 'pretty', 'auto'])).prefault('auto'),
+    'auto: pretty on a terminal, else json.',
+  ),
+  recipients: key(leaf(flag).prefault(false), 'true lets log lines name recipients.'),
+});
+
+/** Everything at the root that is not a list of entries. */
+export const settings = {
+  hostname: key(leaf(domain), 'Name of the host in EHLO of injection and in Received.', {
+    example: 'mta1.example.com',
+  }),
+  data_dir: key(leaf(filePath).prefault('/var/lib/postrider'), 'Queue, journal and keys.', restart),
+  workers: key(
+    leaf(wordOr('auto', integer({ min: 1, max: 256 }), 'a number from 1 to 256')).prefault('auto'),
+    'Egress workers. One thread sends in this version, whatever is written here.',
+    restart,
+  ),
+  durability: key(
+    leaf(choice(['sync', 'process'])).prefault('sync'),
+    'sync: accepted mail survives a power cut; process: only a crash of the program.',
+    restart,
+  ),
+  secret_file: key(
+    leaf(filePath).optional(),
+    'Key of the signed return paths (default: `secret` in data_dir, created at the first start).',
+    { ...restart, example: '/etc/postrider/secret', off: true },
+  ),
+  egress: key(egress.prefault({}), 'Delivery.'),
+  control: key(control.prefault({}), 'Control API.', restart),
+  status: key(status.prefault({}), 'Status page.', restart),
+  smtp: key(smtp.prefault({}), 'Injection over SMTP.'),
+  dns: key(dns.prefault({}), 'Name resolution.'),
+  timezone: key(leaf(timezone).prefault('UTC'), 'Calendar of daily limits.'),
+  history_retention: key(leaf(duration('7d')).prefault('7d'), 'Finished deliveries are kept this long.'),
+  journal: key(journal.prefault({}), 'Events waiting for sinks.'),
+  include: key(
+    z.array(leaf(filePath)).prefault([]),
+    'More files, or directories of .yaml files, relative to this one. Lists add up; a value is set in one file only.',
+    { example: ['conf.d'], off: true },
+  ),
+  log: key(log.prefault({}), 'Log.'),
+};
+
+/** Lists of entries at the root. */
+export const lists = {
+  routes: key(z.array(sending.routeSchema).prefault([]), 'Smart hosts by recipient domain, instead of MX.'),
+  nodes: key(z.array(sending.nodeSchema).prefault([]), 'Sending IP addresses.'),
+  isps: key(z.array(sending.ispSchema).prefault([]), 'Groups of recipient domains treated alike.'),
+  strategies: key(
+    z.array(sending.strategySchema).prefault([]),
+    'Speeds of one node towards one ISP. An entry with the name of a built-in one replaces it.',
+  ),
+  retry_rules: key(
+    z.array(sending.retryRuleSchema).prefault([]),
+    'When to try again after a temporary refusal.',
+  ),
+  senders: key(z.array(sending.senderSchema).prefault([]), 'Sending identities.'),
+  virtual_senders: key(
+    z.array(sending.virtualSenderSchema).prefault([]),
+    'Rules that share mail out to senders.',
+  ),
+};
+
+export const schema = section({ ...settings, ...lists }, [
+  'mx',
+  'lock_rules',
+  'rules',
+  'bounce_patterns',
+  'sinks',
+  'warmup',
+  'adaptive',
+]);
+
+/** Names that the program brings along; an entry of the same name replaces it. */
+export const builtins = {
+  strategies: [
+    {
+      name: '60:60',
+      concurrent_connections: 1,
+      messages_per_connection: 60,
+      connection_attempts: 1,
+      interval: '60s',
+    },
+    { name: 'unlimited', concurrent_connections: 50, messages_per_connection: 1000 },
+  ].map((entry) => sending.strategySchema.parse(entry)),
+  retryRules: [
+    { name: 'default', attempts: 8, interval: '10m', type: 'geometric', exponent: 2, max_interval: '4h' },
+  ].map((entry) => sending.retryRuleSchema.parse(entry)),
+};

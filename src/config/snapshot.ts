@@ -1,0 +1,254 @@
+/**
+ * The configuration as the rest of the program sees it: complete (every default filled in), typed, in base units,
+ * paths absolute, references resolved, deeply frozen. Components get their slice of it through the constructor.
+ */
+import type { Rate } from '../core/index.ts';
+
+export interface Endpoint {
+  /** Host name (A-label) or IP address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Cidr {
+  readonly address: string;
+  readonly prefix: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
+/** none: never; may: when offered; require: encrypted or not at all; verify: also a valid certificate. */
+export type TlsMode = 'none' | 'may' | 'require' | 'verify';
+
+/** Waiting times of a session by phase (RFC 5321 §4.5.3.2). */
+export interface TimeoutsConfig {
+  readonly connectMs: number;
+  readonly greetingMs: number;
+  readonly ehloMs: number;
+  readonly mailMs: number;
+  readonly rcptMs: number;
+  readonly dataInitMs: number;
+  readonly dataBlockMs: number;
+  readonly dataDoneMs: number;
+  /** How long an unused session is kept for the next message. */
+  readonly idleMs: number;
+}
+
+export interface EgressConfig {
+  readonly port: number;
+  readonly timeouts: TimeoutsConfig;
+}
+
+export interface ControlConfig {
+  readonly socket: string;
+  readonly listen: Endpoint | null;
+  readonly tokenFile: string | null;
+}
+
+export interface StatusConfig {
+  /** Null: no status page. */
+  readonly listen: Endpoint | null;
+  readonly tokenFile: string | null;
+}
+
+export interface SmtpUserConfig {
+  readonly user: string;
+  readonly passwordFile: string;
+  /** Senders and virtual senders this user may use; empty means all. */
+  readonly senders: readonly string[];
+}
+
+export interface SmtpTlsConfig {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  readonly required: boolean;
+}
+
+export interface SmtpConfig {
+  readonly listen: readonly Endpoint[];
+  readonly relayFrom: readonly Cidr[];
+  readonly auth: readonly SmtpUserConfig[];
+  readonly tls: SmtpTlsConfig;
+  readonly maxMessageBytes: number;
+  readonly maxRecipients: number;
+}
+
+export interface DnsConfig {
+  readonly servers: 'system' | readonly Endpoint[];
+  readonly timeoutMs: number;
+  /** Answers kept. */
+  readonly cacheSize: number;
+  /** MX hosts on this machine are taken: test networks only. */
+  readonly allowLoopbackMx: boolean;
+}
+
+export interface JournalConfig {
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+  readonly onFull: 'gap' | 'stop';
+}
+
+export interface LogConfig {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly format: 'json' | 'pretty' | 'auto';
+  /** Whether log lines may name recipients. */
+  readonly recipients: boolean;
+}
+
+export interface RouteConfig {
+  /** `example.com`, `*.suffix` or `*`; see domainMatches. */
+  readonly domain: string;
+  readonly hosts: readonly Endpoint[];
+  /** Null: the sender decides, then the strategy. */
+  readonly tls: TlsMode | null;
+}
+
+export interface StrategyConfig {
+  readonly name: string;
+  /** Messages per window of one node towards one ISP; null: no limit. */
+  readonly ratePerInterval: Rate | null;
+  readonly concurrentConnections: number;
+  readonly messagesPerConnection: number;
+  readonly connectionAttempts: number;
+  /** Messages that may go at once when the limiter was idle. */
+  readonly burst: number;
+  /** Messages of a calendar day in `timezone`; null: no limit. */
+  readonly dailyLimit: number | null;
+  readonly maxRecipientsPerTransaction: number;
+  readonly helo: 'hostname' | 'address';
+  readonly tls: TlsMode | null;
+  /** Discards instead of delivering. */
+  readonly drop: boolean;
+}
+
+/** Which strategy applies towards which ISP; read it with strategyFor. */
+export interface StrategyChoice {
+  readonly default: StrategyConfig;
+  readonly byIsp: Readonly<Record<string, StrategyConfig>>;
+}
+
+export interface NodeConfig {
+  readonly name: string;
+  /** The IP address it sends from, in canonical spelling. */
+  readonly address: string;
+  readonly hostname: string;
+  readonly maxSessions: number;
+  readonly enabled: boolean;
+  /** The node's own speeds, before those of the sender; null: those of the sender. */
+  readonly strategies: StrategyChoice | null;
+}
+
+export interface IspConfig {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly mx: readonly string[];
+  readonly headers: {
+    readonly add: Readonly<Record<string, string>>;
+    readonly remove: readonly string[];
+  };
+}
+
+export interface RetryRuleConfig {
+  readonly name: string;
+  /** Attempts in all, the first one included. */
+  readonly attempts: number;
+  readonly type: 'fixed' | 'geometric' | 'random' | 'list';
+  readonly intervalMs: number;
+  /** geometric: each wait is this many times the one before. */
+  readonly exponent: number;
+  /** random: from the interval to interval x (1 + modifier). */
+  readonly modifier: number;
+  /** list: the waits in order; the last one repeats. */
+  readonly intervalsMs: readonly number[];
+  readonly maxIntervalMs: number;
+  readonly mode: 'same_node' | 'sender_nodes';
+}
+
+export interface DkimKeyConfig {
+  readonly domain: string;
+  readonly selector: string;
+  readonly keyFile: string;
+}
+
+export interface SenderNodeConfig {
+  readonly node: string;
+  readonly weight: number;
+}
+
+export interface SenderConfig {
+  readonly name: string;
+  readonly nodes: readonly SenderNodeConfig[];
+  readonly strategies: StrategyChoice;
+  readonly retry: RetryRuleConfig;
+  /** Null: the given reverse-path is kept. */
+  readonly returnPathDomain: string | null;
+  readonly returnPath: 'per_delivery';
+  readonly dkim: readonly DkimKeyConfig[];
+  readonly dkimMissing: 'send' | 'refuse';
+  readonly lifetimeMs: number;
+  readonly tls: TlsMode | null;
+}
+
+/** All conditions that are not empty must hold; a condition holds when one of its values matches. */
+export interface VirtualSenderCondition {
+  readonly group: readonly string[];
+  readonly fromDomain: readonly string[];
+  readonly toDomain: readonly string[];
+  readonly fromEmail: readonly string[];
+  readonly isp: readonly string[];
+}
+
+export interface VirtualSenderShareConfig {
+  readonly sender: string;
+  readonly percent: number;
+  readonly fromEmail: string | null;
+  readonly fromName: string | null;
+  readonly replyTo: string | null;
+}
+
+export interface VirtualSenderRuleConfig {
+  readonly when: 'default' | VirtualSenderCondition;
+  /** Percentages sum to 100. */
+  readonly senders: readonly VirtualSenderShareConfig[];
+}
+
+export interface VirtualSenderConfig {
+  readonly name: string;
+  /** First match wins; the last rule is the default. */
+  readonly rules: readonly VirtualSenderRuleConfig[];
+}
+
+export interface Config {
+  readonly hostname: string;
+  readonly dataDir: string;
+  readonly workers: 'auto' | number;
+  readonly durability: 'sync' | 'process';
+  readonly secretFile: string;
+  readonly egress: EgressConfig;
+  readonly control: ControlConfig;
+  readonly status: StatusConfig;
+  readonly smtp: SmtpConfig;
+  readonly dns: DnsConfig;
+  readonly timezone: string;
+  readonly historyRetentionMs: number;
+  readonly journal: JournalConfig;
+  readonly include: readonly string[];
+  readonly log: LogConfig;
+  readonly routes: readonly RouteConfig[];
+  readonly nodes: readonly NodeConfig[];
+  readonly isps: readonly IspConfig[];
+  readonly strategies: readonly StrategyConfig[];
+  readonly retryRules: readonly RetryRuleConfig[];
+  readonly senders: readonly SenderConfig[];
+  readonly virtualSenders: readonly VirtualSenderConfig[];
+}
+
+/** The strategy towards an ISP; undefined stands for a domain of no ISP. */
+export function strategyFor(choice: StrategyChoice, isp: string | undefined): StrategyConfig {
+  return isp !== undefined && Object.hasOwn(choice.byIsp, isp) ? choice.byIsp[isp]! : choice.default;
+}
+
+/** Whether `example.com`, `*.suffix` (sub-domains only) or `*` covers a lower-case A-label domain. */
+export function domainMatches(pattern: string, domain: string): boolean {
+  if (pattern === '*' || pattern === domain) return true;
+  return pattern.startsWith('*.') && domain.endsWith(pattern.slice(1)) && domain.length >= pattern.length;
+}

@@ -1,0 +1,1 @@
+export { createTokens, type TokenError, type Tokens, type TokenSecret } from './token.ts';

@@ -1,0 +1,108 @@
+/**
+ * Signed return paths: `b+TOKEN@domain`, so a bounce that comes back names its delivery and nobody can invent one.
+ *
+ * TOKEN, base32 and case-insensitive because some mail systems change the case of a local part, is 35 characters: key
+ * id (1), message number (11), recipient index (7), and 80 bits of HMAC-SHA-256 over them and the domain (16). With
+ * the prefix that is 37 of the 64 octets of a local part (RFC 5321 §4.5.3.1.1). 80 bits cannot be guessed over SMTP,
+ * and a longer text would not fit bounce systems that shorten addresses.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import {
+  base32,
+  deliveryIdOf,
+  err,
+  ok,
+  parseAddress,
+  parseBase32,
+  parseDeliveryId,
+  type DeliveryId,
+  type Result,
+} from '../core/index.ts';
+
+export interface TokenSecret {
+  /** One base32 character; names the key so secrets can be replaced while old bounces still come. */
+  readonly id: string;
+  /** At least 16 bytes. */
+  readonly key: Buffer;
+}
+
+export type TokenError = 'malformed' | 'unknown_key' | 'bad_signature';
+
+export interface Tokens {
+  /** The signed address for MAIL FROM of a delivery; the first secret signs. */
+  returnPath(deliveryId: DeliveryId, domain: string): string;
+  /** The delivery that an address of ours names. Every secret verifies. */
+  verify(address: string): Result<{ readonly deliveryId: DeliveryId; readonly keyId: string }, TokenError>;
+}
+
+const PREFIX = 'b+';
+const NUMBER_CHARS = 11;
+const INDEX_CHARS = 7;
+const MAC_BYTES = 10;
+const MAC_CHARS = 16;
+const TOKEN_CHARS = 1 + NUMBER_CHARS + INDEX_CHARS + MAC_CHARS;
+const MAX_INDEX = 2 ** 31;
+const MIN_KEY_BYTES = 16;
+
+/** `secrets` was checked by the configuration: at least one, distinct ids of one base32 character. Throws otherwise. */
+export function createTokens(secrets: readonly TokenSecret[]): Tokens {
+  const keys = new Map<string, Buffer>();
+  for (const { id, key } of secrets) {
+    const keyId = normalId(id);
+    if (keyId === undefined || keys.has(keyId) || key.length < MIN_KEY_BYTES)
+      throw new TypeError('a token secret needs a distinct id of one base32 character and a key of 16 bytes');
+    keys.set(keyId, key);
+  }
+  const [signer] = keys;
+  if (signer === undefined) throw new TypeError('at least one token secret is needed');
+  return {
+    returnPath: (deliveryId, domain) => signedAddress(signer, deliveryId, domain),
+    verify: (address) => verifyAddress(keys, address),
+  };
+}
+
+function normalId(id: string): string | undefined {
+  const value = id.length === 1 ? parseBase32(id) : undefined;
+  return value === undefined ? undefined : base32(value, 1);
+}
+
+function signedAddress(signer: readonly [string, Buffer], deliveryId: DeliveryId, domain: string): string {
+  const delivery = parseDeliveryId(deliveryId);
+  if (delivery === undefined) throw new TypeError('a delivery id is malformed');
+  const [keyId, key] = signer;
+  const lower = domain.toLowerCase();
+  const payload = keyId + base32(delivery.number, NUMBER_CHARS) + base32(delivery.index, INDEX_CHARS);
+  const mac = macOf(key, payload, lower);
+  return `${PREFIX}${payload}${base32(mac.readUIntBE(0, 5), 8)}${base32(mac.readUIntBE(5, 5), 8)}@${lower}`;
+}
+
+/** The label keeps this use of the secret apart from every other one. */
+const macOf = (key: Buffer, payload: string, domain: string): Buffer =>
+  createHmac('sha256', key).update(`return-path\0${payload}\0${domain}`).digest().subarray(0, MAC_BYTES);
+
+function verifyAddress(
+  keys: ReadonlyMap<string, Buffer>,
+  text: string,
+): Result<{ readonly deliveryId: DeliveryId; readonly keyId: string }, TokenError> {
+  const address = parseAddress(text);
+  if (!address.ok) return err('malformed');
+  const { local, domain } = address.value;
+  if (local.length !== PREFIX.length + TOKEN_CHARS || !local.toLowerCase().startsWith(PREFIX))
+    return err('malformed');
+  const token = local.slice(PREFIX.length);
+  const keyId = normalId(token[0]!);
+  const number = parseBase32(token.slice(1, 1 + NUMBER_CHARS));
+  const index = parseBase32(token.slice(1 + NUMBER_CHARS, 1 + NUMBER_CHARS + INDEX_CHARS));
+  const high = parseBase32(token.slice(-MAC_CHARS, -MAC_CHARS / 2));
+  const low = parseBase32(token.slice(-MAC_CHARS / 2));
+  if (keyId === undefined || number === undefined || index === undefined) return err('malformed');
+  if (high === undefined || low === undefined || index < 1 || index > MAX_INDEX) return err('malformed');
+  const key = keys.get(keyId);
+  if (key === undefined) return err('unknown_key');
+  const given = Buffer.allocUnsafe(MAC_BYTES);
+  given.writeUIntBE(high, 0, 5);
+  given.writeUIntBE(low, 5, 5);
+  const payload = keyId + base32(number, NUMBER_CHARS) + base32(index, INDEX_CHARS);
+  if (!timingSafeEqual(given, macOf(key, payload, domain))) return err('bad_signature');
+  return ok({ deliveryId: deliveryIdOf(number, index), keyId });
+}

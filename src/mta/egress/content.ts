@@ -1,0 +1,133 @@
+/**
+ * The bytes of one attempt: stored or rendered, changed where the sender's rule says so, converted when the peer
+ * lacks 8BITMIME, and signed last (RFC 6376 §3.4.5: nothing may change a byte after that).
+ */
+import { isAscii } from 'node:buffer';
+import {
+  err,
+  messageIdOf,
+  needsSmtpUtf8,
+  ok,
+  parseAddress,
+  type Refusal,
+  type Result,
+} from '../../core/index.ts';
+import type { IspConfig } from '../../config/index.ts';
+import type { LeasedDelivery } from '../../queue/index.ts';
+import { signMessage } from '../dkim/index.ts';
+import {
+  type CampaignContent,
+  decodeCampaign,
+  downgrade,
+  renderContent,
+  type Variables,
+} from '../message/index.ts';
+import type { Capabilities } from '../smtp/index.ts';
+import type { Sender } from './context.ts';
+import { ispHeader, overrideHeader } from './override.ts';
+
+export interface AttemptContent {
+  readonly parts: readonly Buffer[];
+  readonly bytes: number;
+  readonly dotLine: boolean;
+  readonly eightBit: boolean;
+  readonly smtpUtf8: boolean;
+}
+
+const CAMPAIGNS = 32;
+
+/** Campaign contents, decoded once and used for all their recipients; bounded. */
+export class Campaigns {
+  readonly #decoded = new Map<number, CampaignContent>();
+
+  /** Throws when the stored content cannot be decoded: a bug or damage, never the peer's business. */
+  get({ number, content }: LeasedDelivery): CampaignContent {
+    const known = this.#decoded.get(number);
+    if (known) return known;
+    const decoded = decodeCampaign(content);
+    if (!decoded.ok) throw new Error(`campaign content ${messageIdOf(number)}: ${decoded.error}`);
+    if (this.#decoded.size >= CAMPAIGNS) this.#decoded.delete(this.#decoded.keys().next().value!);
+    this.#decoded.set(number, decoded.value);
+    return decoded.value;
+  }
+}
+
+export interface BuildInput {
+  readonly delivery: LeasedDelivery;
+  readonly sender: Sender;
+  readonly campaigns: Campaigns;
+  readonly peer: Capabilities;
+  /** What the ISP wants added and removed. */
+  readonly headers: IspConfig['headers'] | undefined;
+  readonly now: number;
+}
+
+export async function buildContent(input: BuildInput): Promise<Result<AttemptContent, Refusal>> {
+  const { delivery, sender, peer } = input;
+  const { message, record } = delivery;
+  let content = message.kind === 'raw' ? delivery.content : render(input);
+  if (record.override) content = overrideHeader(content, record.override);
+  if (input.headers) content = ispHeader(content, input.headers);
+  const declared = message.kind === 'raw' ? message.eightBit : !isAscii(content);
+  let eightBit = declared;
+  if (eightBit && !peer.eightBitMime) {
+    const converted = downgrade(content);
+    if (!converted.ok)
+      return err(
+        refuse(
+          'unsupported',
+          `the peer lacks 8BITMIME and the message cannot be converted: ${converted.error}`,
+        ),
+      );
+    content = converted.value;
+    eightBit = false;
+  }
+  const keys = sender.keys.keysFor(fromDomainOf(delivery));
+  if (keys.length === 0 && sender.config.dkimMissing === 'refuse') {
+    return err(
+      refuse(
+        'dkim',
+        `sender ${sender.config.name} has no DKIM key for ${fromDomainOf(delivery)} and dkim_missing is refuse`,
+      ),
+    );
+  }
+  const signature = keys.length > 0 ? await signMessage(content, keys, { now: input.now }) : undefined;
+  const recipient = parseAddress(record.recipient);
+  const utf8Address = recipient.ok && needsSmtpUtf8(recipient.value);
+  return ok({
+    parts: signature ? [signature, content] : [content],
+    bytes: content.length + (signature?.length ?? 0),
+    dotLine:
+      message.kind === 'campaign' ||
+      message.dotLine ||
+      record.override !== undefined ||
+      input.headers !== undefined ||
+      eightBit !== declared,
+    eightBit,
+    smtpUtf8: message.smtpUtf8 || utf8Address,
+  });
+}
+
+/** The domain whose key signs: that of the From field as it leaves. */
+export function fromDomainOf({ record, message }: LeasedDelivery): string {
+  const address = record.override?.fromEmail;
+  return address === undefined
+    ? message.fromDomain
+    : address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+}
+
+const render = ({ delivery, campaigns }: BuildInput): Buffer =>
+  renderContent(campaigns.get(delivery), {
+    recipient: delivery.record.recipient,
+    vars: (delivery.record.vars ?? {}) as Variables,
+    messageIdText: delivery.id,
+  });
+
+const refuse = (cause: 'unsupported' | 'dkim', text: string): Refusal => ({
+  scope: 'message',
+  permanent: true,
+  phase: 'mail',
+  reply: undefined,
+  cause,
+  text,
+});

@@ -1,0 +1,320 @@
+/**
+ * The sending side: wakes queues when they are due, finds where their mail goes, and lets nodes send it. It answers
+ * the queue's questions at acceptance (`claim`) and takes what was leased there (`granted`).
+ *
+ * The way of a delivery: wake -> plan (route or MX) -> lane and destination -> lease -> session -> attempt -> outcome.
+ */
+import type { Clock, Refusal, Result } from '../../core/index.ts';
+import type { Tokens } from '../../fbl/index.ts';
+import type { Dispatcher, LeasedDelivery, Queue } from '../../queue/index.ts';
+import { addressAvailable } from './address-watch.ts';
+import { Attempts } from './attempt.ts';
+import { Budget } from './budget.ts';
+import { Campaigns } from './content.ts';
+import type { EgressContext, EgressSettings } from './context.ts';
+import type { DomainQueue } from './domain-queue.ts';
+import { IspIndex } from './isp.ts';
+import { Node } from './node.ts';
+import { moveOrphans } from './orphans.ts';
+import type { RoutePlan, RoutePlanner } from './plan.ts';
+import { Recorder } from './recorder.ts';
+import type { Report } from './report.ts';
+import type { EgressView, NodeState, NodeStatus } from './status.ts';
+import { WakeHeap } from './wake-heap.ts';
+
+const ADDRESS_CHECK_MS = 5_000;
+const PRUNE_MS = 60_000;
+const LONGEST_TIMER_MS = 30_000;
+const CONTENT_BYTES = 128 * 1024 * 1024;
+/** Deliveries that are refused together when their domain leads nowhere. */
+const REFUSE_SLICE = 100;
+
+export interface EgressOptions {
+  readonly queue: Queue;
+  readonly settings: EgressSettings;
+  readonly planner: RoutePlanner;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly report: Report;
+}
+
+export class Egress implements Dispatcher, EgressView {
+  readonly #context: EgressContext;
+  readonly #attempts: Attempts;
+  readonly #budget: Budget;
+  readonly #nodes = new Map<string, Node>();
+  /** Not configured any more; they end what they have begun. */
+  readonly #leaving = new Set<Node>();
+  readonly #wakes = new WakeHeap();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #planner: RoutePlanner;
+  #isps: IspIndex;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+  #stopping = false;
+
+  constructor(options: EgressOptions) {
+    const { planner, ...rest } = options;
+    const recorder = new Recorder(options.queue, options.report);
+    this.#context = { ...rest, recorder };
+    this.#planner = planner;
+    this.#isps = new IspIndex(options.settings.config.isps);
+    this.#attempts = new Attempts(this.#context, new Campaigns());
+    this.#budget = new Budget(CONTENT_BYTES, () => {
+      for (const node of this.#nodes.values()) node.pump();
+    });
+  }
+
+  /** Brings the nodes up and starts with what is queued. */
+  async start(): Promise<void> {
+    this.#syncNodes();
+    await this.#checkAddresses();
+    this.#context.queue.attach(this);
+    for (const { node, domain, wakeAt } of this.#context.queue.state.schedule.heads())
+      this.wake(node, domain, wakeAt);
+    this.#timers.push(setInterval(() => void this.#checkAddresses(), ADDRESS_CHECK_MS));
+    this.#timers.push(setInterval(() => this.#prune(), PRUNE_MS));
+  }
+
+  /** New settings: speeds and senders at once, new nodes up, removed ones give their mail to others. */
+  async configure(settings: EgressSettings, planner: RoutePlanner): Promise<void> {
+    this.#context.settings = settings;
+    this.#planner = planner;
+    this.#isps = new IspIndex(settings.config.isps);
+    this.#syncNodes();
+    await this.#checkAddresses();
+    for (const { node, domain, wakeAt } of this.#context.queue.state.schedule.heads())
+      this.wake(node, domain, wakeAt);
+  }
+
+  /** Ends transactions under way within `deadlineMs`, gives back what was not sent, records all outcomes. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all([...this.#nodes.values(), ...this.#leaving].map((node) => node.stop(deadlineMs)));
+    await this.#context.recorder.drained();
+  }
+
+  /** Cuts all sessions; `stop` then ends at once. */
+  kill(): void {
+    for (const node of [...this.#nodes.values(), ...this.#leaving]) node.kill();
+  }
+
+  /** Whether a node can send now. */
+  isUp(node: string): boolean {
+    return this.#nodes.get(node)?.active ?? false;
+  }
+
+  // Dispatcher: what the queue asks and tells.
+
+  claim(node: string, domain: string): boolean {
+    return !this.#stopping && (this.#nodes.get(node)?.claim(domain) ?? false);
+  }
+
+  unclaim(node: string, domain: string): void {
+    this.#nodes.get(node)?.unclaim(domain);
+  }
+
+  granted(deliveries: readonly LeasedDelivery[]): void {
+    for (const delivery of deliveries) {
+      if (this.#nodes.get(delivery.record.node)?.granted(delivery)) continue;
+      // A reload took the node away between claim and commit: the delivery finds another way.
+      const { wakeAt } = delivery.record;
+      void this.#context.recorder.record(delivery, { kind: 'released', wakeAt });
+    }
+  }
+
+  wake(nodeName: string, domain: string, wakeAt: number): void {
+    if (wakeAt <= this.#context.clock.now()) {
+      this.#activate(nodeName, domain);
+      return;
+    }
+    const queue = this.#nodes.get(nodeName)?.queue(domain);
+    if (queue && queue.armedAt <= wakeAt) return;
+    if (queue) queue.armedAt = wakeAt;
+    this.#wakes.push({ at: wakeAt, node: nodeName, domain });
+    this.#arm();
+  }
+
+  // EgressView
+
+  nodes(): readonly NodeStatus[] {
+    return [...this.#nodes.values()].map((node) => node.status());
+  }
+
+  ispOf(domain: string): string | undefined {
+    const named = this.#isps.byDomain(domain);
+    if (named !== undefined) return named;
+    const plan = this.#planner.peek(domain);
+    return plan && (this.#isps.find(domain, plan.hostNames) ?? 'other');
+  }
+
+  whyWaiting(nodeName: string, domain: string): string | undefined {
+    const node = this.#nodes.get(nodeName);
+    if (!node) return `node ${nodeName} is not configured; the mail moves to another node of its sender`;
+    if (node.state !== 'running') return `node ${nodeName} is ${node.state}`;
+    const queue = node.knownQueue(domain);
+    if (queue?.resolving) return `looking up where mail for ${domain} goes`;
+    const place = queue && node.placeOf(queue);
+    return place?.resting() ?? place?.lane.waiting();
+  }
+
+  #activate(nodeName: string, domain: string): void {
+    if (this.#stopping) return;
+    const node = this.#nodes.get(nodeName);
+    if (!node) {
+      void this.#moveOrphans(nodeName, domain);
+      return;
+    }
+    if (!node.active) return;
+    const queue = node.queue(domain);
+    const dueAt = node.dueAt(queue);
+    if (dueAt > this.#context.clock.now()) {
+      // Woken too early: the slot it was for has gone, a later one may be there.
+      if (dueAt !== Infinity) this.wake(nodeName, domain, dueAt);
+      return;
+    }
+    const plan = this.#planner.peek(domain);
+    if (plan) node.assign(queue, plan, this.#isps.find(domain, plan.hostNames));
+    else void this.#resolve(node, queue);
+  }
+
+  async #moveOrphans(node: string, domain: string): Promise<void> {
+    const isUp = (name: string): boolean => this.isUp(name);
+    if (await moveOrphans(this.#context, { node, domain, isUp })) return;
+    this.wake(node, domain, this.#context.clock.now() + 1_000);
+  }
+
+  async #resolve(node: Node, queue: DomainQueue): Promise<void> {
+    if (queue.resolving) return;
+    queue.resolving = true;
+    let plan: Result<RoutePlan, Refusal> | undefined;
+    try {
+      plan = await this.#planner.resolve(queue.domain);
+      if (!plan.ok && node.active) await this.#refuseDue(node, queue, plan.error);
+    } catch (error) {
+      this.#context.report('error', 'a fault of our own in finding a route; trying again', {
+        domain: queue.domain,
+        error,
+      });
+      this.#wakeLater(queue);
+    }
+    // Before anything is leased: the plan may be out of date by then, and has to be looked up again.
+    queue.resolving = false;
+    if (!node.active) return;
+    if (plan?.ok) node.assign(queue, plan.value, this.#isps.find(queue.domain, plan.value.hostNames));
+    else if (node.dueAt(queue) <= this.#context.clock.now()) this.#wakeLater(queue);
+  }
+
+  /** The domain leads nowhere: everything that is due bears the refusal. */
+  async #refuseDue(node: Node, queue: DomainQueue, refusal: Refusal): Promise<void> {
+    const about = { isp: this.ispOf(queue.domain) ?? 'unresolved', source_ip: node.config.address };
+    let taken: readonly LeasedDelivery[];
+    do {
+      taken = await this.#context.queue.lease({
+        node: queue.node,
+        domain: queue.domain,
+        limit: REFUSE_SLICE,
+      });
+      await Promise.all(taken.map((delivery) => this.#attempts.refuse(delivery, refusal, about)));
+    } while (taken.length === REFUSE_SLICE && node.active);
+    if (node.dueAt(queue) !== Infinity) this.#wakeLater(queue);
+  }
+
+  #wakeLater({ node, domain }: DomainQueue): void {
+    this.wake(node, domain, this.#context.clock.now() + 1_000);
+  }
+
+  #arm(): void {
+    const at = this.#wakes.earliest;
+    if (this.#stopping || at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    // The wall clock may step, so no timer is trusted for long.
+    const ms = Math.min(Math.max(0, at - this.#context.clock.now()), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => this.#wakeDue(), ms);
+  }
+
+  #wakeDue(): void {
+    this.#timerAt = Infinity;
+    const now = this.#context.clock.now();
+    for (let wake = this.#wakes.pop(now); wake; wake = this.#wakes.pop(now)) {
+      const queue = this.#nodes.get(wake.node)?.knownQueue(wake.domain);
+      if (queue?.armedAt === wake.at) queue.armedAt = Infinity;
+      this.#activate(wake.node, wake.domain);
+    }
+    this.#arm();
+  }
+
+  #syncNodes(): void {
+    const { config } = this.#context.settings;
+    const wanted = new Map(config.nodes.map((node) => [node.name, node]));
+    for (const [name, node] of this.#nodes) {
+      if (wanted.has(name)) continue;
+      this.#nodes.delete(name);
+      this.#leaving.add(node);
+      void node.stop(config.egress.timeouts.dataDoneMs).then(() => {
+        this.#leaving.delete(node);
+        this.#wakeNode(name);
+      });
+    }
+    for (const node of config.nodes) {
+      const known = this.#nodes.get(node.name);
+      if (known) known.configure(node);
+      else this.#nodes.set(node.name, this.#newNode(node));
+    }
+  }
+
+  #newNode(config: EgressSettings['config']['nodes'][number]): Node {
+    return new Node({
+      config,
+      context: this.#context,
+      attempts: this.#attempts,
+      budget: this.#budget,
+      replan: (queue) => this.#activate(queue.node, queue.domain),
+    });
+  }
+
+  async #checkAddresses(): Promise<void> {
+    const { config } = this.#context.settings;
+    await Promise.all(
+      config.nodes.map(async ({ name, address, enabled }) => {
+        const state: NodeState = !enabled
+          ? 'stopped'
+          : (await addressAvailable(address))
+            ? 'running'
+            : 'down';
+        const node = this.#nodes.get(name);
+        if (node && node.state !== state && !this.#stopping) await this.#changeState(node, state);
+      }),
+    );
+  }
+
+  async #changeState(node: Node, state: NodeState): Promise<void> {
+    const first = node.state === 'down' && state === 'down';
+    node.setState(state);
+    const reason =
+      state === 'down'
+        ? `the address ${node.config.address} is not on this machine`
+        : `node ${node.name} is ${state}`;
+    if (!first) this.#context.report(state === 'down' ? 'error' : 'info', reason, { node: node.name, state });
+    if (state === 'running') this.#wakeNode(node.name);
+    const time = this.#context.clock.now();
+    await this.#context.queue
+      .announce({ type: 'node_state', time, node: node.name, source_ip: node.config.address, reason })
+      .catch(() => undefined);
+  }
+
+  #wakeNode(name: string): void {
+    for (const head of this.#context.queue.state.schedule.heads()) {
+      if (head.node === name) this.wake(head.node, head.domain, head.wakeAt);
+    }
+  }
+
+  #prune(): void {
+    for (const node of this.#nodes.values()) node.prune();
+    void this.#context.queue.prune().catch(() => undefined);
+  }
+}

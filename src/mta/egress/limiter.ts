@@ -1,0 +1,158 @@
+/**
+ * The speed of a (node, ISP): at most `count` recipients in any half-open window of `perMs`, and at most `dailyLimit`
+ * in a calendar day of `timezone`. Exact, smooth, and it knows when the next token comes, so nobody polls.
+ *
+ * GCRA with the emission interval perMs / (count - burst + 1): a burst of `burst` followed by evenly spaced tokens
+ * never puts more than `count` into a window. Time is monotonic while running. `mark` is what must be stored before
+ * tokens are spent. A restart takes all of them for spent at the last moment, since nobody knows when they were; and a
+ * clock that stepped back in between counts as no time at all.
+ */
+import type { Clock } from '../../core/index.ts';
+
+export interface LimiterOptions {
+  readonly rate: { readonly count: number; readonly perMs: number } | null;
+  readonly burst: number;
+  readonly dailyLimit: number | null;
+  readonly timezone: string;
+}
+
+/** State of a limiter as the store keeps it: wait left at a wall time, recipients by day; reserved ones included. */
+export interface LimiterMark {
+  /** Wall ms when the mark was made. */
+  readonly at: number;
+  /** ms after `at` until which tokens are granted, if those that were reserved are spent at once. */
+  readonly aheadMs: number;
+  /** What the reserved ones are worth, in ms. */
+  readonly reservedMs: number;
+  readonly days: Readonly<Record<string, number>>;
+}
+
+/** Less is the dust of adding doubles, and no wait. */
+const DUST_MS = 1e-6;
+/** Days that are remembered, for a clock that is set back. */
+const DAYS_KEPT = 4;
+
+interface Day {
+  readonly name: string;
+  /** Wall ms: from the moment it was looked up to its end. */
+  readonly since: number;
+  readonly endsAt: number;
+}
+
+export class Limiter {
+  readonly #clock: Clock;
+  #options: LimiterOptions;
+  /** Theoretical arrival time of the next token (mono ms). */
+  #arrival: number;
+  #day: Day;
+  /** Recipients by day. One in the future comes from a clock that was ahead, so it counts for today, too. */
+  readonly #counts = new Map<string, number>();
+
+  constructor(clock: Clock, options: LimiterOptions, mark?: LimiterMark) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#arrival = clock.mono();
+    this.#day = this.#today();
+    if (mark) this.#restore(mark);
+  }
+
+  /** Changes the speed; what was spent stays spent. */
+  configure(options: LimiterOptions): void {
+    const moved = options.timezone !== this.#options.timezone;
+    this.#options = options;
+    if (moved) this.#day = this.#today();
+  }
+
+  /** True when neither rate nor daily limit applies. */
+  get unlimited(): boolean {
+    return this.#options.rate === null && this.#options.dailyLimit === null;
+  }
+
+  /** ms until the n-th token from now may be spent; 0 means at once. */
+  waitMs(n = 1): number {
+    const { dailyLimit } = this.#options;
+    this.#turnDay();
+    const day =
+      dailyLimit !== null && this.#used() + n > dailyLimit ? this.#day.endsAt - this.#clock.now() : 0;
+    const wait = Math.max(day, this.#rateWait(n));
+    return wait > DUST_MS ? wait : 0;
+  }
+
+  /** Spends a token. The caller has seen `waitMs() === 0`. */
+  take(): void {
+    this.#turnDay();
+    this.#counts.set(this.#day.name, (this.#counts.get(this.#day.name) ?? 0) + 1);
+    if (this.#options.rate) this.#arrival = Math.max(this.#clock.mono(), this.#arrival) + this.#interval();
+  }
+
+  /** How many tokens can be spent within the next `ms`, at most `max`. */
+  within(ms: number, max: number): number {
+    let n = 0;
+    while (n < max && this.waitMs(n + 1) <= ms) n++;
+    return n;
+  }
+
+  /** What to store before `n` further tokens are spent. */
+  mark(n: number): LimiterMark {
+    this.#turnDay();
+    const reservedMs = n * (this.#options.rate ? this.#interval() : 0);
+    const aheadMs = Math.max(0, this.#arrival - this.#clock.mono()) + reservedMs;
+    const { name } = this.#day;
+    const days = { ...Object.fromEntries(this.#counts), [name]: (this.#counts.get(name) ?? 0) + n };
+    return { at: this.#clock.now(), aheadMs, reservedMs, days };
+  }
+
+  #restore({ at, aheadMs, reservedMs, days }: LimiterMark): void {
+    // The wall clock counts whole ms, so up to one of them has not passed.
+    const elapsed = Math.max(0, this.#clock.now() - at - 1);
+    this.#arrival = this.#clock.mono() + Math.max(aheadMs - elapsed, reservedMs);
+    for (const [name, count] of Object.entries(days)) this.#counts.set(name, count);
+  }
+
+  #interval(): number {
+    const { rate, burst } = this.#options;
+    return rate!.perMs / Math.max(1, rate!.count - burst + 1);
+  }
+
+  #rateWait(n: number): number {
+    const { rate, burst } = this.#options;
+    if (!rate) return 0;
+    const now = this.#clock.mono();
+    const interval = this.#interval();
+    const first = Math.max(now, this.#arrival);
+    return first + (n - 1) * interval - (Math.min(burst, rate.count) - 1) * interval - now;
+  }
+
+  #used(): number {
+    let used = 0;
+    for (const [name, count] of this.#counts) if (name >= this.#day.name) used += count;
+    return used;
+  }
+
+  /** A day ends, or the clock was set back. */
+  #turnDay(): void {
+    const now = this.#clock.now();
+    if (now >= this.#day.since && now < this.#day.endsAt) return;
+    this.#day = this.#today();
+    const old = [...this.#counts.keys()].sort().slice(0, -DAYS_KEPT);
+    for (const name of old) this.#counts.delete(name);
+  }
+
+  #today(): Day {
+    const since = this.#clock.now();
+    return { ...dayAt(since, this.#options.timezone), since };
+  }
+}
+
+/** The calendar day of a moment: its name (2026-11-21) and when it ends (wall ms). */
+export function dayAt(time: number, timezone: string): { name: string; endsAt: number } {
+  const format = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' });
+  const name = format.format(time);
+  let [low, high] = [time, time + 27 * 3600e3];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (format.format(middle) === name) low = middle;
+    else high = middle;
+  }
+  return { name, endsAt: high };
+}

@@ -1,0 +1,370 @@
+/**
+ * A node: one source address, its queues, lanes, destinations and sessions. It shares nothing with other nodes, so it
+ * could live in a thread of its own. It sends only from its address: when that is not on the machine the node is
+ * down, and its mail waits.
+ */
+import { type NodeConfig, type StrategyConfig, strategyFor } from '../../config/index.ts';
+import { domainOf } from '../../core/index.ts';
+import type { LeasedDelivery } from '../../queue/index.ts';
+import type { Attempts } from './attempt.ts';
+import type { Budget } from './budget.ts';
+import type { EgressContext } from './context.ts';
+import { Destination, type DestinationOwner } from './destination.ts';
+import { DomainQueue } from './domain-queue.ts';
+import { Lane } from './lane.ts';
+import type { LimiterMark } from './limiter.ts';
+import type { RoutePlan } from './plan.ts';
+import { type SessionOwner, Sessions } from './sessions.ts';
+import type { LaneStatus, NodeState, NodeStatus } from './status.ts';
+
+const LEASE_AGAIN_MS = 1_000;
+
+export interface NodeOptions {
+  readonly config: NodeConfig;
+  readonly context: EgressContext;
+  readonly attempts: Attempts;
+  readonly budget: Budget;
+  /** The plan of a queue is not fresh any more: to be looked up before more is leased. */
+  readonly replan: (queue: DomainQueue) => void;
+}
+
+export class Node implements DestinationOwner, SessionOwner {
+  readonly name: string;
+  readonly #options: NodeOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #destinations = new Map<string, Destination>();
+  readonly #queues = new Map<string, DomainQueue>();
+  /** Where the mail of a queue goes. */
+  readonly #places = new Map<DomainQueue, Destination>();
+  /** Destinations that could not have a session because the node has as many as it may. */
+  readonly #full = new Set<Destination>();
+  readonly #sessions: Sessions;
+  #config: NodeConfig;
+  #state: NodeState = 'down';
+  #stopping = false;
+  #sessionCount = 0;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.name = options.config.name;
+    this.#sessions = new Sessions(this, options.context, options.attempts);
+  }
+
+  get config(): NodeConfig {
+    return this.#config;
+  }
+
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  get active(): boolean {
+    return this.#state === 'running' && !this.#stopping;
+  }
+
+  setState(state: NodeState): void {
+    this.#state = state;
+    if (state === 'running') this.pump();
+    else this.giveBackAll();
+  }
+
+  /** The caller wakes the queues afterwards. */
+  configure(config: NodeConfig): void {
+    this.#config = config;
+    const { timezone } = this.#options.context.settings.config;
+    for (const lane of this.#lanes.values()) lane.configure(this.#strategy(lane.isp), timezone);
+    // Routes and addresses may be others now: what has not been sent finds its way anew.
+    for (const queue of this.#queues.values()) queue.planExpiresAtMs = -Infinity;
+    this.giveBackAll();
+  }
+
+  queue(domain: string): DomainQueue {
+    let queue = this.#queues.get(domain);
+    if (!queue) this.#queues.set(domain, (queue = new DomainQueue(this.name, domain)));
+    return queue;
+  }
+
+  /** The queue if it is in memory. */
+  knownQueue(domain: string): DomainQueue | undefined {
+    return this.#queues.get(domain);
+  }
+
+  /** Where the queue's mail goes, as far as that is known. */
+  placeOf(queue: DomainQueue): Destination | undefined {
+    return this.#places.get(queue);
+  }
+
+  /**
+   * The queue's mail goes where the plan says; `isp` undefined means that the hosts themselves are the ISP. What
+   * waited in memory for another destination goes back to the store first.
+   */
+  assign(queue: DomainQueue, plan: RoutePlan, isp: string | undefined): void {
+    const destination = this.#destination(plan, isp);
+    const before = this.#places.get(queue);
+    queue.planExpiresAtMs = plan.expiresAtMs;
+    if (before !== destination) {
+      if (before) this.giveBack(before.lane, before.detach(queue));
+      destination.attach(queue);
+      this.#places.set(queue, destination);
+    }
+    destination.ready(queue);
+  }
+
+  /** May a new delivery be leased at its acceptance? True reserves a place for it. */
+  claim(domain: string): boolean {
+    const queue = this.#queues.get(domain);
+    const destination = queue && this.#places.get(queue);
+    if (!destination || queue.planExpiresAtMs <= this.mono()) return false;
+    return destination.claim(queue);
+  }
+
+  unclaim(domain: string): void {
+    const queue = this.#queues.get(domain);
+    if (queue) this.#places.get(queue)?.unclaim(queue);
+  }
+
+  /** A delivery that was leased at its acceptance has come; false when this node cannot send it (any more). */
+  granted(delivery: LeasedDelivery): boolean {
+    const queue = this.queue(domainOf(delivery.record.recipient));
+    const destination = this.#places.get(queue);
+    if (!destination || queue.claimed === 0) return false;
+    if (!this.active || queue.planExpiresAtMs <= this.mono()) {
+      destination.unclaim(queue);
+      return false;
+    }
+    this.#options.budget.take(delivery.content.length);
+    destination.arrived(queue, delivery, true);
+    destination.pump();
+    return true;
+  }
+
+  pump(): void {
+    for (const destination of this.#destinations.values()) destination.pump();
+  }
+
+  /** Stops taking mail; resolves when all sessions have ended, at the latest after `deadlineMs`. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    this.giveBackAll();
+    await this.#sessions.ended(deadlineMs);
+    for (const lane of this.#lanes.values()) lane.stop();
+  }
+
+  kill(): void {
+    this.#sessions.kill();
+  }
+
+  /** Forgets what holds nothing, so memory does not grow with the domains seen. A lane with a limit keeps its count. */
+  prune(): void {
+    for (const [domain, queue] of this.#queues) {
+      if (!queue.idle || this.dueAt(queue) !== Infinity) continue;
+      this.#queues.delete(domain);
+      this.#places.delete(queue);
+    }
+    const used = new Set(this.#places.values());
+    for (const [key, destination] of this.#destinations) {
+      if (!used.has(destination) && destination.unused) this.#destinations.delete(key);
+    }
+    const lanes = new Set([...this.#destinations.values()].map(({ lane }) => lane));
+    for (const [key, lane] of this.#lanes) {
+      if (!lanes.has(lane) && lane.sessions === 0 && lane.limiter.unlimited) this.#lanes.delete(key);
+    }
+  }
+
+  status(): NodeStatus {
+    const { name, address, hostname, maxSessions } = this.#config;
+    const lanes = [...this.#lanes.values()].map((lane) => this.#laneStatus(lane));
+    const counts = { sessions: this.#sessionCount, maxSessions };
+    return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures, lanes };
+  }
+
+  // What a destination asks of its node.
+
+  mono(): number {
+    return this.#options.context.clock.mono();
+  }
+
+  now(): number {
+    return this.#options.context.clock.now();
+  }
+
+  hasRoom(): boolean {
+    return this.#options.budget.hasRoom();
+  }
+
+  /** No time when another destination waits for a place. */
+  idleMs(): number {
+    if (this.#full.size > 0) return 0;
+    return this.#options.context.settings.config.egress.timeouts.idleMs;
+  }
+
+  dueAt(queue: DomainQueue): number {
+    return this.#options.context.queue.state.schedule.wakeAt(queue.node, queue.domain);
+  }
+
+  reserveSession(destination: Destination): boolean {
+    if (this.#sessionCount < this.#config.maxSessions) {
+      this.#sessionCount++;
+      return true;
+    }
+    // A session that waits for mail elsewhere makes room; its end pumps this destination.
+    this.#full.add(destination);
+    for (const other of this.#destinations.values()) if (other !== destination && other.evict(1) > 0) break;
+    return false;
+  }
+
+  runSession(destination: Destination): Promise<void> {
+    return this.#sessions.run(destination).finally(() => {
+      this.#sessionCount--;
+      destination.sessionEnded();
+      // A copy: who finds no place again comes back to the end of the set.
+      const waiting = [...this.#full];
+      this.#full.clear();
+      for (const other of waiting) other.pump();
+      destination.pump();
+    });
+  }
+
+  lease(queue: DomainQueue, limit: number): void {
+    queue.leasing = true;
+    void this.#lease(queue, this.#places.get(queue)!, limit);
+  }
+
+  // What sessions ask of their node.
+
+  settled(lane: Lane, delivery: LeasedDelivery): void {
+    lane.inFlight--;
+    this.#options.budget.release(delivery.content.length);
+  }
+
+  giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void {
+    for (const delivery of deliveries) {
+      this.settled(lane, delivery);
+      const { wakeAt } = delivery.record;
+      void this.#options.context.recorder.record(delivery, { kind: 'released', wakeAt });
+    }
+  }
+
+  /** To the store when the queue's mail goes elsewhere by now, or nowhere. */
+  putBack(destination: Destination, delivery: LeasedDelivery): void {
+    const queue = this.knownQueue(domainOf(delivery.record.recipient));
+    const stays = queue && this.active && this.#places.get(queue) === destination;
+    if (stays) destination.putBack(queue, delivery);
+    else this.giveBack(destination.lane, [delivery]);
+  }
+
+  /** What is in memory and not on its way goes back to the store. */
+  giveBackAll(): void {
+    for (const destination of this.#destinations.values())
+      this.giveBack(destination.lane, destination.stop());
+  }
+
+  async #lease(queue: DomainQueue, destination: Destination, limit: number): Promise<void> {
+    const { context, replan } = this.#options;
+    const { lane } = destination;
+    let taken: readonly LeasedDelivery[] = [];
+    try {
+      if (queue.planExpiresAtMs > this.mono()) {
+        // All that is handed out or may be: the mark of the last request is the one that is kept.
+        const value = lane.limiter.unlimited ? undefined : lane.limiter.mark(lane.inFlight + lane.leasing);
+        const mark = value && { key: this.#markKey(lane.key), value };
+        taken = await context.queue.lease({ node: queue.node, domain: queue.domain, limit, mark });
+      } else replan(queue);
+    } catch (error) {
+      const details = { node: this.name, domain: queue.domain, error };
+      context.report('error', 'mail that is due could not be leased, trying again', details);
+      destination.leased(limit);
+      setTimeout(() => this.#leaseAgain(queue), LEASE_AGAIN_MS);
+      return;
+    }
+    queue.leasing = false;
+    destination.leased(limit);
+    this.#arrived(queue, destination, taken);
+    if (this.active) destination.pump();
+    else this.giveBackAll();
+  }
+
+  /** Until now the queue counted as leasing, so that nobody asked a store that fails again and again. */
+  #leaseAgain(queue: DomainQueue): void {
+    queue.leasing = false;
+    this.#places.get(queue)?.ready(queue);
+  }
+
+  #arrived(queue: DomainQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
+    const { budget, attempts } = this.#options;
+    const { lane } = destination;
+    if (lane.strategy.drop) {
+      for (const delivery of taken) attempts.drop(delivery);
+      return;
+    }
+    for (const delivery of taken) budget.take(delivery.content.length);
+    if (this.#places.get(queue) === destination) {
+      for (const delivery of taken) destination.arrived(queue, delivery, false);
+      return;
+    }
+    // The queue's mail goes elsewhere by now, where other limits hold.
+    lane.inFlight += taken.length;
+    this.giveBack(lane, taken);
+  }
+
+  #destination(plan: RoutePlan, isp: string | undefined): Destination {
+    const laneKey = isp === undefined ? `mx:${plan.key}` : `isp:${isp}`;
+    const lane = this.#lanes.get(laneKey) ?? this.#newLane(laneKey, isp);
+    const key = `${laneKey}\0${plan.key}`;
+    const known = this.#destinations.get(key);
+    if (known) {
+      known.plan = plan;
+      return known;
+    }
+    const destination = new Destination(lane, plan, this);
+    this.#destinations.set(key, destination);
+    return destination;
+  }
+
+  #newLane(key: string, isp: string | undefined): Lane {
+    const { clock, settings, queue } = this.#options.context;
+    const mark = queue.limitMark(this.#markKey(key)) as LimiterMark | undefined;
+    const { timezone } = settings.config;
+    const onToken = (): void => {
+      for (const destination of this.#destinations.values())
+        if (destination.lane.key === key) destination.pump();
+    };
+    const lane = new Lane({ key, isp, strategy: this.#strategy(isp), timezone, clock, mark, onToken });
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  #markKey(laneKey: string): string {
+    return `${this.name}\0${laneKey}`;
+  }
+
+  /** The node's own strategies, else those of the senders that use it (the configuration sees to it that they agree). */
+  #strategy(isp: string | undefined): StrategyConfig {
+    const named = isp === 'other' ? undefined : isp;
+    if (this.#config.strategies) return strategyFor(this.#config.strategies, named);
+    const { senders, strategies } = this.#options.context.settings.config;
+    const sender = senders.find(({ nodes }) => nodes.some(({ node }) => node === this.name));
+    return sender ? strategyFor(sender.strategies, named) : strategies[0]!;
+  }
+
+  #laneStatus(lane: Lane): LaneStatus {
+    const destinations = [...this.#destinations.values()].filter((destination) => destination.lane === lane);
+    const { ratePerInterval, concurrentConnections, name } = lane.strategy;
+    const resting = destinations
+      .map((destination) => destination.resting())
+      .find((text) => text !== undefined);
+    return {
+      isp: lane.isp,
+      key: lane.key,
+      strategy: name,
+      sessions: lane.sessions,
+      maxSessions: concurrentConnections,
+      ratePerSecond: ratePerInterval ? (ratePerInterval.count / ratePerInterval.perMs) * 1000 : undefined,
+      inFlight: lane.inFlight,
+      queues: destinations.reduce((sum, destination) => sum + destination.queueCount, 0),
+      waiting: lane.waiting() ?? resting,
+      lastError: lane.lastError,
+    };
+  }
+}

@@ -1,0 +1,16 @@
+/** When the next attempt is due. `attempt` counts from 1 and is the one that just failed. */
+import type { RetryRuleConfig } from '../../config/index.ts';
+
+export type RetryRule = RetryRuleConfig;
+
+/** ms from the failed attempt to the next one; undefined when the attempts are used up. `random` is in [0, 1). */
+export function retryDelayMs(rule: RetryRule, attempt: number, random: () => number): number | undefined {
+  if (attempt >= rule.attempts) return undefined;
+  const delay = {
+    fixed: () => rule.intervalMs,
+    geometric: () => rule.intervalMs * rule.exponent ** (attempt - 1),
+    random: () => rule.intervalMs * (1 + random() * rule.modifier),
+    list: () => rule.intervalsMs[Math.min(attempt, rule.intervalsMs.length) - 1] ?? rule.intervalMs,
+  }[rule.type]();
+  return Math.round(Math.min(delay, rule.maxIntervalMs));
+}

@@ -1,0 +1,158 @@
+/**
+ * The sessions of a node: opens them, feeds each with deliveries until there is nothing more for it, and says what
+ * went wrong. A session that cannot be opened gives its destination a rest; one delivery bears the refusal, the
+ * others wait.
+ */
+import type { NodeConfig, StrategyConfig, TlsMode } from '../../config/index.ts';
+import type { Refusal } from '../../core/index.ts';
+import type { LeasedDelivery } from '../../queue/index.ts';
+import type { ClientSession } from '../smtp/index.ts';
+import type { Attempts } from './attempt.ts';
+import { connect } from './connect.ts';
+import type { EgressContext } from './context.ts';
+import type { Destination } from './destination.ts';
+import type { Lane } from './lane.ts';
+import type { NodeStatus } from './status.ts';
+
+/** What sessions ask of their node. */
+export interface SessionOwner {
+  readonly config: NodeConfig;
+  readonly active: boolean;
+  /** The delivery has an outcome, or goes back: it is not in memory any more. */
+  settled(lane: Lane, delivery: LeasedDelivery): void;
+  giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void;
+  putBack(destination: Destination, delivery: LeasedDelivery): void;
+}
+
+const TLS_STRENGTH: readonly TlsMode[] = ['none', 'may', 'require', 'verify'];
+
+export class Sessions {
+  readonly #owner: SessionOwner;
+  readonly #context: EgressContext;
+  readonly #attempts: Attempts;
+  readonly #abort = new AbortController();
+  readonly #open = new Set<ClientSession>();
+  readonly #running = new Set<Promise<void>>();
+  #attempted = 0;
+  #delivered = 0;
+  #lastError: NodeStatus['lastError'];
+
+  constructor(owner: SessionOwner, context: EgressContext, attempts: Attempts) {
+    this.#owner = owner;
+    this.#context = context;
+    this.#attempts = attempts;
+  }
+
+  get figures(): Pick<NodeStatus, 'attempts' | 'delivered' | 'lastError'> {
+    return { attempts: this.#attempted, delivered: this.#delivered, lastError: this.#lastError };
+  }
+
+  /** Runs one session to its end; never rejects. */
+  run(destination: Destination): Promise<void> {
+    const run = this.#run(destination).finally(() => this.#running.delete(run));
+    this.#running.add(run);
+    return run;
+  }
+
+  /** Resolves when no session is left; after `deadlineMs` they are cut. */
+  async ended(deadlineMs: number): Promise<void> {
+    const timer = setTimeout(() => this.kill(), deadlineMs);
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    clearTimeout(timer);
+  }
+
+  /** Cuts all sessions now. */
+  kill(): void {
+    this.#abort.abort();
+    for (const session of this.#open) session.destroy();
+  }
+
+  async #run(destination: Destination): Promise<void> {
+    const { lane } = destination;
+    const { address } = this.#owner.config;
+    const opened = await connect({
+      plan: destination.plan,
+      localAddress: address,
+      heloName: this.#heloName(lane.strategy),
+      tls: this.#tls(destination),
+      timeouts: this.#context.settings.config.egress.timeouts,
+      signal: this.#abort.signal,
+    });
+    if (!opened.ok) {
+      this.#openFailed(destination, opened.error);
+      return;
+    }
+    const session = opened.value;
+    destination.opened();
+    this.#open.add(session);
+    void session.closed.then(() => destination.sessionClosed(session));
+    await this.#serve(session, destination, address);
+    this.#open.delete(session);
+    if (session.usable) await session.quit();
+  }
+
+  async #serve(session: ClientSession, destination: Destination, address: string): Promise<void> {
+    const { lane } = destination;
+    for (let sent = 0; sent < lane.strategy.messagesPerConnection; sent++) {
+      await this.#context.recorder.room();
+      // A reload may have given the node another address: this session is not the node's any more.
+      if (!session.usable || !this.#owner.active || this.#owner.config.address !== address) return;
+      const delivery = await destination.next(session);
+      if (!delivery) return;
+      const end = await this.#attempts.run({
+        session,
+        delivery,
+        lane,
+        sourceIp: address,
+        signal: this.#abort.signal,
+      });
+      if (end.kind === 'stale') {
+        this.#owner.putBack(destination, delivery);
+        return;
+      }
+      this.#owner.settled(lane, delivery);
+      if (end.kind !== 'unattempted') this.#attempted++;
+      if (end.kind === 'delivered') this.#delivered++;
+      if (end.kind === 'refused') this.#noteError(end.refusal);
+    }
+  }
+
+  #openFailed(destination: Destination, refusal: Refusal): void {
+    const { lane } = destination;
+    this.#noteError(refusal);
+    lane.lastError = { at: this.#context.clock.now(), text: refusal.text };
+    const { bearer, others } = destination.openFailed(refusal);
+    if (refusal.scope === 'node')
+      this.#context.report('error', refusal.text, { node: this.#owner.config.name });
+    // A node without its address, or one that is stopping, says nothing about the delivery.
+    const blameless = !this.#owner.active || refusal.scope === 'node' || refusal.cause === 'internal';
+    if (bearer && !blameless) {
+      this.#owner.settled(lane, bearer);
+      this.#attempted++;
+      void this.#attempts.refuse(bearer, refusal, { isp: lane.isp, source_ip: this.#owner.config.address });
+    }
+    this.#owner.giveBack(lane, bearer && blameless ? [bearer, ...others] : others);
+  }
+
+  #noteError(refusal: Refusal): void {
+    const { reply, text } = refusal;
+    this.#lastError = { at: this.#context.clock.now(), text: reply ? `${reply.code} ${reply.text}` : text };
+  }
+
+  /** The route decides, then the senders of this node (the strictest one), then the strategy. */
+  #tls({ plan, lane }: Destination): TlsMode {
+    if (plan.tls) return plan.tls;
+    const { name } = this.#owner.config;
+    const wanted = this.#context.settings.config.senders
+      .filter(({ nodes, tls }) => tls !== null && nodes.some(({ node }) => node === name))
+      .map(({ tls }) => TLS_STRENGTH.indexOf(tls!));
+    return wanted.length > 0 ? TLS_STRENGTH[Math.max(...wanted)]! : (lane.strategy.tls ?? 'may');
+  }
+
+  /** RFC 5321 §4.1.3 for the literal. */
+  #heloName(strategy: StrategyConfig): string {
+    const { address, hostname } = this.#owner.config;
+    if (strategy.helo !== 'address') return hostname;
+    return address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
+  }
+}

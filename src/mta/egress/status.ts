@@ -1,0 +1,41 @@
+/** What the sending side says of itself, for the API, metrics and the CLI. */
+export type NodeState = 'running' | 'draining' | 'locked' | 'down' | 'stopped';
+
+export interface LaneStatus {
+  /** ISP name, or `other`. */
+  readonly isp: string;
+  /** What the limits are counted by: the ISP's name, or `mx:<hosts>` for all other domains. */
+  readonly key: string;
+  readonly strategy: string;
+  readonly sessions: number;
+  readonly maxSessions: number;
+  /** Recipients per second that the strategy allows; undefined means no limit. */
+  readonly ratePerSecond: number | undefined;
+  /** Deliveries leased and not ended. */
+  readonly inFlight: number;
+  readonly queues: number;
+  /** Why nothing goes out just now, in words; undefined when it flows. */
+  readonly waiting: string | undefined;
+  readonly lastError: { readonly at: number; readonly text: string } | undefined;
+}
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly hostname: string;
+  readonly state: NodeState;
+  readonly sessions: number;
+  readonly maxSessions: number;
+  readonly attempts: number;
+  readonly delivered: number;
+  readonly lastError: { readonly at: number; readonly text: string } | undefined;
+  readonly lanes: readonly LaneStatus[];
+}
+
+export interface EgressView {
+  nodes(): readonly NodeStatus[];
+  /** ISP that a recipient domain was last found to belong to, if it is known. */
+  ispOf(domain: string): string | undefined;
+  /** Why a queued delivery of this queue waits, in words. */
+  whyWaiting(node: string, domain: string): string | undefined;
+}

@@ -1,0 +1,124 @@
+/**
+ * What every way in (SMTP, control socket) asks of the injector, and what it answers. An answer is given only after
+ * the synced commit; a refusal means that nothing was stored.
+ */
+import type { DeliveryId, MessageId, Result } from '../../core/index.ts';
+import type { Band } from '../../queue/index.ts';
+
+/** What the platform says about a message; the same names over HTTP and as `X-Postrider-*` headers. */
+export interface Labels {
+  readonly virtualSender?: string | undefined;
+  readonly sender?: string | undefined;
+  readonly campaignId?: string | undefined;
+  readonly accountId?: string | undefined;
+  readonly group?: string | undefined;
+  readonly band?: Band | undefined;
+  /** Wall times in ms since the epoch. */
+  readonly deadline?: number | undefined;
+  readonly notBefore?: number | undefined;
+  readonly expires?: number | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Where a message came from, for its Received field (RFC 5321 §4.4). */
+export interface Origin {
+  readonly protocol: 'ESMTP' | 'ESMTPS' | 'ESMTPA' | 'ESMTPSA' | 'SMTP' | 'HTTP';
+  readonly helo: string;
+  readonly peerAddress: string;
+  /** Names the caller may send as; undefined means all. */
+  readonly allowedSenders?: readonly string[] | undefined;
+}
+
+export interface InjectRequest {
+  /** Reverse-path, without angle brackets; the empty string is the null reverse-path. */
+  readonly from: string;
+  readonly to: readonly string[];
+  /** A whole message (RFC 5322). */
+  readonly content: Buffer;
+  /** Win over the labels in the message's own headers. */
+  readonly labels: Labels;
+  readonly origin: Origin;
+}
+
+/** The parts of a message that the server composes; texts may hold `{{variables}}` in a batch. */
+export interface ContentParts {
+  readonly from: string;
+  readonly reply_to?: string | undefined;
+  readonly subject: string;
+  readonly html?: string | undefined;
+  readonly text?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly attachments?:
+    | readonly {
+        readonly filename: string;
+        readonly content_type: string;
+        /** base64 */
+        readonly content: string;
+        readonly cid?: string | undefined;
+      }[]
+    | undefined;
+}
+
+export interface RejectedRecipient {
+  readonly recipient: string;
+  readonly text: string;
+}
+
+export interface Injected {
+  readonly messageId: MessageId;
+  readonly deliveries: readonly { readonly id: DeliveryId; readonly recipient: string }[];
+  readonly rejected: readonly RejectedRecipient[];
+}
+
+/** `invalid`: the caller's fault, `field` says where. `unavailable`: try again later. */
+export interface InjectionRefusal {
+  readonly kind: 'invalid' | 'unavailable';
+  readonly field: string | undefined;
+  /** One sentence: what is wrong and what to write instead. */
+  readonly text: string;
+  /** The same as an SMTP reply. */
+  readonly code: number;
+  readonly enhanced: string;
+}
+
+export interface BatchHeader {
+  /** Reverse-path of all deliveries. */
+  readonly from: string;
+  /** Parts, or a whole RFC 5322 message with `{{variables}}` in it. */
+  readonly content: ContentParts | Buffer;
+  readonly labels: Labels;
+  readonly origin: Origin;
+}
+
+export interface BatchLine {
+  /** Line number in the request, from 1 (the header is line 1). */
+  readonly line: number;
+  readonly to: string;
+  readonly vars?: Readonly<Record<string, unknown>> | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly notBefore?: number | undefined;
+}
+
+export interface RejectedLine {
+  readonly line: number;
+  readonly field: string;
+  readonly message: string;
+}
+
+/** A batch under way: content once, recipients in chunks. */
+export interface Batch {
+  readonly messageId: MessageId;
+  /** Resolves when all valid lines of the chunk are durable; returns the others. Rejects when the store refuses. */
+  add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]>;
+  /** No more lines will come (also after a broken connection). */
+  close(): Promise<void>;
+}
+
+export interface Injector {
+  inject(request: InjectRequest): Promise<Result<Injected, InjectionRefusal>>;
+  /** Composes `parts` and injects the result. */
+  compose(
+    request: Omit<InjectRequest, 'content'> & { readonly parts: ContentParts },
+  ): Promise<Result<Injected, InjectionRefusal>>;
+  openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>>;
+}

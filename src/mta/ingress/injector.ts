@@ -1,0 +1,318 @@
+/**
+ * The one way in. Both doors (SMTP, control socket) end here: checks, header work, routing, one durable commit.
+ * A refusal names the field and what to write instead; nothing is half accepted: recipients that are refused are
+ * named, all others are committed together.
+ */
+import { err, formatAddress, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
+import type { MessageRecord, NewDelivery, Queue } from '../../queue/index.ts';
+import type { Router } from '../../routing/index.ts';
+import {
+  type CampaignContent,
+  compileRaw,
+  composeContent,
+  encodeCampaign,
+  prepareContent,
+  type PreparedContent,
+} from '../message/index.ts';
+import { CampaignBatch } from './batch.ts';
+import type {
+  Batch,
+  BatchHeader,
+  ContentParts,
+  Injected,
+  InjectionRefusal,
+  Injector,
+  InjectRequest,
+  Labels,
+  RejectedRecipient,
+} from './contract.ts';
+import { parseLabels } from './labels.ts';
+import { recipientRecord } from './recipient.ts';
+
+export interface InjectorOptions {
+  readonly queue: Queue;
+  readonly clock: { now(): number };
+  readonly hostname: string;
+  readonly maxMessageBytes: number;
+  readonly maxRecipients: number;
+  readonly maxHeaderBytes?: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What is fixed about a message before its recipients are looked at. */
+interface Prepared {
+  readonly content: Buffer;
+  readonly message: MessageRecord;
+  readonly labels: Labels;
+}
+
+export class QueueInjector implements Injector {
+  #options: InjectorOptions;
+  #router: Router;
+
+  constructor(options: InjectorOptions, router: Router) {
+    this.#options = options;
+    this.#router = router;
+  }
+
+  /** After a reload. */
+  configure(options: InjectorOptions, router: Router): void {
+    this.#options = options;
+    this.#router = router;
+  }
+
+  async inject(request: InjectRequest): Promise<Result<Injected, InjectionRefusal>> {
+    const checked = this.#checkEnvelope(request);
+    if (!checked.ok) return checked;
+    if (request.content.length > this.#options.maxMessageBytes) {
+      return err(
+        invalid(
+          'content',
+          `the message has ${request.content.length} bytes, the limit is ${this.#options.maxMessageBytes}`,
+          [552, '5.3.4'],
+        ),
+      );
+    }
+    const number = this.#options.queue.nextNumber();
+    const prepared = this.#prepare(request, number);
+    return prepared.ok ? this.#accept(number, request, prepared.value) : prepared;
+  }
+
+  async compose(
+    request: Omit<InjectRequest, 'content'> & { readonly parts: ContentParts },
+  ): Promise<Result<Injected, InjectionRefusal>> {
+    const checked = this.#checkEnvelope(request);
+    if (!checked.ok) return checked;
+    const number = this.#options.queue.nextNumber();
+    const campaign = this.#compile(request.parts, number);
+    if (!campaign.ok) return campaign;
+    const prepared = this.#campaign(campaign.value, request.labels, request.from);
+    return this.#accept(number, request, prepared);
+  }
+
+  async openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>> {
+    const from = checkReversePath(header.from);
+    if (!from.ok) return from;
+    const number = this.#options.queue.nextNumber();
+    const campaign = this.#compile(header.content, number);
+    if (!campaign.ok) return campaign;
+    const { content, message: facts, labels } = this.#campaign(campaign.value, header.labels, header.from);
+    const { allowedSenders: allowed } = header.origin;
+    // A sender that does not exist is the header's fault, not that of every line.
+    const virtual = this.#virtualOf(labels, allowed);
+    if (!virtual.ok) return virtual;
+    const message = { ...facts, virtualSender: virtual.value };
+    const router = this.#router;
+    return this.#store(async () => {
+      await this.#options.queue.accept({ number, message, content, deliveries: [], open: true });
+      return new CampaignBatch({ queue: this.#options.queue, number, router, message, labels, allowed });
+    });
+  }
+
+  async #accept(
+    number: number,
+    request: Pick<InjectRequest, 'to' | 'origin'>,
+    { content, message, labels }: Prepared,
+  ): Promise<Result<Injected, InjectionRefusal>> {
+    const { allowedSenders: allowed } = request.origin;
+    const virtual = this.#virtualOf(labels, allowed);
+    if (!virtual.ok) return virtual;
+    const deliveries: NewDelivery[] = [];
+    const rejected: RejectedRecipient[] = [];
+    const seen = new Set<string>();
+    for (const given of request.to) {
+      const address = parseAddress(given);
+      if (!address.ok) {
+        rejected.push({ recipient: given, text: address.error });
+        continue;
+      }
+      const recipient = formatAddress(address.value);
+      if (seen.has(recipient)) continue;
+      seen.add(recipient);
+      const facts = { router: this.#router, message, labels, allowed };
+      const record = recipientRecord(facts, { recipient });
+      if (!record.ok) return err(invalid(record.error.field, record.error.text, [550, '5.7.1']));
+      deliveries.push({ index: deliveries.length + 1, record: record.value });
+    }
+    if (deliveries.length === 0)
+      return err(
+        invalid('to', `no recipient is valid: ${rejected[0]?.text ?? 'none given'}`, [550, '5.1.3']),
+      );
+    return this.#store(async () => {
+      await this.#options.queue.accept({
+        number,
+        message: { ...message, virtualSender: virtual.value },
+        content,
+        deliveries,
+      });
+      const id = messageIdOf(number);
+      return {
+        messageId: id,
+        deliveries: deliveries.map(({ index, record }) => ({
+          id: `${id}.${index}` as Injected['deliveries'][number]['id'],
+          recipient: record.recipient,
+        })),
+        rejected,
+      };
+    });
+  }
+
+  /** The virtual sender that routes the message, if one does. */
+  #virtualOf(
+    { sender, virtualSender }: Labels,
+    allowed: readonly string[] | undefined,
+  ): Result<string | undefined, InjectionRefusal> {
+    const checked = this.#router.check({ sender, virtualSender, allowed });
+    if (!checked.ok) return err(invalid(checked.error.field, checked.error.text, [550, '5.7.1']));
+    return ok(checked.value.virtualSender);
+  }
+
+  async #store<T>(write: () => Promise<T>): Promise<Result<T, InjectionRefusal>> {
+    try {
+      return ok(await write());
+    } catch (error) {
+      this.#options.onError(error);
+      return err({
+        kind: 'unavailable',
+        field: undefined,
+        text: 'the queue cannot store the message now, try again later',
+        code: 452,
+        enhanced: '4.3.1',
+      });
+    }
+  }
+
+  #checkEnvelope({ from, to }: Pick<InjectRequest, 'from' | 'to'>): Result<undefined, InjectionRefusal> {
+    const { maxRecipients } = this.#options;
+    if (to.length === 0) return err(invalid('to', 'a message needs at least one recipient', [550, '5.1.3']));
+    if (to.length > maxRecipients) {
+      return err(
+        invalid(
+          'to',
+          `${to.length} recipients, the limit is ${maxRecipients} (smtp.max_recipients); use a batch or several messages`,
+          [452, '4.5.3'],
+        ),
+      );
+    }
+    return checkReversePath(from);
+  }
+
+  #prepare(request: InjectRequest, number: number): Result<Prepared, InjectionRefusal> {
+    const { hostname, clock, maxHeaderBytes } = this.#options;
+    const id = messageIdOf(number);
+    const { protocol, helo, peerAddress } = request.origin;
+    const received = {
+      protocol: protocol === 'SMTP' ? ('ESMTP' as const) : protocol,
+      helo: helo === '' ? undefined : helo,
+      peerAddress: peerAddress === '' ? undefined : peerAddress,
+      queueId: id,
+    };
+    const now = clock.now();
+    const prepared = prepareContent(request.content, {
+      hostname,
+      messageIdText: id,
+      now,
+      received,
+      ...(maxHeaderBytes && { maxHeaderBytes }),
+    });
+    if (!prepared.ok) {
+      const { code, enhanced, text } = prepared.error;
+      return err({ kind: 'invalid', field: 'content', text, code, enhanced });
+    }
+    const labels = parseLabels(prepared.value.labels, now);
+    if (!labels.ok) return err(invalid(labels.error.field, labels.error.text, [550, '5.6.0']));
+    const all = mergeLabels(labels.value, request.labels);
+    const message = this.#record(request.from, all, rawFacts(prepared.value));
+    return ok({ content: prepared.value.content, message, labels: all });
+  }
+
+  #compile(content: ContentParts | Buffer, number: number): Result<CampaignContent, InjectionRefusal> {
+    const { hostname, clock, maxMessageBytes } = this.#options;
+    const options = { hostname, now: clock.now(), unique: messageIdOf(number) };
+    const compiled = Buffer.isBuffer(content)
+      ? compileRaw(content, options)
+      : composeContent(content, options);
+    if (!compiled.ok)
+      return err(invalid(`content.${compiled.error.field}`, compiled.error.message, [550, '5.6.0']));
+    if (compiled.value.fixedBytes > maxMessageBytes) {
+      return err(
+        invalid(
+          'content',
+          `the message has ${compiled.value.fixedBytes} bytes, the limit is ${maxMessageBytes}`,
+          [552, '5.3.4'],
+        ),
+      );
+    }
+    return compiled;
+  }
+
+  #campaign(campaign: CampaignContent, labels: Labels, from: string): Prepared {
+    const { fromAddress, fromDomain, fixedBytes } = campaign;
+    const facts = {
+      kind: 'campaign',
+      fromAddress,
+      fromDomain,
+      bytes: fixedBytes,
+      eightBit: false,
+      dotLine: true,
+      smtpUtf8: false,
+    } as const;
+    return { content: encodeCampaign(campaign), message: this.#record(from, labels, facts), labels };
+  }
+
+  #record(from: string, labels: Labels, facts: ContentFacts): MessageRecord {
+    return {
+      from,
+      ...facts,
+      createdAt: this.#options.clock.now(),
+      band: labels.band ?? 'standard',
+      campaignId: labels.campaignId,
+      accountId: labels.accountId,
+      group: labels.group,
+      metadata: labels.metadata,
+    };
+  }
+}
+
+/** What the caller gives wins. A sender and a virtual sender are one choice: one given replaces both in the header. */
+function mergeLabels(inHeader: Labels, request: Labels): Labels {
+  const given: Labels = Object.fromEntries(
+    Object.entries(request).filter(([, value]) => value !== undefined),
+  );
+  const routed = given.sender !== undefined || given.virtualSender !== undefined;
+  return { ...inHeader, ...(routed && { sender: undefined, virtualSender: undefined }), ...given };
+}
+
+type ContentFacts = Pick<
+  MessageRecord,
+  'kind' | 'fromAddress' | 'fromDomain' | 'bytes' | 'eightBit' | 'dotLine' | 'smtpUtf8'
+>;
+
+const rawFacts = (prepared: PreparedContent): ContentFacts => ({
+  kind: 'raw',
+  fromAddress: prepared.fromAddress,
+  fromDomain: prepared.fromDomain,
+  bytes: prepared.bytes,
+  eightBit: prepared.eightBit,
+  dotLine: prepared.dotLine,
+  smtpUtf8: prepared.eightBitHeader,
+});
+
+function checkReversePath(from: string): Result<undefined, InjectionRefusal> {
+  const address = from === '' ? undefined : parseAddress(from);
+  return address && !address.ok
+    ? err(invalid('from', `the reverse-path: ${address.error}`, [550, '5.1.7']))
+    : ok(undefined);
+}
+
+const invalid = (
+  field: string,
+  text: string,
+  [code, enhanced]: readonly [number, string],
+): InjectionRefusal => ({
+  kind: 'invalid',
+  field,
+  text,
+  code,
+  enhanced,
+});

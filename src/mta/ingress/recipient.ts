@@ -1,0 +1,50 @@
+/** One recipient's delivery: routed, with its times. */
+import { domainOf, err, ok, type Result } from '../../core/index.ts';
+import type { DeliveryRecord, MessageRecord } from '../../queue/index.ts';
+import type { Router, RoutingError } from '../../routing/index.ts';
+import type { Labels } from './contract.ts';
+
+export interface RecipientFacts {
+  readonly router: Router;
+  readonly message: MessageRecord;
+  readonly labels: Labels;
+  readonly allowed: readonly string[] | undefined;
+}
+
+export interface RecipientInput {
+  readonly recipient: string;
+  readonly vars?: Readonly<Record<string, unknown>> | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly notBefore?: number | undefined;
+}
+
+/** The lifetime counts from the time the mail may leave; `expires` overrides it. */
+export function recipientRecord(
+  facts: RecipientFacts,
+  input: RecipientInput,
+): Result<DeliveryRecord, RoutingError> {
+  const { router, message, labels, allowed } = facts;
+  const routed = router.route({
+    sender: labels.sender,
+    virtualSender: labels.virtualSender,
+    allowed,
+    group: labels.group,
+    fromDomain: message.fromDomain,
+    fromEmail: message.fromAddress,
+    toDomain: domainOf(input.recipient),
+  });
+  if (!routed.ok) return err(routed.error);
+  const { sender, node, override } = routed.value;
+  const wakeAt = Math.max(message.createdAt, input.notBefore ?? labels.notBefore ?? 0);
+  return ok({
+    recipient: input.recipient,
+    sender: sender.name,
+    node,
+    wakeAt,
+    expiresAt: labels.expires ?? wakeAt + sender.lifetimeMs,
+    attempts: [],
+    vars: input.vars,
+    metadata: input.metadata,
+    override,
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * `{{name}}` templates. A template is compiled once into fixed texts with names between them; rendering is a
+ * concatenation. There are no conditions and no loops: what is not `{{name}}` is refused at acceptance, with its
+ * position, instead of reaching a million recipients as it is.
+ *
+ * A missing variable is the empty string. Values are escaped for where they stand, so they can neither become markup
+ * nor a new header field.
+ */
+import { err, ok, type Result } from '../../core/index.ts';
+import { stripControls } from './header-text.ts';
+
+export type Escape = 'html' | 'none' | 'header';
+
+export interface Template {
+  readonly escape: Escape;
+  /** One more than names: text, name, text, ... */
+  readonly texts: readonly string[];
+  readonly names: readonly string[];
+}
+
+export interface TemplateError {
+  readonly message: string;
+  /** Offset of `{{` in UTF-16 units. */
+  readonly position: number;
+  /** Line of that offset, from 1. */
+  readonly line: number;
+}
+
+/** Values by name. A dotted name (`user.city`) is one name. */
+export type Variables = Readonly<Record<string, string | number | boolean | null>>;
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
+const AMP = 38;
+const LT = 60;
+const GT = 62;
+const QUOTE = 34;
+const APOSTROPHE = 39;
+
+export function compileTemplate(
+  text: string,
+  options: { readonly escape: Escape },
+): Result<Template, TemplateError> {
+  const texts: string[] = [];
+  const names: string[] = [];
+  let from = 0;
+  for (let open = text.indexOf('{{'); open !== -1; open = text.indexOf('{{', from)) {
+    const close = text.indexOf('}}', open);
+    if (close === -1) return err(errorAt(text, open, 'a "{{" has no "}}"'));
+    const name = text.slice(open + 2, close).trim();
+    if (!NAME.test(name)) return err(errorAt(text, open, 'only {{name}} is understood in a template'));
+    texts.push(text.slice(from, open));
+    names.push(name);
+    from = close + 2;
+  }
+  texts.push(text.slice(from));
+  return ok({ escape: options.escape, texts, names });
+}
+
+function errorAt(text: string, position: number, message: string): TemplateError {
+  let line = 1;
+  for (let at = text.indexOf('\n'); at !== -1 && at < position; at = text.indexOf('\n', at + 1)) line++;
+  return { message, position, line };
+}
+
+export function renderTemplate(template: Template, variables: Variables): string {
+  let text = template.texts[0]!;
+  for (let i = 0; i < template.names.length; i++)
+    text += valueOf(variables, template.names[i]!, template.escape) + template.texts[i + 1]!;
+  return text;
+}
+
+export const isConstant = (template: Template): boolean => template.names.length === 0;
+
+/** The escaped value of a variable. Only own properties count: `{{constructor}}` is just a missing variable. */
+export function valueOf(variables: Variables, name: string, escape: Escape): string {
+  const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
+  if (value === undefined || value === null) return '';
+  const text = typeof value === 'string' ? value : String(value);
+  if (escape === 'html') return escapeHtml(text);
+  return escape === 'header' ? stripControls(text) : text;
+}
+
+function escapeHtml(text: string): string {
+  let out = '';
+  let from = 0;
+  for (let at = 0; at < text.length; at++) {
+    const entity = entityOf(text.charCodeAt(at));
+    if (entity === undefined) continue;
+    out += text.slice(from, at) + entity;
+    from = at + 1;
+  }
+  return from === 0 ? text : out + text.slice(from);
+}
+
+function entityOf(code: number): string | undefined {
+  if (code > GT) return undefined;
+  switch (code) {
+    case AMP:
+      return '&amp;';
+    case LT:
+      return '&lt;';
+    case GT:
+      return '&gt;';
+    case QUOTE:
+      return '&quot;';
+    case APOSTROPHE:
+      return '&#39;';
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The rim: ties one socket to one dialogue. Only here are there sockets and their events. The socket is half-open on
+ * purpose: a client that sends all and then FIN still gets its replies, and after our own FIN the rest of what it
+ * sends is read and thrown away, so that no reset destroys the last reply on its way.
+ */
+import type { Socket } from 'node:net';
+import { TLSSocket, type SecureContext } from 'node:tls';
+import type { Budget } from './content.ts';
+import { Conversation, type Transport } from './conversation.ts';
+import type { Settings } from './options.ts';
+
+export interface ConnectionOptions {
+  readonly id: number;
+  readonly socket: Socket;
+  readonly settings: Settings;
+  readonly budget: Budget;
+  readonly secureContext: SecureContext | undefined;
+  /** Called once, when the connection is gone. */
+  readonly onGone: (connection: Connection) => void;
+}
+
+/** An IPv4 address that came in on an IPv6 socket is shown as what it is. */
+const plainAddress = (address: string | undefined): string =>
+  address?.startsWith('::ffff:') ? address.slice(7) : (address ?? '');
+
+export class Connection implements Transport {
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  readonly localAddress: string;
+  readonly #options: ConnectionOptions;
+  readonly #conversation: Conversation;
+  #socket: Socket;
+  #gone = false;
+
+  constructor(options: ConnectionOptions) {
+    const { socket } = options;
+    this.peerAddress = plainAddress(socket.remoteAddress);
+    this.peerPort = socket.remotePort ?? 0;
+    this.localAddress = plainAddress(socket.localAddress);
+    this.#options = options;
+    this.#socket = socket;
+    this.#conversation = new Conversation(options.id, this, options.settings, options.budget);
+    socket.on('error', ignore);
+    socket.on('close', () => this.#closed());
+    this.#listen(socket);
+    void this.#conversation.start();
+  }
+
+  write(text: string): boolean {
+    return this.#socket.writable ? this.#socket.write(text, 'latin1') : true;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#options.socket.destroy();
+  }
+
+  drain(): void {
+    this.#conversation.drain();
+  }
+
+  expire(nowMs: number): void {
+    this.#conversation.expire(nowMs);
+  }
+
+  /** Runs the handshake on the socket; the dialogue goes on when it is done. */
+  startTls(): void {
+    const plain = this.#options.socket;
+    plain.removeAllListeners('data').removeAllListeners('end').removeAllListeners('drain');
+    // RFC 3207 §4.2: what the stream has read in clear must not reach the TLS side either.
+    while (plain.read() !== null);
+    const secure = new TLSSocket(plain, { isServer: true, secureContext: this.#options.secureContext });
+    this.#socket = secure;
+    secure.on('error', () => this.destroy());
+    secure.on('close', () => plain.destroy());
+    secure.on('secure', () => {
+      this.#conversation.secured({
+        version: secure.getProtocol() ?? 'unknown',
+        cipher: secure.getCipher().name,
+      });
+    });
+    this.#listen(secure);
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => this.#conversation.receive(chunk));
+    socket.on('end', () => this.#conversation.ended());
+    socket.on('drain', () => this.#conversation.writable());
+  }
+
+  #closed(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#conversation.gone();
+    this.#options.onGone(this);
+  }
+}
+
+/** A reset or a broken pipe is no event of its own: `close` follows and says all there is to say. */
+function ignore(): void {}

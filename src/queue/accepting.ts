@@ -1,0 +1,146 @@
+/**
+ * Acceptance: content, envelope, deliveries, slots (or leases) and `accepted` events in one transaction.
+ * A delivery that its dispatcher can start at once is leased in the accepting transaction itself, so it costs no
+ * slot and no second commit.
+ */
+import { deliveryIdOf, domainOf } from '../core/index.ts';
+import type { Transaction, Work } from './committer.ts';
+import { deliveryEvent } from './labels.ts';
+import { deliveryKey, numberKey, textKey } from './keys.ts';
+import {
+  decode,
+  type Delivery,
+  type DeliveryRecord,
+  encode,
+  type LeasedDelivery,
+  type MessageRecord,
+  seal,
+  type SharedMessage,
+  unseal,
+} from './records.ts';
+import type { QueueState } from './state.ts';
+
+/** A message to accept: its number (core/ids), facts, content and recipients. */
+export interface NewMessage {
+  readonly number: number;
+  readonly message: MessageRecord;
+  /** Raw message, or encoded campaign content. Not touched by the caller until the acceptance resolved. */
+  readonly content: Buffer;
+  readonly deliveries: readonly NewDelivery[];
+  /** More deliveries will follow by `append`. */
+  readonly open?: boolean;
+}
+
+export interface NewDelivery {
+  /** Index of the recipient in the message, from 1. */
+  readonly index: number;
+  readonly record: DeliveryRecord;
+}
+
+/** Deliveries added to a message that was accepted `open`; `close` says that they are the last ones. */
+export interface Addition {
+  readonly number: number;
+  readonly deliveries: readonly NewDelivery[];
+  readonly close: boolean;
+}
+
+/** The shared message as this transaction sees it. */
+export function sharedMessage(
+  state: QueueState,
+  { shared }: Transaction,
+  number: number,
+): SharedMessage | undefined {
+  const pending = shared.get(number);
+  if (pending) return pending;
+  const value = state.kv.get('messages', numberKey(number));
+  return value && decode<SharedMessage>(value);
+}
+
+export class AcceptWork implements Work {
+  readonly #state: QueueState;
+  readonly #input: NewMessage | Addition;
+  readonly #claimed: LeasedDelivery[] = [];
+  readonly #queued: { node: string; domain: string; wakeAt: number }[] = [];
+
+  constructor(state: QueueState, input: NewMessage | Addition) {
+    this.#state = state;
+    this.#input = input;
+  }
+
+  build(transaction: Transaction): void {
+    const input = this.#input;
+    const { number, deliveries } = input;
+    if ('message' in input) {
+      const { message, content } = input;
+      transaction.ops.push({ table: 'contents', key: numberKey(number), value: seal(content) });
+      const inline = deliveries.length === 1 && input.open !== true;
+      for (const delivery of deliveries) this.#add(transaction, delivery, { message, content, inline });
+      if (input.open)
+        transaction.ops.push({ table: 'meta', key: textKey('open', String(number)), value: Buffer.of(1) });
+      if (!inline)
+        this.#share(transaction, { message, accepted: 0, remaining: 0, open: input.open === true });
+      return;
+    }
+    const before = sharedMessage(this.#state, transaction, number);
+    if (!before?.open) throw new Error('the message takes no more recipients');
+    // Not there yet when the batch is opened by this same commit: then nothing is claimed.
+    const stored = this.#state.kv.get('contents', numberKey(number));
+    const content = stored && unseal(stored);
+    for (const delivery of deliveries)
+      this.#add(transaction, delivery, { message: before.message, content, inline: false });
+    if (input.close)
+      transaction.ops.push({ table: 'meta', key: textKey('open', String(number)), value: undefined });
+    this.#share(transaction, { ...before, open: !input.close });
+  }
+
+  applied(): void {
+    const { leases, counters, schedule, dispatcher } = this.#state;
+    for (const { leaseId, number, index } of this.#claimed) leases.take(leaseId, number, index);
+    for (const delivery of this.#claimed) counters.lease(deliveryEvent(delivery), 1);
+    if (this.#claimed.length > 0) dispatcher?.granted(this.#claimed);
+    for (const { node, domain, wakeAt } of this.#queued) {
+      if (schedule.added(node, domain, wakeAt)) dispatcher?.wake(node, domain, wakeAt);
+    }
+  }
+
+  failed(): void {
+    const { dispatcher, schedule } = this.#state;
+    for (const { record } of this.#claimed) dispatcher?.unclaim(record.node, domainOf(record.recipient));
+    for (const { node, domain } of this.#queued) schedule.unused(node, domain);
+  }
+
+  #share(transaction: Transaction, shared: SharedMessage): void {
+    const count = this.#input.deliveries.length;
+    transaction.shared.set(this.#input.number, {
+      ...shared,
+      accepted: shared.accepted + count,
+      remaining: shared.remaining + count,
+    });
+  }
+
+  #add(
+    transaction: Transaction,
+    { index, record }: NewDelivery,
+    { message, content, inline }: { message: MessageRecord; content: Buffer | undefined; inline: boolean },
+  ): void {
+    const { number } = this.#input;
+    const stored: DeliveryRecord = inline ? { ...record, message } : record;
+    const id = deliveryIdOf(number, index);
+    const delivery: Delivery = { id, number, index, record, message, shared: !inline };
+    const { ops, events, leased, leaseId } = transaction;
+    ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
+    events.push({ ...deliveryEvent(delivery), type: 'accepted', time: message.createdAt });
+    const domain = domainOf(record.recipient);
+    const due = content !== undefined && record.wakeAt <= this.#state.clock.now();
+    if (due && this.#state.dispatcher?.claim(record.node, domain)) {
+      leased.push({ number, index });
+      this.#claimed.push({ ...delivery, leaseId, content });
+      return;
+    }
+    const queue = this.#state.schedule.queue(record.node, domain, ops);
+    this.#queued.push({ node: record.node, domain, wakeAt: record.wakeAt });
+    ops.push(
+      this.#state.schedule.slotOp(queue.id, { band: message.band, wakeAt: record.wakeAt, number, index }),
+    );
+  }
+}

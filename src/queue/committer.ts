@@ -1,0 +1,140 @@
+/**
+ * Group commit: everything that is submitted while a commit is under way goes into the next one, and shares its sync.
+ * When idle, a commit starts at the end of the event turn, so the wait is bounded by one commit.
+ *
+ * A work is built (its operations are collected) only when the commit before has ended, so it reads a settled store;
+ * what it changes in memory it does in `applied`, after the commit, so a failed commit leaves no trace.
+ */
+import type { Event } from '../core/index.ts';
+import type { Kv, Op } from './kv.ts';
+import type { SharedMessage } from './records.ts';
+
+/** What a work adds to the transaction. */
+export interface Transaction {
+  readonly ops: Op[];
+  /** Events in the order they shall have in the journal; sequence number and id are given at commit. */
+  readonly events: EventDraft[];
+  /** Shared messages that works of this transaction change: read through it, written once. */
+  readonly shared: Map<number, SharedMessage>;
+  /** Deliveries leased by this transaction, under its lease id. */
+  readonly leased: { readonly number: number; readonly index: number }[];
+  readonly leaseId: number;
+  /** Slots that a work of this transaction took (hex of the key): a later one must not take them again. */
+  readonly takenSlots: Set<string>;
+  /** Leased deliveries that a work of this transaction has recorded the outcome of: a second one is fenced. */
+  readonly concluded: Set<string>;
+}
+
+export type EventDraft = Omit<Event, 'seq' | 'id' | 'time'> & { readonly time: number };
+
+export interface Work {
+  /** Adds operations and events. A throw rejects this work alone; `shared` must not be changed before it. */
+  build(transaction: Transaction): void;
+  /** Runs after the commit is durable. Must not throw. */
+  applied?(): void;
+  /** The work, or the commit it was in, failed: gives back what `build` reserved. Must not throw. */
+  failed?(): void;
+}
+
+export interface CommitterOptions {
+  readonly kv: Kv;
+  /** A fresh transaction. */
+  readonly begin: () => Transaction;
+  /** Turns the events of the transaction into operations; called once per commit, after all works were built. */
+  readonly seal: (transaction: Transaction) => void;
+  /** Runs after each durable commit: events written, time it took. */
+  readonly committed: (transaction: Transaction, ms: number) => void;
+  readonly mono: () => number;
+}
+
+interface Pending {
+  readonly work: Work;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  #pending: Pending[] = [];
+  #running = false;
+  readonly #idle: (() => void)[] = [];
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the work is durable and applied; rejects when it, or the commit it was in, failed. */
+  submit(work: Work): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ work, resolve, reject });
+      if (!this.#running) {
+        this.#running = true;
+        setImmediate(() => void this.#run());
+      }
+    });
+  }
+
+  /** Works that wait for a commit. */
+  get waiting(): number {
+    return this.#pending.length;
+  }
+
+  /** Resolves when nothing is pending. */
+  async drained(): Promise<void> {
+    if (this.#running) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async #run(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const group = this.#pending;
+      this.#pending = [];
+      await this.#commit(group);
+    }
+    this.#running = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commit(group: readonly Pending[]): Promise<void> {
+    const transaction = this.#options.begin();
+    const built = group.filter((pending) => this.#build(pending, transaction));
+    const start = this.#options.mono();
+    try {
+      this.#options.seal(transaction);
+      if (transaction.ops.length > 0) {
+        await this.#options.kv.commit(transaction.ops);
+      }
+    } catch (error) {
+      for (const pending of built) {
+        pending.work.failed?.();
+        pending.reject(error);
+      }
+      return;
+    }
+    this.#options.committed(transaction, this.#options.mono() - start);
+    for (const { work, resolve, reject } of built) {
+      try {
+        work.applied?.();
+        resolve();
+      } catch (error) {
+        // A bug of ours: the work is stored, its owner hears of it, the others go on.
+        reject(error);
+      }
+    }
+  }
+
+  #build(pending: Pending, transaction: Transaction): boolean {
+    const { ops, events, leased } = transaction;
+    const [opCount, eventCount, leasedCount] = [ops.length, events.length, leased.length];
+    try {
+      pending.work.build(transaction);
+      return true;
+    } catch (error) {
+      ops.length = opCount;
+      events.length = eventCount;
+      leased.length = leasedCount;
+      pending.work.failed?.();
+      pending.reject(error);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Counts of what was accepted, how it ended and what is queued. They are a function of the journal alone (`apply`),
+ * so one replay rule serves while running and after a restart: the store holds a snapshot and the sequence number it
+ * was made at, and what the journal has after it is applied again at start. Snapshots are written in the transaction
+ * of some commit, a few seconds apart, so the hot path writes no counters of its own.
+ */
+import { domainOf, type Event } from '../core/index.ts';
+import type { Kv, Op } from './kv.ts';
+import { parseTextKey } from './keys.ts';
+import { decode, encode } from './records.ts';
+
+/** How the mail of a campaign went, since the store exists. */
+export interface Totals {
+  accepted: number;
+  delivered: number;
+  hard_bounced: number;
+  undelivered: number;
+  /** Ended by an operator; not in `undelivered`. */
+  removed: number;
+  /** Attempts that will be repeated. */
+  soft_bounces: number;
+}
+
+/** What is queued for one combination of labels. `new` was never tried, `retry` was. */
+export interface Row {
+  readonly account: string;
+  readonly campaign: string;
+  readonly sender: string;
+  readonly node: string;
+  readonly domain: string;
+  new: number;
+  retry: number;
+  /** Of these, leased. */
+  proc: number;
+}
+
+type CountedEvent = Pick<Event, 'type' | 'attempt' | 'reply' | 'reason' | 'node'> &
+  Pick<Event, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'next_node'>;
+
+const zero = (): Totals => ({
+  accepted: 0,
+  delivered: 0,
+  hard_bounced: 0,
+  undelivered: 0,
+  removed: 0,
+  soft_bounces: 0,
+});
+
+export class Counters {
+  readonly #totals = new Map<string, Totals>();
+  readonly #rows = new Map<string, Row>();
+  readonly #dirtyTotals = new Set<string>();
+  readonly #dirtyRows = new Set<string>();
+
+  load(kv: Kv): void {
+    for (const { key, value } of kv.range('totals', {}))
+      this.#totals.set(key.toString(), decode<Totals>(value));
+    for (const { key, value } of kv.range('rows', {})) {
+      const row = this.#row(key.toString());
+      Object.assign(row, decode<{ new: number; retry: number }>(value));
+    }
+  }
+
+  apply(event: CountedEvent): void {
+    if (event.recipient === undefined) return;
+    const totals = this.#total(event);
+    const queued = event.type === 'accepted' ? undefined : this.#rowOf(event, event.node);
+    // Whether it was tried before this event; an end without a reply was no attempt of its own.
+    const attempted = event.type === 'delivered' || event.type === 'soft_bounce' || event.reply !== undefined;
+    const tried = (event.attempt ?? 0) > (attempted ? 1 : 0);
+    if (queued) queued[tried ? 'retry' : 'new']--;
+    switch (event.type) {
+      case 'accepted':
+        totals.accepted++;
+        this.#rowOf(event, event.node).new++;
+        break;
+      case 'soft_bounce':
+        totals.soft_bounces++;
+        this.#rowOf(event, event.next_node ?? event.node).retry++;
+        break;
+      case 'moved':
+        this.#rowOf(event, event.next_node)[tried ? 'retry' : 'new']++;
+        break;
+      case 'delivered':
+        totals.delivered++;
+        break;
+      case 'hard_bounce':
+        totals.hard_bounced++;
+        break;
+      case 'undelivered':
+        totals[event.reason === 'removed' ? 'removed' : 'undelivered']++;
+        break;
+      default:
+    }
+  }
+
+  /** Counts leased deliveries (by +1 and -1); they are not part of the snapshot. */
+  lease(
+    label: Pick<CountedEvent, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'node'>,
+    by: 1 | -1,
+  ): void {
+    this.#rowOf(label, label.node).proc += by;
+  }
+
+  /** Adds what changed since the last snapshot. */
+  snapshot(ops: Op[]): void {
+    for (const key of this.#dirtyTotals) {
+      ops.push({ table: 'totals', key: Buffer.from(key), value: encode(this.#totals.get(key)!) });
+    }
+    for (const key of this.#dirtyRows) {
+      const row = this.#rows.get(key);
+      const empty = row === undefined || (row.new === 0 && row.retry === 0);
+      ops.push({
+        table: 'rows',
+        key: Buffer.from(key),
+        value: empty ? undefined : encode({ new: row.new, retry: row.retry }),
+      });
+      if (row && empty && row.proc === 0) this.#rows.delete(key);
+    }
+  }
+
+  /** The commit that carried the snapshot is durable. */
+  snapshotted(): void {
+    this.#dirtyTotals.clear();
+    this.#dirtyRows.clear();
+  }
+
+  /** Queued rows, those that hold something. */
+  *rows(): Generator<Readonly<Row>> {
+    for (const row of this.#rows.values()) if (row.new + row.retry > 0) yield row;
+  }
+
+  *totals(): Generator<{ account: string; campaign: string } & Readonly<Totals>> {
+    for (const [key, totals] of this.#totals) {
+      const [account, campaign] = parseTextKey(Buffer.from(key)) as [string, string];
+      yield { account, campaign, ...totals };
+    }
+  }
+
+  /** Sum over all campaigns, with what is queued. */
+  sum(): Totals & { queued: number } {
+    const sum = { ...zero(), queued: 0 };
+    for (const totals of this.#totals.values()) {
+      for (const name of Object.keys(totals) as (keyof Totals)[]) sum[name] += totals[name];
+    }
+    for (const row of this.rows()) sum.queued += row.new + row.retry;
+    return sum;
+  }
+
+  #total(event: CountedEvent): Totals {
+    const key = `${event.account_id ?? ''}\0${event.campaign_id ?? ''}`;
+    this.#dirtyTotals.add(key);
+    let totals = this.#totals.get(key);
+    if (!totals) this.#totals.set(key, (totals = zero()));
+    return totals;
+  }
+
+  #rowOf(event: Omit<CountedEvent, 'type'>, node: string | undefined): Row {
+    const { account_id: account = '', campaign_id: campaign = '', sender = '', recipient = '' } = event;
+    const key = `${account}\0${campaign}\0${sender}\0${node ?? ''}\0${domainOf(recipient)}`;
+    this.#dirtyRows.add(key);
+    return this.#row(key);
+  }
+
+  #row(key: string): Row {
+    let row = this.#rows.get(key);
+    if (row) return row;
+    const [account, campaign, sender, node, domain] = key.split('\0') as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    row = { account, campaign, sender, node, domain, new: 0, retry: 0, proc: 0 };
+    this.#rows.set(key, row);
+    return row;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The sweep: ends deliveries whose lifetime is over without waiting for any connection, finds the oldest queued
+ * delivery of each domain, and trims history and journal. Each step is a slice of bounded work, so that nothing
+ * waits long behind it.
+ */
+import { domainOf, timeOfMessageNumber } from '../core/index.ts';
+import type { Transaction, Work } from './committer.ts';
+import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
+import { deliveryFrom, expire, takeSlot } from './leasing.ts';
+import { decode, type Delivery, type DeliveryRecord, type SharedMessage } from './records.ts';
+import type { QueueState } from './state.ts';
+
+const SLICE = 500;
+
+/** Ends expired deliveries among the slice after `from`; `next` is where the following slice starts. */
+export class SweepWork implements Work {
+  readonly #state: QueueState;
+  readonly #from: Buffer | undefined;
+  next: Buffer | undefined;
+  /** Time of acceptance (ms) of the oldest delivery seen, by recipient domain. */
+  readonly oldest = new Map<string, number>();
+  readonly #queues: { node: string; domain: string }[] = [];
+
+  constructor(state: QueueState, from: Buffer | undefined) {
+    this.#state = state;
+    this.#from = from;
+  }
+
+  build(transaction: Transaction): void {
+    const { kv, clock, leases } = this.#state;
+    const now = clock.now();
+    let count = 0;
+    for (const { key, value } of kv.range('deliveries', {
+      ...(this.#from && { start: this.#from }),
+      limit: SLICE,
+    })) {
+      const { number, index } = parseDeliveryKey(key);
+      if (++count === SLICE) this.next = deliveryKey(number, index + 1);
+      const record = healthy<DeliveryRecord>(value);
+      if (!record) continue;
+      const domain = domainOf(record.recipient);
+      if (!this.oldest.has(domain)) this.oldest.set(domain, timeOfMessageNumber(number));
+      if (record.expiresAt > now || leases.of(number, index) !== undefined) continue;
+      const delivery = this.#read(number, index, value);
+      if (delivery) this.#expire(transaction, delivery);
+    }
+  }
+
+  applied(): void {
+    for (const { node, domain } of this.#queues) this.#state.schedule.refresh(node, domain);
+  }
+
+  /** Undefined when the message is missing or damaged: a work that throws would keep the others alive for ever. */
+  #read(number: number, index: number, value: Buffer): Delivery | undefined {
+    try {
+      return deliveryFrom(this.#state, number, index, value);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Also ends what has no slot: its content was damaged, so it was set aside. */
+  #expire(transaction: Transaction, delivery: Delivery): void {
+    const { record, message, number, index } = delivery;
+    const domain = domainOf(record.recipient);
+    const queueId = this.#state.schedule.idOf(record.node, domain);
+    if (queueId !== undefined) {
+      const key = slotKey({ queueId, band: message.band, wakeAt: record.wakeAt, number, index });
+      // Taken: a lease of this same commit has it, and its outcome will end it.
+      if (!takeSlot(transaction, key)) return;
+      this.#queues.push({ node: record.node, domain });
+    }
+    expire(this.#state, transaction, delivery);
+  }
+}
+
+function healthy<T>(value: Buffer): T | undefined {
+  try {
+    return decode<T>(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is kept: history and journal since those times (wall ms), the journal up to a size. */
+export interface TrimBounds {
+  readonly historyBefore: number;
+  readonly journalBefore: number;
+  readonly journalBytes?: number;
+}
+
+export class TrimWork implements Work {
+  readonly #state: QueueState;
+  readonly #bounds: TrimBounds;
+  #journalBytes = 0;
+  removed = 0;
+
+  constructor(state: QueueState, bounds: TrimBounds) {
+    this.#state = state;
+    this.#bounds = bounds;
+  }
+
+  build(transaction: Transaction): void {
+    const { kv, journal } = this.#state;
+    const { journalBefore: before, journalBytes: maxBytes = Infinity } = this.#bounds;
+    const trimmed = journal.trim({ before, maxBytes }, transaction, SLICE);
+    this.removed = trimmed.groups;
+    this.#journalBytes = trimmed.bytes;
+    for (const { key, value } of kv.range('history', { limit: SLICE })) {
+      const ended = healthy<DeliveryRecord>(value)?.final?.at ?? 0;
+      if (ended >= this.#bounds.historyBefore) break;
+      transaction.ops.push({ table: 'history', key, value: undefined });
+      this.removed++;
+    }
+    for (const { key, value } of kv.range('messages', { limit: SLICE })) {
+      const shared = healthy<SharedMessage>(value);
+      if (!shared) continue;
+      const { message, remaining, open } = shared;
+      if (message.createdAt >= this.#bounds.historyBefore) break;
+      const kept = [...kv.range('history', { start: key, limit: 1 })].some((entry) =>
+        entry.key.subarray(0, 8).equals(key),
+      );
+      if (remaining > 0 || open || kept) continue;
+      transaction.ops.push({ table: 'messages', key, value: undefined });
+      this.removed++;
+    }
+  }
+
+  applied(): void {
+    this.#state.journal.trimmed(this.#journalBytes);
+  }
+}
+
+/** Acceptance time (ms) of the oldest queued delivery; undefined when the queue is empty. */
+export function oldestQueued(state: QueueState): number | undefined {
+  for (const { key } of state.kv.range('deliveries', { limit: 1 }))
+    return timeOfMessageNumber(parseDeliveryKey(key).number);
+  return undefined;
+}
+
+/** Whether the content of a message is still there. */
+export const hasContent = (state: QueueState, number: number): boolean =>
+  state.kv.get('contents', numberKey(number)) !== undefined;

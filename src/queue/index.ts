@@ -1,0 +1,34 @@
+export type { Addition, NewDelivery, NewMessage } from './accepting.ts';
+export type { EventDraft } from './committer.ts';
+export type { Row, Totals } from './counters.ts';
+export { hasContent, oldestQueued } from './housekeeping.ts';
+export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
+export type { Band } from './keys.ts';
+export type { Kv } from './kv.ts';
+export { deliveryEvent } from './labels.ts';
+export type { LeaseRequest } from './leasing.ts';
+export { type Durability, openLmdbKv } from './lmdb-kv.ts';
+export { openMemoryKv } from './memory-kv.ts';
+export {
+  deliveriesOf,
+  type DeliveryList,
+  type DeliveryState,
+  findDelivery,
+  type FoundDelivery,
+  listDeliveries,
+  type ListRequest,
+} from './lookup.ts';
+export type { AttemptFacts, Outcome } from './outcomes.ts';
+export { Queue, type QueueOptions, StoreVersionError } from './queue.ts';
+export type {
+  AttemptRecord,
+  Delivery,
+  DeliveryRecord,
+  FinalRecord,
+  LeasedDelivery,
+  MessageRecord,
+  SharedMessage,
+} from './records.ts';
+export type { Recovered } from './recovery.ts';
+export type { QueueHead } from './schedule.ts';
+export type { Dispatcher, QueueState } from './state.ts';

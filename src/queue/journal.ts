@@ -1,0 +1,174 @@
+/**
+ * The journal: every event, in the order of the commits, written in the transaction that changes the queue.
+ * One value per commit, keyed by the sequence number of its first event: the events as lines of JSON.
+ */
+import type { Event } from '../core/index.ts';
+import type { EventDraft, Transaction } from './committer.ts';
+import type { Kv, Op } from './kv.ts';
+import { numberKey, parseNumberKey, textKey } from './keys.ts';
+import { decode, encode, seal, unseal } from './records.ts';
+
+/** Where the stored counts stand, and how large the journal was then. */
+export interface JournalMark {
+  readonly seq: number;
+  readonly bytes: number;
+}
+
+export interface JournalBounds {
+  readonly before: number;
+  readonly maxBytes: number;
+}
+
+const MARK = textKey('counted');
+
+export const markOp = (mark: JournalMark): Op => ({ table: 'meta', key: MARK, value: encode(mark) });
+
+export function readMark(kv: Kv): JournalMark {
+  const value = kv.get('meta', MARK);
+  return value ? decode<JournalMark>(value) : { seq: 0, bytes: 0 };
+}
+
+export class Journal {
+  readonly #kv: Kv;
+  readonly #storeId: string;
+  #next = 1;
+  readonly #waiting = new Set<() => void>();
+  /** The stored counts include the events up to this one; a restart replays the later ones, so they are not trimmed. */
+  counted: number;
+  #bytes: number;
+  /** Bytes of the group that is being committed. */
+  #sealing = 0;
+
+  /** `mark` is what `mark()` gave when the counts were stored last. */
+  constructor(kv: Kv, storeId: string, mark: JournalMark) {
+    this.#kv = kv;
+    this.#storeId = storeId;
+    this.counted = mark.seq;
+    this.#bytes = mark.bytes;
+    for (const { value } of kv.range('journal', { start: numberKey(mark.seq + 1) }))
+      this.#bytes += value.length;
+    for (const { key, value } of kv.range('journal', { reverse: true, limit: 1 })) {
+      this.#next = parseNumberKey(key) + unseal(value).toString().split('\n').length;
+    }
+  }
+
+  /** Sequence number of the last event that is durable; 0 when there is none. */
+  get last(): number {
+    return this.#next - 1;
+  }
+
+  /** Sequence number of the oldest event that is still kept. */
+  get first(): number {
+    for (const { key } of this.#kv.range('journal', { limit: 1 })) return parseNumberKey(key);
+    return this.#next;
+  }
+
+  /** Bytes of the groups that are kept. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** To be stored with the counts that include all events so far. */
+  mark(): JournalMark {
+    return { seq: this.last, bytes: this.#bytes };
+  }
+
+  /** Adds the transaction's events to it; they count only once `written` is told. */
+  seal({ events, ops }: Transaction): void {
+    this.#sealing = 0;
+    if (events.length === 0) return;
+    const lines = events.map((draft, i) => this.#line(draft, this.#next + i));
+    const value = seal(Buffer.from(lines.join('\n')));
+    this.#sealing = value.length;
+    ops.push({ table: 'journal', key: numberKey(this.#next), value });
+  }
+
+  written(count: number): void {
+    if (count === 0) return;
+    this.#next += count;
+    this.#bytes += this.#sealing;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Resolves when there is an event after `seq`, or the signal ends the wait. */
+  async waitFor(seq: number, signal: AbortSignal): Promise<void> {
+    while (this.last <= seq && !signal.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.add(resolve);
+      const abort = (): void => resolve();
+      signal.addEventListener('abort', abort);
+      await promise;
+      signal.removeEventListener('abort', abort);
+      this.#waiting.delete(resolve);
+    }
+  }
+
+  /** Events after `seq`, oldest first, each as its line of JSON. Stops at the end of the journal. */
+  *lines(after: number): Generator<{ seq: number; line: string }> {
+    for (const { key, value } of this.#kv.range('journal', { start: this.#groupKey(after) })) {
+      const first = parseNumberKey(key);
+      const lines = unseal(value).toString().split('\n');
+      for (let i = Math.max(0, after + 1 - first); i < lines.length; i++)
+        yield { seq: first + i, line: lines[i]! };
+    }
+  }
+
+  *events(after: number): Generator<Event> {
+    for (const { line } of this.lines(after)) yield JSON.parse(line) as Event;
+  }
+
+  /** Up to `limit` events after `seq`. */
+  take(seq: number, limit: number): Event[] {
+    const events: Event[] = [];
+    for (const event of this.events(seq)) {
+      if (events.push(event) >= limit) break;
+    }
+    return events;
+  }
+
+  /**
+   * Adds the removal of the oldest groups that ended before `before` (wall ms), or that are too many for `maxBytes`;
+   * at most `limit` of them. The last group stays: the numbers go on from it.
+   */
+  trim(
+    { before, maxBytes }: JournalBounds,
+    { ops }: Transaction,
+    limit: number,
+  ): { groups: number; bytes: number } {
+    let [groups, bytes] = [0, 0];
+    for (const { key, value } of this.#kv.range('journal', { limit })) {
+      const last = JSON.parse(unseal(value).toString().split('\n').at(-1)!) as Event;
+      const wanted = Date.parse(last.time) >= before && this.#bytes - bytes <= maxBytes;
+      if (wanted || last.seq > this.counted || last.seq >= this.last) break;
+      ops.push({ table: 'journal', key, value: undefined });
+      groups++;
+      bytes += value.length;
+    }
+    if (groups > 0) ops.push(markOp({ seq: this.counted, bytes: this.#bytes - bytes }));
+    return { groups, bytes };
+  }
+
+  /** The commit that carried a trim is durable. */
+  trimmed(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  /** Key of the group that holds the event after `after`. */
+  #groupKey(after: number): Buffer {
+    for (const { key } of this.#kv.range('journal', { end: numberKey(after + 2), reverse: true, limit: 1 }))
+      return key;
+    return numberKey(0);
+  }
+
+  #line(draft: EventDraft, seq: number): string {
+    const { time, ...rest } = draft;
+    return JSON.stringify({
+      seq,
+      id: `${this.#storeId}-${seq}`,
+      time: new Date(time).toISOString(),
+      ...rest,
+    });
+  }
+}

@@ -1,0 +1,71 @@
+/** Byte keys of the tables; big-endian, so that byte order is number order. */
+export type Band = 'priority' | 'geo' | 'standard';
+export const BANDS: readonly Band[] = ['priority', 'geo', 'standard'];
+
+const HIGH = 2 ** 32;
+
+function writeNumber(key: Buffer, value: number, offset: number): void {
+  key.writeUInt32BE(Math.floor(value / HIGH), offset);
+  key.writeUInt32BE(value % HIGH, offset + 4);
+}
+const readNumber = (key: Buffer, offset: number): number =>
+  key.readUInt32BE(offset) * HIGH + key.readUInt32BE(offset + 4);
+
+/** 8 bytes: a message number, a journal sequence number or a lease id. */
+export function numberKey(value: number): Buffer {
+  const key = Buffer.allocUnsafe(8);
+  writeNumber(key, value, 0);
+  return key;
+}
+export const parseNumberKey = (key: Buffer): number => readNumber(key, 0);
+
+/** 12 bytes: message number, recipient index. */
+export function deliveryKey(number: number, index: number): Buffer {
+  const key = Buffer.allocUnsafe(12);
+  writeNumber(key, number, 0);
+  key.writeUInt32BE(index, 8);
+  return key;
+}
+export const parseDeliveryKey = (key: Buffer): { number: number; index: number } => ({
+  number: readNumber(key, 0),
+  index: key.readUInt32BE(8),
+});
+
+export interface Slot {
+  readonly queueId: number;
+  readonly band: Band;
+  /** Wall time, ms since the epoch. */
+  readonly wakeAt: number;
+  readonly number: number;
+  readonly index: number;
+}
+
+/** 23 bytes: queue, band, wake time (48 bits), delivery: the order in which a queue is worked off. */
+export function slotKey(slot: Slot): Buffer {
+  const key = Buffer.allocUnsafe(23);
+  key.writeUInt32BE(slot.queueId, 0);
+  key[4] = BANDS.indexOf(slot.band);
+  key.writeUIntBE(Math.max(0, Math.floor(slot.wakeAt)), 5, 6);
+  writeNumber(key, slot.number, 11);
+  key.writeUInt32BE(slot.index, 19);
+  return key;
+}
+export const parseSlotKey = (key: Buffer): Slot => ({
+  queueId: key.readUInt32BE(0),
+  band: BANDS[key[4]!]!,
+  wakeAt: key.readUIntBE(5, 6),
+  number: readNumber(key, 11),
+  index: key.readUInt32BE(19),
+});
+
+/** Lower bound of the slots of a queue's band that wake at `wakeAt` or later. */
+export function slotBound(queueId: number, band: number, wakeAt: number): Buffer {
+  const key = Buffer.allocUnsafe(11);
+  key.writeUInt32BE(queueId, 0);
+  key[4] = band;
+  key.writeUIntBE(wakeAt, 5, 6);
+  return key;
+}
+
+export const textKey = (...parts: readonly string[]): Buffer => Buffer.from(parts.join('\0'));
+export const parseTextKey = (key: Buffer): string[] => key.toString().split('\0');

@@ -1,0 +1,153 @@
+/**
+ * Taking what is due: slots out, lease in, one transaction. Deliveries whose lifetime is over end here instead; a
+ * damaged record loses its slot, is reported and stays where an audit finds it.
+ */
+import { deliveryIdOf } from '../core/index.ts';
+import type { Transaction, Work } from './committer.ts';
+import { deliveryKey, numberKey, textKey } from './keys.ts';
+import { deliveryEvent } from './labels.ts';
+import { endDelivery } from './outcomes.ts';
+import {
+  decode,
+  type Delivery,
+  type DeliveryRecord,
+  encode,
+  type LeasedDelivery,
+  type SharedMessage,
+  unseal,
+} from './records.ts';
+import type { QueueState } from './state.ts';
+
+const CAMPAIGN_CONTENTS = 32;
+
+/** Contents of campaigns that were read lately; raw contents are read once anyway. */
+export class ContentCache {
+  readonly #contents = new Map<number, Buffer>();
+
+  get(state: QueueState, { number, message }: Delivery): Buffer {
+    const cached = this.#contents.get(number);
+    if (cached) return cached;
+    const value = state.kv.get('contents', numberKey(number));
+    if (!value) throw new Error('the content is missing');
+    const content = unseal(value);
+    if (message.kind === 'campaign') {
+      if (this.#contents.size >= CAMPAIGN_CONTENTS)
+        this.#contents.delete(this.#contents.keys().next().value!);
+      this.#contents.set(number, content);
+    }
+    return content;
+  }
+}
+
+/** The delivery as the store has it; undefined when it is not queued. Throws DamagedValue. */
+export function readDelivery(state: QueueState, number: number, index: number): Delivery | undefined {
+  const value = state.kv.get('deliveries', deliveryKey(number, index));
+  return value && deliveryFrom(state, number, index, value);
+}
+
+export function deliveryFrom(state: QueueState, number: number, index: number, value: Buffer): Delivery {
+  const { message: inline, ...record } = decode<DeliveryRecord>(value);
+  const message = inline ?? messageOf(state, number);
+  return { id: deliveryIdOf(number, index), number, index, record, message, shared: inline === undefined };
+}
+
+function messageOf(state: QueueState, number: number): Delivery['message'] {
+  const value = state.kv.get('messages', numberKey(number));
+  if (!value) throw new Error('the message record is missing');
+  return decode<SharedMessage>(value).message;
+}
+
+export interface LeaseRequest {
+  readonly node: string;
+  readonly domain: string;
+  readonly limit: number;
+  /** State of the limiter once these deliveries are sent; stored with the lease, so a restart cannot exceed it. */
+  readonly mark?: { readonly key: string; readonly value: object } | undefined;
+}
+
+export class LeaseWork implements Work {
+  readonly #state: QueueState;
+  readonly #request: LeaseRequest;
+  readonly #contents: ContentCache;
+  readonly #taken: LeasedDelivery[] = [];
+  readonly #damaged: string[] = [];
+
+  constructor(state: QueueState, request: LeaseRequest, contents: ContentCache) {
+    this.#state = state;
+    this.#request = request;
+    this.#contents = contents;
+  }
+
+  build(transaction: Transaction): void {
+    const { node, domain, limit } = this.#request;
+    const now = this.#state.clock.now();
+    const queueId = this.#state.schedule.idOf(node, domain);
+    if (queueId === undefined) return;
+    for (const { key, number, index } of this.#state.schedule.due(queueId, now, limit)) {
+      if (takeSlot(transaction, key)) this.#take(transaction, number, index);
+    }
+    const { mark } = this.#request;
+    if (mark && this.#taken.length > 0) {
+      transaction.ops.push({ table: 'limits', key: textKey(mark.key), value: encode(mark.value) });
+    }
+  }
+
+  applied(): void {
+    const { leases, counters, schedule, dispatcher, report } = this.#state;
+    for (const delivery of this.#taken) {
+      leases.take(delivery.leaseId, delivery.number, delivery.index);
+      counters.lease(deliveryEvent(delivery), 1);
+    }
+    const { node, domain } = this.#request;
+    const next = schedule.refresh(node, domain);
+    if (next !== Infinity) dispatcher?.wake(node, domain, next);
+    for (const id of this.#damaged) report('error', 'a damaged delivery was set aside', { delivery_id: id });
+  }
+
+  get taken(): readonly LeasedDelivery[] {
+    return this.#taken;
+  }
+
+  #take(transaction: Transaction, number: number, index: number): void {
+    try {
+      const delivery = readDelivery(this.#state, number, index);
+      if (!delivery) throw new Error('the delivery record is missing');
+      if (delivery.record.expiresAt <= this.#state.clock.now()) {
+        expire(this.#state, transaction, delivery);
+        return;
+      }
+      const content = this.#contents.get(this.#state, delivery);
+      transaction.leased.push({ number, index });
+      this.#taken.push({ ...delivery, leaseId: transaction.leaseId, content });
+    } catch {
+      this.#damaged.push(deliveryIdOf(number, index));
+    }
+  }
+}
+
+/** Adds the removal of a slot, unless a work of the same transaction has taken it already. */
+export function takeSlot({ ops, takenSlots }: Transaction, key: Buffer): boolean {
+  const name = key.toString('hex');
+  if (takenSlots.has(name)) return false;
+  takenSlots.add(name);
+  ops.push({ table: 'schedule', key, value: undefined });
+  return true;
+}
+
+/** Adds the end of a delivery whose lifetime is over. */
+export function expire(state: QueueState, transaction: Transaction, delivery: Delivery): void {
+  const at = state.clock.now();
+  const { record, message, shared } = delivery;
+  const final = { type: 'undelivered', reason: 'lifetime', at } as const;
+  endDelivery(state, transaction, delivery, { ...record, ...(shared ? {} : { message }), final });
+  const bounce = { class: 'soft', category: 'expired' } as const;
+  const attempt = record.attempts.length;
+  transaction.events.push({
+    ...deliveryEvent(delivery),
+    type: 'undelivered',
+    reason: 'lifetime',
+    time: at,
+    attempt,
+    bounce,
+  });
+}

@@ -1,0 +1,85 @@
+/**
+ * The store on LMDB. One commit is the puts of one event turn, which lmdb-js writes as one transaction
+ * (`eventTurnBatching`), synced before it resolves: an awaited put alone promises visibility, so `flushed` is awaited
+ * as well. The next commit is only made when the one before has ended, so nothing is gained by overlapping syncs
+ * (measured: 11,481/s against 12,327/s at 20 messages a commit) and they are off.
+ *
+ * The map grows by itself. Never call `process.exit` or end a worker with a commit under way: close first.
+ */
+import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkOps, type Entry, type Kv, type Op, type RangeOptions, type Table, TABLES } from './kv.ts';
+
+export type Durability = 'sync' | 'process';
+
+export type OpenEnv = (options: RootDatabaseOptionsWithPath) => RootDatabase;
+
+export interface LmdbOptions {
+  /** Existing directory; the environment is the file `queue.mdb` in it. */
+  readonly dir: string;
+  /** `sync`: survives a power cut. `process`: survives the death of the process only. */
+  readonly durability: Durability;
+}
+
+/**
+ * Opens the environment. Throws what LMDB says when the file cannot be opened. `openEnv` is a seam for the tests, which
+ * watch that `flushed` is awaited.
+ */
+export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
+  const path = join(options.dir, 'queue.mdb');
+  const env: RootDatabase = openEnv({
+    path,
+    noSubdir: true,
+    maxDbs: TABLES.length + 4,
+    overlappingSync: false,
+    noSync: options.durability === 'process',
+    eventTurnBatching: true,
+    commitDelay: 0,
+  });
+  const tables = new Map<Table, Database<Buffer, Buffer>>(
+    TABLES.map((name) => [
+      name,
+      env.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary', cache: false }),
+    ]),
+  );
+  // A failed write also rejects a promise of lmdb-js that it gives to nobody; unhandled, it would end the process.
+  env.on('aftercommit', () => void env.committed.then(undefined, () => undefined));
+  function* range(table: Table, options: RangeOptions): Iterable<Entry> {
+    const { start, end, limit, reverse } = options;
+    const bounds = reverse
+      ? { start: end, end: start, exclusiveStart: true, inclusiveEnd: true }
+      : { start, end };
+    const cursor = tables
+      .get(table)!
+      .getRange({ ...bounds, reverse: reverse ?? false, ...(limit === undefined ? {} : { limit }) });
+    for (const { key, value } of cursor) yield { key, value };
+  }
+  const commit = async (ops: readonly Op[]): Promise<void> => {
+    checkOps(ops); // lmdb-js throws at a bad key, but what was put before it in the turn would be written
+    const pending = ops.map(({ table, key, value }) => {
+      const target = tables.get(table)!;
+      return value === undefined ? target.remove(key) : target.put(key, value);
+    });
+    try {
+      await Promise.all(pending);
+      if (options.durability === 'sync') await env.flushed;
+    } catch (error) {
+      throw await reasonOf(error);
+    }
+  };
+  return {
+    get: (table, key) => tables.get(table)!.get(key),
+    range,
+    commit,
+    bytes: () => statSync(path).size,
+    close: () => env.close(),
+  };
+}
+
+/** What LMDB said of a write that failed (no space, an I/O error): lmdb-js tells it by a second promise. */
+async function reasonOf(error: unknown): Promise<Error> {
+  const { commitError } = error as { readonly commitError?: Promise<never> };
+  const reason: unknown = commitError ? await commitError.catch((cause: unknown) => cause) : error;
+  return new Error(`the store could not write: ${(reason as Error).message}`, { cause: reason });
+}

@@ -1,0 +1,114 @@
+/** Reading the queue: one delivery, a message's deliveries, and lists by recipient, campaign or state. */
+import { type DeliveryId, deliveryIdOf, domainOf, parseDeliveryId } from '../core/index.ts';
+import { deliveryKey, parseDeliveryKey } from './keys.ts';
+import { deliveryFrom } from './leasing.ts';
+import type { Entry } from './kv.ts';
+import type { Delivery } from './records.ts';
+import type { QueueState } from './state.ts';
+
+export type DeliveryState = 'new' | 'proc' | 'retry' | 'delivered' | 'hard_bounce' | 'undelivered';
+
+export interface FoundDelivery extends Delivery {
+  readonly state: DeliveryState;
+}
+
+export interface ListRequest {
+  readonly recipient?: string | undefined;
+  readonly campaignId?: string | undefined;
+  readonly state?: DeliveryState | undefined;
+  /** Continue after this delivery. */
+  readonly after?: DeliveryId | undefined;
+  readonly limit: number;
+}
+
+export interface DeliveryList {
+  readonly deliveries: readonly FoundDelivery[];
+  /** Cursor for the next page; undefined at the end. */
+  readonly next: DeliveryId | undefined;
+}
+
+/** Records read for one page at most, so that a rare match does not hold the process. */
+const SCAN = 20_000;
+
+function found(state: QueueState, delivery: Delivery): FoundDelivery {
+  const { record, number, index } = delivery;
+  if (record.final) return { ...delivery, state: record.final.type };
+  if (state.leases.of(number, index) !== undefined) return { ...delivery, state: 'proc' };
+  return { ...delivery, state: record.attempts.length > 0 ? 'retry' : 'new' };
+}
+
+/** A delivery, queued or finished; undefined when it is unknown or its history is over. */
+export function findDelivery(state: QueueState, number: number, index: number): FoundDelivery | undefined {
+  for (const table of ['deliveries', 'history'] as const) {
+    const value = state.kv.get(table, deliveryKey(number, index));
+    if (value) return found(state, deliveryFrom(state, number, index, value));
+  }
+  return undefined;
+}
+
+/** Up to `limit` deliveries of a message, by index. */
+export function deliveriesOf(state: QueueState, number: number, limit: number): FoundDelivery[] {
+  const range = { start: deliveryKey(number, 0), end: deliveryKey(number + 1, 0), limit };
+  const all: FoundDelivery[] = [];
+  for (const table of ['deliveries', 'history'] as const) {
+    for (const { key, value } of state.kv.range(table, range)) {
+      const delivery = readable(state, { number, index: parseDeliveryKey(key).index, value });
+      if (delivery) all.push(delivery);
+    }
+  }
+  return all.sort((a, b) => a.index - b.index).slice(0, limit);
+}
+
+/** Deliveries by acceptance, oldest first, queued and finished ones in one order, so that a page cannot lose any. */
+export function listDeliveries(state: QueueState, request: ListRequest): DeliveryList {
+  const deliveries: FoundDelivery[] = [];
+  const after = request.after === undefined ? undefined : parseDeliveryId(request.after);
+  let scanned = 0;
+  for (const { key, value } of byAcceptance(state, after && deliveryKey(after.number, after.index + 1))) {
+    const { number, index } = parseDeliveryKey(key);
+    const delivery = readable(state, { number, index, value });
+    if (delivery && matches(delivery, request)) deliveries.push(delivery);
+    if (deliveries.length >= request.limit || ++scanned >= SCAN)
+      return { deliveries, next: deliveryIdOf(number, index) };
+  }
+  return { deliveries, next: undefined };
+}
+
+/** Queued and finished deliveries, merged by key. */
+function* byAcceptance({ kv }: QueueState, start: Buffer | undefined): Generator<Entry> {
+  const range = start ? { start } : {};
+  const [queued, finished] = (['deliveries', 'history'] as const).map((table) =>
+    kv.range(table, range)[Symbol.iterator](),
+  );
+  let [a, b] = [queued!.next(), finished!.next()];
+  while (!a.done || !b.done) {
+    if (b.done === true || (a.done !== true && a.value.key.compare(b.value.key) <= 0)) {
+      yield (a as IteratorYieldResult<Entry>).value;
+      a = queued!.next();
+    } else {
+      yield b.value;
+      b = finished!.next();
+    }
+  }
+}
+
+/** A damaged record is left out of lists; an audit names it. */
+function readable(
+  state: QueueState,
+  { number, index, value }: { number: number; index: number; value: Buffer },
+): FoundDelivery | undefined {
+  try {
+    return found(state, deliveryFrom(state, number, index, value));
+  } catch {
+    return undefined;
+  }
+}
+
+function matches({ record, message, state }: FoundDelivery, request: ListRequest): boolean {
+  if (request.recipient !== undefined && !sameAddress(record.recipient, request.recipient)) return false;
+  if (request.campaignId !== undefined && message.campaignId !== request.campaignId) return false;
+  return request.state === undefined || state === request.state;
+}
+
+const sameAddress = (a: string, b: string): boolean =>
+  domainOf(a) === domainOf(b) && a.slice(0, a.lastIndexOf('@')) === b.slice(0, b.lastIndexOf('@'));

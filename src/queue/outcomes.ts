@@ -1,0 +1,184 @@
+/**
+ * What became of a leased delivery, recorded together with its event. An outcome counts only while its lease holds
+ * (the fence): a second one, or one that comes after the lease was lost, changes nothing and is reported.
+ */
+import { domainOf, type UndeliveredReason } from '../core/index.ts';
+import { sharedMessage } from './accepting.ts';
+import type { EventDraft, Transaction, Work } from './committer.ts';
+import { deliveryKey, numberKey } from './keys.ts';
+import { deliveryEvent } from './labels.ts';
+import {
+  type AttemptRecord,
+  type Delivery,
+  type DeliveryRecord,
+  encode,
+  type LeasedDelivery,
+} from './records.ts';
+import type { QueueState } from './state.ts';
+
+/** What an attempt adds to its event: where it went, what was said. */
+export type AttemptFacts = Pick<EventDraft, 'time'> &
+  Partial<
+    Pick<EventDraft, 'source_ip' | 'isp' | 'mx' | 'mx_ip' | 'reply' | 'bounce' | 'tls' | 'queue_ms' | 'size'>
+  >;
+
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly facts: AttemptFacts }
+  | {
+      readonly kind: 'deferred';
+      readonly facts: AttemptFacts;
+      readonly nextAttemptAt: number;
+      /** Node of the next attempt, when it is another one. */
+      readonly node?: string;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly type: 'hard_bounce' | 'undelivered';
+      readonly reason?: UndeliveredReason;
+      readonly facts: AttemptFacts;
+      /** False when no attempt was made (lifetime over, dropped). */
+      readonly attempted: boolean;
+    }
+  /** Given back untouched: not an attempt. `wakeAt` is when it may be leased again, `node` by which other node. */
+  | { readonly kind: 'released'; readonly wakeAt: number; readonly node?: string };
+
+/** Adds the end of a delivery: history in, queue and content out. */
+export function endDelivery(
+  state: QueueState,
+  transaction: Transaction,
+  delivery: Delivery,
+  record: DeliveryRecord,
+): void {
+  const { number, index } = delivery;
+  const { ops, shared } = transaction;
+  const before = delivery.shared ? sharedMessage(state, transaction, number) : undefined;
+  ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: undefined });
+  ops.push({ table: 'history', key: deliveryKey(number, index), value: encode(record) });
+  if (before) shared.set(number, { ...before, remaining: before.remaining - 1 });
+  else ops.push({ table: 'contents', key: numberKey(number), value: undefined });
+}
+
+export class OutcomeWork implements Work {
+  readonly #state: QueueState;
+  readonly #delivery: LeasedDelivery;
+  readonly #outcome: Outcome;
+  #fenced = false;
+  #slot: { node: string; domain: string; wakeAt: number } | undefined;
+
+  constructor(state: QueueState, delivery: LeasedDelivery, outcome: Outcome) {
+    this.#state = state;
+    this.#delivery = delivery;
+    this.#outcome = outcome;
+  }
+
+  build(transaction: Transaction): void {
+    const { leaseId, number, index, id } = this.#delivery;
+    this.#fenced = this.#state.leases.of(number, index) !== leaseId || transaction.concluded.has(id);
+    if (this.#fenced) return;
+    const outcome = this.#outcome;
+    if (outcome.kind === 'released') this.#release(transaction, outcome);
+    else if (outcome.kind === 'deferred') this.#defer(transaction, outcome);
+    else this.#end(transaction, outcome);
+    transaction.concluded.add(id);
+  }
+
+  applied(): void {
+    const { leases, counters, schedule, dispatcher, report } = this.#state;
+    const { leaseId, number, index, id } = this.#delivery;
+    if (this.#fenced) {
+      report('error', 'an outcome came after its lease had ended and was dropped', {
+        delivery_id: id,
+        lease: leaseId,
+      });
+      return;
+    }
+    leases.end(leaseId, number, index);
+    counters.lease(deliveryEvent(this.#delivery), -1);
+    if (!this.#slot) return;
+    const { node, domain, wakeAt } = this.#slot;
+    if (schedule.added(node, domain, wakeAt)) dispatcher?.wake(node, domain, wakeAt);
+  }
+
+  failed(): void {
+    if (this.#slot) this.#state.schedule.unused(this.#slot.node, this.#slot.domain);
+  }
+
+  #release(transaction: Transaction, { wakeAt, node: to }: Outcome & { kind: 'released' }): void {
+    const { record } = this.#delivery;
+    const node = to ?? record.node;
+    const moved = node !== record.node;
+    if (moved || wakeAt !== record.wakeAt) this.#store(transaction, { ...record, node, wakeAt });
+    this.#queue(transaction, node, wakeAt);
+    if (!moved) return;
+    const attempt = record.attempts.length;
+    const time = this.#state.clock.now();
+    transaction.events.push({
+      ...deliveryEvent(this.#delivery),
+      type: 'moved',
+      time,
+      attempt,
+      next_node: node,
+    });
+  }
+
+  #defer(transaction: Transaction, outcome: Outcome & { kind: 'deferred' }): void {
+    const { record } = this.#delivery;
+    const node = outcome.node ?? record.node;
+    const wakeAt = Math.max(outcome.nextAttemptAt, 0);
+    const attempts = this.#attempts(outcome.facts, 'soft_bounce');
+    this.#store(transaction, { ...record, node, wakeAt, attempts });
+    this.#queue(transaction, node, wakeAt);
+    const next = {
+      next_attempt: new Date(wakeAt).toISOString(),
+      ...(node === record.node ? {} : { next_node: node }),
+    };
+    transaction.events.push({ ...this.#event(outcome.facts, attempts.length), ...next, type: 'soft_bounce' });
+  }
+
+  #end(transaction: Transaction, outcome: Outcome & { kind: 'delivered' | 'failed' }): void {
+    const { facts } = outcome;
+    const type = outcome.kind === 'delivered' ? 'delivered' : outcome.type;
+    const reason = outcome.kind === 'failed' ? outcome.reason : undefined;
+    const attempted = outcome.kind === 'delivered' || outcome.attempted;
+    const attempts = attempted ? this.#attempts(facts, type) : this.#delivery.record.attempts;
+    const final = { type, reason, at: facts.time } as const;
+    endDelivery(this.#state, transaction, this.#delivery, { ...this.#stored(), attempts, final });
+    transaction.events.push({ ...this.#event(facts, attempts.length), ...(reason ? { reason } : {}), type });
+  }
+
+  #event(facts: AttemptFacts, attempt: number): Omit<EventDraft, 'type'> {
+    const duplicate = this.#delivery.record.possibleDuplicate ? { possible_duplicate: true } : {};
+    return { ...deliveryEvent(this.#delivery), ...facts, attempt, ...duplicate };
+  }
+
+  #attempts(facts: AttemptFacts, outcome: AttemptRecord['outcome']): readonly AttemptRecord[] {
+    const { record } = this.#delivery;
+    return [
+      ...record.attempts,
+      { at: facts.time, node: record.node, mx: facts.mx, outcome, reply: facts.reply },
+    ];
+  }
+
+  /** The record as the store has it, with the message inline where it was. */
+  #stored(): DeliveryRecord {
+    const { record, message, shared } = this.#delivery;
+    return shared ? record : { ...record, message };
+  }
+
+  #store({ ops }: Transaction, record: DeliveryRecord): void {
+    const { number, index } = this.#delivery;
+    ops.push({
+      table: 'deliveries',
+      key: deliveryKey(number, index),
+      value: encode({ ...this.#stored(), ...record }),
+    });
+  }
+
+  #queue({ ops }: Transaction, node: string, wakeAt: number): void {
+    const { number, index, record, message } = this.#delivery;
+    const domain = domainOf(record.recipient);
+    const queue = this.#state.schedule.queue(node, domain, ops);
+    this.#slot = { node, domain, wakeAt };
+    ops.push(this.#state.schedule.slotOp(queue.id, { band: message.band, wakeAt, number, index }));
+  }
+}

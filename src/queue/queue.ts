@@ -1,0 +1,241 @@
+/**
+ * The queue: accepts messages, hands out what is due, records what became of it. Everything that changes it is a work
+ * of the group commit, so a promise of this class that resolves means: durable, journaled, counted.
+ *
+ * Failure: a rejected promise means that nothing of the work was stored. The store's errors reach the caller as they
+ * are; they do not end the process.
+ */
+import { randomBytes } from 'node:crypto';
+import { type Clock, type Event, messageNumberAt, messageNumbers } from '../core/index.ts';
+import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
+import { Committer, type EventDraft, type Transaction } from './committer.ts';
+import { Counters } from './counters.ts';
+import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
+import { Journal, markOp, readMark } from './journal.ts';
+import { numberKey, parseDeliveryKey, textKey } from './keys.ts';
+import type { Kv } from './kv.ts';
+import { Leases } from './leases.ts';
+import { ContentCache, type LeaseRequest, LeaseWork } from './leasing.ts';
+import { type Outcome, OutcomeWork } from './outcomes.ts';
+import { decode, encode, type LeasedDelivery } from './records.ts';
+import { type Recovered, RecoverWork } from './recovery.ts';
+import { Schedule } from './schedule.ts';
+import type { Dispatcher, QueueState } from './state.ts';
+
+const FORMAT = 1;
+const SNAPSHOT_MS = 5_000;
+const SNAPSHOT_EVENTS = 50_000;
+const FOLLOW_BATCH = 500;
+
+export interface QueueOptions {
+  readonly kv: Kv;
+  readonly clock: Clock;
+  readonly report: QueueState['report'];
+  /** Told of each durable commit: events in it, time it took. */
+  readonly onCommit?: (commit: { readonly events: readonly EventDraft[]; readonly ms: number }) => void;
+}
+
+interface Meta {
+  readonly format: number;
+  readonly storeId: string;
+}
+
+/** Refused to open: the store is of another version. */
+export class StoreVersionError extends Error {}
+
+export class Queue {
+  readonly #state: QueueState;
+  readonly #options: QueueOptions;
+  readonly #contents = new ContentCache();
+  readonly #nextNumber: () => number;
+  #snapshotAt: number;
+  /** The transaction under way carries a snapshot. */
+  #snapshotting = false;
+
+  private constructor(options: QueueOptions, meta: Meta) {
+    const { kv, clock, report } = options;
+    this.#options = options;
+    const committer = new Committer({
+      kv,
+      mono: () => clock.mono(),
+      begin: () => this.#begin(),
+      seal: (transaction) => this.#seal(transaction),
+      committed: (transaction, ms) => this.#committed(transaction, ms),
+    });
+    const journal = new Journal(kv, meta.storeId, readMark(kv));
+    const counters = new Counters();
+    const schedule = new Schedule(kv);
+    this.#state = {
+      kv,
+      clock,
+      journal,
+      counters,
+      schedule,
+      leases: new Leases(),
+      committer,
+      dispatcher: undefined,
+      report,
+    };
+    counters.load(kv);
+    for (const event of journal.events(journal.counted)) counters.apply(event);
+    this.#snapshotAt = clock.mono();
+    this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal));
+  }
+
+  /** Opens the queue on a store and recovers what a crash left. Throws StoreVersionError. */
+  static async open(options: QueueOptions): Promise<{ queue: Queue; recovered: Recovered }> {
+    const stored = options.kv.get('meta', textKey('store'));
+    const meta = stored ? decode<Meta>(stored) : { format: FORMAT, storeId: randomBytes(5).toString('hex') };
+    if (meta.format !== FORMAT) {
+      throw new StoreVersionError(`the store has format ${meta.format}, this version reads format ${FORMAT}`);
+    }
+    if (!stored) await options.kv.commit([{ table: 'meta', key: textKey('store'), value: encode(meta) }]);
+    const queue = new Queue(options, meta);
+    const recovery = new RecoverWork(queue.#state);
+    await queue.#state.committer.submit(recovery);
+    return { queue, recovered: recovery.recovered };
+  }
+
+  /** For the parts that read: lookup.ts, housekeeping.ts. */
+  get state(): QueueState {
+    return this.#state;
+  }
+
+  attach(dispatcher: Dispatcher): void {
+    this.#state.dispatcher = dispatcher;
+  }
+
+  /** A number for a new message; grows with time, unique in this store. */
+  nextNumber(): number {
+    return this.#nextNumber();
+  }
+
+  /** Resolves when the message and all its deliveries are durable. */
+  accept(input: NewMessage | Addition): Promise<void> {
+    return this.#state.committer.submit(new AcceptWork(this.#state, input));
+  }
+
+  /** Leases what is due in a queue; resolves when the lease is durable. One request per queue at a time. */
+  async lease(request: LeaseRequest): Promise<readonly LeasedDelivery[]> {
+    const work = new LeaseWork(this.#state, request, this.#contents);
+    await this.#state.committer.submit(work);
+    return work.taken;
+  }
+
+  /** Limiter state stored with leases (LeaseRequest.mark), by its key. */
+  limitMark(key: string): unknown {
+    const value = this.#state.kv.get('limits', textKey(key));
+    return value && decode(value);
+  }
+
+  /** Records the outcome of a leased delivery. On rejection the caller tries again. */
+  record(delivery: LeasedDelivery, outcome: Outcome): Promise<void> {
+    return this.#state.committer.submit(new OutcomeWork(this.#state, delivery, outcome));
+  }
+
+  /** Writes an event that changes no delivery (node_state, alert, config). */
+  announce(event: EventDraft): Promise<void> {
+    return this.#state.committer.submit({ build: ({ events }) => void events.push(event) });
+  }
+
+  /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */
+  async sweep(): Promise<ReadonlyMap<string, number>> {
+    const oldest = new Map<string, number>();
+    let from: Buffer | undefined;
+    do {
+      const work = new SweepWork(this.#state, from);
+      await this.#state.committer.submit(work);
+      for (const [domain, at] of work.oldest) if (!oldest.has(domain)) oldest.set(domain, at);
+      from = work.next;
+    } while (from);
+    return oldest;
+  }
+
+  /** Removes finished deliveries and events beyond the bounds, in slices. */
+  async trim(bounds: TrimBounds): Promise<number> {
+    let removed = 0;
+    for (;;) {
+      const work = new TrimWork(this.#state, bounds);
+      await this.#state.committer.submit(work);
+      removed += work.removed;
+      if (work.removed === 0) return removed;
+    }
+  }
+
+  /** Forgets queues (node, domain) that hold nothing any more. */
+  prune(): Promise<void> {
+    return this.#state.committer.submit({ build: ({ ops }) => this.#state.schedule.prune(ops) });
+  }
+
+  /** Events after `seq`, and the ones that come, until the signal ends it. */
+  async *follow(seq: number, signal: AbortSignal): AsyncGenerator<Event> {
+    let last = seq;
+    while (!signal.aborted) {
+      // In batches: a slow reader must not hold a cursor, which keeps the store from reusing pages.
+      const batch = this.#state.journal.take(last, FOLLOW_BATCH);
+      yield* batch;
+      last = batch.at(-1)?.seq ?? last;
+      if (batch.length > 0) continue;
+      await this.#state.journal.waitFor(last, signal);
+    }
+  }
+
+  /** Waits for the commits under way, writes a last snapshot of the counts and closes the store. */
+  async close(): Promise<void> {
+    await this.#state.committer.drained();
+    this.#snapshotAt = -Infinity;
+    await this.#state.committer.submit({ build: () => undefined }).catch(() => undefined);
+    await this.#state.kv.close();
+  }
+
+  #begin(): Transaction {
+    const leaseId = this.#state.leases.nextId();
+    const [takenSlots, concluded] = [new Set<string>(), new Set<string>()];
+    return { ops: [], events: [], shared: new Map(), leased: [], leaseId, takenSlots, concluded };
+  }
+
+  #seal(transaction: Transaction): void {
+    const { ops, shared } = transaction;
+    for (const [number, message] of shared) {
+      ops.push({ table: 'messages', key: numberKey(number), value: encode(message) });
+      const done = message.remaining === 0 && !message.open;
+      if (done) ops.push({ table: 'contents', key: numberKey(number), value: undefined });
+    }
+    this.#state.leases.seal(transaction);
+    this.#state.journal.seal(transaction);
+    this.#snapshotting = this.#snapshotDue();
+    if (!this.#snapshotting) return;
+    this.#state.counters.snapshot(ops);
+    ops.push(markOp(this.#state.journal.mark()));
+  }
+
+  #committed(transaction: Transaction, ms: number): void {
+    const { journal, counters, leases } = this.#state;
+    leases.sealed();
+    if (this.#snapshotting) {
+      counters.snapshotted();
+      this.#snapshotAt = this.#options.clock.mono();
+      journal.counted = journal.last;
+    }
+    journal.written(transaction.events.length);
+    for (const event of transaction.events) counters.apply(event);
+    if (transaction.ops.length > 0) this.#options.onCommit?.({ events: transaction.events, ms });
+  }
+
+  #snapshotDue(): boolean {
+    const { clock } = this.#options;
+    const behind = this.#state.journal.last - this.#state.journal.counted;
+    return behind > 0 && (behind > SNAPSHOT_EVENTS || clock.mono() - this.#snapshotAt > SNAPSHOT_MS);
+  }
+}
+
+/** The largest message number that may have been given: from what is stored, and from when the journal ends. */
+function lastNumber(kv: Kv, journal: Journal): number {
+  let last = 0;
+  for (const { time } of journal.events(journal.last - 1)) last = messageNumberAt(Date.parse(time) + 1);
+  for (const table of ['deliveries', 'history'] as const) {
+    for (const { key } of kv.range(table, { reverse: true, limit: 1 }))
+      last = Math.max(last, parseDeliveryKey(key).number);
+  }
+  return last;
+}

@@ -1,0 +1,114 @@
+/**
+ * What the queue keeps. Values are JSON behind a CRC-32, so that a damaged one is noticed when it is read and a
+ * person can read a healthy one; content is bytes behind a CRC-32.
+ */
+import { crc32 } from 'node:zlib';
+import type { DeliveryId, EventReply, UndeliveredReason } from '../core/index.ts';
+import type { Band } from './keys.ts';
+
+/** Facts that all deliveries of a message share. Absent labels are undefined. */
+export interface MessageRecord {
+  /** Reverse-path as given; the empty string is the null reverse-path. */
+  readonly from: string;
+  readonly fromAddress: string;
+  readonly fromDomain: string;
+  /** `raw`: the bytes to send; `campaign`: a content rendered for each recipient. */
+  readonly kind: 'raw' | 'campaign';
+  readonly bytes: number;
+  readonly eightBit: boolean;
+  readonly dotLine: boolean;
+  /** The header has bytes above 127 (RFC 6532). */
+  readonly smtpUtf8: boolean;
+  readonly createdAt: number;
+  readonly band: Band;
+  readonly virtualSender?: string | undefined;
+  readonly campaignId?: string | undefined;
+  readonly accountId?: string | undefined;
+  readonly group?: string | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export type AttemptOutcome = 'delivered' | 'soft_bounce' | 'hard_bounce' | 'undelivered';
+
+export interface AttemptRecord {
+  readonly at: number;
+  readonly node: string;
+  readonly mx?: string | undefined;
+  readonly outcome: AttemptOutcome;
+  readonly reply?: EventReply | undefined;
+}
+
+/** How a delivery ended. */
+export interface FinalRecord {
+  readonly type: 'delivered' | 'hard_bounce' | 'undelivered';
+  readonly reason?: UndeliveredReason | undefined;
+  readonly at: number;
+}
+
+export interface DeliveryRecord {
+  readonly recipient: string;
+  readonly sender: string;
+  readonly node: string;
+  readonly wakeAt: number;
+  readonly expiresAt: number;
+  readonly attempts: readonly AttemptRecord[];
+  /** Variables of the recipient, for a campaign's content. */
+  readonly vars?: Readonly<Record<string, unknown>> | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly override?:
+    { readonly fromEmail?: string; readonly fromName?: string; readonly replyTo?: string } | undefined;
+  /** Set when a crash left open whether the message had been taken. */
+  readonly possibleDuplicate?: true | undefined;
+  readonly final?: FinalRecord | undefined;
+  /** The message itself, where it has one recipient only (spares a record on the hot path). */
+  readonly message?: MessageRecord | undefined;
+}
+
+/** What `messages` holds for a message of several recipients. */
+export interface SharedMessage {
+  readonly message: MessageRecord;
+  /** Deliveries accepted so far, and those still queued. */
+  readonly accepted: number;
+  readonly remaining: number;
+  /** More deliveries may still be added (a batch under way). */
+  readonly open: boolean;
+}
+
+/** One recipient of one message, as the program handles it. */
+export interface Delivery {
+  readonly id: DeliveryId;
+  readonly number: number;
+  readonly index: number;
+  readonly record: DeliveryRecord;
+  readonly message: MessageRecord;
+  /** Whether the message has a record of its own (several recipients), or stands inline in the delivery's. */
+  readonly shared: boolean;
+}
+
+/** A delivery handed to a worker; its outcome is fenced by `leaseId`. */
+export interface LeasedDelivery extends Delivery {
+  readonly leaseId: number;
+  /** Raw message bytes, or the encoded campaign content (message.kind). */
+  readonly content: Buffer;
+}
+
+/** A value whose checksum does not fit: the disk or the store damaged it. */
+export class DamagedValue extends Error {}
+
+export function seal(payload: Buffer): Buffer {
+  const value = Buffer.allocUnsafe(payload.length + 4);
+  value.writeUInt32BE(crc32(payload), 0);
+  payload.copy(value, 4);
+  return value;
+}
+
+/** The payload of a sealed value. Throws DamagedValue. */
+export function unseal(value: Buffer): Buffer {
+  const payload = value.subarray(4);
+  if (value.length < 4 || value.readUInt32BE(0) !== crc32(payload))
+    throw new DamagedValue('checksum does not fit');
+  return payload;
+}
+
+export const encode = (record: object): Buffer => seal(Buffer.from(JSON.stringify(record)));
+export const decode = <T>(value: Buffer): T => JSON.parse(unseal(value).toString()) as T;

@@ -1,0 +1,39 @@
+/** The parts that the works of the queue share. Only works change the store, only `applied` changes these. */
+import type { Clock } from '../core/index.ts';
+import type { Committer } from './committer.ts';
+import type { Counters } from './counters.ts';
+import type { Journal } from './journal.ts';
+import type { Kv } from './kv.ts';
+import type { Leases } from './leases.ts';
+import type { LeasedDelivery } from './records.ts';
+import type { Schedule } from './schedule.ts';
+
+/** Who sends: told of what it may do, asked whether it could start at once. Never throws. */
+export interface Dispatcher {
+  /**
+   * May a new delivery of this queue start at once? True reserves a place; the delivery comes by `granted` when the
+   * commit that accepts it is durable, or the place is given back by `unclaim`.
+   */
+  claim(node: string, domain: string): boolean;
+  unclaim(node: string, domain: string): void;
+  granted(deliveries: readonly LeasedDelivery[]): void;
+  /** The earliest slot of the queue wakes at `wakeAt` (wall ms), now or later; told whenever that changes. */
+  wake(node: string, domain: string, wakeAt: number): void;
+}
+
+export interface QueueState {
+  readonly kv: Kv;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly counters: Counters;
+  readonly schedule: Schedule;
+  readonly leases: Leases;
+  readonly committer: Committer;
+  dispatcher: Dispatcher | undefined;
+  /** Told of things an operator should know. */
+  readonly report: (
+    level: 'warn' | 'error',
+    text: string,
+    details: Readonly<Record<string, unknown>>,
+  ) => void;
+}

@@ -1,0 +1,142 @@
+/**
+ * From labels to a sender and a node, at acceptance and without any look-up: a virtual sender's rule picks the sender
+ * by percentage, the sender's weights pick the node among those that are up. When none is up, the mail is accepted
+ * all the same and waits on the node whose turn it is.
+ */
+import { closest } from 'fastest-levenshtein';
+import type {
+  Config,
+  SenderConfig,
+  VirtualSenderRuleConfig,
+  VirtualSenderShareConfig,
+} from '../config/index.ts';
+import { err, ok, type Result } from '../core/index.ts';
+import { SmoothSplit } from './split.ts';
+import { matchingRule, type RoutingFacts } from './virtual-sender.ts';
+
+export interface RouteRequest extends Omit<RoutingFacts, 'isp'> {
+  readonly sender: string | undefined;
+  readonly virtualSender: string | undefined;
+  /** Names the caller may use; undefined means all. */
+  readonly allowed: readonly string[] | undefined;
+}
+
+type Named = Pick<RouteRequest, 'sender' | 'virtualSender' | 'allowed'>;
+
+interface Target {
+  readonly kind: 'sender' | 'virtual';
+  readonly name: string;
+}
+
+export interface Routed {
+  readonly sender: SenderConfig;
+  readonly virtualSender: string | undefined;
+  readonly node: string;
+  readonly override:
+    { readonly fromEmail?: string; readonly fromName?: string; readonly replyTo?: string } | undefined;
+}
+
+export interface RoutingError {
+  readonly field: 'sender' | 'virtual_sender';
+  readonly text: string;
+}
+
+export class Router {
+  readonly #config: Config;
+  readonly #senders: ReadonlyMap<string, SenderConfig>;
+  readonly #isps = new Map<string, string>();
+  readonly #nodeSplits = new Map<string, SmoothSplit<string>>();
+  readonly #shares = new Map<VirtualSenderRuleConfig, SmoothSplit<VirtualSenderShareConfig>>();
+  readonly #isUp: (node: string) => boolean;
+
+  constructor(config: Config, isUp: (node: string) => boolean) {
+    this.#config = config;
+    this.#isUp = isUp;
+    this.#senders = new Map(config.senders.map((sender) => [sender.name, sender]));
+    for (const { name, domains } of config.isps) for (const domain of domains) this.#isps.set(domain, name);
+  }
+
+  /** Whether mail with these names can be routed, and by which virtual sender. No split takes a turn. */
+  check(names: Named): Result<{ readonly virtualSender: string | undefined }, RoutingError> {
+    const named = this.#named(names);
+    if (!named.ok) return named;
+    const { kind, name } = named.value;
+    return ok({ virtualSender: kind === 'virtual' ? name : undefined });
+  }
+
+  route(request: RouteRequest): Result<Routed, RoutingError> {
+    const named = this.#named(request);
+    if (!named.ok) return named;
+    if (named.value.kind === 'sender') return ok(this.#routed(named.value.name, undefined, undefined));
+    const virtual = this.#config.virtualSenders.find(({ name }) => name === named.value.name)!;
+    const rule = matchingRule(virtual, { ...request, isp: this.#isps.get(request.toDomain) });
+    const share = this.#share(rule);
+    return ok(this.#routed(share.sender, virtual.name, share));
+  }
+
+  /** The sender or virtual sender of the request; without one, the only one that the caller may use. */
+  #named({ sender, virtualSender, allowed }: Named): Result<Target, RoutingError> {
+    const virtuals = this.#config.virtualSenders.map(({ name }) => name);
+    const senders = [...this.#senders.keys()];
+    if (virtualSender !== undefined)
+      return this.#check({ kind: 'virtual', name: virtualSender }, virtuals, allowed);
+    if (sender !== undefined) return this.#check({ kind: 'sender', name: sender }, senders, allowed);
+    const mayUse = (name: string): boolean => allowed?.includes(name) ?? true;
+    const byVirtual = virtuals.some(mayUse) || (virtuals.length > 0 && !senders.some(mayUse));
+    const candidates = (byVirtual ? virtuals : senders).filter(mayUse);
+    if (candidates.length === 1) return ok({ kind: byVirtual ? 'virtual' : 'sender', name: candidates[0]! });
+    const field = byVirtual ? 'virtual_sender' : 'sender';
+    return err({
+      field,
+      text: `name a ${field}: there is ${candidates.length === 0 ? 'none that you may use' : candidates.join(', ')}`,
+    });
+  }
+
+  #check(
+    wanted: Target,
+    known: readonly string[],
+    allowed: readonly string[] | undefined,
+  ): Result<Target, RoutingError> {
+    const field = wanted.kind === 'sender' ? 'sender' : 'virtual_sender';
+    if (!known.includes(wanted.name)) {
+      const near = known.length > 0 ? `, did you mean "${closest(wanted.name, [...known])}"?` : '';
+      return err({ field, text: `unknown ${field} "${wanted.name.slice(0, 80)}"${near}` });
+    }
+    if (allowed && !allowed.includes(wanted.name))
+      return err({ field, text: `you may not use the ${field} "${wanted.name}"` });
+    return ok(wanted);
+  }
+
+  #routed(
+    name: string,
+    virtualSender: string | undefined,
+    share: VirtualSenderShareConfig | undefined,
+  ): Routed {
+    const sender = this.#senders.get(name)!;
+    let split = this.#nodeSplits.get(name);
+    if (!split) {
+      split = new SmoothSplit(sender.nodes.map(({ node, weight }) => ({ item: node, weight })));
+      this.#nodeSplits.set(name, split);
+    }
+    const node = split.next(this.#isUp) ?? split.next(() => true)!;
+    return { sender, virtualSender, node, override: share && overrideOf(share) };
+  }
+
+  #share(rule: VirtualSenderRuleConfig): VirtualSenderShareConfig {
+    let split = this.#shares.get(rule);
+    if (!split) {
+      split = new SmoothSplit(rule.senders.map((share) => ({ item: share, weight: share.percent })));
+      this.#shares.set(rule, split);
+    }
+    return split.next(() => true)!;
+  }
+}
+
+function overrideOf({ fromEmail, fromName, replyTo }: VirtualSenderShareConfig): Routed['override'] {
+  if (fromEmail === null && fromName === null && replyTo === null) return undefined;
+  return {
+    ...(fromEmail !== null && { fromEmail }),
+    ...(fromName !== null && { fromName }),
+    ...(replyTo !== null && { replyTo }),
+  };
+}

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
+
+const REPLY = { code: 451, enhanced: '4.7.1', text: 'greylisted', phase: 'rcpt' } as const;
+const MINUTE_MS = 60_000;
+
+async function inject({ post }: Fixture, to: readonly string[] = ['u1@gmail.com']): Promise<string> {
+  const answer = await post('/v1/messages', { ...MESSAGE, envelope: { from: 'news@a.test', to } });
+  assert.equal(answer.status, 202, answer.text);
+  return String(answer.json.message_id);
+}
+
+const lease = async ({ queue }: Fixture, domain = 'gmail.com') =>
+  (await queue.lease({ node: 'n1', domain, limit: 1 }))[0]!;
+
+describe('control API', () => {
+  test('a message goes to the injector with its labels, and comes back with its deliveries', async (t) => {
+    const control = await startControl(t);
+    const body = {
+      ...MESSAGE,
+      band: 'geo',
+      deadline: '2h',
+      not_before: '2026-03-01T00:00:00Z',
+      metadata: { a: 1 },
+    };
+    const answer = await control.post('/v1/messages', body);
+    assert.equal(answer.status, 202);
+    const id = String(answer.json.message_id);
+    assert.deepEqual(answer.json.deliveries, [{ id: `${id}.1`, recipient: 'u1@gmail.com' }]);
+    assert.deepEqual(answer.json.rejected, []);
+    const [request] = control.injector.requests;
+    assert.deepEqual(request, {
+      from: 'news@a.test',
+      to: ['u1@gmail.com'],
+      content: Buffer.from(MESSAGE.content),
+      labels: {
+        virtualSender: undefined,
+        sender: undefined,
+        campaignId: 'c1',
+        accountId: 'acme',
+        group: undefined,
+        band: 'geo',
+        deadline: control.clock.now() + 120 * MINUTE_MS,
+        notBefore: Date.UTC(2026, 2, 1),
+        expires: undefined,
+        metadata: { a: 1 },
+      },
+      origin: { protocol: 'HTTP', helo: '', peerAddress: 'local' },
+    });
+  });
+
+  test('parts are composed', async (t) => {
+    const control = await startControl(t);
+    const parts = { from: 'a@a.test', subject: 'hi', text: 'hello' };
+    const answer = await control.post('/v1/messages', { envelope: MESSAGE.envelope, parts });
+    assert.equal(answer.status, 202, answer.text);
+    assert.deepEqual((control.injector.requests[0] as unknown as { parts: object }).parts, parts);
+  });
+
+  test('good recipients are accepted, bad ones named; none good is a 400', async (t) => {
+    const control = await startControl(t);
+    const some = { ...MESSAGE, envelope: { from: '', to: ['nobody', 'u1@gmail.com'] } };
+    const answer = await control.post('/v1/messages', some);
+    assert.equal(answer.status, 202);
+    assert.deepEqual(answer.json.rejected, [
+      { recipient: 'nobody', message: 'an address has the form local@domain' },
+    ]);
+    const none = await control.post('/v1/messages', { ...MESSAGE, envelope: { from: '', to: ['nobody'] } });
+    assert.equal(none.status, 400);
+    assert.match(none.text, /"field":"envelope.to"/);
+    assert.equal(control.queue.state.counters.sum().accepted, 1);
+  });
+
+  test('a delivery tells its attempts, its next one and why it waits', async (t) => {
+    const control = await startControl(t);
+    const id = await inject(control);
+    const fresh = await control.get(`/v1/deliveries/${id}.1`);
+    assert.equal(fresh.json.state, 'new');
+    assert.equal(fresh.json.isp, 'gmail');
+    assert.equal(fresh.json.why_waiting, 'it is due and waits for its turn');
+    control.egress.waiting = 'the rate is used up';
+    assert.equal((await control.get(`/v1/deliveries/${id}.1`)).json.why_waiting, 'the rate is used up');
+
+    const leased = await lease(control);
+    const proc = (await control.get(`/v1/deliveries/${id}.1`)).json;
+    assert.equal(proc.state, 'proc');
+    assert.equal(proc.next_attempt, undefined);
+    const facts = { time: control.clock.now(), mx: 'mx.gmail.com', reply: REPLY };
+    const nextAttemptAt = control.clock.now() + 10 * MINUTE_MS;
+    await control.queue.record(leased, { kind: 'deferred', facts, nextAttemptAt });
+    const retry = (await control.get(`/v1/deliveries/${id}.1`)).json;
+    assert.equal(retry.state, 'retry');
+    assert.equal(retry.next_attempt, new Date(nextAttemptAt).toISOString());
+    assert.equal(retry.why_waiting, 'the interval of the retry rule is not over');
+    assert.deepEqual(retry.attempts, [
+      {
+        at: new Date(facts.time).toISOString(),
+        node: 'n1',
+        mx: 'mx.gmail.com',
+        outcome: 'soft_bounce',
+        reply: REPLY,
+      },
+    ]);
+
+    control.clock.advance(11 * MINUTE_MS);
+    await control.queue.record(await lease(control), {
+      kind: 'failed',
+      type: 'hard_bounce',
+      facts: { ...facts, time: control.clock.now() },
+      attempted: true,
+    });
+    const ended = (await control.get(`/v1/deliveries/${id}.1`)).json;
+    assert.deepEqual(ended.final, { type: 'hard_bounce', at: new Date(control.clock.now()).toISOString() });
+    assert.equal(ended.why_waiting, undefined);
+    const message = (await control.get(`/v1/messages/${id}`)).json;
+    assert.equal(message.content_kept, false);
+    assert.deepEqual(message.deliveries, [ended]);
+  });
+
+  test('a message says when it has more deliveries than were asked for', async (t) => {
+    const control = await startControl(t);
+    const id = await inject(control, ['u1@a.test', 'u2@a.test', 'u3@a.test']);
+    const two = (await control.get(`/v1/messages/${id}?limit=2`)).json;
+    assert.equal((two.deliveries as object[]).length, 2);
+    assert.equal(two.more, true);
+    assert.equal((await control.get(`/v1/messages/${id}?limit=3`)).json.more, false);
+  });
+
+  test('deliveries are found by recipient, campaign and state, page by page', async (t) => {
+    const control = await startControl(t);
+    await inject(control, ['u1@a.test', 'u2@a.test', 'u3@b.test']);
+    const recipients = (json: Readonly<Record<string, unknown>>): string[] =>
+      (json.deliveries as { recipient: string }[]).map(({ recipient }) => recipient);
+    assert.deepEqual(recipients((await control.get('/v1/deliveries?recipient=u2@a.test')).json), [
+      'u2@a.test',
+    ]);
+    assert.deepEqual(recipients((await control.get('/v1/deliveries?campaign_id=c2')).json), []);
+    assert.deepEqual(recipients((await control.get('/v1/deliveries?state=retry')).json), []);
+    const first = (await control.get('/v1/deliveries?campaign_id=c1&limit=2')).json;
+    assert.deepEqual(recipients(first), ['u1@a.test', 'u2@a.test']);
+    const second = (await control.get(`/v1/deliveries?campaign_id=c1&limit=2&cursor=${String(first.next)}`))
+      .json;
+    assert.deepEqual(recipients(second), ['u3@b.test']);
+    assert.equal(second.next, undefined);
+  });
+
+  test('the queue is grouped as asked, leased ones apart', async (t) => {
+    const control = await startControl(t);
+    await inject(control, ['u1@gmail.com', 'u2@gmail.com', 'u3@b.test']);
+    await lease(control);
+    control.clock.advance(4_000);
+    const { rows, totals } = (await control.get('/v1/queue?group_by=isp,node')).json;
+    assert.deepEqual(rows, [
+      { isp: 'gmail', node: 'n1', new: 1, proc: 1, retry: 0, hold: 0, total: 2 },
+      { isp: 'unresolved', node: 'n1', new: 1, proc: 0, retry: 0, hold: 0, total: 1 },
+    ]);
+    assert.deepEqual(totals, { new: 2, proc: 1, retry: 0, hold: 0, total: 3, oldest_seconds: 4 });
+    const byDomain = (await control.get('/v1/queue?group_by=account,campaign,sender,domain&limit=1')).json;
+    assert.deepEqual(byDomain.rows, [
+      {
+        account: 'acme',
+        campaign: 'c1',
+        sender: 'main',
+        domain: 'gmail.com',
+        new: 1,
+        proc: 1,
+        retry: 0,
+        hold: 0,
+        total: 2,
+      },
+    ]);
+    assert.equal(byDomain.more_rows, 1);
+  });
+
+  test('campaigns add up', async (t) => {
+    const control = await startControl(t);
+    await inject(control, ['u1@gmail.com', 'u2@gmail.com']);
+    await control.queue.record(await lease(control), {
+      kind: 'delivered',
+      facts: { time: control.clock.now(), reply: { ...REPLY, code: 250 } },
+    });
+    const { campaigns } = (await control.get('/v1/campaigns')).json;
+    assert.deepEqual(campaigns, [
+      {
+        account_id: 'acme',
+        campaign_id: 'c1',
+        accepted: 2,
+        delivered: 1,
+        hard_bounced: 0,
+        undelivered: 0,
+        removed: 0,
+        soft_bounces: 0,
+        queued: 1,
+      },
+    ]);
+  });
+
+  test('status, nodes and health', async (t) => {
+    const control = await startControl(t);
+    const status = (await control.get('/v1/status')).json;
+    assert.equal(status.version, '1.2.3');
+    assert.equal(status.uptime_seconds, 5);
+    assert.equal(status.durability, 'sync');
+    const { nodes } = (await control.get('/v1/nodes')).json as { nodes: { lanes: object[] }[] };
+    assert.deepEqual(Object.keys(nodes[0]!.lanes[0]!).sort(), [
+      'in_flight',
+      'isp',
+      'key',
+      'max_sessions',
+      'queues',
+      'rate_per_second',
+      'sessions',
+      'strategy',
+      'waiting',
+    ]);
+    assert.equal((await control.get('/healthz')).status, 200);
+    assert.equal((await control.get('/readyz')).status, 200);
+    control.state.ready = false;
+    const notReady = await control.get('/readyz');
+    assert.equal(notReady.status, 503);
+    assert.deepEqual(notReady.json, { ready: false, reasons: ['node n1 is down'] });
+    assert.match((await control.get('/metrics')).text, /^postrider_accepted_total 0$/m);
+  });
+
+  test('health says so when work waits and no commit comes', async (t) => {
+    const control = await startControl(t);
+    assert.equal((await control.get('/healthz')).status, 200);
+    t.mock.getter(control.queue.state.committer, 'waiting', () => 1);
+    control.clock.advance(29_000);
+    assert.equal((await control.get('/healthz')).status, 200);
+    control.clock.advance(2_000);
+    const stuck = await control.get('/healthz');
+    assert.equal(stuck.status, 503);
+    assert.match(stuck.text, /no commit for 31 s/);
+    control.metrics.onCommit({ events: [], ms: 1 });
+    assert.equal((await control.get('/healthz')).status, 200);
+  });
+
+  test('a reload tells what changed, or all errors', async (t) => {
+    const control = await startControl(t);
+    const good = await control.post('/v1/config/reload', '');
+    assert.deepEqual(good.json, { changed: ['nodes[n1]', 'workers'], needs_restart: ['workers'] });
+    control.state.reload = { ok: false, error: ['mta.yaml:1:1 a: wrong', 'mta.yaml:2:1 b: wrong'] };
+    const bad = await control.post('/v1/config/reload', '{}');
+    assert.equal(bad.status, 422);
+    assert.match(bad.text, /the configuration has 2 errors; the running one stays/);
+    assert.match(bad.text, /"problems":\["mta.yaml:1:1 a: wrong"/);
+  });
+});

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { generateKeyPem, loadKey } from '../../src/mta/dkim/index.ts';
+import { createTokens } from '../../src/fbl/index.ts';
+import { BARE_EHLO } from '../support/client-session.ts';
+import { startPeer } from '../support/scripted-peer.ts';
+import { openWorld, receiver } from '../unit/egress/sending-world.ts';
+
+const HEADER = 'From: Shop <news@shop.test>\r\nTo: you\r\nSubject: s\r\nMIME-Version: 1.0\r\n';
+const EIGHT_BIT = Buffer.from(
+  `${HEADER}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n`,
+);
+
+test('8BITMIME: as it is where the peer takes it, converted where it does not', async (t) => {
+  for (const [ehlo, pattern] of [
+    [`${BARE_EHLO.replace(' ', '-')}\r\n250 8BITMIME`, /8bit\r\n\r\nGrüße\r\n$/],
+    [BARE_EHLO, /(?:quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe|base64\r\n\r\nR3LDvMOfZQ0K)\r\n$/],
+  ] as const) {
+    const peer = await startPeer({ EHLO: ehlo });
+    t.after(() => peer.close());
+    const routes = [{ domain: '*', hosts: [`127.0.0.1:${peer.port}`], tls: 'none' }];
+    const world = await openWorld(t, { settings: { routes } });
+    await world.send('a@to.test', { text: EIGHT_BIT });
+    await world.ended(1);
+    assert.match(peer.messages[0]!.content, pattern);
+    assert.equal(
+      peer.lines.some((line) => line.includes('BODY=8BITMIME')),
+      ehlo !== BARE_EHLO,
+    );
+  }
+});
+
+test('dkim_missing: refuse keeps mail without a key from leaving, send lets it go unsigned', async (t) => {
+  const sink = await receiver(t);
+  const sender = (dkim_missing: string): object => ({
+    name: 'promo',
+    nodes: [{ node: 'n1' }],
+    strategies: { default: 'free' },
+    dkim_missing,
+  });
+  const world = await openWorld(t, { sink, settings: { senders: [sender('refuse')] } });
+  await world.send('a@to.test');
+  await world.ended(1);
+  assert.deepEqual(world.story('a@to.test'), ['undelivered refused']);
+  assert.match(world.events().at(-1)!.reply!.text, /no DKIM key for shop\.test and dkim_missing is refuse/);
+  assert.equal(sink.stats().messages, 0);
+  await world.configure({ senders: [sender('send')] });
+  await world.send('b@to.test');
+  await world.ended(2);
+  assert.equal(sink.stats().messages, 1);
+});
+
+test('signed last, over the header as it leaves', async (t) => {
+  const key = loadKey(generateKeyPem('ed25519-sha256'), { domain: 'brand.test', selector: 's1' });
+  assert.ok(key.ok);
+  const sink = await receiver(t);
+  const isps = [
+    { name: 'big', domains: ['to.test'], headers: { add: { 'X-Class': 'bulk' }, remove: ['X-Old'] } },
+  ];
+  const world = await openWorld(t, { sink, keys: [key.value], settings: { isps } });
+  const text = `X-Old: 1\r\n${HEADER}\r\nHello.\r\n`;
+  const override = { fromEmail: 'hi@brand.test', fromName: 'Brand', replyTo: 'r@brand.test' };
+  await world.send('a@to.test', { text, override });
+  await world.send('b@to.test', { text });
+  await world.ended(2);
+  const [signed, plain] = ['a@to.test', 'b@to.test'].map((to) =>
+    sink.messages.find(({ recipients }) => recipients.includes(to))!.content.toString(),
+  );
+  assert.match(signed!, /^DKIM-Signature: /);
+  assert.match(signed!, /d=brand\.test/);
+  assert.match(signed!, /\r\nX-Class: bulk\r\n/);
+  assert.match(signed!, /\r\nFrom: Brand <hi@brand\.test>\r\n/);
+  assert.doesNotMatch(signed!, /X-Old|news@shop\.test/);
+  assert.doesNotMatch(plain!, /DKIM-Signature/, 'there is no key for shop.test');
+  assert.equal(world.events().at(-1)!.isp, 'big');
+});
+
+test('the return path is the signed one, the null one stays null', async (t) => {
+  const sink = await receiver(t);
+  const senders = [
+    {
+      name: 'promo',
+      nodes: [{ node: 'n1' }],
+      strategies: { default: 'free' },
+      return_path_domain: 'b.shop.test',
+    },
+  ];
+  const world = await openWorld(t, { sink, settings: { senders } });
+  await world.send('a@to.test');
+  await world.send('b@to.test', { from: '' });
+  await world.ended(2);
+  const fromOf = (to: string): string =>
+    sink.messages.find(({ recipients }) => recipients.includes(to))!.from;
+  const tokens = createTokens([{ id: '1', key: Buffer.alloc(32, 7) }]);
+  const verified = tokens.verify(fromOf('a@to.test'));
+  assert.ok(verified.ok);
+  assert.equal(verified.value.deliveryId, world.events()[0]!.delivery_id);
+  assert.equal(fromOf('b@to.test'), '');
+});
+
+test('lines that begin with a dot arrive as they were', async (t) => {
+  const sink = await receiver(t, { capabilities: { chunking: false } });
+  const world = await openWorld(t, { sink });
+  const text = `${HEADER}\r\n.\r\n..two\r\nend\r\n`;
+  await world.send('a@to.test', { text });
+  await world.ended(1);
+  assert.equal(sink.messages[0]!.content.toString(), text);
+});
+
+test('a drop strategy discards without a connection', async (t) => {
+  const sink = await receiver(t);
+  const strategies = [{ name: 'free', drop: true, concurrent_connections: 2 }];
+  const world = await openWorld(t, { sink, settings: { strategies } });
+  const recipients = Array.from({ length: 30 }, (_, i) => `r${i}@to.test`);
+  await world.send(recipients);
+  await world.send('late@to.test');
+  await world.ended(31);
+  for (const to of [...recipients, 'late@to.test'])
+    assert.deepEqual(world.story(to), ['undelivered dropped']);
+  assert.equal(world.events().at(-1)!.attempt, 0);
+  assert.equal(sink.stats().connections, 0);
+});
+
+test('our own fault never bounces: the delivery waits, and it is reported with its stack', async (t) => {
+  const sink = await receiver(t);
+  const world = await openWorld(t, { sink, faults: true });
+  await world.send('a@to.test', { sender: 'forgotten' });
+  await world.send('b@to.test', { kind: 'campaign', text: 'no campaign at all' });
+  await world.send('c@to.test');
+  const faults = await world.reported(/a fault of our own; the delivery waits/, 2);
+  await world.ended(1);
+  await world.stop();
+  for (const to of ['a@to.test', 'b@to.test']) assert.deepEqual(world.story(to), []);
+  assert.deepEqual(world.story('c@to.test'), ['delivered 250']);
+  for (const { details } of faults) {
+    assert.ok(details['error'] instanceof Error && details['delivery_id']);
+  }
+  const { counters, schedule } = world.queue.state;
+  assert.equal(counters.sum().queued, 2);
+  assert.ok(schedule.wakeAt('n1', 'to.test') > Date.now() + 50_000);
+  assert.equal(world.egress.nodes()[0]!.delivered, 1, 'what was not delivered does not count as such');
+});

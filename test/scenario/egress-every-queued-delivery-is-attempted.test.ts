@@ -1,0 +1,138 @@
+/**
+ * The wake invariant: nothing that is queued waits for something that nobody will do, whatever receivers, limits and
+ * reloads did to it. A delivery that is forgotten fails the test by its deadline.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { SinkRule } from '../../src/testbed/index.ts';
+import { openWorld, receiver, RunningClock, type World } from '../unit/egress/sending-world.ts';
+
+const later = (code: number): SinkRule['action'] => ({ code, enhanced: '4.2.0', text: 'later' });
+
+/** Misbehaviour that passes: all mail arrives in the end. */
+const trouble = (share: number): SinkRule[] => [
+  { phase: 'mail', share, action: later(421) },
+  { phase: 'rcpt', share, action: later(450) },
+  { phase: 'rcpt', share: share / 2, action: 'disconnect' },
+  { phase: 'content', share, action: later(451) },
+  { phase: 'data', share: share / 2, action: later(421) },
+];
+
+const setting = fc.record({
+  share: fc.constantFrom(0, 0.05, 0.2),
+  connections: fc.integer({ min: 1, max: 4 }),
+  perConnection: fc.integer({ min: 1, max: 6 }),
+  maxSessions: fc.integer({ min: 1, max: 4 }),
+  rate: fc.constantFrom(undefined, '1000/1s', '300/500ms'),
+  domains: fc.integer({ min: 1, max: 6 }),
+  messages: fc.integer({ min: 1, max: 25 }),
+  recipients: fc.integer({ min: 1, max: 4 }),
+  reload: fc.boolean(),
+});
+
+const settingsOf = (
+  one: typeof setting extends fc.Arbitrary<infer T> ? T : never,
+): Record<string, unknown> => ({
+  nodes: [
+    { name: 'n1', address: '127.0.0.1', hostname: 'n1.test', max_sessions: one.maxSessions },
+    { name: 'n2', address: '127.0.0.2', hostname: 'n2.test', max_sessions: one.maxSessions },
+  ],
+  retry_rules: [
+    { name: 'quick', attempts: 1000, type: 'random', interval: '1ms', modifier: 20, mode: 'sender_nodes' },
+  ],
+  strategies: [
+    {
+      name: 'some',
+      concurrent_connections: one.connections,
+      messages_per_connection: one.perConnection,
+      ...(one.rate && { rate: one.rate }),
+    },
+  ],
+  senders: [
+    {
+      name: 'promo',
+      nodes: [{ node: 'n1' }, { node: 'n2' }],
+      retry: 'quick',
+      strategies: { default: 'some' },
+    },
+  ],
+});
+
+async function inject(world: World, messages: number, to: readonly string[]): Promise<void> {
+  for (let i = 0; i < messages; i++) {
+    const recipients = to.map((domain, r) => `m${i}r${r}@${domain}`);
+    await world.send(recipients, { node: i % 2 === 0 ? 'n1' : 'n2', wakeAt: Date.now() + (i % 3) * 5 });
+  }
+}
+
+test('random refusals, losses, limits and reloads', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(setting, async (one) => {
+      await t.test(JSON.stringify(one), async (sub) => {
+        const sinks = [
+          await receiver(sub, { rules: trouble(one.share) }),
+          await receiver(sub, { rules: trouble(one.share) }),
+        ];
+        const route = (i: number, domain: string): object => ({
+          domain,
+          hosts: [`${sinks[i]!.addresses[0]!.address}:${sinks[i]!.port}`],
+          tls: 'none',
+        });
+        const routes = [route(0, 'd0.test'), route(1, '*')];
+        const world = await openWorld(sub, { settings: { ...settingsOf(one), routes } });
+        const domains = Array.from({ length: one.recipients }, (_, i) => `d${i % one.domains}.test`);
+        const injecting = inject(world, one.messages, domains);
+        if (one.reload) await world.configure({ ...settingsOf(one), routes: [...routes].reverse() });
+        await injecting;
+        await world.ended(one.messages * one.recipients);
+        assert.ok(world.events().every(({ type }) => type !== 'undelivered' && type !== 'hard_bounce'));
+      });
+    }),
+    { numRuns: 12, endOnFailure: true },
+  );
+});
+
+test('more destinations than the node may have sessions', async (t) => {
+  const sinks = await Promise.all(Array.from({ length: 6 }, () => receiver(t)));
+  const routes = sinks.map((sink, i) => ({
+    domain: `d${i}.test`,
+    hosts: [`${sink.addresses[0]!.address}:${sink.port}`],
+    tls: 'none',
+  }));
+  const nodes = [{ name: 'n1', address: '127.0.0.1', hostname: 'n1.test', max_sessions: 1 }];
+  // The longest wait of a test, so that nobody gets a place because a session was idle for long enough.
+  const egress = { timeouts: { idle: '1h' } };
+  const world = await openWorld(t, { settings: { routes, nodes, egress } });
+  await Promise.all(sinks.map((_, i) => world.send(`a@d${i}.test`)));
+  await world.ended(6);
+  assert.ok(sinks.every((sink) => sink.stats().messages === 1));
+});
+
+test('mail that is due soon does not wait for mail that is due later', async (t) => {
+  const sink = await receiver(t);
+  const world = await openWorld(t, { sink });
+  await world.send('later@to.test', { wakeAt: Date.now() + 3_600_000 });
+  await world.send('soon@to.test', { wakeAt: Date.now() + 50 });
+  await world.ended(1);
+  assert.deepEqual(world.story('soon@to.test'), ['delivered 250']);
+});
+
+test('two domains with the same hosts and different times to live', async (t) => {
+  const sink = await receiver(t);
+  const host = { A: [sink.addresses[0]!.address], ttl: 300 };
+  const zones = {
+    'short.test': { MX: [[10, 'mx.test']] as const, ttl: 5 },
+    'long.test': { MX: [[10, 'mx.test']] as const, ttl: 300 },
+    'mx.test': host,
+  };
+  const clock = new RunningClock();
+  const world = await openWorld(t, { zones, clock, settings: { egress: { port: sink.port } } });
+  for (let round = 0; round < 4; round++) {
+    await world.send(['a@short.test', 'a@long.test', 'b@long.test'].map((to) => `${round}${to}`));
+    await world.ended(3 * (round + 1));
+    clock.advance(10_000);
+  }
+  assert.equal(world.dns.count('MX long.test'), 1);
+  assert.equal(world.dns.count('MX short.test'), 4);
+});

@@ -1,0 +1,232 @@
+/**
+ * Walks the tables of a store and says what does not fit together. It trusts none of the records that the running
+ * queue derives its answers from, and reads the store only through the interface, so it runs on any implementation.
+ *
+ * What is proved: every value is healthy; every queued delivery has its message, its content and exactly one place (a
+ * slot, or a lease); no slot, content, message or mark is left over; the journal has no gap and tells of each
+ * delivery what the tables hold; per campaign accepted = delivered + failed + removed + queued.
+ *
+ * Memory: leases in full; of a journal that was never trimmed, the ids of the deliveries that have not ended.
+ */
+import { deliveryIdOf, domainOf } from '../../src/core/index.ts';
+import {
+  deliveryKey,
+  numberKey,
+  parseDeliveryKey,
+  parseNumberKey,
+  parseSlotKey,
+  parseTextKey,
+  slotKey,
+  textKey,
+} from '../../src/queue/keys.ts';
+import type { Kv, Table } from '../../src/queue/kv.ts';
+import { decodeLease } from '../../src/queue/leases.ts';
+import {
+  decode,
+  type DeliveryRecord,
+  type MessageRecord,
+  type SharedMessage,
+  unseal,
+} from '../../src/queue/records.ts';
+import { JournalAudit } from './audit-journal.ts';
+
+/** The violations, one sentence each; an empty list is the proof. */
+export function auditStore(kv: Kv): string[] {
+  const audit = new StoreAudit(kv);
+  audit.run();
+  return audit.violations;
+}
+
+interface QueueName {
+  readonly node: string;
+  readonly domain: string;
+}
+
+class StoreAudit {
+  readonly violations: string[] = [];
+  readonly #kv: Kv;
+  readonly #queues = new Map<number, QueueName>();
+  readonly #queueIds = new Map<string, number>();
+  readonly #leased = new Set<string>();
+  readonly #journal: JournalAudit;
+
+  constructor(kv: Kv) {
+    this.#kv = kv;
+    this.#journal = new JournalAudit(kv, (text) => void this.violations.push(text));
+  }
+
+  run(): void {
+    if (!this.#kv.get('meta', textKey('store'))) this.#say('the store has no format mark');
+    this.#readQueues();
+    this.#readLeases();
+    this.#journal.readEvents();
+    this.#readDeliveries();
+    this.#readSlots();
+    this.#readContents();
+    this.#readMessages();
+    this.#readHistory();
+    this.#readOpenMarks();
+    this.#journal.compare();
+  }
+
+  #say(text: string): void {
+    this.violations.push(text);
+  }
+
+  /** The record, or undefined (and a violation) when it is damaged. */
+  #decode<T>(table: Table, key: Buffer, value: Buffer): T | undefined {
+    try {
+      return decode<T>(value);
+    } catch {
+      this.#say(`${table} ${key.toString('hex')}: the value is damaged`);
+      return undefined;
+    }
+  }
+
+  #readQueues(): void {
+    for (const { key, value } of this.#kv.range('queues', {})) {
+      const record = this.#decode<{ id: number }>('queues', key, value);
+      if (!record) continue;
+      const [node = '', domain = ''] = parseTextKey(key);
+      const other = this.#queues.get(record.id);
+      if (other) this.#say(`queue ${record.id} is ${node} ${domain} and ${other.node} ${other.domain}`);
+      this.#queues.set(record.id, { node, domain });
+      this.#queueIds.set(`${node}\0${domain}`, record.id);
+    }
+  }
+
+  #readLeases(): void {
+    for (const { key, value } of this.#kv.range('leases', {})) {
+      try {
+        for (const { number, index } of decodeLease(value)) this.#leased.add(deliveryIdOf(number, index));
+      } catch {
+        this.#say(`lease ${parseNumberKey(key)}: the value is damaged`);
+      }
+    }
+  }
+
+  #readDeliveries(): void {
+    for (const { key, value } of this.#kv.range('deliveries', {})) {
+      const { number, index } = parseDeliveryKey(key);
+      const id = deliveryIdOf(number, index);
+      const record = this.#decode<DeliveryRecord>('deliveries', key, value);
+      const message = record && this.#messageOf(number, record);
+      if (!record) continue;
+      if (record.final) this.#say(`delivery ${id} is queued and has ended`);
+      if (this.#kv.get('history', key)) this.#say(`delivery ${id} is queued and in the history`);
+      if (!this.#kv.get('contents', numberKey(number))) this.#say(`delivery ${id} has no content`);
+      if (!message) {
+        this.#say(`delivery ${id} has no message`);
+        continue;
+      }
+      const slot = this.#slotOf(record, message, { number, index });
+      const waits = slot !== undefined && this.#kv.get('schedule', slot) !== undefined;
+      if (!waits && !this.#leased.has(id)) this.#say(`delivery ${id} has neither a slot nor a lease`);
+      this.#journal.queued(id, record, message);
+    }
+  }
+
+  /** The message of a delivery, from where it has to be: inline, or in a record of its own. */
+  #messageOf(number: number, record: DeliveryRecord): MessageRecord | undefined {
+    const value = this.#kv.get('messages', numberKey(number));
+    if (record.message && value) this.#say(`message ${number} stands inline and on its own`);
+    if (record.message || !value) return record.message;
+    return this.#decode<SharedMessage>('messages', numberKey(number), value)?.message;
+  }
+
+  /** The one slot that a waiting delivery has. */
+  #slotOf(
+    { node, recipient, wakeAt }: DeliveryRecord,
+    { band }: MessageRecord,
+    delivery: { readonly number: number; readonly index: number },
+  ): Buffer | undefined {
+    const queueId = this.#queueIds.get(`${node}\0${domainOf(recipient)}`);
+    return queueId === undefined ? undefined : slotKey({ queueId, band, wakeAt, ...delivery });
+  }
+
+  /** Every slot is the one slot of its delivery; with the check above, each delivery has at most one. */
+  #readSlots(): void {
+    for (const { key } of this.#kv.range('schedule', {})) {
+      const { number, index, queueId } = parseSlotKey(key);
+      const id = deliveryIdOf(number, index);
+      if (!this.#queues.has(queueId)) this.#say(`a slot of ${id} is in queue ${queueId}, which is unknown`);
+      const value = this.#kv.get('deliveries', deliveryKey(number, index));
+      if (!value) {
+        this.#say(`a slot of ${id}, which is not queued`);
+        continue;
+      }
+      const record = this.#quiet<DeliveryRecord>(value);
+      const message = record && (record.message ?? this.#sharedOf(number)?.message);
+      const slot = message && this.#slotOf(record, message, { number, index });
+      if (message && !slot?.equals(key)) this.#say(`a slot of ${id} that does not fit its record`);
+    }
+  }
+
+  /** A record whose damage was reported before. */
+  #quiet<T>(value: Buffer | undefined): T | undefined {
+    try {
+      return value && decode<T>(value);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #sharedOf(number: number): SharedMessage | undefined {
+    return this.#quiet<SharedMessage>(this.#kv.get('messages', numberKey(number)));
+  }
+
+  #readContents(): void {
+    for (const { key, value } of this.#kv.range('contents', {})) {
+      const number = parseNumberKey(key);
+      try {
+        unseal(value);
+      } catch {
+        this.#say(`the content of message ${number} is damaged`);
+      }
+      if (this.#queuedOf(number) === 0 && this.#sharedOf(number)?.open !== true)
+        this.#say(`the content of message ${number} is left over`);
+    }
+  }
+
+  #queuedOf(number: number): number {
+    const range = { start: deliveryKey(number, 0), end: deliveryKey(number + 1, 0) };
+    let count = 0;
+    for (const _ of this.#kv.range('deliveries', range)) count++;
+    return count;
+  }
+
+  #readMessages(): void {
+    for (const { key, value } of this.#kv.range('messages', {})) {
+      const number = parseNumberKey(key);
+      const record = this.#decode<SharedMessage>('messages', key, value);
+      if (!record) continue;
+      const { accepted, remaining, open } = record;
+      const queued = this.#queuedOf(number);
+      if (remaining !== queued)
+        this.#say(`message ${number} counts ${remaining} remaining, ${queued} are queued`);
+      if (accepted < remaining) this.#say(`message ${number} has more remaining than accepted`);
+      const marked = this.#kv.get('meta', textKey('open', String(number))) !== undefined;
+      if (open !== marked)
+        this.#say(`message ${number} is ${open ? 'open' : 'closed'}, its mark says otherwise`);
+    }
+  }
+
+  #readHistory(): void {
+    for (const { key, value } of this.#kv.range('history', {})) {
+      const { number, index } = parseDeliveryKey(key);
+      const record = this.#decode<DeliveryRecord>('history', key, value);
+      if (!record) continue;
+      const id = deliveryIdOf(number, index);
+      if (!record.final) this.#say(`delivery ${id} is in the history and has not ended`);
+      if (!this.#messageOf(number, record)) this.#say(`delivery ${id} is in the history without its message`);
+      this.#journal.finished(id, record);
+    }
+  }
+
+  #readOpenMarks(): void {
+    for (const { key } of this.#kv.range('meta', { start: textKey('open', ''), end: textKey('open', ':') })) {
+      const number = Number(parseTextKey(key)[1]);
+      if (!this.#sharedOf(number)) this.#say(`message ${number} is marked open and has no record`);
+    }
+  }
+}

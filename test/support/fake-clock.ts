@@ -1,0 +1,17 @@
+/** A clock that only the test moves. */
+import type { Clock } from '../../src/core/index.ts';
+
+export interface FakeClock extends Clock {
+  advance(ms: number): void;
+}
+
+export function createFakeClock(startMs = 1_000): FakeClock {
+  let elapsed = startMs;
+  return {
+    now: () => Date.UTC(2026, 0, 1) + elapsed,
+    mono: () => elapsed,
+    advance: (ms) => {
+      elapsed += ms;
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { describe, test, type TestContext } from 'node:test';
+import { createMetrics, type Metrics } from '../../../src/api/index.ts';
+import { addRow, noCounts } from '../../../src/api/queue-counts.ts';
+import { type EventDraft, openMemoryKv, Queue } from '../../../src/queue/index.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { FakeEgress } from './control-fixture.ts';
+
+async function setUp(t: TestContext): Promise<{ metrics: Metrics; clock: FakeClock }> {
+  const clock = createFakeClock();
+  const { queue } = await Queue.open({ kv: openMemoryKv(), clock, report: () => undefined });
+  const metrics = createMetrics({
+    queue,
+    egress: new FakeEgress(),
+    clock,
+    version: '1.2.3',
+    durability: 'sync',
+  });
+  t.after(() => {
+    metrics.close();
+    return queue.close();
+  });
+  return { metrics, clock };
+}
+
+const event = (fields: Partial<EventDraft>): EventDraft => ({
+  type: 'delivered',
+  time: 0,
+  recipient: 'u@a.test',
+  node: 'n1',
+  isp: 'gmail',
+  ...fields,
+});
+const REPLY = { code: 451, text: 'later', phase: 'rcpt' } as const;
+
+describe('metrics', () => {
+  test('attempts, bounces and duplicates come from the events of commits', async (t) => {
+    const { metrics } = await setUp(t);
+    metrics.onCommit({
+      ms: 3,
+      events: [
+        event({ type: 'accepted' }),
+        event({ type: 'delivered', possible_duplicate: true }),
+        event({ type: 'delivered' }),
+        event({ type: 'soft_bounce', reply: REPLY, bounce: { class: 'soft', category: 'greylisted' } }),
+        event({ type: 'undelivered', reason: 'lifetime', bounce: { class: 'soft', category: 'expired' } }),
+        { type: 'alert', time: 0 },
+      ],
+    });
+    const text = await metrics.registry.metrics();
+    for (const line of [
+      'postrider_attempts_total{isp="gmail",node="n1",outcome="delivered"} 2',
+      'postrider_attempts_total{isp="gmail",node="n1",outcome="soft_bounce"} 1',
+      'postrider_bounces_total{class="soft",category="greylisted",isp="gmail"} 1',
+      'postrider_bounces_total{class="soft",category="expired",isp="gmail"} 1',
+      'postrider_possible_duplicates_total 1',
+      'postrider_commit_events_sum 6',
+      'postrider_commit_seconds_sum 0.003',
+      'postrider_durability{level="sync"} 1',
+      'postrider_sessions{node="n1"} 3',
+      'postrider_lane_sessions{node="n1",isp="gmail"} 3',
+    ])
+      assert.ok(text.includes(`${line}\n`), line);
+    assert.ok(!text.includes('outcome="undelivered"'), 'the end of a lifetime is no attempt');
+    assert.equal(metrics.commits, 1);
+  });
+
+  test('no number of ISPs makes more than 200 labels', async (t) => {
+    const { metrics } = await setUp(t);
+    const events = Array.from({ length: 1000 }, (_, i) => event({ isp: `isp${i}` }));
+    metrics.onCommit({ ms: 1, events: [...events, event({ isp: undefined })] });
+    const text = await metrics.registry.metrics();
+    const attempts = text.split('\n').filter((line) => line.startsWith('postrider_attempts_total{'));
+    assert.equal(attempts.length, 202);
+    assert.ok(text.includes('postrider_attempts_total{isp="other",node="n1",outcome="delivered"} 800\n'));
+    assert.ok(text.includes('postrider_attempts_total{isp="unresolved",node="n1",outcome="delivered"} 1\n'));
+  });
+
+  test('the oldest delivery of each ISP, as a sweep found it', async (t) => {
+    const { metrics, clock } = await setUp(t);
+    const now = clock.now();
+    metrics.onSweep(
+      new Map([
+        ['gmail.com', now - 5_000],
+        ['a.test', now - 1_000],
+        ['b.test', now - 9_000],
+      ]),
+    );
+    const text = await metrics.registry.metrics();
+    assert.ok(text.includes('postrider_isp_oldest_seconds{isp="gmail"} 5\n'));
+    assert.ok(text.includes('postrider_isp_oldest_seconds{isp="unresolved"} 9\n'));
+    metrics.onSweep(new Map());
+    assert.ok(!(await metrics.registry.metrics()).includes('postrider_isp_oldest_seconds{'));
+  });
+});
+
+describe('queue counts', () => {
+  const cases = [
+    [
+      { new: 5, retry: 2, proc: 0 },
+      { new: 5, retry: 2, proc: 0, total: 7 },
+    ],
+    [
+      { new: 5, retry: 2, proc: 3 },
+      { new: 2, retry: 2, proc: 3, total: 7 },
+    ],
+    [
+      { new: 5, retry: 2, proc: 6 },
+      { new: 0, retry: 1, proc: 6, total: 7 },
+    ],
+    [
+      { new: 1, retry: 0, proc: 3 },
+      { new: 0, retry: 0, proc: 1, total: 1 },
+    ],
+  ] as const;
+  for (const [row, expected] of cases) {
+    test(`${row.proc} leased of ${row.new} new and ${row.retry} retry`, () => {
+      const counts = noCounts();
+      addRow(counts, row);
+      assert.deepEqual(counts, { hold: 0, ...expected });
+      assert.equal(counts.new + counts.proc + counts.retry + counts.hold, counts.total);
+    });
+  }
+});

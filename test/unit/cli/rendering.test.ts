@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { DeliveryView, MessageView, QueueReport, StatusView } from '../../../src/api/index.ts';
+import { eventLine } from '../../../src/cli/event-line.ts';
+import { eventsPath } from '../../../src/cli/events.ts';
+import { clean } from '../../../src/cli/io.ts';
+import { nodesText } from '../../../src/cli/node.ts';
+import { queueText } from '../../../src/cli/queue.ts';
+import { reloadText } from '../../../src/cli/reload.ts';
+import { statusText } from '../../../src/cli/status.ts';
+import { deliveryStory, messageStory } from '../../../src/cli/story.ts';
+import { renderTable } from '../../../src/cli/table.ts';
+import { createPaper } from './paper.ts';
+
+const AT = '2026-01-01T00:00:00.000Z';
+const PLAIN = createPaper();
+const REPLY = { code: 451, enhanced: '4.7.1', text: 'greylisted', phase: 'rcpt' } as const;
+const COUNTS = { new: 1, proc: 2, retry: 3, hold: 0, total: 6 };
+
+describe('tables', () => {
+  const columns = [{ title: 'name' }, { title: 'count', align: 'right' }] as const;
+  const rows = [
+    ['a long name that goes on and on', 7],
+    ['b', 12],
+    ['c', undefined],
+  ];
+
+  test('plain columns without a terminal', () => {
+    assert.equal(
+      renderTable(columns, rows, { columns: undefined }),
+      [
+        'name                             count',
+        'a long name that goes on and on      7',
+        'b                                   12',
+        'c                                    -',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('a box that is no wider than the terminal', () => {
+    for (const width of [30, 40, 80]) {
+      const lines = renderTable(columns, rows, { columns: width }).trimEnd().split('\n');
+      for (const line of lines) assert.ok(line.length <= width, `${line.length} > ${width}`);
+      assert.equal(new Set(lines.map((line) => line.length)).size, 1, 'all lines are as long');
+    }
+    assert.match(renderTable(columns, rows, { columns: 30 }), /a long .*…/);
+  });
+
+  test('texts of strangers do not steer the terminal', () => {
+    assert.equal(clean('a\x1b[31mb\r\n\u202ec\x9b'), 'a?[31mb???c?');
+    assert.ok(!renderTable(columns, [['\x1b[2J', 1]], { columns: undefined }).includes('\x1b'));
+  });
+});
+
+describe('events', () => {
+  test('one readable line', () => {
+    const event = {
+      seq: 17,
+      id: 'x-17',
+      type: 'soft_bounce',
+      time: AT,
+      recipient: 'u@a.test',
+      node: 'n1',
+      mx: 'mx.a.test',
+      reply: REPLY,
+      next_attempt: '2026-01-01T00:10:00.000Z',
+      delivery_id: '0123456789a.1',
+      campaign_id: 'c1',
+    } as const;
+    assert.equal(
+      eventLine(PLAIN, event),
+      '17  2026-01-01 00:00:00Z  soft_bounce  u@a.test  n1 -> mx.a.test  451 4.7.1 greylisted (rcpt)  next 2026-01-01 00:10:00Z  0123456789a.1 c1',
+    );
+    const bare = eventLine(
+      { colour: true },
+      { seq: 1, id: 'x-1', type: 'alert', time: AT, reason: 'a\x1bb' },
+    );
+    assert.equal(bare, '1  2026-01-01 00:00:00Z  \x1b[31malert      \x1b[39m  a?b');
+    const moved = eventLine(PLAIN, {
+      seq: 2,
+      id: 'x-2',
+      type: 'moved',
+      time: AT,
+      node: 'n1',
+      next_node: 'n2',
+    });
+    assert.equal(moved, '2  2026-01-01 00:00:00Z  moved        n1  to node n2');
+  });
+
+  test('the options become the query', () => {
+    assert.equal(eventsPath({}), '/v1/events?after=-20');
+    assert.equal(
+      eventsPath({ follow: true, after: '5', type: 'a,b', campaign: 'c 1', delivery: 'd', limit: '3' }),
+      '/v1/events?after=5&follow=true&type=a%2Cb&campaign_id=c+1&delivery_id=d&limit=3',
+    );
+  });
+});
+
+describe('stories', () => {
+  const delivery: DeliveryView = {
+    id: '0123456789a.1',
+    message_id: '0123456789a',
+    recipient: 'u@a.test',
+    state: 'retry',
+    labels: { band: 'standard', campaign_id: 'c1' },
+    node: 'n1',
+    sender: 'main',
+    isp: 'gmail',
+    accepted_at: AT,
+    attempts: [{ at: AT, node: 'n1', mx: 'mx.a.test', outcome: 'soft_bounce', reply: REPLY }],
+    next_attempt: '2026-01-01T00:11:00.000Z',
+    expires: '2026-01-02T00:00:00.000Z',
+    why_waiting: 'the interval of the retry rule is not over',
+  };
+
+  test('of a delivery that waits', () => {
+    assert.equal(
+      deliveryStory(PLAIN, delivery),
+      [
+        'u@a.test  0123456789a.1  retry',
+        '  2026-01-01 00:00:00Z  accepted for sender main, node n1, ISP gmail',
+        '  2026-01-01 00:00:00Z  attempt 1 from n1 to mx.a.test: soft_bounce, 451 4.7.1 greylisted (rcpt)',
+        '  next attempt 2026-01-01 00:11:00Z, in 10m: the interval of the retry rule is not over',
+        '  given up at 2026-01-02 00:00:00Z',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('of one that is due, one with a session, one that ended', () => {
+    const story = (changes: Partial<DeliveryView>): string =>
+      deliveryStory(PLAIN, { ...delivery, ...changes });
+    assert.match(
+      story({ next_attempt: AT, why_waiting: 'the rate is used up' }),
+      /due since .*: the rate is used up/,
+    );
+    assert.match(story({ state: 'proc', next_attempt: undefined }), /a session has it now/);
+    const ended = story({ state: 'undelivered', final: { type: 'undelivered', reason: 'lifetime', at: AT } });
+    assert.match(ended, /undelivered \(lifetime\)/);
+    assert.match(ended, /its lifetime was over/);
+    assert.ok(!ended.includes('given up at'));
+    assert.match(story({ possible_duplicate: true }), /it may come twice/);
+  });
+
+  test('of a message', () => {
+    const message: MessageView = {
+      message_id: '0123456789a',
+      from: 'news@a.test',
+      bytes: 2048,
+      kind: 'raw',
+      labels: delivery.labels,
+      accepted_at: AT,
+      content_kept: true,
+      deliveries: [delivery, delivery],
+      more: true,
+    };
+    const text = messageStory(PLAIN, message);
+    assert.match(
+      text,
+      /^message 0123456789a\n {2}from <news@a.test>, 2KB, accepted 2026-01-01 00:00:00Z\n {2}campaign c1, band standard\n/,
+    );
+    assert.equal(text.match(/attempt 1/g)?.length, 2);
+    assert.match(text, /\nand more\n$/);
+  });
+});
+
+describe('overviews', () => {
+  const status: StatusView = {
+    version: '1.2.3',
+    hostname: 'mta1.a.test',
+    up_since: AT,
+    uptime_seconds: 90,
+    durability: 'sync',
+    ready: false,
+    not_ready: ['node n2 is down'],
+    data_dir: '/data',
+    config_file: '/etc/mta.yaml',
+    counters: {
+      accepted: 10,
+      delivered: 2,
+      hard_bounced: 1,
+      undelivered: 1,
+      removed: 0,
+      soft_bounces: 5,
+      queued: 6,
+    },
+    queue: { ...COUNTS, oldest_seconds: 3600 },
+    nodes: [
+      { name: 'n1', address: '192.0.2.1', state: 'running', sessions: 3, max_sessions: 10 },
+      { name: 'n2', address: '192.0.2.2', state: 'down', sessions: 0, max_sessions: 10 },
+    ],
+    events: { first_seq: 1, last_seq: 16 },
+  };
+
+  test('status shows the balance and what is wrong', () => {
+    const text = statusText(PLAIN, status);
+    assert.match(text, /mta1\.a\.test: not ready\n {2}node n2 is down\n/);
+    assert.match(text, /6 \(1 new, 2 proc, 3 retry, 0 hold\), oldest 1h\n/);
+    assert.match(text, /10 = 2 delivered \+ 2 failed \+ 0 removed \+ 6 queued\n/);
+    assert.match(text, /1 of 2 running, 3 sessions\n {2}n2 \(192\.0\.2\.2\) is down\n/);
+  });
+
+  test('the queue with its sum', () => {
+    const report: QueueReport = {
+      rows: [{ isp: 'gmail', node: 'n1', ...COUNTS }],
+      more_rows: 4,
+      totals: { ...COUNTS, oldest_seconds: 61 },
+    };
+    assert.equal(
+      queueText(PLAIN, ['isp', 'node'], report),
+      [
+        'isp    node  new  proc  retry  hold  total',
+        'gmail  n1      1     2      3     0      6',
+        'all            1     2      3     0      6',
+        '4 more rows: see --limit',
+        'oldest delivery: 1m1s',
+        '',
+      ].join('\n'),
+    );
+    const empty = { ...COUNTS, total: 0, oldest_seconds: undefined };
+    assert.equal(
+      queueText(PLAIN, ['isp'], { rows: [], more_rows: 0, totals: empty }),
+      'the queue is empty\n',
+    );
+  });
+
+  test('nodes with their lanes', () => {
+    const lane = {
+      isp: 'gmail',
+      key: 'gmail',
+      strategy: '60:60',
+      sessions: 1,
+      max_sessions: 2,
+      rate_per_second: 0.5,
+      in_flight: 3,
+      queues: 1,
+      waiting: 'the rate is used up',
+    };
+    const text = nodesText(PLAIN, [
+      {
+        name: 'n1',
+        address: '192.0.2.1',
+        hostname: 'mx1.a.test',
+        state: 'running',
+        sessions: 1,
+        max_sessions: 10,
+        attempts: 5,
+        delivered: 4,
+        last_error: { at: AT, text: 'refused' },
+        lanes: [
+          lane,
+          { ...lane, isp: 'other', key: 'mx:mx.b.test', rate_per_second: null, waiting: undefined },
+        ],
+      },
+    ]);
+    assert.match(text, /n1 +192\.0\.2\.1 +mx1\.a\.test +running +1\/10 +5 +4\n/);
+    assert.match(text, /n1 +gmail +60:60 +1\/2 +30\/min +3 +the rate is used up\n/);
+    assert.match(text, /n1 +mx:mx\.b\.test +60:60 +1\/2 +no limit +3\n/);
+    assert.match(text, /n1: last error 2026-01-01 00:00:00Z: refused\n$/);
+  });
+
+  test('a reload', () => {
+    assert.equal(reloadText(PLAIN, { changed: [], needs_restart: [] }), 'reloaded: nothing has changed\n');
+    assert.equal(
+      reloadText(PLAIN, { changed: ['nodes[n1]', 'workers'], needs_restart: ['workers'] }),
+      'reloaded, changed:\n  nodes[n1]\n  workers  after a restart\n',
+    );
+  });
+});

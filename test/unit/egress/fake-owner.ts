@@ -1,0 +1,116 @@
+/** A node that is only numbers: a destination can be played with it, without a store and without sockets. */
+import type { LeasedDelivery } from '../../../src/queue/index.ts';
+import type { StrategyConfig } from '../../../src/config/index.ts';
+import { Destination, type DestinationOwner } from '../../../src/mta/egress/destination.ts';
+import { DomainQueue } from '../../../src/mta/egress/domain-queue.ts';
+import { Lane } from '../../../src/mta/egress/lane.ts';
+import type { RoutePlan } from '../../../src/mta/egress/plan.ts';
+import type { ClientSession } from '../../../src/mta/smtp/index.ts';
+import { leased } from './leased.ts';
+import { strategy } from './strategy.ts';
+import { TwoClocks } from './two-clocks.ts';
+
+const PLAN: RoutePlan = {
+  key: 'mx.one.test',
+  tls: null,
+  hostNames: ['mx.one.test'],
+  hosts: () => [],
+  expiresAtMs: Infinity,
+};
+
+export interface LeaseAsked {
+  readonly queue: DomainQueue;
+  readonly limit: number;
+}
+
+export class FakeOwner implements DestinationOwner {
+  readonly clock = new TwoClocks();
+  readonly lane: Lane;
+  readonly destination: Destination;
+  /** Deliveries of each queue that are due in the store; without an entry: none. */
+  readonly due = new Map<DomainQueue, number>();
+  /** Lease requests that wait for `answer`. */
+  readonly asked: LeaseAsked[] = [];
+  active = true;
+  room = true;
+  maxSessions = Infinity;
+  /** Sessions that are open or being opened. */
+  sessions = 0;
+  readonly idle = 10_000;
+  /** Called instead of keeping a lease request. */
+  onLease: ((queue: DomainQueue, limit: number) => void) | undefined;
+
+  constructor(wish: Partial<StrategyConfig> = {}) {
+    const { clock } = this;
+    const onToken = (): void => this.destination.pump();
+    this.lane = new Lane({
+      key: 'isp:x',
+      isp: 'x',
+      strategy: strategy(wish),
+      timezone: 'UTC',
+      clock,
+      mark: undefined,
+      onToken,
+    });
+    this.destination = new Destination(this.lane, PLAN, this);
+  }
+
+  mono = (): number => this.clock.mono();
+  now = (): number => this.clock.now();
+  hasRoom = (): boolean => this.room;
+  idleMs = (): number => this.idle;
+  dueAt = (queue: DomainQueue): number => ((this.due.get(queue) ?? 0) > 0 ? 0 : Infinity);
+
+  reserveSession(): boolean {
+    if (this.sessions >= this.maxSessions) return false;
+    this.sessions++;
+    return true;
+  }
+
+  /** The session never ends by itself: tests call `opened`, `next` and so on in its place. */
+  runSession(): Promise<void> {
+    return new Promise(() => undefined);
+  }
+
+  lease(queue: DomainQueue, limit: number): void {
+    queue.leasing = true;
+    if (this.onLease) this.onLease(queue, limit);
+    else this.asked.push({ queue, limit });
+  }
+
+  /** A queue with so much that is due. */
+  queue(domain: string, due: number): DomainQueue {
+    const queue = new DomainQueue('n1', domain);
+    this.due.set(queue, due);
+    return queue;
+  }
+
+  /** The store answers the oldest lease request; says what it gave. */
+  answer(): readonly LeasedDelivery[] {
+    const { queue, limit } = this.asked.shift()!;
+    const due = this.due.get(queue)!;
+    const taken = Array.from({ length: Math.min(due, limit) }, () =>
+      leased({ recipient: `a@${queue.domain}` }),
+    );
+    this.due.set(queue, due - taken.length);
+    queue.leasing = false;
+    this.destination.leased(limit);
+    for (const delivery of taken) this.destination.arrived(queue, delivery, false);
+    this.destination.pump();
+    return taken;
+  }
+
+  /** Answers until nothing is asked any more. */
+  answerAll(): void {
+    while (this.asked.length > 0) this.answer();
+  }
+}
+
+/** As much of a session as a destination looks at. */
+export const session = (usable = true): ClientSession => ({ usable }) as unknown as ClientSession;
+
+/** Whether a promise is settled, after all that can happen now has happened. */
+export async function stateOf<T>(promise: Promise<T>): Promise<T | 'waiting'> {
+  const turn = new Promise<'waiting'>((resolve) => setImmediate(() => resolve('waiting')));
+  return Promise.race([promise, turn]);
+}

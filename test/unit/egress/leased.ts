@@ -1,0 +1,46 @@
+/** Leased deliveries that no store knows. */
+import { deliveryIdOf, messageNumberAt } from '../../../src/core/index.ts';
+import type { DeliveryRecord, LeasedDelivery, MessageRecord } from '../../../src/queue/index.ts';
+
+const FIRST = messageNumberAt(Date.UTC(2026, 0, 1));
+let numbers = 0;
+
+export interface LeasedWish {
+  readonly recipient?: string;
+  readonly content?: string | Buffer;
+  readonly message?: Partial<MessageRecord>;
+  readonly record?: Partial<DeliveryRecord>;
+}
+
+export function leased({
+  recipient = 'a@one.test',
+  content = 'x',
+  ...wish
+}: LeasedWish = {}): LeasedDelivery {
+  const number = FIRST + ++numbers;
+  const bytes = Buffer.isBuffer(content) ? content : Buffer.from(content);
+  const record: DeliveryRecord = {
+    recipient,
+    sender: 'promo',
+    node: 'n1',
+    wakeAt: 0,
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    attempts: [],
+    ...wish.record,
+  };
+  const message: MessageRecord = {
+    from: 'news@shop.test',
+    fromAddress: 'news@shop.test',
+    fromDomain: 'shop.test',
+    kind: 'raw',
+    bytes: bytes.length,
+    eightBit: false,
+    dotLine: false,
+    smtpUtf8: false,
+    createdAt: 0,
+    band: 'standard',
+    ...wish.message,
+  };
+  const id = deliveryIdOf(number, 1);
+  return { id, number, index: 1, leaseId: numbers, shared: false, record, message, content: bytes };
+}

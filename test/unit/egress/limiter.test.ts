@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { Limiter, type LimiterMark, type LimiterOptions } from '../../../src/mta/egress/limiter.ts';
+import { TwoClocks } from './two-clocks.ts';
+
+/** What the sum of many doubles may be off; nobody can send so exactly. */
+const DOUBLE_MS = 2e-6;
+
+const speed = fc
+  .record({ count: fc.integer({ min: 1, max: 40 }), perMs: fc.integer({ min: 50, max: 90_000 }) })
+  .chain((rate) => fc.record({ rate: fc.constant(rate), burst: fc.integer({ min: 1, max: rate.count }) }))
+  .map((one): LimiterOptions => ({ ...one, dailyLimit: null, timezone: 'UTC' }));
+
+type Step =
+  | { readonly kind: 'lease'; readonly n: number; readonly pausesMs: readonly number[] }
+  | { readonly kind: 'pause'; readonly ms: number }
+  | { readonly kind: 'set clock'; readonly ms: number }
+  | { readonly kind: 'restart'; readonly ms: number; readonly mono: number };
+
+const pauseMs = fc.oneof(fc.constant(0), fc.nat(300), fc.nat(100_000));
+const lease = fc.record({
+  kind: fc.constant('lease' as const),
+  n: fc.integer({ min: 1, max: 5 }),
+  pausesMs: fc.array(pauseMs, { maxLength: 5 }),
+});
+const pause = fc.record({ kind: fc.constant('pause' as const), ms: pauseMs });
+const clockBack = fc.record({
+  kind: fc.constant('set clock' as const),
+  ms: fc.integer({ min: -1e7, max: 0 }),
+});
+const clockSet = fc.record({
+  kind: fc.constant('set clock' as const),
+  ms: fc.integer({ min: -1e8, max: 1e8 }),
+});
+const restart = fc.record({
+  kind: fc.constant('restart' as const),
+  ms: pauseMs,
+  mono: fc.nat(1e6),
+});
+const steps = (...kinds: fc.Arbitrary<Step>[]): fc.Arbitrary<Step[]> =>
+  fc.array(fc.oneof({ arbitrary: lease, weight: 3 }, ...kinds), { minLength: 5, maxLength: 40 });
+
+interface Take {
+  readonly passed: number;
+  readonly wall: number;
+}
+
+/** Lets a limiter live through the steps as a lane does: a mark is stored before each lease of up to n tokens. */
+function live(options: LimiterOptions, life: readonly Step[], clock = new TwoClocks()): Take[] {
+  const takes: Take[] = [];
+  let limiter = new Limiter(clock, options);
+  let stored: LimiterMark | undefined;
+  for (const step of life) {
+    if (step.kind === 'pause') clock.advance(step.ms);
+    else if (step.kind === 'set clock') clock.step(step.ms);
+    else if (step.kind === 'restart') {
+      clock.advance(step.ms);
+      clock.restart(step.mono);
+      const read = stored && (JSON.parse(JSON.stringify(stored)) as LimiterMark);
+      limiter = new Limiter(clock, options, read);
+    } else {
+      stored = limiter.mark(step.n);
+      for (const ms of step.pausesMs.slice(0, step.n)) {
+        clock.advance(ms);
+        waitFor(limiter, clock);
+        limiter.take();
+        takes.push({ passed: clock.passed, wall: clock.now() });
+      }
+    }
+  }
+  return takes;
+}
+
+/** Waits as long as the limiter says. */
+function waitFor(limiter: Limiter, clock: TwoClocks): void {
+  for (let ms = limiter.waitMs(); ms > 0; ms = limiter.waitMs()) clock.advance(Math.max(ms, DOUBLE_MS / 100));
+}
+
+/** No half-open window of perMs has more than count takes. */
+function assertWindows(takes: readonly Take[], { rate }: LimiterOptions): void {
+  const { count, perMs } = rate!;
+  for (let i = count; i < takes.length; i++) {
+    const windowMs = takes[i]!.passed - takes[i - count]!.passed;
+    assert.ok(windowMs >= perMs - DOUBLE_MS, `${count + 1} tokens within ${windowMs} of ${perMs} ms`);
+  }
+}
+
+describe('limiter: windows', () => {
+  test('no window has more than count, however the clock is set while it runs', () => {
+    fc.assert(
+      fc.property(speed, steps(pause, clockSet), (options, life) =>
+        assertWindows(live(options, life), options),
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  test('nor across restarts, with all reserved tokens spent at any time, and a clock set back', () => {
+    fc.assert(
+      fc.property(speed, steps(pause, restart, clockBack), (options, life) =>
+        assertWindows(live(options, life), options),
+      ),
+      { numRuns: 600 },
+    );
+  });
+
+  test('a token spent long after its mark still counts when the process starts again', () => {
+    const clock = new TwoClocks();
+    const options = { rate: { count: 1, perMs: 60_000 }, burst: 1, dailyLimit: null, timezone: 'UTC' };
+    const limiter = new Limiter(clock, options);
+    const mark = limiter.mark(1);
+    clock.advance(300_000); // the session took its time to open
+    assert.equal(limiter.waitMs(), 0);
+    limiter.take();
+    clock.advance(10);
+    clock.restart(1);
+    assert.ok(new Limiter(clock, options, mark).waitMs() >= 59_990);
+  });
+
+  test('a restart costs what was reserved, no more', () => {
+    fc.assert(
+      fc.property(speed, fc.integer({ min: 1, max: 5 }), fc.nat(200_000), (options, n, ms) => {
+        const clock = new TwoClocks();
+        const mark = new Limiter(clock, options).mark(n);
+        clock.advance(ms);
+        const { rate, burst } = options;
+        const interval = rate!.perMs / (rate!.count - burst + 1);
+        const wait = new Limiter(clock, options, mark).waitMs();
+        assert.ok(wait <= n * interval + DOUBLE_MS, `${wait} ms for ${n} tokens of ${interval} ms`);
+      }),
+    );
+  });
+});
+
+describe('limiter: speed', () => {
+  test('a saturated limiter with burst 1 gives at least 99 % of its rate', () => {
+    fc.assert(
+      fc.property(speed, fc.integer({ min: 50, max: 400 }), ({ rate }, n) => {
+        const clock = new TwoClocks();
+        const limiter = new Limiter(clock, { rate, burst: 1, dailyLimit: null, timezone: 'UTC' });
+        for (let i = 0; i < n; i++) {
+          waitFor(limiter, clock);
+          limiter.take();
+        }
+        const wanted = ((n - 1) * rate!.perMs) / rate!.count;
+        assert.ok(clock.passed <= wanted / 0.99, `${n} tokens took ${clock.passed} ms instead of ${wanted}`);
+      }),
+    );
+  });
+
+  test('an idle limiter gives its burst at once, and not one more', () => {
+    fc.assert(
+      fc.property(speed, pauseMs, (options, ms) => {
+        const clock = new TwoClocks();
+        const limiter = new Limiter(clock, options);
+        clock.advance(ms);
+        for (let i = 0; i < options.burst; i++) {
+          assert.equal(limiter.waitMs(), 0);
+          limiter.take();
+        }
+        assert.ok(limiter.waitMs() > 0);
+      }),
+    );
+  });
+
+  test('waitMs is exact: a moment earlier there is no token, then there is one', () => {
+    fc.assert(
+      fc.property(speed, steps(pause), (options, life) => {
+        const clock = new TwoClocks();
+        const takes = live(options, life, clock);
+        assertWindows(takes, options);
+        const limiter = new Limiter(clock, options);
+        for (let i = 0; i < options.burst; i++) limiter.take();
+        const wait = limiter.waitMs();
+        assert.ok(wait > 0);
+        clock.advance(wait * 0.999);
+        assert.ok(limiter.waitMs() > 0, 'too early');
+        clock.advance(wait * 0.001 + DOUBLE_MS);
+        assert.equal(limiter.waitMs(), 0, 'too late');
+      }),
+    );
+  });
+
+  test('within says how many tokens a time holds', () => {
+    fc.assert(
+      fc.property(speed, fc.nat(5_000), (options, ms) => {
+        const clock = new TwoClocks();
+        const limiter = new Limiter(clock, options);
+        const n = limiter.within(ms, 100);
+        const start = clock.passed;
+        for (let i = 0; i < Math.min(n + 1, 100); i++) {
+          waitFor(limiter, clock);
+          assert.equal(clock.passed - start <= ms + DOUBLE_MS * 100, i < n, `token ${i + 1} of ${n}`);
+          limiter.take();
+        }
+      }),
+    );
+  });
+
+  test('without rate and daily limit there is no wait', () => {
+    const limiter = new Limiter(new TwoClocks(), { rate: null, burst: 1, dailyLimit: null, timezone: 'UTC' });
+    assert.ok(limiter.unlimited);
+    for (let i = 0; i < 1000; i++) limiter.take();
+    assert.equal(limiter.waitMs(500), 0);
+  });
+
+  test('a new speed keeps what was spent', () => {
+    const clock = new TwoClocks();
+    const rest = { burst: 1, dailyLimit: 3, timezone: 'UTC' };
+    const limiter = new Limiter(clock, { rate: { count: 1, perMs: 60_000 }, ...rest });
+    limiter.take();
+    limiter.configure({ rate: { count: 10, perMs: 60_000 }, ...rest });
+    assert.equal(limiter.waitMs(), 60_000);
+    clock.advance(60_000);
+    limiter.take();
+    assert.equal(limiter.waitMs(), 6_000);
+    limiter.configure({ rate: null, ...rest, dailyLimit: 2 });
+    assert.equal(limiter.waitMs(), 12 * 3_600_000 - 60_000, 'the day is full until midnight');
+  });
+});

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Batch, BatchHeader, BatchLine } from '../../../src/mta/ingress/index.ts';
+import { auditStore } from '../../support/audit.ts';
+import { type Desk, events, mail, openDesk, ORIGIN, refusedBy, stored, taken } from './fixture.ts';
+
+const HEADER: BatchHeader = {
+  from: 'bounce@shop.test',
+  content: { from: 'news@shop.test', subject: 'For {{name}}', text: 'Hello {{name}}' },
+  labels: {},
+  origin: { ...ORIGIN, protocol: 'HTTP' },
+};
+
+async function opened(desk: Desk, header: Partial<BatchHeader> = {}): Promise<Batch> {
+  return taken(desk, await desk.injector.openBatch({ ...HEADER, ...header }));
+}
+
+const lines = (...to: string[]): BatchLine[] =>
+  to.map((one, i) => ({ line: i + 2, to: one, vars: { name: `n${i}` } }));
+
+describe('batch', () => {
+  test('the index of a delivery is its line less one; bad lines are named and leave a gap', async () => {
+    const desk = await openDesk();
+    const batch = await opened(desk);
+    const rejected = await batch.add(lines('a@one.test', 'bad', 'c@two.test'));
+    assert.deepEqual(
+      rejected.map(({ line, field }) => [line, field]),
+      [[3, 'to']],
+    );
+    assert.deepEqual(await batch.add([{ line: 5, to: 'd@one.test' }]), []);
+    await batch.close();
+    assert.deepEqual(
+      events(desk).map((event) => `${event.delivery_id} ${event.recipient}`),
+      [1, 3, 4].map(
+        (index, i) => `${batch.messageId}.${index} ${['a@one.test', 'c@two.test', 'd@one.test'][i]}`,
+      ),
+    );
+    const { record, message } = stored(desk, batch.messageId, 3);
+    assert.deepEqual(record.vars, { name: 'n2' });
+    assert.equal(message.virtualSender, 'main');
+    assert.deepEqual(auditStore(desk.kv), []);
+  });
+
+  test('variables of one recipient are bounded, the limit is named', async () => {
+    const batch = await opened(await openDesk());
+    const vars = { name: 'x'.repeat(64 * 1024) };
+    const [refused, ...more] = await batch.add([
+      { line: 2, to: 'a@one.test', vars },
+      { line: 3, to: 'b@one.test', vars: { name: 'x'.repeat(64 * 1024 - 11) } },
+    ]);
+    assert.deepEqual([refused?.line, refused?.field], [2, 'vars']);
+    assert.match(refused!.message, /65536/);
+    assert.deepEqual(more, []);
+  });
+
+  test('a line has its own metadata and time', async () => {
+    const desk = await openDesk();
+    const later = desk.clock.now() + 60_000;
+    const batch = await opened(desk, { labels: { sender: 'promo', notBefore: later + 60_000 } });
+    await batch.add([
+      { line: 2, to: 'a@one.test', metadata: { id: 1 }, notBefore: later },
+      { line: 3, to: 'b@one.test' },
+    ]);
+    const { record } = stored(desk, batch.messageId);
+    assert.deepEqual([record.metadata, record.wakeAt], [{ id: 1 }, later]);
+    assert.equal(stored(desk, batch.messageId, 2).record.wakeAt, later + 60_000);
+  });
+
+  test('closing twice is one close; a closed batch takes nothing more', async () => {
+    const desk = await openDesk();
+    const batch = await opened(desk);
+    await batch.add(lines('a@one.test'));
+    await Promise.all([batch.close(), batch.close()]);
+    const { commits } = desk.kv;
+    await batch.close();
+    assert.equal(desk.kv.commits, commits);
+    await assert.rejects(batch.add([{ line: 9, to: 'z@one.test' }]), /no more recipients/);
+    assert.deepEqual(auditStore(desk.kv), []);
+  });
+
+  test('a batch without a good line leaves nothing behind', async () => {
+    const desk = await openDesk();
+    const batch = await opened(desk);
+    assert.equal((await batch.add(lines('x', 'y'))).length, 2);
+    await batch.close();
+    assert.equal([...desk.kv.range('contents', {})].length, 0);
+    assert.deepEqual(auditStore(desk.kv), []);
+  });
+
+  test('one recipient a batch: the split is as exact as with one batch of all', async () => {
+    const desk = await openDesk();
+    const senders = new Map<string, number>();
+    for (let i = 0; i < 10; i++) {
+      const batch = await opened(desk);
+      await batch.add(lines('a@one.test'));
+      await batch.close();
+      const { sender } = stored(desk, batch.messageId).record;
+      senders.set(sender, (senders.get(sender) ?? 0) + 1);
+    }
+    assert.deepEqual(Object.fromEntries(senders), { promo: 5, news: 5 });
+  });
+
+  test('what is wrong with the header is refused before any line', async () => {
+    const desk = await openDesk();
+    const open = async (wish: Partial<BatchHeader>): Promise<(string | number | undefined)[]> => {
+      const { kind, field, code } = refusedBy(desk, await desk.injector.openBatch({ ...HEADER, ...wish }));
+      return [kind, field, code];
+    };
+    assert.deepEqual(await open({ from: 'x' }), ['invalid', 'from', 550]);
+    assert.deepEqual(await open({ labels: { sender: 'nobody' } }), ['invalid', 'sender', 550]);
+    const content = { from: 'news@shop.test', subject: '{{oops', text: 'x' };
+    assert.deepEqual(await open({ content }), ['invalid', 'content.subject', 550]);
+    const origin = { ...ORIGIN, allowedSenders: [] };
+    assert.deepEqual(await open({ origin }), ['invalid', 'virtual_sender', 550]);
+  });
+
+  test('a whole message as content', async () => {
+    const desk = await openDesk();
+    const batch = await opened(desk, { content: mail(['X-Name: {{name}}'], 'Hello {{name}}\r\n') });
+    assert.deepEqual(await batch.add(lines('a@one.test')), []);
+    assert.equal(stored(desk, batch.messageId).message.fromDomain, 'shop.test');
+  });
+
+  test('a store that fails: opening is `unavailable`, adding and closing reject and may be tried again', async () => {
+    const desk = await openDesk();
+    desk.kv.failures = 1;
+    assert.equal(refusedBy(desk, await desk.injector.openBatch(HEADER)).kind, 'unavailable');
+    const batch = await opened(desk);
+    desk.kv.failures = 1;
+    await assert.rejects(batch.add(lines('a@one.test')), /disk is full/);
+    assert.deepEqual(events(desk), []);
+    assert.deepEqual(await batch.add(lines('a@one.test')), []);
+    desk.kv.failures = 1;
+    await assert.rejects(batch.close(), /disk is full/);
+    await batch.close();
+    assert.equal([...desk.kv.range('meta', {})].filter(({ key }) => key.includes('open')).length, 0);
+    assert.deepEqual(auditStore(desk.kv), []);
+  });
+});

@@ -1,0 +1,123 @@
+/** The injector over the real queue on a store without a disk. Nothing is sent: all nodes are down. */
+import assert from 'node:assert/strict';
+import { type Event, messageNumberOf, ok, type Result } from '../../../src/core/index.ts';
+import {
+  type Injected,
+  type InjectionRefusal,
+  type InjectRequest,
+  type Labels,
+  QueueInjector,
+} from '../../../src/mta/ingress/index.ts';
+import { type DeliveryRecord, type MessageRecord, Queue } from '../../../src/queue/index.ts';
+import { numberKey } from '../../../src/queue/keys.ts';
+import { readDelivery } from '../../../src/queue/leasing.ts';
+import { unseal } from '../../../src/queue/records.ts';
+import { Router } from '../../../src/routing/index.ts';
+import { auditStore } from '../../support/audit.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { configured, type Settings } from '../egress/configured.ts';
+import { FaultyKv } from '../queue/fixture.ts';
+
+const SETTINGS: Settings = {
+  nodes: [{ name: 'n1', address: '127.0.0.1', hostname: 'n1.test' }],
+  senders: [
+    { name: 'promo', nodes: [{ node: 'n1' }], lifetime: '2h' },
+    { name: 'news', nodes: [{ node: 'n1' }] },
+  ],
+  virtual_senders: [
+    {
+      name: 'main',
+      rules: [
+        {
+          when: 'default',
+          senders: [
+            { sender: 'promo', percent: 50 },
+            { sender: 'news', percent: 50, from_name: 'News' },
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+export interface Desk {
+  readonly kv: FaultyKv;
+  readonly clock: FakeClock;
+  readonly queue: Queue;
+  readonly injector: QueueInjector;
+  readonly errors: unknown[];
+}
+
+export async function openDesk(settings: Settings = {}): Promise<Desk> {
+  const kv = new FaultyKv();
+  const clock = createFakeClock();
+  const { queue } = await Queue.open({ kv, clock, report: (_, text) => assert.fail(text) });
+  const config = configured({ ...SETTINGS, ...settings });
+  const errors: unknown[] = [];
+  const { maxMessageBytes } = config.smtp;
+  const injector = new QueueInjector(
+    {
+      queue,
+      clock,
+      hostname: config.hostname,
+      maxMessageBytes,
+      maxRecipients: config.smtp.maxRecipients,
+      onError: (error) => void errors.push(error),
+    },
+    new Router(config, () => false),
+  );
+  return { kv, clock, queue, injector, errors };
+}
+
+const HEADER = ['From: Shop <news@shop.test>', 'To: all', 'Subject: s'];
+
+export const mail = (fields: readonly string[] = [], body = 'Hello.\r\n'): Buffer =>
+  Buffer.from(`${[...HEADER, ...fields].join('\r\n')}\r\n\r\n${body}`);
+
+export const ORIGIN = { protocol: 'ESMTP', helo: 'app.test', peerAddress: '127.0.0.9' } as const;
+
+export const request = (wish: Partial<InjectRequest> = {}): InjectRequest => ({
+  from: 'bounce@shop.test',
+  to: ['a@one.test'],
+  content: mail(),
+  labels: { virtualSender: 'main' } satisfies Labels,
+  origin: ORIGIN,
+  ...wish,
+});
+
+/** What was injected; the test fails when it was refused. The store is audited. */
+export async function injected(desk: Desk, wish: Partial<InjectRequest> = {}): Promise<Injected> {
+  return taken(desk, await desk.injector.inject(request(wish)));
+}
+
+export function taken<T>(desk: Desk, result: Result<T, InjectionRefusal>): T {
+  assert.deepEqual(result, ok(result.ok ? result.value : undefined));
+  assert.deepEqual(auditStore(desk.kv), []);
+  return (result as { value: T }).value;
+}
+
+/** Why it was refused; nothing must be stored then. */
+export async function refusal(desk: Desk, wish: Partial<InjectRequest> = {}): Promise<InjectionRefusal> {
+  return refusedBy(desk, await desk.injector.inject(request(wish)));
+}
+
+export function refusedBy(desk: Desk, result: Result<unknown, InjectionRefusal>): InjectionRefusal {
+  assert.ok(!result.ok, 'it was accepted');
+  assert.equal([...desk.kv.range('deliveries', {})].length, 0);
+  assert.equal([...desk.kv.range('contents', {})].length, 0);
+  return result.error;
+}
+
+export function stored(
+  { queue }: Desk,
+  messageId: string,
+  index = 1,
+): { record: DeliveryRecord; message: MessageRecord } {
+  const delivery = readDelivery(queue.state, messageNumberOf(messageId)!, index);
+  return delivery ?? assert.fail(`no delivery ${messageId}.${index}`);
+}
+
+export const storedContent = ({ kv }: Desk, messageId: string): string =>
+  unseal(kv.get('contents', numberKey(messageNumberOf(messageId)!))!).toString();
+
+export const events = ({ queue }: Desk): Event[] => [...queue.state.journal.events(0)];

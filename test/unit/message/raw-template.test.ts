@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { bodyVaries, compileRaw, renderContent, type Variables } from '../../../src/mta/message/index.ts';
+import { decodeEncodedWords } from '../../../src/mta/message/encoded-word.ts';
+import { readMime, shapeOf } from './read-mime.ts';
+
+const options = { hostname: 'mta1.example.com', now: Date.UTC(2026, 0, 2, 3, 4, 5), unique: 'u1' };
+const compile = (text: string) => compileRaw(Buffer.from(text), options);
+
+function rendered(text: string, vars: Variables = {}) {
+  const campaign = compile(text);
+  assert.ok(campaign.ok, JSON.stringify(campaign));
+  const raw = renderContent(campaign.value, { recipient: 'bob@example.org', vars, messageIdText: 'id1' });
+  return { campaign: campaign.value, raw: raw.toString(), part: readMime(raw) };
+}
+
+describe('compileRaw', () => {
+  test('keeps a content without variables, with its own Message-ID for each recipient', () => {
+    const { raw, campaign } = rendered(
+      'From: a@b.cc\nTo:  x@y.zz\nMessage-ID: <same@for.all>\nBcc: q@w.ee\nX-Postrider-Band: geo\nDate: then\n\nbody \n',
+    );
+    assert.equal(
+      raw,
+      'From: a@b.cc\r\nTo:  x@y.zz\r\nDate: then\r\nMessage-ID: <id1@mta1.example.com>\r\n\r\nbody \r\n',
+    );
+    assert.equal(bodyVaries(campaign), false);
+    assert.deepEqual([campaign.fromAddress, campaign.fromDomain], ['a@b.cc', 'b.cc']);
+  });
+
+  test('renders fields and the text, adds To, Date and MIME fields', () => {
+    const { part } = rendered(
+      'From: "{{brand}}" <a@b.cc>\nSubject: =?utf-8?Q?F=C3=BCr_{{name}}?=\n\nHi {{name}} {{x}}\n',
+      {
+        brand: 'B, C',
+        name: '\u00dc\r\nBcc: v',
+        x: '<',
+      },
+    );
+    assert.equal(part.header['from'], '"B, C" <a@b.cc>');
+    assert.equal(decodeEncodedWords(part.header['subject']!), 'F\u00fcr \u00dc Bcc: v');
+    assert.equal(part.header['to'], 'bob@example.org');
+    assert.equal(part.header['date'], 'Fri, 02 Jan 2026 03:04:05 +0000');
+    assert.equal(part.header['mime-version'], '1.0');
+    assert.equal(part.bytes.toString(), 'Hi \u00dc\r\nBcc: v <\r\n');
+  });
+
+  test('decodes text parts, escapes in html, leaves other parts alone', () => {
+    const { part, raw } = rendered(
+      [
+        'From: a@b.cc',
+        'MIME-Version: 1.0',
+        'Content-Type: multipart/mixed; boundary=b',
+        '',
+        'preamble',
+        '--b',
+        'Content-Type: text/html; charset="UTF-8"',
+        'Content-Transfer-Encoding: quoted-printable',
+        '',
+        '<p class=3D"x">{=',
+        '{name}}=C3=BC</p>',
+        '--b',
+        'Content-Type: text/plain; charset=utf-8',
+        'Content-Transfer-Encoding: base64',
+        'Content-Language: en',
+        '',
+        Buffer.from('T {{name}}').toString('base64'),
+        '--b',
+        'Content-Type: application/json',
+        '',
+        '{"a": "{{name}}"}',
+        '--b--',
+        '',
+      ].join('\r\n'),
+      { name: '<&>' },
+    );
+    assert.equal(shapeOf(part), 'mixed(html,plain,json)');
+    assert.equal(part.children[0]!.bytes.toString(), '<p class="x">&lt;&amp;&gt;\u00fc</p>\r\n');
+    assert.equal(part.children[1]!.bytes.toString(), 'T <&>\r\n');
+    assert.equal(part.children[1]!.header['content-language'], 'en');
+    assert.equal(part.children[2]!.bytes.toString(), '{"a": "{{name}}"}');
+    assert.match(raw, /\r\npreamble\r\n--b\r\n/);
+  });
+
+  for (const [what, text, reason] of [
+    ['no From', 'To: a@b.cc\n\n', /no From/],
+    ['a variable From address', 'From: <{{x}}@b.cc>\n\n', /variables/],
+    ['an unknown construct in the subject', 'From: a@b.cc\nSubject: {{#if}}\n\n', /Subject: line 1/],
+    ['an unknown construct in the body', 'From: a@b.cc\n\na\n{{{x}}}\n', /text\/plain part, line 2/],
+    ['variables in a content field', 'From: a@b.cc\nContent-Type: {{t}}\n\n', /content-type/],
+    [
+      'another charset with variables',
+      'From: a@b.cc\nContent-Type: text/plain; charset=koi8-r\n\n{{x}}',
+      /UTF-8/,
+    ],
+  ] as const)
+    test(`refuses ${what}`, () => {
+      const result = compile(text);
+      assert.ok(!result.ok);
+      assert.equal(result.error.field, 'content');
+      assert.match(result.error.message, reason);
+    });
+
+  test('no input hangs or throws, and variables add no header field', () => {
+    const piece = fc.constantFrom(
+      'Subject: {{v}}\n',
+      'To: {{v}} <{{recipient}}>\n',
+      'Content-Type: multipart/mixed; boundary=b\n',
+      'Content-Transfer-Encoding: quoted-printable\n',
+      '\n',
+      '--b\n',
+      '{{v}}',
+      ' =3D ',
+    );
+    const value = fc.string({
+      unit: fc.constantFrom('\r', '\n', 'Bcc: x', ' ', '"', '<', '\u00fc'),
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 15 }), value, (pieces, v) => {
+        const result = compile(`From: a@b.cc\n${pieces.join('')}`);
+        if (!result.ok) return;
+        const raw = renderContent(result.value, {
+          recipient: 'r@b.cc',
+          vars: { v },
+          messageIdText: 'i',
+        }).toString();
+        assert.doesNotMatch(raw.slice(0, raw.indexOf('\r\n\r\n')), /\nBcc|\n\n|[^\r]\n/);
+      }),
+    );
+  });
+});

@@ -1,0 +1,245 @@
+/** The audit itself: it is silent about a sound store, and names every kind of damage that a test does to one. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { deliveryKey, numberKey, slotKey, textKey } from '../../../src/queue/keys.ts';
+import type { Op, Table } from '../../../src/queue/kv.ts';
+import { decode, type DeliveryRecord, encode, seal, type SharedMessage } from '../../../src/queue/records.ts';
+import { auditStore } from '../../support/audit.ts';
+import { accept, deferred, delivered, HOUR, lease, openRig, type Rig } from './fixture.ts';
+
+interface Scene {
+  readonly rig: Rig;
+  /** Of one recipient, waiting; its slot is `slot`. */
+  readonly waiting: number;
+  readonly slot: Buffer;
+  /** Of three recipients: finished, leased, deferred. */
+  readonly shared: number;
+  /** A batch under way. */
+  readonly open: number;
+}
+
+async function scene(): Promise<Scene> {
+  const rig = await openRig();
+  const shared = await accept(rig, { to: ['a@one.test', 'b@one.test', 'c@one.test'], campaignId: 'spring' });
+  const [first, , third] = await lease(rig);
+  await rig.queue.record(first!, delivered(rig));
+  await rig.queue.record(third!, deferred(rig));
+  const wakeAt = rig.clock.now() + HOUR;
+  const waiting = await accept(rig, { delayMs: HOUR });
+  const open = await accept(rig, { to: [], open: true });
+  const queueId = rig.queue.state.schedule.idOf('n1', 'one.test')!;
+  return {
+    rig,
+    waiting,
+    slot: slotKey({ queueId, band: 'standard', wakeAt, number: waiting, index: 1 }),
+    shared,
+    open,
+  };
+}
+
+const remove = (table: Table, key: Buffer): Op => ({ table, key, value: undefined });
+const spoil = (table: Table, key: Buffer): Op => ({ table, key, value: Buffer.from('rubbish') });
+const write = (table: Table, key: Buffer, record: object): Op => ({ table, key, value: encode(record) });
+const NO_VALUE = Buffer.alloc(0);
+
+function edited<T extends object>({ rig }: Scene, table: Table, key: Buffer, change: Partial<T>): Op {
+  return write(table, key, { ...decode<T>(rig.kv.get(table, key)!), ...change });
+}
+
+const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op[]; says: RegExp }[] = [
+  { name: 'a lost slot', ops: ({ slot }) => [remove('schedule', slot)], says: /neither a slot nor a lease/ },
+  { name: 'a lost lease', ops: () => [remove('leases', numberKey(3))], says: /neither a slot nor a lease/ },
+  {
+    name: 'a damaged lease',
+    ops: () => [spoil('leases', numberKey(3))],
+    says: /lease 3: the value is damaged/,
+  },
+  {
+    name: 'a second slot',
+    ops: ({ slot }) => {
+      const other = Buffer.from(slot);
+      other[10] = other[10]! ^ 1;
+      return [{ table: 'schedule', key: other, value: NO_VALUE }];
+    },
+    says: /a slot of \S+ that does not fit its record/,
+  },
+  {
+    name: 'a slot in a queue nobody knows',
+    ops: ({ slot }) => {
+      const other = Buffer.from(slot);
+      other.writeUInt32BE(99, 0);
+      return [remove('schedule', slot), { table: 'schedule', key: other, value: NO_VALUE }];
+    },
+    says: /is in queue 99, which is unknown/,
+  },
+  {
+    name: 'a slot of nothing',
+    ops: ({ waiting }) => [
+      remove('deliveries', deliveryKey(waiting, 1)),
+      remove('contents', numberKey(waiting)),
+    ],
+    says: /a slot of \S+, which is not queued/,
+  },
+  {
+    name: 'a vanished delivery',
+    ops: ({ waiting, slot }) => [
+      remove('deliveries', deliveryKey(waiting, 1)),
+      remove('contents', numberKey(waiting)),
+      remove('schedule', slot),
+    ],
+    says: /was accepted, has not ended and is not queued/,
+  },
+  {
+    name: 'a damaged delivery',
+    ops: ({ waiting }) => [spoil('deliveries', deliveryKey(waiting, 1))],
+    says: /deliveries .* damaged/,
+  },
+  {
+    name: 'missing content',
+    ops: ({ waiting }) => [remove('contents', numberKey(waiting))],
+    says: /has no content/,
+  },
+  {
+    name: 'damaged content',
+    ops: ({ waiting }) => [spoil('contents', numberKey(waiting))],
+    says: /content of message \d+ is damaged/,
+  },
+  {
+    name: 'content left over',
+    ops: () => [{ table: 'contents', key: numberKey(7), value: seal(Buffer.from('x')) }],
+    says: /content of message 7 is left over/,
+  },
+  {
+    name: 'a missing message',
+    ops: ({ shared }) => [remove('messages', numberKey(shared))],
+    says: /has no message/,
+  },
+  {
+    name: 'a damaged message',
+    ops: ({ shared }) => [spoil('messages', numberKey(shared))],
+    says: /messages .* damaged/,
+  },
+  {
+    name: 'a wrong count of what remains',
+    ops: (s) => [edited<SharedMessage>(s, 'messages', numberKey(s.shared), { remaining: 1 })],
+    says: /counts 1 remaining, 2 are queued/,
+  },
+  {
+    name: 'more remaining than accepted',
+    ops: (s) => [edited<SharedMessage>(s, 'messages', numberKey(s.shared), { accepted: 1 })],
+    says: /more remaining than accepted/,
+  },
+  {
+    name: 'an open batch without its mark',
+    ops: ({ open }) => [remove('meta', textKey('open', String(open)))],
+    says: /its mark says otherwise/,
+  },
+  {
+    name: 'a mark without its batch',
+    ops: () => [{ table: 'meta', key: textKey('open', '7'), value: Buffer.of(1) }],
+    says: /marked open and has no record/,
+  },
+  {
+    name: 'a message inline and on its own',
+    ops: (s) => {
+      const { message } = decode<DeliveryRecord>(s.rig.kv.get('deliveries', deliveryKey(s.waiting, 1))!);
+      return [write('messages', numberKey(s.waiting), { message, accepted: 1, remaining: 1, open: false })];
+    },
+    says: /stands inline and on its own/,
+  },
+  {
+    name: 'a delivery that is queued and finished',
+    ops: ({ rig, shared }) => [
+      {
+        table: 'deliveries',
+        key: deliveryKey(shared, 1),
+        value: rig.kv.get('history', deliveryKey(shared, 1)),
+      },
+    ],
+    says: /is queued and in the history/,
+  },
+  {
+    name: 'a delivery that was never accepted',
+    ops: ({ rig, shared }) => [
+      {
+        table: 'deliveries',
+        key: deliveryKey(shared, 9),
+        value: rig.kv.get('deliveries', deliveryKey(shared, 2)),
+      },
+    ],
+    says: /is queued and was never accepted/,
+  },
+  {
+    name: 'history that tells another end',
+    ops: (s) => [
+      edited<DeliveryRecord>(s, 'history', deliveryKey(s.shared, 1), {
+        final: { type: 'hard_bounce', at: 0 },
+      }),
+    ],
+    says: /ended hard_bounce, the journal says delivered/,
+  },
+  {
+    name: 'a gap in the journal',
+    ops: () => [remove('journal', numberKey(4))],
+    says: /goes on at 5 after 3/,
+  },
+  {
+    name: 'a damaged group of the journal',
+    ops: () => [spoil('journal', numberKey(1))],
+    says: /the journal is damaged at 1/,
+  },
+  {
+    name: 'a journal that lost its end',
+    ops: () => [write('meta', textKey('counted'), { seq: 99 })],
+    says: /the counts include event 99, the journal ends before it/,
+  },
+  {
+    name: 'a journal that lost its beginning',
+    ops: () => [remove('journal', numberKey(1))],
+    says: /the counts end at 0, the journal begins at 4/,
+  },
+  {
+    name: 'counts that do not fit the tables',
+    ops: () => [write('rows', textKey('', 'spring', 'promo', 'n1', 'one.test'), { new: 5, retry: 0 })],
+    says: /counted 6 new and 1 retry, found 1 and 1/,
+  },
+  {
+    name: 'totals that do not add up',
+    ops: () => [
+      write('totals', textKey('', 'spring'), {
+        accepted: 7,
+        delivered: 0,
+        hard_bounced: 0,
+        undelivered: 0,
+        removed: 0,
+        soft_bounces: 0,
+      }),
+    ],
+    says: /spring: .* do not add up/,
+  },
+  { name: 'no format mark', ops: () => [remove('meta', textKey('store'))], says: /no format mark/ },
+  {
+    name: 'two queues of one id',
+    ops: () => [write('queues', textKey('n1', 'two.test'), { id: 1 })],
+    says: /queue 1 is n1 two\.test and n1 one\.test/,
+  },
+];
+
+describe('audit', () => {
+  test('says nothing about a sound store', async () => {
+    const { rig } = await scene();
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  for (const { name, ops, says } of DAMAGE) {
+    test(`names ${name}`, async () => {
+      const made = await scene();
+      await made.rig.kv.commit(ops(made));
+      const found = auditStore(made.rig.kv);
+      assert.ok(
+        found.some((text) => says.test(text)),
+        JSON.stringify(found),
+      );
+    });
+  }
+});

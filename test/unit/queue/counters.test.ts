@@ -1,0 +1,115 @@
+/** The counts are what a recount of the tables gives, at any time; auditStore does the recount. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { auditStore } from '../../support/audit.ts';
+import {
+  accept,
+  crash,
+  deferred,
+  delivered,
+  dropped,
+  failed,
+  keysOf,
+  lease,
+  openRig,
+  type Rig,
+} from './fixture.ts';
+
+/** Three campaigns over two domains and two accounts, in all states. */
+async function mixed(): Promise<Rig> {
+  const rig = await openRig();
+  const to = ['a@one.test', 'b@one.test', 'c@two.test'];
+  await accept(rig, { campaignId: 'spring', accountId: 'acme', to });
+  await accept(rig, { campaignId: 'summer', accountId: 'acme', to });
+  await accept(rig, { campaignId: 'spring', accountId: 'other', to });
+  await accept(rig, { to });
+  const leased = await lease(rig);
+  const outcomes = [delivered(rig), deferred(rig), failed(rig), dropped(rig), dropped(rig, 'dropped')];
+  for (const [i, delivery] of leased.entries()) {
+    const outcome = outcomes[i];
+    if (outcome) await rig.queue.record(delivery, outcome);
+  }
+  return rig;
+}
+
+const told = ({ queue }: Rig) => ({
+  rows: [...queue.state.counters.rows()]
+    .map((row) => ({ ...row, proc: 0 }))
+    .map((row) => JSON.stringify(row))
+    .sort(),
+  totals: [...queue.state.counters.totals()].map((totals) => JSON.stringify(totals)).sort(),
+});
+
+describe('counts', () => {
+  test('are kept per account and campaign', async () => {
+    const rig = await mixed();
+    const totals = [...rig.queue.state.counters.totals()];
+    assert.deepEqual(
+      totals.map((t) => [
+        t.account,
+        t.campaign,
+        t.accepted,
+        t.delivered,
+        t.hard_bounced,
+        t.undelivered,
+        t.removed,
+        t.soft_bounces,
+      ]),
+      [
+        ['acme', 'spring', 3, 1, 0, 0, 0, 1],
+        ['acme', 'summer', 3, 0, 1, 0, 1, 0],
+        ['other', 'spring', 3, 0, 0, 1, 0, 0],
+        ['', '', 3, 0, 0, 0, 0, 0],
+      ],
+    );
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('come back from the journal alone', async () => {
+    const rig = await mixed();
+    assert.deepEqual(keysOf(rig.kv, 'totals'), [], 'no snapshot yet');
+    assert.deepEqual(told(await crash(rig)), told(rig));
+  });
+
+  test('come back from a snapshot and the journal after it', async () => {
+    const rig = await mixed();
+    rig.clock.advance(6_000);
+    await accept(rig, { campaignId: 'spring', accountId: 'acme' });
+    assert.notDeepEqual(keysOf(rig.kv, 'totals'), [], 'the commit carried a snapshot');
+    await accept(rig, { campaignId: 'autumn' });
+    assert.deepEqual(auditStore(rig.kv), []);
+    assert.deepEqual(told(await crash(rig)), told(rig));
+  });
+
+  test('come back from the snapshot that closing writes', async () => {
+    const rig = await mixed();
+    const before = told(rig);
+    await rig.queue.close();
+    assert.deepEqual(auditStore(rig.kv), []);
+    const again = await openRig(rig);
+    assert.equal(again.queue.state.journal.counted, again.queue.state.journal.last);
+    assert.deepEqual(told(again), before);
+  });
+
+  test('of what is leased come from the leases of this run only', async () => {
+    const rig = await mixed();
+    const proc = ({ queue }: Rig): number =>
+      [...queue.state.counters.rows()].reduce((sum, row) => sum + row.proc, 0);
+    assert.equal(proc(rig), rig.queue.state.leases.size);
+    assert.ok(proc(rig) > 0);
+    assert.equal(proc(await crash(rig)), 0);
+  });
+
+  test('a row that is empty leaves the store with a snapshot', async () => {
+    const rig = await openRig();
+    await accept(rig);
+    rig.clock.advance(6_000);
+    const [delivery] = await lease(rig);
+    assert.equal(keysOf(rig.kv, 'rows').length, 1);
+    await rig.queue.record(delivery!, delivered(rig));
+    rig.clock.advance(6_000);
+    await rig.queue.announce({ type: 'config', time: rig.clock.now() });
+    assert.deepEqual(keysOf(rig.kv, 'rows'), []);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+});

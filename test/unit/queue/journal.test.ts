@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { describe, test } from 'node:test';
+import type { Event } from '../../../src/core/index.ts';
+import { openMemoryKv, type Queue } from '../../../src/queue/index.ts';
+import type { Kv } from '../../../src/queue/kv.ts';
+import { auditStore } from '../../support/audit.ts';
+import { accept, crash, DAY, delivered, events, eventTypes, keysOf, lease, openRig } from './fixture.ts';
+
+const seqs = (all: readonly Event[]): number[] => all.map(({ seq }) => seq);
+
+/** Takes `count` events of what follows `after`. */
+async function follow(queue: Queue, after: number, count: number): Promise<Event[]> {
+  const found: Event[] = [];
+  for await (const event of queue.follow(after, new AbortController().signal))
+    if (found.push(event) === count) break;
+  return found;
+}
+
+describe('journal', () => {
+  test('numbers events without gaps over commits and restarts; ids name the store', async () => {
+    let rig = await openRig();
+    await Promise.all([accept(rig, { to: ['a@one.test', 'b@one.test'] }), accept(rig)]);
+    await accept(rig);
+    rig = await crash(rig);
+    await accept(rig);
+    assert.deepEqual(seqs(events(rig)), [1, 2, 3, 4, 5]);
+    const ids = events(rig).map(({ id }) => id.split('-'));
+    assert.deepEqual(new Set(ids.map(([store]) => store)).size, 1);
+    assert.deepEqual(
+      ids.map(([, seq]) => Number(seq)),
+      [1, 2, 3, 4, 5],
+    );
+    assert.deepEqual([rig.queue.state.journal.first, rig.queue.state.journal.last], [1, 5]);
+  });
+
+  test('gives the events after any number, also from inside a commit', async () => {
+    const rig = await openRig();
+    await accept(rig, { to: ['a@one.test', 'b@one.test', 'c@one.test'] });
+    await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+    for (let after = 0; after <= 5; after++)
+      assert.deepEqual(seqs(events(rig, after)), [1, 2, 3, 4, 5].slice(after));
+    assert.deepEqual(seqs(events(rig, 99)), []);
+    assert.deepEqual(seqs(rig.queue.state.journal.take(1, 3)), [2, 3, 4]);
+  });
+
+  test('an announced event is durable and belongs to no delivery', async () => {
+    const rig = await openRig();
+    await rig.queue.announce({ type: 'node_state', node: 'n1', time: rig.clock.now(), reason: 'started' });
+    assert.deepEqual(eventTypes(await crash(rig)), ['node_state']);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+});
+
+describe('follow', () => {
+  test('gives what is there, then what comes', async () => {
+    const rig = await openRig();
+    await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+    const following = follow(rig.queue, 1, 4);
+    await accept(rig);
+    await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+    assert.deepEqual(seqs(await following), [2, 3, 4, 5]);
+  });
+
+  test('ends with its signal while it waits', async () => {
+    const rig = await openRig();
+    const abort = new AbortController();
+    const next = rig.queue.follow(0, abort.signal).next();
+    abort.abort();
+    assert.deepEqual(await next, { done: true, value: undefined });
+  });
+
+  test('leaves nothing on the signal however many events pass', async () => {
+    const rig = await openRig();
+    const abort = new AbortController();
+    const following = rig.queue.follow(0, abort.signal);
+    for (let i = 0; i < 30; i++) {
+      const next = following.next();
+      await accept(rig);
+      await next;
+    }
+    const waiting = following.next();
+    assert.ok(getEventListeners(abort.signal, 'abort').length <= 1);
+    abort.abort();
+    await waiting;
+    assert.equal(getEventListeners(abort.signal, 'abort').length, 0);
+  });
+
+  test('a reader that stands still holds no cursor of the store', async () => {
+    const kv = openMemoryKv();
+    let cursors = 0;
+    const watched: Kv = {
+      ...kv,
+      *range(table, options) {
+        cursors++;
+        try {
+          yield* kv.range(table, options);
+        } finally {
+          cursors--;
+        }
+      },
+    };
+    const rig = await openRig({ kv: watched });
+    for (let i = 0; i < 5; i++) await accept(rig);
+    const following = rig.queue.follow(0, new AbortController().signal);
+    await following.next();
+    assert.equal(cursors, 0);
+    await following.return(undefined);
+  });
+});
+
+describe('trimming the journal', () => {
+  /** Three commits of one event, a day apart, all of them counted in a snapshot. */
+  async function threeDays() {
+    const rig = await openRig();
+    for (let day = 0; day < 3; day++) {
+      await accept(rig);
+      rig.clock.advance(DAY);
+    }
+    await rig.queue.announce({ type: 'config', time: rig.clock.now() });
+    return rig;
+  }
+  const sizes = (rig: Awaited<ReturnType<typeof threeDays>>): number =>
+    [...rig.kv.range('journal', {})].reduce((sum, { value }) => sum + value.length, 0);
+
+  const trim = (rig: Awaited<ReturnType<typeof threeDays>>, journalBefore: number) =>
+    rig.queue.trim({ historyBefore: 0, journalBefore });
+
+  test('removes what is older than the bound, oldest first; numbers stay', async () => {
+    const rig = await threeDays();
+    await trim(rig, rig.clock.now() - 1.5 * DAY);
+    assert.deepEqual(seqs(events(rig)), [3, 4]);
+    assert.equal(rig.queue.state.journal.first, 3);
+    assert.deepEqual(seqs(events(rig, 1)), [3, 4]);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('by size removes the oldest until the rest fits, and counts the same bytes after a restart', async () => {
+    let rig = await threeDays();
+    const { bytes } = rig.queue.state.journal;
+    assert.equal(bytes, sizes(rig));
+    await rig.queue.trim({ historyBefore: 0, journalBefore: 0, journalBytes: bytes - 1 });
+    assert.equal(rig.queue.state.journal.first, 2);
+    assert.equal(rig.queue.state.journal.bytes, sizes(rig));
+    rig = await crash(rig);
+    assert.equal(rig.queue.state.journal.bytes, sizes(rig));
+  });
+
+  test('of everything keeps the last commit, so a restart goes on from its number', async () => {
+    let rig = await threeDays();
+    await trim(rig, Infinity);
+    rig = await crash(rig);
+    await accept(rig);
+    assert.equal(rig.queue.state.journal.last, 5);
+    assert.equal(rig.queue.state.counters.sum().accepted, 4);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('keeps what the stored counts do not include yet', async () => {
+    let rig = await openRig();
+    for (let i = 0; i < 3; i++) await accept(rig);
+    await trim(rig, Infinity);
+    rig = await crash(rig);
+    assert.equal(rig.queue.state.counters.sum().accepted, 3);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('a journal whose deliveries have ended still proves the counts', async () => {
+    const rig = await threeDays();
+    for (const delivery of await lease(rig)) await rig.queue.record(delivery, delivered(rig));
+    rig.clock.advance(DAY);
+    await trim(rig, rig.clock.now());
+    await rig.queue.close();
+    const again = await openRig(rig);
+    assert.equal(keysOf(rig.kv, 'journal').length, 1);
+    const { accepted, undelivered, delivered: sent } = again.queue.state.counters.sum();
+    assert.deepEqual([accepted, undelivered + sent], [3, 3]);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+});

@@ -1,0 +1,155 @@
+/** What is queued or finished can be found again: one by one, by message, and in pages. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { deliveryIdOf } from '../../../src/core/index.ts';
+import {
+  deliveriesOf,
+  type DeliveryList,
+  type DeliveryState,
+  findDelivery,
+  listDeliveries,
+  type ListRequest,
+} from '../../../src/queue/index.ts';
+import { accept, crash, deferred, delivered, dropped, failed, lease, openRig, type Rig } from './fixture.ts';
+
+const idsOf = ({ deliveries }: Pick<DeliveryList, 'deliveries'>): string[] => deliveries.map(({ id }) => id);
+
+/** One delivery of each state, by state; all of the campaign `spring`, at addresses of their own. */
+async function oneOfEach(rig: Rig): Promise<Map<DeliveryState, string>> {
+  const found = new Map<DeliveryState, string>();
+  const make = async (state: DeliveryState): Promise<void> => {
+    const domain = `${state.replace('_', '-')}.test`;
+    const number = await accept(rig, { to: [`user@${domain}`], campaignId: 'spring' });
+    found.set(state, deliveryIdOf(number, 1));
+    if (state === 'new') return;
+    const [leased] = await lease(rig, domain);
+    if (state === 'retry') await rig.queue.record(leased!, deferred(rig));
+    if (state === 'delivered') await rig.queue.record(leased!, delivered(rig));
+    if (state === 'hard_bounce') await rig.queue.record(leased!, failed(rig));
+    if (state === 'undelivered') await rig.queue.record(leased!, dropped(rig));
+  };
+  for (const state of ['undelivered', 'new', 'delivered', 'proc', 'hard_bounce', 'retry'] as const)
+    await make(state);
+  return found;
+}
+
+/** All pages of a list. */
+function walk(rig: Rig, request: Omit<ListRequest, 'after'>): string[][] {
+  const pages: string[][] = [];
+  let after: DeliveryList['next'];
+  do {
+    const page = listDeliveries(rig.queue.state, { ...request, after });
+    if (page.deliveries.length > 0) pages.push(idsOf(page));
+    after = page.next;
+  } while (after !== undefined);
+  return pages;
+}
+
+describe('lookup', () => {
+  for (const to of [['a@one.test'], ['a@one.test', 'b@one.test']]) {
+    test(`finds a message of ${to.length} as it was accepted, queued, finished and after a restart`, async () => {
+      const rig = await openRig();
+      const facts = {
+        smtpUtf8: true,
+        eightBit: true,
+        dotLine: true,
+        campaignId: 'spring',
+        accountId: 'acme',
+      };
+      const number = await accept(rig, { to, ...facts, metadata: { order: 7 }, group: 'g', band: 'geo' });
+      const [leased] = await lease(rig);
+      assert.ok(leased);
+      const before = findDelivery(rig.queue.state, number, 1)!;
+      assert.deepEqual(before.message, leased.message);
+      assert.deepEqual({ ...before.message, ...facts }, before.message);
+      assert.equal('message' in before.record, false, 'the message is beside the record, not in it');
+      await rig.queue.record(leased, deferred(rig, 0));
+      const [again] = await lease(rig);
+      assert.deepEqual(again?.message, leased.message);
+      await rig.queue.record(again, delivered(rig));
+      assert.deepEqual(findDelivery(rig.queue.state, again.number, again.index)?.message, leased.message);
+      const restarted = await crash(rig);
+      assert.deepEqual(findDelivery(restarted.queue.state, number, 1)?.message, leased.message);
+    });
+  }
+
+  test('knows the state of each', async () => {
+    const rig = await openRig();
+    for (const [state, id] of await oneOfEach(rig)) {
+      const page = listDeliveries(rig.queue.state, { state, limit: 10 });
+      assert.deepEqual(idsOf(page), [id], state);
+      assert.equal(page.deliveries[0]?.state, state);
+    }
+  });
+
+  test('of what was never accepted finds nothing', async () => {
+    const rig = await openRig();
+    const number = await accept(rig);
+    assert.equal(findDelivery(rig.queue.state, number, 2), undefined);
+    assert.equal(findDelivery(rig.queue.state, number + 1, 1), undefined);
+    assert.deepEqual(deliveriesOf(rig.queue.state, number + 1, 10), []);
+  });
+
+  test('gives the deliveries of a message by index, whether queued or finished, up to the limit', async () => {
+    const rig = await openRig();
+    const number = await accept(rig, { to: ['a@one.test', 'b@two.test', 'c@one.test'] });
+    await accept(rig, { to: ['next@one.test'] });
+    await rig.queue.record((await lease(rig, 'two.test'))[0]!, delivered(rig));
+    const states = deliveriesOf(rig.queue.state, number, 10).map(({ index, state }) => `${index} ${state}`);
+    assert.deepEqual(states, ['1 new', '2 delivered', '3 new']);
+    assert.deepEqual(
+      deliveriesOf(rig.queue.state, number, 2).map(({ index }) => index),
+      [1, 2],
+    );
+  });
+});
+
+describe('lists', () => {
+  test('have queued and finished ones in one order, oldest first', async () => {
+    const rig = await openRig();
+    const ids = await oneOfEach(rig);
+    assert.deepEqual(walk(rig, { limit: 100 }), [[...ids.values()].sort()]);
+  });
+
+  test('lose nothing when the delivery that a page ended with finishes before the next page', async () => {
+    const rig = await openRig();
+    for (let i = 0; i < 3; i++) await accept(rig);
+    const first = listDeliveries(rig.queue.state, { limit: 1 });
+    for (const leased of await lease(rig, 'one.test', { limit: 1 }))
+      await rig.queue.record(leased, delivered(rig));
+    const rest = listDeliveries(rig.queue.state, { limit: 10, after: first.next });
+    assert.equal(rest.deliveries.length, 2);
+  });
+
+  for (const limit of [1, 2, 3, 5, 6])
+    test(`in pages of ${limit} have each delivery once`, async () => {
+      const rig = await openRig();
+      const whole = [...(await oneOfEach(rig)).values()];
+      const pages = walk(rig, { limit });
+      assert.deepEqual(new Set(pages.flat()), new Set(whole));
+      assert.equal(pages.flat().length, whole.length);
+      for (const page of pages.slice(0, -1)) assert.equal(page.length, limit);
+    });
+
+  test('by recipient compare the domain without case, the local part with it', async () => {
+    const rig = await openRig();
+    const number = await accept(rig, { to: ['Ann@one.test', 'ann@one.test', 'Ann@two.test'] });
+    const by = (recipient: string): string[] =>
+      idsOf(listDeliveries(rig.queue.state, { recipient, limit: 10 }));
+    assert.deepEqual(by('Ann@ONE.test'), [deliveryIdOf(number, 1)]);
+    assert.deepEqual(by('ann@one.test'), [deliveryIdOf(number, 2)]);
+    assert.deepEqual(by('ANN@one.test'), []);
+  });
+
+  test('by campaign and state have what fits both', async () => {
+    const rig = await openRig();
+    const ids = await oneOfEach(rig);
+    await accept(rig, { campaignId: 'summer' });
+    const list = (campaignId: string, state: DeliveryState): string[] =>
+      idsOf(listDeliveries(rig.queue.state, { campaignId, state, limit: 10 }));
+    assert.deepEqual(list('spring', 'new'), [ids.get('new')]);
+    assert.equal(list('summer', 'new').length, 1);
+    assert.deepEqual(list('summer', 'delivered'), []);
+    assert.deepEqual(list('winter', 'new'), []);
+  });
+});

@@ -1,0 +1,295 @@
+/** Does the same to a queue and to its model, and compares what they say after every commit. */
+import assert from 'node:assert/strict';
+import { messageNumberOf } from '../../../src/core/index.ts';
+import type { LeasedDelivery, NewDelivery, Outcome } from '../../../src/queue/index.ts';
+import { parseDeliveryKey } from '../../../src/queue/keys.ts';
+import { auditStore } from '../../support/audit.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import {
+  deferred,
+  delivered,
+  dropped,
+  events,
+  failed,
+  type FaultyKv,
+  newMessage,
+  openRig,
+  type Rig,
+} from './fixture.ts';
+import {
+  type Ask,
+  CAMPAIGNS,
+  DOMAINS,
+  idOf,
+  Model,
+  ModelCommit,
+  type ModelDelivery,
+  NODES,
+} from './model.ts';
+import type { Commit, Operation, OutcomeOperation, Step } from './model-steps.ts';
+
+type Batch = Pick<ModelDelivery, 'number' | 'band' | 'campaign' | 'node'>;
+type Check = (result: PromiseSettledResult<unknown>) => void;
+
+/** An operation under way, and what its result must be when the commit is stored. */
+interface Submitted {
+  readonly done: Promise<unknown>;
+  readonly check: Check;
+}
+
+/** Opens the store again after a restart; the same object where the store lives in memory. */
+export type Reopen = (kv: FaultyKv, clean: boolean) => Promise<FaultyKv>;
+
+export class ModelRun {
+  readonly #model = new Model();
+  readonly #reopen: Reopen;
+  readonly #batches: Batch[] = [];
+  readonly #indexes = new Map<number, number>();
+  /** Leased deliveries as the queue handed them out. */
+  readonly #held = new Map<string, LeasedDelivery>();
+  /** Finished deliveries whose history is over. */
+  readonly #trimmed = new Set<string>();
+  #kv: FaultyKv;
+  #rig: Rig;
+
+  private constructor(kv: FaultyKv, rig: Rig, reopen: Reopen) {
+    this.#kv = kv;
+    this.#rig = rig;
+    this.#reopen = reopen;
+  }
+
+  static async start(kv: FaultyKv, reopen: Reopen): Promise<ModelRun> {
+    return new ModelRun(kv, await openRig({ kv, clock: createFakeClock() }), reopen);
+  }
+
+  async run(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) {
+      if (step.step === 'commit') await this.#commit(step);
+      else if (step.step === 'trim') await this.#trim(step.ageMs);
+      else await this.#restart(step.clean, step.passMs);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#rig.queue.close();
+  }
+
+  get #now(): number {
+    return this.#rig.clock.now();
+  }
+
+  async #commit({ passMs, operations, places, stored }: Commit): Promise<void> {
+    const rig = this.#rig;
+    rig.clock.advance(passMs);
+    for (const node of NODES)
+      for (const domain of DOMAINS) rig.dispatcher.places.set(`${node} ${domain}`, places);
+    const before = Object.fromEntries(rig.dispatcher.places);
+    const commit = new ModelCommit(this.#model, this.#now, before);
+    const [lastEvent, granted] = [rig.queue.state.journal.last, rig.dispatcher.delivered.length];
+    this.#kv.failures = stored ? 0 : 1;
+    const works = operations
+      .map((operation) => this.#submit(operation, commit))
+      .filter((work) => work !== undefined);
+    const results = await Promise.allSettled(works.map(({ done }) => done));
+    const failedCommit = !stored && this.#kv.failures === 0; // without operations nothing was committed, so nothing failed
+    this.#kv.failures = 0;
+    if (failedCommit) {
+      for (const result of results) assert.equal(result.status, 'rejected');
+      assert.deepEqual(Object.fromEntries(rig.dispatcher.places), before);
+      assert.equal(rig.queue.state.journal.last, lastEvent);
+    } else {
+      commit.stored();
+      for (const [i, { check }] of works.entries()) check(results[i]!);
+      this.#take(rig.dispatcher.delivered.slice(granted), commit.claimed);
+      assert.deepEqual(Object.fromEntries(rig.dispatcher.places), commit.places);
+      const written = events(rig, lastEvent).map(({ type, delivery_id }) => `${type} ${plain(delivery_id!)}`);
+      assert.deepEqual(written, commit.events);
+    }
+    this.#compare();
+  }
+
+  #submit(operation: Operation, commit: ModelCommit): Submitted | undefined {
+    const { queue } = this.#rig;
+    switch (operation.op) {
+      case 'accept':
+        return this.#accept(operation, commit);
+      case 'append':
+        return this.#append(operation, commit);
+      case 'lease': {
+        const { node, domain, limit } = operation;
+        const expected = commit.lease(node, domain, limit).map(idOf);
+        const check: Check = (result) => {
+          assert.equal(result.status, 'fulfilled');
+          this.#take(result.value as LeasedDelivery[], expected);
+        };
+        return { done: queue.lease({ node, domain, limit }), check };
+      }
+      case 'outcome':
+        return this.#outcome(operation, commit);
+      case 'sweep':
+        commit.sweep();
+        return { done: queue.sweep(), check: fulfilled };
+      case 'prune':
+        return { done: queue.prune(), check: fulfilled };
+    }
+  }
+
+  #accept(
+    { to, open, node, campaign, band, delayMs, lifetimeMs }: Operation & { op: 'accept' },
+    commit: ModelCommit,
+  ): Submitted | undefined {
+    const addresses = to.map((domain, i) => `r${i}@${domain}`);
+    const wish = { campaignId: campaign, band, node, delayMs, lifetimeMs, to: addresses };
+    const input = newMessage(this.#rig, { ...wish, ...(open ? { open } : {}) });
+    for (const { number } of this.#model.deliveries.values())
+      assert.ok(input.number > number, 'message numbers grow');
+    const batch = { number: input.number, band, campaign, node };
+    if (open) this.#batches.push(batch);
+    this.#indexes.set(input.number, to.length + 1);
+    commit.accept(
+      input.number,
+      input.deliveries.map((one) => modelOf(batch, one)),
+      open,
+    );
+    return { done: this.#rig.queue.accept(input), check: fulfilled };
+  }
+
+  #append(
+    { which, to, close, delayMs, lifetimeMs }: Operation & { op: 'append' },
+    commit: ModelCommit,
+  ): Submitted | undefined {
+    const batch = this.#batches[which % this.#batches.length];
+    if (!batch) return undefined;
+    const { number, node } = batch;
+    const first = this.#indexes.get(number)!;
+    this.#indexes.set(number, first + to.length);
+    const times = { wakeAt: this.#now + delayMs, expiresAt: this.#now + lifetimeMs };
+    const deliveries: NewDelivery[] = to.map((domain, i) => ({
+      index: first + i,
+      record: { recipient: `x${i}@${domain}`, sender: 'promo', node, ...times, attempts: [] },
+    }));
+    const takes = commit.append(
+      number,
+      deliveries.map((one) => modelOf(batch, one)),
+      close,
+    );
+    const check: Check = ({ status }) => assert.equal(status, takes ? 'fulfilled' : 'rejected');
+    return { done: this.#rig.queue.accept({ number, deliveries, close }), check };
+  }
+
+  #outcome(operation: OutcomeOperation, commit: ModelCommit): Submitted | undefined {
+    const leased = this.#model.leased();
+    const delivery = leased[operation.which % leased.length];
+    if (!delivery) return undefined;
+    const { outcome, ask } = this.#askFor(operation);
+    const counts = commit.outcome(delivery, ask);
+    const reports = this.#rig.reports.length;
+    const check: Check = ({ status }) => {
+      assert.equal(status, 'fulfilled');
+      if (!counts) assert.ok(this.#rig.reports.length > reports, 'a fenced outcome is reported');
+    };
+    return { done: this.#rig.queue.record(this.#held.get(idOf(delivery))!, outcome), check };
+  }
+
+  #askFor({ kind, node, delayMs }: OutcomeOperation): { outcome: Outcome; ask: Ask } {
+    const wakeAt = this.#now + delayMs;
+    const end = (as: (Ask & { kind: 'end' })['as'], attempted: boolean): Ask => ({
+      kind: 'end',
+      as,
+      attempted,
+    });
+    switch (kind) {
+      case 'delivered':
+        return { outcome: delivered(this.#rig), ask: end('delivered', true) };
+      case 'hard_bounce':
+        return { outcome: failed(this.#rig), ask: end('hard_bounce', true) };
+      case 'removed':
+        return { outcome: dropped(this.#rig, 'removed'), ask: end('removed', false) };
+      case 'dropped':
+        return { outcome: dropped(this.#rig, 'dropped'), ask: end('undelivered', false) };
+      case 'deferred':
+        return { outcome: deferred(this.#rig, delayMs, node), ask: { kind, node, wakeAt } };
+      case 'released':
+        return { outcome: { kind, node, wakeAt }, ask: { kind, node, wakeAt } };
+    }
+  }
+
+  /** What was handed out is what the model expects, as the model knows it. */
+  #take(handed: readonly LeasedDelivery[], expected: readonly string[]): void {
+    assert.deepEqual(handed.map(idOf), expected);
+    for (const delivery of handed) {
+      const { node, attempts, duplicate } = this.#model.deliveries.get(idOf(delivery))!;
+      const { record, content } = delivery;
+      assert.deepEqual(
+        [record.node, record.attempts.length, record.possibleDuplicate ?? false, content.toString()],
+        [node, attempts, duplicate, 'Hello'],
+      );
+      this.#held.set(idOf(delivery), delivery);
+    }
+  }
+
+  async #trim(ageMs: number): Promise<void> {
+    const bound = this.#now - ageMs;
+    await this.#rig.queue.trim({ historyBefore: bound, journalBefore: bound });
+    const kept = new Set(this.#keys('history'));
+    for (const [id, { state, endedAt }] of this.#model.deliveries) {
+      if (state === 'waiting' || state === 'leased' || kept.has(id)) continue;
+      assert.ok(endedAt < bound || this.#trimmed.has(id), `history of ${id} went too early`);
+      this.#trimmed.add(id);
+    }
+    this.#compare();
+  }
+
+  async #restart(clean: boolean, passMs: number): Promise<void> {
+    if (clean) await this.#rig.queue.close();
+    this.#kv = await this.#reopen(this.#kv, clean);
+    this.#rig.clock.advance(passMs);
+    this.#rig = await openRig({ kv: this.#kv, clock: this.#rig.clock });
+    assert.deepEqual(this.#rig.recovered, this.#model.restart());
+    this.#held.clear();
+    this.#compare();
+  }
+
+  #keys(table: 'deliveries' | 'history'): string[] {
+    return [...this.#kv.range(table, {})].map(({ key }) => idOf(parseDeliveryKey(key)));
+  }
+
+  #compare(): void {
+    const { counters, schedule, leases } = this.#rig.queue.state;
+    assert.deepEqual(auditStore(this.#kv), []);
+    assert.deepEqual(new Set(this.#keys('deliveries')), new Set(this.#model.queued().map(idOf)));
+    assert.equal(leases.size, this.#model.leased().length);
+    for (const node of NODES)
+      for (const domain of DOMAINS)
+        assert.equal(schedule.wakeAt(node, domain), this.#model.wakeAt(node, domain));
+    const totals = new Map([...counters.totals()].map((one) => [one.campaign, one]));
+    for (const campaign of CAMPAIGNS) {
+      for (const name of ['accepted', 'delivered', 'hard_bounced', 'undelivered', 'removed'] as const) {
+        const state = name === 'hard_bounced' ? 'hard_bounce' : name;
+        assert.equal(
+          totals.get(campaign)?.[name] ?? 0,
+          this.#model.count(campaign, state),
+          `${campaign} ${name}`,
+        );
+      }
+    }
+    const proc = [...counters.rows()].reduce((sum, row) => sum + row.proc, 0);
+    assert.equal(proc, this.#model.leased().length);
+    assert.equal(counters.sum().queued, this.#model.queued().length);
+  }
+}
+
+const fulfilled: Check = ({ status }) => assert.equal(status, 'fulfilled');
+
+/** `number.index` of a delivery id. */
+function plain(id: string): string {
+  const [message = '', index = ''] = id.split('.');
+  return `${messageNumberOf(message)}.${index}`;
+}
+
+function modelOf({ number, band, campaign }: Batch, { index, record }: NewDelivery): ModelDelivery {
+  const { node, wakeAt, expiresAt, recipient } = record;
+  const domain = recipient.slice(recipient.indexOf('@') + 1);
+  const facts = { number, index, domain, band, campaign, node, wakeAt, expiresAt };
+  return { ...facts, attempts: 0, duplicate: false, state: 'waiting', endedAt: 0 };
+}

@@ -1,0 +1,198 @@
+/**
+ * What the queue promises, in the plainest form: a list of deliveries and what each operation does to it. Operations
+ * that are submitted together share a commit: all of them see the deliveries as they were before it, the first of two
+ * that want the same delivery gets it, and all or none of them are stored.
+ */
+import { type Band, BANDS } from '../../../src/queue/keys.ts';
+
+export const NODES = ['n1', 'n2'] as const;
+export const DOMAINS = ['one.test', 'two.test'] as const;
+export const CAMPAIGNS = ['spring', 'summer'] as const;
+
+export interface ModelDelivery {
+  readonly number: number;
+  readonly index: number;
+  readonly domain: string;
+  readonly band: Band;
+  readonly campaign: string;
+  readonly expiresAt: number;
+  node: string;
+  wakeAt: number;
+  attempts: number;
+  /** Left in the hands of a worker by a crash. */
+  duplicate: boolean;
+  state: 'waiting' | 'leased' | 'delivered' | 'hard_bounce' | 'undelivered' | 'removed';
+  endedAt: number;
+}
+
+export interface Places {
+  /** Deliveries that the dispatcher takes at once, per `node domain`. */
+  readonly [queue: string]: number;
+}
+
+export type End = 'delivered' | 'hard_bounce' | 'undelivered' | 'removed';
+export type Ask =
+  | { readonly kind: 'end'; readonly as: End; readonly attempted: boolean }
+  | { readonly kind: 'deferred' | 'released'; readonly node: string; readonly wakeAt: number };
+
+export const idOf = ({ number, index }: { readonly number: number; readonly index: number }): string =>
+  `${number}.${index}`;
+
+const isQueued = ({ state }: ModelDelivery): boolean => state === 'waiting' || state === 'leased';
+
+export class Model {
+  readonly deliveries = new Map<string, ModelDelivery>();
+  readonly open = new Set<number>();
+
+  queued(): ModelDelivery[] {
+    return [...this.deliveries.values()].filter(isQueued);
+  }
+
+  leased(): ModelDelivery[] {
+    return this.queued().filter(({ state }) => state === 'leased');
+  }
+
+  /** When a queue has something to do. */
+  wakeAt(node: string, domain: string): number {
+    const waiting = this.queued().filter((one) => one.state === 'waiting');
+    return Math.min(
+      ...waiting.filter((one) => one.node === node && one.domain === domain).map((one) => one.wakeAt),
+    );
+  }
+
+  count(campaign: string, state: ModelDelivery['state'] | 'queued' | 'accepted'): number {
+    const all = [...this.deliveries.values()].filter((one) => one.campaign === campaign);
+    if (state === 'accepted') return all.length;
+    return all.filter((one) => (state === 'queued' ? isQueued(one) : one.state === state)).length;
+  }
+
+  /** A restart: what was leased waits again, open batches take no more. */
+  restart(): { returned: number; closedBatches: number } {
+    const leased = this.leased();
+    for (const delivery of leased) Object.assign(delivery, { state: 'waiting', duplicate: true });
+    const recovered = { returned: leased.length, closedBatches: this.open.size };
+    this.open.clear();
+    return recovered;
+  }
+}
+
+/** One commit under way: what each operation finds, and what all of them do once it is stored. */
+export class ModelCommit {
+  readonly #model: Model;
+  readonly #now: number;
+  readonly #places: Record<string, number>;
+  /** Waiting deliveries as the commit finds them. */
+  readonly #waiting: readonly ModelDelivery[];
+  readonly #taken = new Set<ModelDelivery>();
+  readonly #concluded = new Set<ModelDelivery>();
+  readonly #changes: (() => void)[] = [];
+  readonly #open: Set<number>;
+  readonly #openedHere = new Set<number>();
+  /** Events of the commit, in order: type and delivery. */
+  readonly events: string[] = [];
+  /** Deliveries that the dispatcher gets with the commit. */
+  readonly claimed: string[] = [];
+
+  constructor(model: Model, now: number, places: Places) {
+    this.#model = model;
+    this.#now = now;
+    this.#places = { ...places };
+    this.#waiting = model.queued().filter(({ state }) => state === 'waiting');
+    this.#open = new Set(model.open);
+  }
+
+  /** Places that are left once the commit is stored. */
+  get places(): Places {
+    return this.#places;
+  }
+
+  stored(): void {
+    for (const change of this.#changes) change();
+  }
+
+  accept(number: number, deliveries: readonly ModelDelivery[], open: boolean): void {
+    if (open) this.#openedHere.add(number);
+    if (open) this.#opens(number);
+    for (const delivery of deliveries) this.#add(delivery, true);
+  }
+
+  /** Whether the batch takes the recipients. */
+  append(number: number, deliveries: readonly ModelDelivery[], close: boolean): boolean {
+    if (!this.#open.has(number)) return false;
+    // The content of a batch that this commit opens cannot be handed out yet.
+    for (const delivery of deliveries) this.#add(delivery, !this.#openedHere.has(number));
+    if (close) {
+      this.#open.delete(number);
+      this.#changes.push(() => this.#model.open.delete(number));
+    }
+    return true;
+  }
+
+  /** The deliveries that a lease gives, in order. */
+  lease(node: string, domain: string, limit: number): ModelDelivery[] {
+    const due = this.#waiting
+      .filter((one) => one.node === node && one.domain === domain && one.wakeAt <= this.#now)
+      .sort(byOrder)
+      .slice(0, limit);
+    return due.filter((delivery) => {
+      if (this.#taken.has(delivery)) return false;
+      this.#taken.add(delivery);
+      if (delivery.expiresAt <= this.#now) this.#end(delivery, 'undelivered');
+      else this.#changes.push(() => (delivery.state = 'leased'));
+      return delivery.expiresAt > this.#now;
+    });
+  }
+
+  /** Whether the outcome counts; false when the fence drops it. */
+  outcome(delivery: ModelDelivery, ask: Ask): boolean {
+    if (this.#concluded.has(delivery)) return false;
+    this.#concluded.add(delivery);
+    if (ask.kind === 'end') this.#end(delivery, ask.as, ask.attempted ? 1 : 0);
+    else this.#requeue(delivery, ask);
+    return true;
+  }
+
+  sweep(): void {
+    const expired = this.#waiting.filter((one) => one.expiresAt <= this.#now && !this.#taken.has(one));
+    for (const delivery of expired.sort((a, b) => a.number - b.number || a.index - b.index)) {
+      this.#taken.add(delivery);
+      this.#end(delivery, 'undelivered');
+    }
+  }
+
+  #opens(number: number): void {
+    this.#open.add(number);
+    this.#changes.push(() => this.#model.open.add(number));
+  }
+
+  #add(delivery: ModelDelivery, claimable: boolean): void {
+    const queue = `${delivery.node} ${delivery.domain}`;
+    const free = this.#places[queue] ?? 0;
+    this.events.push(`accepted ${idOf(delivery)}`);
+    this.#changes.push(() => this.#model.deliveries.set(idOf(delivery), delivery));
+    if (!claimable || delivery.wakeAt > this.#now || free === 0) return;
+    this.#places[queue] = free - 1;
+    this.claimed.push(idOf(delivery));
+    this.#changes.push(() => (delivery.state = 'leased'));
+  }
+
+  #requeue(delivery: ModelDelivery, { kind, node, wakeAt }: Ask & { kind: 'deferred' | 'released' }): void {
+    const attempts = delivery.attempts + (kind === 'deferred' ? 1 : 0);
+    if (kind === 'deferred') this.events.push(`soft_bounce ${idOf(delivery)}`);
+    else if (node !== delivery.node) this.events.push(`moved ${idOf(delivery)}`);
+    this.#changes.push(() => Object.assign(delivery, { state: 'waiting', node, wakeAt, attempts }));
+  }
+
+  #end(delivery: ModelDelivery, as: End, attempts = 0): void {
+    this.events.push(`${as === 'removed' ? 'undelivered' : as} ${idOf(delivery)}`);
+    const endedAt = this.#now;
+    this.#changes.push(() =>
+      Object.assign(delivery, { state: as, endedAt, attempts: delivery.attempts + attempts }),
+    );
+  }
+}
+
+function byOrder(a: ModelDelivery, b: ModelDelivery): number {
+  const band = BANDS.indexOf(a.band) - BANDS.indexOf(b.band);
+  return band || a.wakeAt - b.wakeAt || a.number - b.number || a.index - b.index;
+}
