@@ -129,6 +129,10 @@ export class TrimWork implements Work {
   applied(): void {
     this.#state.journal.trimmed(this.#journalBytes);
   }
+
+  failed(): void {
+    this.#state.journal.untrimmed(this.#journalBytes);
+  }
 }
 
 /** Acceptance time (ms) of the oldest queued delivery; undefined when the queue is empty. */

@@ -33,17 +33,20 @@ export class Journal {
   readonly #storeId: string;
   #next = 1;
   readonly #waiting = new Set<() => void>();
-  /** The stored counts include the events up to this one; a restart replays the later ones, so they are not trimmed. */
-  counted: number;
+  #counted: number;
   #bytes: number;
-  /** Bytes of the group that is being committed. */
+  /** Of these, up to the last counted event: what the mark says, since a start adds the groups behind it. */
+  #countedBytes: number;
+  /** Bytes that the commit under way adds, and that it removes. */
   #sealing = 0;
+  #trimming = 0;
 
   /** `mark` is what `mark()` gave when the counts were stored last. */
   constructor(kv: Kv, storeId: string, mark: JournalMark) {
     this.#kv = kv;
     this.#storeId = storeId;
-    this.counted = mark.seq;
+    this.#counted = mark.seq;
+    this.#countedBytes = mark.bytes;
     this.#bytes = mark.bytes;
     for (const { value } of kv.range('journal', { start: numberKey(mark.seq + 1) }))
       this.#bytes += value.length;
@@ -68,9 +71,20 @@ export class Journal {
     return this.#bytes;
   }
 
+  /** The stored counts include the events up to this one; a restart replays the later ones, so they are not trimmed. */
+  get counted(): number {
+    return this.#counted;
+  }
+
   /** To be stored with the counts that include all events so far. */
   mark(): JournalMark {
-    return { seq: this.last, bytes: this.#bytes };
+    return { seq: this.last, bytes: this.#bytes - this.#trimming };
+  }
+
+  /** The commit that carried `mark()` is durable; told before `written` and `trimmed`. */
+  marked(): void {
+    this.#counted = this.last;
+    this.#countedBytes = this.#bytes;
   }
 
   /** Adds the transaction's events to it; they count only once `written` is told. */
@@ -130,7 +144,8 @@ export class Journal {
 
   /**
    * Adds the removal of the oldest groups that ended before `before` (wall ms), or that are too many for `maxBytes`;
-   * at most `limit` of them. The last group stays: the numbers go on from it.
+   * at most `limit` of them, once in a commit. The last group stays: the numbers go on from it. The commit ends with
+   * `trimmed` or `untrimmed`.
    */
   trim(
     { before, maxBytes }: JournalBounds,
@@ -138,21 +153,30 @@ export class Journal {
     limit: number,
   ): { groups: number; bytes: number } {
     let [groups, bytes] = [0, 0];
+    if (this.#trimming > 0) return { groups, bytes };
     for (const { key, value } of this.#kv.range('journal', { limit })) {
       const last = JSON.parse(unseal(value).toString().split('\n').at(-1)!) as Event;
       const wanted = Date.parse(last.time) >= before && this.#bytes - bytes <= maxBytes;
-      if (wanted || last.seq > this.counted || last.seq >= this.last) break;
+      if (wanted || last.seq > this.#counted || last.seq >= this.last) break;
       ops.push({ table: 'journal', key, value: undefined });
       groups++;
       bytes += value.length;
     }
-    if (groups > 0) ops.push(markOp({ seq: this.counted, bytes: this.#bytes - bytes }));
+    if (groups > 0) ops.push(markOp({ seq: this.#counted, bytes: this.#countedBytes - bytes }));
+    this.#trimming = bytes;
     return { groups, bytes };
   }
 
-  /** The commit that carried a trim is durable. */
+  /** The commit that carried a trim of so many bytes is durable. */
   trimmed(bytes: number): void {
     this.#bytes -= bytes;
+    this.#countedBytes -= bytes;
+    this.#trimming -= bytes;
+  }
+
+  /** The commit that carried it failed. */
+  untrimmed(bytes: number): void {
+    this.#trimming -= bytes;
   }
 
   /** Key of the group that holds the event after `after`. */

@@ -215,7 +215,7 @@ export class Queue {
     if (this.#snapshotting) {
       counters.snapshotted();
       this.#snapshotAt = this.#options.clock.mono();
-      journal.counted = journal.last;
+      journal.marked();
     }
     journal.written(transaction.events.length);
     for (const event of transaction.events) counters.apply(event);

@@ -5,7 +5,18 @@ import type { Event } from '../../../src/core/index.ts';
 import { openMemoryKv, type Queue } from '../../../src/queue/index.ts';
 import type { Kv } from '../../../src/queue/kv.ts';
 import { auditStore } from '../../support/audit.ts';
-import { accept, crash, DAY, delivered, events, eventTypes, keysOf, lease, openRig } from './fixture.ts';
+import {
+  accept,
+  crash,
+  DAY,
+  delivered,
+  events,
+  eventTypes,
+  FaultyKv,
+  keysOf,
+  lease,
+  openRig,
+} from './fixture.ts';
 
 const seqs = (all: readonly Event[]): number[] => all.map(({ seq }) => seq);
 
@@ -111,8 +122,8 @@ describe('follow', () => {
 
 describe('trimming the journal', () => {
   /** Three commits of one event, a day apart, all of them counted in a snapshot. */
-  async function threeDays() {
-    const rig = await openRig();
+  async function threeDays(kv?: Kv) {
+    const rig = await openRig(kv && { kv });
     for (let day = 0; day < 3; day++) {
       await accept(rig);
       rig.clock.advance(DAY);
@@ -144,6 +155,33 @@ describe('trimming the journal', () => {
     assert.equal(rig.queue.state.journal.bytes, sizes(rig));
     rig = await crash(rig);
     assert.equal(rig.queue.state.journal.bytes, sizes(rig));
+  });
+
+  test('in a commit that also stores the counts leaves the same bytes after a restart', async () => {
+    let rig = await threeDays();
+    rig.clock.advance(DAY);
+    await rig.queue.trim({
+      historyBefore: 0,
+      journalBefore: 0,
+      journalBytes: rig.queue.state.journal.bytes - 1,
+    });
+    assert.equal(rig.queue.state.journal.counted, 4);
+    assert.equal(rig.queue.state.journal.bytes, sizes(rig));
+    rig = await crash(rig);
+    assert.equal(rig.queue.state.journal.bytes, sizes(rig));
+  });
+
+  test('that the store refuses is made again, and counts once', async () => {
+    const kv = new FaultyKv();
+    const rig = await threeDays(kv);
+    const bounds = { historyBefore: 0, journalBefore: 0, journalBytes: rig.queue.state.journal.bytes - 1 };
+    kv.failures = 1;
+    await assert.rejects(rig.queue.trim(bounds));
+    assert.equal(rig.queue.state.journal.bytes, sizes(rig));
+    await rig.queue.trim(bounds);
+    assert.equal(rig.queue.state.journal.first, 2);
+    const again = await crash(rig);
+    assert.equal(again.queue.state.journal.bytes, sizes(again));
   });
 
   test('of everything keeps the last commit, so a restart goes on from its number', async () => {
