@@ -1,0 +1,2 @@
+export { parseReport } from './parse.ts';
+export type * from './types.ts';
