@@ -2,13 +2,19 @@
 import { Unique, type Checked } from './checked.ts';
 import { instead, type Path } from './problem.ts';
 
+interface Named {
+  readonly name: string;
+}
+
 export function checkNames({ draft, report }: Checked): void {
-  const { nodes, isps, strategies, retry_rules, senders, virtual_senders } = draft.lists;
-  const named: Readonly<Record<string, readonly { readonly name: string }[]>> = {
+  const { nodes, isps, strategies, retry_rules, lock_rules, senders, virtual_senders } = draft.lists;
+  const named: Readonly<Record<string, readonly Named[]>> = {
     node: nodes,
     ISP: isps,
     strategy: strategies,
     'retry rule': retry_rules,
+    'lock rule': lock_rules,
+    rule: draft.lists.rules.flatMap((rule) => (rule.name === undefined ? [] : [rule as typeof rule & Named])),
     sender: senders,
     'virtual sender': virtual_senders,
   };
@@ -43,7 +49,7 @@ export function checkReferences(checked: Checked): void {
   for (const sender of draft.lists.senders) {
     for (const share of sender.nodes) refer('node', share.node, draft.at(share, 'node'));
     referStrategies(sender.strategies, draft.at(sender, 'strategies'), checked, refer);
-    refer('retry rule', sender.retry, draft.at(sender, 'retry'));
+    if (sender.retry !== undefined) refer('retry rule', sender.retry, draft.at(sender, 'retry'));
   }
   for (const rule of draft.lists.virtual_senders.flatMap((one) => one.rules)) {
     for (const share of rule.senders) refer('sender', share.sender, draft.at(share, 'sender'));

@@ -2,7 +2,7 @@
 import { formatDuration } from '../core/index.ts';
 import { isWritten, Unique, type Checked } from './checked.ts';
 import type { RetryRuleDraft, SenderDraft } from './draft.ts';
-import { builtins } from './schema.ts';
+import { shippedRules } from './shipped.ts';
 
 export function checkSenders(checked: Checked): void {
   const { draft, report } = checked;
@@ -45,7 +45,10 @@ const firstWait = (rule: RetryRuleDraft): number =>
   rule.type === 'list' && rule.intervals.length > 0 ? rule.intervals[0]! : rule.interval;
 
 function checkLifetime(sender: SenderDraft, { draft, report }: Checked): void {
-  const rule = [...draft.lists.retry_rules, ...builtins.retryRules].find(({ name }) => name === sender.retry);
+  const wanted = sender.retry ?? 'default';
+  const rule = [...draft.lists.retry_rules, ...shippedRules().retry_rules].find(
+    ({ name }) => name === wanted,
+  );
   const lifetime = formatDuration(sender.lifetime);
   if (rule && rule.attempts > 1 && firstWait(rule) >= sender.lifetime) {
     const key = isWritten(report, draft.at(sender, 'lifetime')) ? 'lifetime' : 'retry';

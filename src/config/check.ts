@@ -4,6 +4,7 @@
  */
 import { checkAddresses } from './check-network.ts';
 import { checkIsps, checkNames, checkReferences } from './check-names.ts';
+import { checkLockRules, checkRules } from './check-rules.ts';
 import { checkSenders } from './check-senders.ts';
 import { checkNodeSpeeds, checkRetryRules, checkStrategies } from './check-sending.ts';
 import type { Checked } from './checked.ts';
@@ -11,6 +12,7 @@ import { checkVirtualSenders } from './check-virtual-senders.ts';
 import type { Draft } from './draft.ts';
 import type { Report } from './report.ts';
 import { builtins, type lists } from './schema.ts';
+import { shippedRules } from './shipped.ts';
 
 const CHECKS: readonly ((checked: Checked) => void)[] = [
   checkNames,
@@ -18,6 +20,8 @@ const CHECKS: readonly ((checked: Checked) => void)[] = [
   checkIsps,
   checkStrategies,
   checkRetryRules,
+  checkLockRules,
+  checkRules,
   checkSenders,
   checkNodeSpeeds,
   checkVirtualSenders,
@@ -37,6 +41,7 @@ function declaredNames(list: keyof typeof lists, report: Report): readonly strin
     if (typeof name === 'string' || typeof name === 'number') names.add(String(name));
   }
   if (list === 'strategies') for (const one of builtins.strategies) names.add(one.name);
-  if (list === 'retry_rules') for (const one of builtins.retryRules) names.add(one.name);
+  if (list === 'retry_rules') for (const one of shippedRules().retry_rules) names.add(one.name);
+  if (list === 'lock_rules') for (const one of shippedRules().lock_rules) names.add(one.name);
   return [...names];
 }

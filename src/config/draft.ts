@@ -14,6 +14,8 @@ export type NodeDraft = Lists['nodes'][number];
 export type IspDraft = Lists['isps'][number];
 export type StrategyDraft = Lists['strategies'][number];
 export type RetryRuleDraft = Lists['retry_rules'][number];
+export type LockRuleDraft = Lists['lock_rules'][number];
+export type RuleDraft = Lists['rules'][number];
 export type SenderDraft = Lists['senders'][number];
 export type VirtualSenderDraft = Lists['virtual_senders'][number];
 

@@ -1,20 +1,14 @@
-/** From draft to snapshot: strategies, retry rules, nodes, ISPs, senders and virtual senders. */
+/** From draft to snapshot: strategies, nodes, ISPs, senders and virtual senders. */
 import type { Rate } from '../core/index.ts';
-import type {
-  Draft,
-  NodeDraft,
-  RetryRuleDraft,
-  SenderDraft,
-  StrategyDraft,
-  VirtualSenderDraft,
-} from './draft.ts';
+import type { Draft, NodeDraft, SenderDraft, StrategyDraft, VirtualSenderDraft } from './draft.ts';
+import { resolveRules, type Rules } from './resolve-rules.ts';
 import { builtins } from './schema.ts';
+import { withShipped } from './shipped.ts';
 import type * as snapshot from './snapshot.ts';
 import type { Sources } from './source.ts';
 
 /** Strategy of a sender or node that names none. */
 export const DEFAULT_STRATEGY = '60:60';
-const DEFAULT_MAX_INTERVAL_MS = 4 * 3600e3;
 
 /** Messages per window: `rate`, or sessions x messages x attempts per `interval`; null: no limit. */
 export function windowOf(strategy: StrategyDraft): Rate | null {
@@ -27,14 +21,8 @@ export function windowOf(strategy: StrategyDraft): Rate | null {
   };
 }
 
-/** The entries of a list, then the built-in ones whose names were not taken. */
-function withBuiltins<T extends { readonly name: string }>(own: readonly T[], brought: readonly T[]): T[] {
-  return [...own, ...brought.filter((one) => !own.some(({ name }) => name === one.name))];
-}
-
-export interface Sending {
+export interface Sending extends Rules {
   readonly strategies: readonly snapshot.StrategyConfig[];
-  readonly retryRules: readonly snapshot.RetryRuleConfig[];
   readonly nodes: readonly snapshot.NodeConfig[];
   readonly senders: readonly snapshot.SenderConfig[];
   readonly virtualSenders: readonly snapshot.VirtualSenderConfig[];
@@ -43,18 +31,20 @@ export interface Sending {
 /** Only for a draft without errors: every reference finds its entry. */
 export function resolveSending(draft: Draft, sources: Sources): Sending {
   const { lists } = draft;
-  const strategies = withBuiltins(lists.strategies, builtins.strategies).map(resolveStrategy);
-  const retryRules = withBuiltins(lists.retry_rules, builtins.retryRules).map(resolveRetryRule);
+  const strategies = withShipped(lists.strategies, builtins.strategies).map(resolveStrategy);
+  const rules = resolveRules(draft);
   const choose = chooser(new Map(strategies.map((one) => [one.name, one])));
-  const rules = new Map(retryRules.map((one) => [one.name, one]));
+  const ownDefault = lists.retry_rules.some(({ name }) => name === 'default');
+  const retries = new Map(rules.retryRules.map((one) => [one.name, one]));
   return {
     strategies,
-    retryRules,
+    ...rules,
     nodes: lists.nodes.map((node) => resolveNode(node, choose)),
     senders: lists.senders.map((sender) => ({
       ...resolveSender(sender),
       strategies: choose(sender.strategies),
-      retry: rules.get(sender.retry)!,
+      retry: retries.get(sender.retry ?? 'default')!,
+      retryIsOwn: sender.retry !== undefined || ownDefault,
       dkim: sender.dkim.map((key) => ({
         domain: key.domain,
         selector: key.selector,
@@ -90,20 +80,6 @@ function resolveStrategy(one: StrategyDraft): snapshot.StrategyConfig {
   };
 }
 
-function resolveRetryRule(one: RetryRuleDraft): snapshot.RetryRuleConfig {
-  return {
-    name: one.name,
-    attempts: one.attempts,
-    type: one.type,
-    intervalMs: one.interval,
-    exponent: one.exponent,
-    modifier: one.modifier,
-    intervalsMs: one.intervals,
-    maxIntervalMs: one.max_interval ?? Math.max(DEFAULT_MAX_INTERVAL_MS, one.interval),
-    mode: one.mode,
-  };
-}
-
 function resolveNode(one: NodeDraft, choose: Choose): snapshot.NodeConfig {
   return {
     name: one.name,
@@ -115,7 +91,9 @@ function resolveNode(one: NodeDraft, choose: Choose): snapshot.NodeConfig {
   };
 }
 
-function resolveSender(one: SenderDraft): Omit<snapshot.SenderConfig, 'strategies' | 'retry' | 'dkim'> {
+function resolveSender(
+  one: SenderDraft,
+): Omit<snapshot.SenderConfig, 'strategies' | 'retry' | 'retryIsOwn' | 'dkim'> {
   return {
     name: one.name,
     nodes: one.nodes,

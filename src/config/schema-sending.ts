@@ -157,8 +157,8 @@ export const retryRuleSchema = section({
     },
   ),
   mode: key(
-    leaf(choice(['same_node', 'sender_nodes'], ['any_node'])).prefault('same_node'),
-    'Node of the next attempt: the same one, or any node of the sender.',
+    leaf(choice(['same_node', 'sender_nodes', 'any_node'])).prefault('same_node'),
+    'Node of the next attempt: the same one, another one of the sender, or any other (which leaves its SPF record).',
   ),
 });
 
@@ -184,7 +184,11 @@ export const senderSchema = section(
       'Speed by ISP name, and `default` for the rest (left out: "60:60").',
       { example: { default: '60:60', gmail: 'gmail-warm' } },
     ),
-    retry: key(leaf(name).prefault('default'), 'Name of the retry rule.'),
+    retry: key(
+      leaf(name).optional(),
+      'Name of the retry rule. Left out: `default`; while that is the built-in one, shipped rules choose a better one by the refusal.',
+      { example: 'default', off: true },
+    ),
     return_path_domain: key(
       leaf(domain).optional(),
       'MAIL FROM becomes a signed token address there; without it the given reverse-path is kept.',

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { key, leaf, orNull, section } from './kind.ts';
 import { choice, duration, filePath, flag, integer, name, size, text, timezone, wordOr } from './kinds.ts';
 import { cidr, domain, endpoint, resolvers } from './kinds-net.ts';
+import * as reactions from './schema-rules.ts';
 import * as sending from './schema-sending.ts';
 
 const listenAddress = endpoint('an address to listen on such as 127.0.0.1:8025', { anyPort: true });
@@ -173,6 +174,7 @@ export const settings = {
     { example: ['conf.d'], off: true },
   ),
   log: key(log.prefault({}), 'Log.'),
+  shipped_rules: key(leaf(flag).prefault(true), 'false leaves out the rules of config/rules.yaml.'),
 };
 
 /** Lists of entries at the root. */
@@ -188,6 +190,15 @@ export const lists = {
     z.array(sending.retryRuleSchema).prefault([]),
     'When to try again after a temporary refusal.',
   ),
+  lock_rules: key(
+    z.array(reactions.lockRuleSchema).prefault([]),
+    'What stops after refusals, and for how long.',
+  ),
+  rules: key(
+    z.array(reactions.ruleSchema).prefault([]),
+    'What follows from a refusal; the first rule that matches decides. The shipped ones come after these.',
+    { off: true },
+  ),
   senders: key(z.array(sending.senderSchema).prefault([]), 'Sending identities.'),
   virtual_senders: key(
     z.array(sending.virtualSenderSchema).prefault([]),
@@ -197,8 +208,6 @@ export const lists = {
 
 export const schema = section({ ...settings, ...lists }, [
   'mx',
-  'lock_rules',
-  'rules',
   'bounce_patterns',
   'sinks',
   'warmup',

@@ -2,7 +2,7 @@
  * The configuration as the rest of the program sees it: complete (every default filled in), typed, in base units,
  * paths absolute, references resolved, deeply frozen. Components get their slice of it through the constructor.
  */
-import type { Rate } from '../core/index.ts';
+import type { BounceCategory, BounceClass, Phase, Rate } from '../core/index.ts';
 
 export interface Endpoint {
   /** Host name (A-label) or IP address without brackets. */
@@ -160,7 +160,50 @@ export interface RetryRuleConfig {
   /** list: the waits in order; the last one repeats. */
   readonly intervalsMs: readonly number[];
   readonly maxIntervalMs: number;
-  readonly mode: 'same_node' | 'sender_nodes';
+  readonly mode: 'same_node' | 'sender_nodes' | 'any_node';
+}
+
+export interface LockRuleConfig {
+  readonly name: string;
+  readonly scope: 'node_isp' | 'node' | 'sender_isp' | 'isp';
+  readonly durationMs: number;
+  /** Each lock that follows before a success lasts this many times longer, up to `maxDurationMs`. */
+  readonly escalate: number;
+  readonly maxDurationMs: number;
+  /** So many refusals within so long. */
+  readonly threshold: Rate;
+  /** What the waiting mail does. */
+  readonly waiting: 'wait' | 'move';
+}
+
+/** All lists that are not empty must match, each by one of its entries; names may hold `*`, codes `x`. */
+export interface RuleWhen {
+  readonly isp: readonly string[];
+  readonly sender: readonly string[];
+  readonly class: readonly BounceClass[];
+  readonly category: readonly BounceCategory[];
+  readonly code: readonly string[];
+  readonly enhanced: readonly string[];
+  readonly pattern: readonly string[];
+  readonly phase: readonly Phase[];
+}
+
+export interface RuleThen {
+  readonly retry: RetryRuleConfig | null;
+  readonly lock: LockRuleConfig | null;
+  /** Percent of the speed. */
+  readonly slowDown: number | null;
+  readonly stopList: boolean;
+  readonly fail: boolean;
+  readonly alert: boolean;
+}
+
+export interface RuleConfig {
+  readonly name: string;
+  readonly when: RuleWhen;
+  readonly then: RuleThen;
+  /** It came with the program: what a sender says itself goes before it. */
+  readonly shipped: boolean;
 }
 
 export interface DkimKeyConfig {
@@ -179,6 +222,8 @@ export interface SenderConfig {
   readonly nodes: readonly SenderNodeConfig[];
   readonly strategies: StrategyChoice;
   readonly retry: RetryRuleConfig;
+  /** The configuration says which or what; otherwise it is the built-in default, and shipped rules may choose another. */
+  readonly retryIsOwn: boolean;
   /** Null: the given reverse-path is kept. */
   readonly returnPathDomain: string | null;
   readonly returnPath: 'per_delivery';
@@ -238,6 +283,11 @@ export interface Config {
   readonly isps: readonly IspConfig[];
   readonly strategies: readonly StrategyConfig[];
   readonly retryRules: readonly RetryRuleConfig[];
+  readonly lockRules: readonly LockRuleConfig[];
+  /** In order, the shipped ones last; the first match decides. */
+  readonly rules: readonly RuleConfig[];
+  /** Whether the shipped ones are among them. */
+  readonly shippedRules: boolean;
   readonly senders: readonly SenderConfig[];
   readonly virtualSenders: readonly VirtualSenderConfig[];
 }

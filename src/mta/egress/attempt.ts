@@ -9,9 +9,8 @@ import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts
 import type { ClientSession, TransactionResult } from '../smtp/index.ts';
 import { buildContent, type Campaigns } from './content.ts';
 import type { EgressContext, Sender } from './context.ts';
-import { decide } from './decide.ts';
 import type { Lane } from './lane.ts';
-import type { RetryRule } from './retry.ts';
+import type { Reactions } from './reactions.ts';
 
 export interface AttemptInput {
   readonly session: ClientSession;
@@ -32,10 +31,12 @@ export type AttemptEnd =
 export class Attempts {
   readonly #context: EgressContext;
   readonly #campaigns: Campaigns;
+  readonly #reactions: Reactions;
 
-  constructor(context: EgressContext, campaigns: Campaigns) {
+  constructor(context: EgressContext, campaigns: Campaigns, reactions: Reactions) {
     this.#context = context;
     this.#campaigns = campaigns;
+    this.#reactions = reactions;
   }
 
   /** Never rejects. */
@@ -67,10 +68,12 @@ export class Attempts {
   refuse(
     delivery: LeasedDelivery,
     refusal: Refusal,
-    about: Pick<AttemptFacts, 'isp' | 'source_ip'>,
+    about: Pick<AttemptFacts, 'isp' | 'source_ip'> & { readonly lane?: Lane },
   ): Promise<void> {
-    const facts = { ...this.#facts(delivery, refusal), ...about };
-    return this.#context.recorder.record(delivery, this.#outcome(delivery, refusal, facts));
+    const { lane, ...where } = about;
+    const facts = { ...this.#facts(delivery, refusal), ...where };
+    const outcome = this.#reactions.to({ delivery, refusal, facts, lane });
+    return this.#context.recorder.record(delivery, outcome);
   }
 
   async #send(input: AttemptInput, token: { spent: boolean }): Promise<AttemptEnd> {
@@ -147,12 +150,14 @@ export class Attempts {
   }
 
   #refused(input: AttemptInput, refusal: Refusal): AttemptEnd {
-    const facts = this.#facts(input.delivery, refusal, { input });
-    input.lane.lastError = {
+    const { delivery, lane } = input;
+    const facts = this.#facts(delivery, refusal, { input });
+    lane.lastError = {
       at: facts.time,
       text: refusal.reply ? formatReply(refusal.reply) : refusal.text,
     };
-    void this.#context.recorder.record(input.delivery, this.#outcome(input.delivery, refusal, facts));
+    const outcome = this.#reactions.to({ delivery, refusal, facts, lane });
+    void this.#context.recorder.record(delivery, outcome);
     return { kind: 'refused', refusal };
   }
 
@@ -180,38 +185,6 @@ export class Attempts {
       queue_ms: time - delivery.message.createdAt,
       ...(refusal && { bounce: classify(refusal) }),
     };
-  }
-
-  #outcome(delivery: LeasedDelivery, refusal: Refusal, facts: AttemptFacts): Outcome {
-    const { record } = delivery;
-    const { settings, random, clock } = this.#context;
-    const sender = settings.senders.get(record.sender);
-    const rule = (sender?.config.retry ?? settings.config.retryRules[0]!) satisfies RetryRule;
-    const decision = decide({
-      refusal,
-      bounce: facts.bounce!,
-      attempt: record.attempts.length + 1,
-      rule,
-      now: clock.now(),
-      expiresAt: record.expiresAt,
-      random,
-    });
-    switch (decision.kind) {
-      case 'released':
-        return decision;
-      case 'deferred':
-        return { ...decision, facts, ...this.#otherNode(delivery, sender, rule) };
-      case 'failed':
-        return { ...decision, facts, attempted: true };
-    }
-  }
-
-  /** Retry mode `sender_nodes`: the next attempt leaves from the sender's next node. */
-  #otherNode({ record }: LeasedDelivery, sender: Sender | undefined, rule: RetryRule): { node?: string } {
-    const nodes = sender?.config.nodes ?? [];
-    if (rule.mode !== 'sender_nodes' || nodes.length < 2) return {};
-    const at = nodes.findIndex(({ node }) => node === record.node);
-    return { node: nodes[(at + 1) % nodes.length]!.node };
   }
 }
 

@@ -17,6 +17,7 @@ import { IspIndex } from './isp.ts';
 import { Node } from './node.ts';
 import { moveOrphans } from './orphans.ts';
 import type { RoutePlan, RoutePlanner } from './plan.ts';
+import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 import type { EgressView, NodeState, NodeStatus } from './status.ts';
@@ -42,6 +43,7 @@ export interface EgressOptions {
 export class Egress implements Dispatcher, EgressView {
   readonly #context: EgressContext;
   readonly #attempts: Attempts;
+  readonly #reactions: Reactions;
   readonly #budget: Budget;
   readonly #nodes = new Map<string, Node>();
   /** Not configured any more; they end what they have begun. */
@@ -60,7 +62,8 @@ export class Egress implements Dispatcher, EgressView {
     this.#context = { ...rest, recorder };
     this.#planner = planner;
     this.#isps = new IspIndex(options.settings.config.isps);
-    this.#attempts = new Attempts(this.#context, new Campaigns());
+    this.#reactions = new Reactions(this.#context);
+    this.#attempts = new Attempts(this.#context, new Campaigns(), this.#reactions);
     this.#budget = new Budget(CONTENT_BYTES, () => {
       for (const node of this.#nodes.values()) node.pump();
     });
@@ -80,6 +83,7 @@ export class Egress implements Dispatcher, EgressView {
   /** New settings: speeds and senders at once, new nodes up, removed ones give their mail to others. */
   async configure(settings: EgressSettings, planner: RoutePlanner): Promise<void> {
     this.#context.settings = settings;
+    this.#reactions.configure();
     this.#planner = planner;
     this.#isps = new IspIndex(settings.config.isps);
     this.#syncNodes();

@@ -1,8 +1,10 @@
 export type { EgressSettings, Sender } from './context.ts';
 export type { Report } from './report.ts';
-export { decide, type Decision, type DecideInput } from './decide.ts';
+export { decide, type Decision, type DecideInput, type Effect, type Ending } from './decide.ts';
 export { Egress, type EgressOptions } from './egress.ts';
 export { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
 export { RoutePlanner, type RoutePlannerOptions } from './plan.ts';
 export { retryDelayMs, type RetryRule } from './retry.ts';
+export { RuleBook, type RuleFacts } from './rules.ts';
+export type { SpeedControl } from './speed-control.ts';
 export type { EgressView, LaneStatus, NodeState, NodeStatus } from './status.ts';

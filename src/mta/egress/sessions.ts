@@ -129,7 +129,8 @@ export class Sessions {
     if (bearer && !blameless) {
       this.#owner.settled(lane, bearer);
       this.#attempted++;
-      void this.#attempts.refuse(bearer, refusal, { isp: lane.isp, source_ip: this.#owner.config.address });
+      const { address } = this.#owner.config;
+      void this.#attempts.refuse(bearer, refusal, { isp: lane.isp, source_ip: address, lane });
     }
     this.#owner.giveBack(lane, bearer && blameless ? [bearer, ...others] : others);
   }

@@ -203,12 +203,10 @@ describe('values', () => {
         '  - { name: default, type: list, intervals: [5m, 30m], attempts: 3, mode: sender_nodes }\n',
     );
     assert.deepEqual(
-      retryRules.map(({ name, maxIntervalMs, intervalsMs, mode }) => [
-        name,
-        maxIntervalMs,
-        intervalsMs,
-        mode,
-      ]),
+      // The shipped ones follow.
+      retryRules
+        .slice(0, 2)
+        .map(({ name, maxIntervalMs, intervalsMs, mode }) => [name, maxIntervalMs, intervalsMs, mode]),
       [
         ['a', 6 * 3600e3, [], 'same_node'],
         ['default', 4 * 3600e3, [300e3, 1800e3], 'sender_nodes'],

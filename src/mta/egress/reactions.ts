@@ -1,0 +1,105 @@
+/**
+ * From a refusal to the outcome of its delivery, and to what else follows: the rules are asked once, the event carries
+ * the rule's name, and the effects are carried out here.
+ */
+import type { Refusal } from '../../core/index.ts';
+import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts';
+import type { EgressContext, Sender } from './context.ts';
+import { decide, type Decision, type Effect } from './decide.ts';
+import type { Lane } from './lane.ts';
+import type { RetryRule } from './retry.ts';
+import { RuleBook } from './rules.ts';
+
+export interface Refused {
+  readonly delivery: LeasedDelivery;
+  readonly refusal: Refusal;
+  readonly facts: AttemptFacts;
+  /** Undefined when the refusal came before it was known where the mail goes. */
+  readonly lane: Lane | undefined;
+}
+
+/** The same alert is not repeated sooner. */
+const ALERT_AGAIN_MS = 10 * 60_000;
+const MAX_ALERTS = 1_000;
+
+export class Reactions {
+  readonly #context: EgressContext;
+  #rules: RuleBook;
+  /** When an alert was last written (monotonic ms), by rule, node and ISP. */
+  readonly #alerts = new Map<string, number>();
+
+  constructor(context: EgressContext) {
+    this.#context = context;
+    this.#rules = new RuleBook(context.settings.config.rules);
+  }
+
+  /** The settings are others now. */
+  configure(): void {
+    this.#rules = new RuleBook(this.#context.settings.config.rules);
+  }
+
+  /** Decides, carries out the effects and says what is to be recorded. */
+  to(refused: Refused): Outcome {
+    const { delivery, facts } = refused;
+    const sender = this.#context.settings.senders.get(delivery.record.sender);
+    const { ending, rule, effects } = this.#decide(refused, sender);
+    for (const effect of effects) this.#carryOut(effect, refused, rule!);
+    if (ending.kind === 'released') return ending;
+    const named = rule === undefined ? facts : { ...facts, bounce: { ...facts.bounce!, rule } };
+    if (ending.kind === 'failed') return { ...ending, facts: named, attempted: true };
+    const { kind, nextAttemptAt, retry } = ending;
+    return { kind, nextAttemptAt, facts: named, ...this.#otherNode(delivery, sender, retry) };
+  }
+
+  #decide({ delivery, refusal, facts, lane }: Refused, sender: Sender | undefined): Decision {
+    const { settings, clock, random } = this.#context;
+    const { record } = delivery;
+    return decide({
+      refusal,
+      bounce: facts.bounce!,
+      isp: lane?.isp ?? facts.isp ?? 'unresolved',
+      sender: record.sender,
+      attempt: record.attempts.length + 1,
+      rules: this.#rules,
+      retry: sender?.config.retry ?? settings.config.retryRules[0]!,
+      retryIsOwn: sender?.config.retryIsOwn ?? false,
+      now: clock.now(),
+      expiresAt: record.expiresAt,
+      random,
+    });
+  }
+
+  #carryOut(effect: Effect, refused: Refused, rule: string): void {
+    switch (effect.kind) {
+      case 'alert':
+        this.#alert(refused, rule);
+        break;
+      default:
+    }
+  }
+
+  #alert({ delivery, facts, lane, refusal }: Refused, rule: string): void {
+    const { node, sender } = delivery.record;
+    const isp = lane?.isp ?? facts.isp;
+    const key = `${rule}\0${node}\0${lane?.key ?? isp}`;
+    const { clock, queue, report } = this.#context;
+    const now = clock.mono();
+    if (now - (this.#alerts.get(key) ?? -Infinity) < ALERT_AGAIN_MS) return;
+    if (this.#alerts.size >= MAX_ALERTS) this.#alerts.delete(this.#alerts.keys().next().value!);
+    this.#alerts.set(key, now);
+    const reason = `rule ${rule}: ${refusal.text}`.slice(0, 500);
+    report('warn', 'a rule gives an alert', { rule, node, isp });
+    const { time, reply, bounce } = facts;
+    const about = { node, sender, ...(isp !== undefined && { isp }), ...(reply && { reply }) };
+    const bounced = bounce && { bounce: { ...bounce, rule } };
+    void queue.announce({ type: 'alert', time, reason, ...about, ...bounced }).catch(() => undefined);
+  }
+
+  /** Retry mode `sender_nodes`: the next attempt leaves from the sender's next node. */
+  #otherNode({ record }: LeasedDelivery, sender: Sender | undefined, rule: RetryRule): { node?: string } {
+    const nodes = sender?.config.nodes ?? [];
+    if (rule.mode !== 'sender_nodes' || nodes.length < 2) return {};
+    const at = nodes.findIndex(({ node }) => node === record.node);
+    return { node: nodes[(at + 1) % nodes.length]!.node };
+  }
+}
