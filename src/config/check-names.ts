@@ -1,5 +1,6 @@
 /** Names: unique in their list, and every reference to one finds it. A domain belongs to one ISP. */
 import { Unique, type Checked } from './checked.ts';
+import type { IspDraft } from './draft.ts';
 import { instead, type Path } from './problem.ts';
 
 interface Named {
@@ -46,6 +47,8 @@ export function checkReferences(checked: Checked): void {
   };
   for (const node of draft.lists.nodes)
     if (node.strategies) referStrategies(node.strategies, draft.at(node, 'strategies'), checked, refer);
+  for (const isp of draft.lists.isps)
+    if (isp.strategy !== undefined) refer('strategy', isp.strategy, draft.at(isp, 'strategy'));
   for (const sender of draft.lists.senders) {
     for (const share of sender.nodes) refer('node', share.node, draft.at(share, 'node'));
     referStrategies(sender.strategies, draft.at(sender, 'strategies'), checked, refer);
@@ -105,6 +108,27 @@ const OWNED = {
     `mail host "${host}" is already in an ISP at ${place}: a host belongs to one ISP`,
 };
 
+/** A mail host that a suffix of an ISP before covers: the first ISP that matches gets the mail. */
+function checkSuffixes(
+  isp: IspDraft,
+  isps: readonly IspDraft[],
+  { draft, report }: Pick<Checked, 'draft' | 'report'>,
+): void {
+  const before = isps.slice(0, isps.indexOf(isp));
+  for (const [i, host] of isp.mx.entries()) {
+    const wider = before.find(({ mx }) => mx.some((one) => one !== host && covers(one, host)));
+    if (!wider) continue;
+    const place = report.sources.placeOf(draft.at(wider));
+    report.error(
+      draft.at(isp, 'mx', i),
+      `mail host "${host}" is covered by ISP "${wider.name}" at ${place}, which comes first: move this ISP before it`,
+    );
+  }
+}
+
+const covers = (pattern: string, host: string): boolean =>
+  pattern.startsWith('*.') && host.replace('*', 'x').endsWith(pattern.slice(1));
+
 export function checkIsps({ draft, report }: Checked): void {
   const unique = { domains: new Unique(report), mx: new Unique(report) };
   for (const isp of draft.lists.isps) {
@@ -116,6 +140,7 @@ export function checkIsps({ draft, report }: Checked): void {
     for (const list of ['domains', 'mx'] as const)
       for (const [i, value] of isp[list].entries())
         unique[list].add(value, draft.at(isp, list, i), OWNED[list](value));
+    checkSuffixes(isp, draft.lists.isps, { draft, report });
     const written = report.sources.at(draft.at(isp)) as { domains?: unknown; mx?: unknown };
     if (!written.domains && !written.mx)
       report.error(draft.at(isp), 'an ISP needs domains or mx: write domains: [gmail.com]');

@@ -2,7 +2,8 @@
 import { formatDuration } from '../core/index.ts';
 import { isWritten, type Checked } from './checked.ts';
 import type { NodeDraft, SenderDraft, StrategyDraft } from './draft.ts';
-import { DEFAULT_STRATEGY, windowOf } from './resolve-sending.ts';
+import { startingStrategies } from './resolve-isps.ts';
+import { choiceOf, windowOf } from './resolve-sending.ts';
 
 export function checkStrategies(checked: Checked): void {
   const { draft, report } = checked;
@@ -64,13 +65,23 @@ export function checkNodeSpeeds(checked: Checked): void {
   }
 }
 
-const speedsOf = ({ strategies }: SenderDraft): string =>
-  JSON.stringify(Object.entries({ default: DEFAULT_STRATEGY, ...strategies }).sort());
+/** What is sent by one strategy or the other, whichever way it is written. */
+function speedsOf({ strategies }: SenderDraft, starting: Readonly<Record<string, string>>): string {
+  const { default: fallback, ...byIsp } = choiceOf(strategies, starting);
+  return JSON.stringify([
+    fallback,
+    Object.entries(byIsp)
+      .filter(([, name]) => name !== fallback)
+      .sort(),
+  ]);
+}
 
 function compareSpeeds(node: NodeDraft, users: readonly SenderDraft[], { draft, report }: Checked): void {
   const [first, ...others] = users;
+  const starting = startingStrategies(draft);
   for (const sender of others) {
-    if (!first || speedsOf(sender) === speedsOf(first) || sender.name === first.name) continue;
+    if (!first || speedsOf(sender, starting) === speedsOf(first, starting) || sender.name === first.name)
+      continue;
     const share = sender.nodes.find((one) => one.node === node.name)!;
     report.error(
       draft.at(share, 'node'),

@@ -1,9 +1,9 @@
 /** From draft to snapshot: strategies, nodes, ISPs, senders and virtual senders. */
 import type { Rate } from '../core/index.ts';
 import type { Draft, NodeDraft, SenderDraft, StrategyDraft, VirtualSenderDraft } from './draft.ts';
+import { startingStrategies } from './resolve-isps.ts';
 import { resolveRules, type Rules } from './resolve-rules.ts';
-import { builtins } from './schema.ts';
-import { withShipped } from './shipped.ts';
+import { shippedStrategies, withShipped } from './shipped.ts';
 import type * as snapshot from './snapshot.ts';
 import type { Sources } from './source.ts';
 
@@ -31,9 +31,9 @@ export interface Sending extends Rules {
 /** Only for a draft without errors: every reference finds its entry. */
 export function resolveSending(draft: Draft, sources: Sources): Sending {
   const { lists } = draft;
-  const strategies = withShipped(lists.strategies, builtins.strategies).map(resolveStrategy);
+  const strategies = withShipped(lists.strategies, shippedStrategies()).map(resolveStrategy);
   const rules = resolveRules(draft);
-  const choose = chooser(new Map(strategies.map((one) => [one.name, one])));
+  const choose = chooser(new Map(strategies.map((one) => [one.name, one])), startingStrategies(draft));
   const ownDefault = lists.retry_rules.some(({ name }) => name === 'default');
   const retries = new Map(rules.retryRules.map((one) => [one.name, one]));
   return {
@@ -57,11 +57,25 @@ export function resolveSending(draft: Draft, sources: Sources): Sending {
 
 type Choose = (map: Readonly<Record<string, string>>) => snapshot.StrategyChoice;
 
-function chooser(strategies: ReadonlyMap<string, snapshot.StrategyConfig>): Choose {
-  return ({ default: fallback = DEFAULT_STRATEGY, ...map }) => ({
-    default: strategies.get(fallback)!,
-    byIsp: Object.fromEntries(Object.entries(map).map(([isp, name]) => [isp, strategies.get(name)!])),
-  });
+function chooser(
+  strategies: ReadonlyMap<string, snapshot.StrategyConfig>,
+  starting: Readonly<Record<string, string>>,
+): Choose {
+  return (map) => {
+    const { default: fallback, ...byIsp } = choiceOf(map, starting);
+    const resolved = Object.entries(byIsp).map(([isp, name]) => [isp, strategies.get(name)!] as const);
+    return { default: strategies.get(fallback)!, byIsp: Object.fromEntries(resolved) };
+  };
+}
+
+/** What is written goes before what ISPs start with; a written default holds for all of them. */
+export function choiceOf(
+  map: Readonly<Record<string, string>>,
+  starting: Readonly<Record<string, string>>,
+): { readonly default: string } & Readonly<Record<string, string>> {
+  return map.default === undefined
+    ? { default: DEFAULT_STRATEGY, ...starting, ...map }
+    : { default: map.default, ...map };
 }
 
 function resolveStrategy(one: StrategyDraft): snapshot.StrategyConfig {

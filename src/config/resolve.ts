@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Path } from './problem.ts';
 import type { Draft } from './draft.ts';
+import { ispsOf, resolveIsp } from './resolve-isps.ts';
 import { resolveSending } from './resolve-sending.ts';
 import type { Config, ControlConfig, EgressConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
 import type { Sources } from './source.ts';
@@ -36,7 +37,8 @@ export function resolveConfig(draft: Draft, sources: Sources): Config {
     include: settings.include.map((name, i) => sources.absolute(['include', i], name)),
     log: settings.log,
     routes: lists.routes.map((route) => ({ ...route, tls: route.tls ?? null })),
-    isps: lists.isps,
+    isps: ispsOf(draft).map(resolveIsp),
+    shippedIsps: settings.shipped_isps,
     ...resolveSending(draft, sources),
   });
 }

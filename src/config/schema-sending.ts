@@ -52,35 +52,56 @@ export const nodeSchema = section(
   ['warmup'],
 );
 
-export const ispSchema = section(
-  {
-    name: key(leaf(name), 'Name used by strategies, rules and events.', { example: 'gmail' }),
-    domains: key(list(domain).prefault([]), 'Recipient domains; a domain belongs to one ISP.', {
-      example: ['gmail.com', 'googlemail.com'],
-    }),
-    mx: key(
-      list(mxPattern).prefault([]),
-      'MX hosts, so that hosted domains share the limits. Domains go first.',
-      {
-        example: ['*.google.com', '*.googlemail.com'],
-      },
-    ),
-    headers: key(
-      section({
-        add: key(z.record(z.string(), leaf(text)).prefault({}), 'Header fields to add.', {
-          example: { 'X-Example': 'text' },
-          off: true,
+const textEncoding = choice(['quoted-printable', 'base64', '8bit']);
+
+export const ispSchema = section({
+  name: key(leaf(name), 'Name used by strategies, rules and events.', { example: 'gmail' }),
+  domains: key(list(domain).prefault([]), 'Recipient domains; a domain belongs to one ISP.', {
+    example: ['gmail.com', 'googlemail.com'],
+  }),
+  mx: key(
+    list(mxPattern).prefault([]),
+    'MX hosts, so that hosted domains share the limits. Domains go first.',
+    {
+      example: ['*.google.com', '*.googlemail.com'],
+    },
+  ),
+  headers: key(
+    section({
+      add: key(z.record(z.string(), leaf(text)).prefault({}), 'Header fields to add.', {
+        example: { 'X-Example': 'text' },
+        off: true,
+      }),
+      remove: key(list(headerName).prefault([]), 'Header fields to remove.', {
+        example: ['X-Internal'],
+        off: true,
+      }),
+    }).prefault({}),
+    'Changes to the header before signing.',
+  ),
+  encoding: key(
+    z
+      .union([
+        leaf(textEncoding),
+        section({
+          text: key(leaf(textEncoding).optional(), 'Parts of type text/plain.', { example: '8bit' }),
+          html: key(leaf(textEncoding).optional(), 'Parts of type text/html.', { example: 'base64' }),
         }),
-        remove: key(list(headerName).prefault([]), 'Header fields to remove.', {
-          example: ['X-Internal'],
-          off: true,
-        }),
-      }).prefault({}),
-      'Changes to the header before signing.',
-    ),
-  },
-  ['encoding'],
-);
+      ])
+      .optional(),
+    'Transfer encoding of text parts, set before signing (left out: as they are).',
+    { example: 'quoted-printable', off: true },
+  ),
+  strategy: key(
+    leaf(name).optional(),
+    'Where an address starts: the speed when neither node nor sender names one for this ISP or a `default`.',
+    { example: '60:60', off: true },
+  ),
+  source: key(leaf(text).optional(), 'Where the values come from, for people.', {
+    example: 'postmaster page of the receiver',
+    off: true,
+  }),
+});
 
 export const strategySchema = section(
   {
@@ -181,7 +202,7 @@ export const senderSchema = section(
     nodes: key(z.array(senderNodeSchema).prefault([]), 'Nodes that send its mail; at least one.'),
     strategies: key(
       strategyMap.prefault({}),
-      'Speed by ISP name, and `default` for the rest (left out: "60:60").',
+      'Speed by ISP name, and `default` for the rest. Without a default: what the ISP starts with, else "60:60".',
       { example: { default: '60:60', gmail: 'gmail-warm' } },
     ),
     retry: key(

@@ -174,6 +174,7 @@ export const settings = {
     { example: ['conf.d'], off: true },
   ),
   log: key(log.prefault({}), 'Log.'),
+  shipped_isps: key(leaf(flag).prefault(true), 'false leaves out the ISPs of config/isps.'),
   shipped_rules: key(leaf(flag).prefault(true), 'false leaves out the rules of config/rules.yaml.'),
 };
 
@@ -181,7 +182,10 @@ export const settings = {
 export const lists = {
   routes: key(z.array(sending.routeSchema).prefault([]), 'Smart hosts by recipient domain, instead of MX.'),
   nodes: key(z.array(sending.nodeSchema).prefault([]), 'Sending IP addresses.'),
-  isps: key(z.array(sending.ispSchema).prefault([]), 'Groups of recipient domains treated alike.'),
+  isps: key(
+    z.array(sending.ispSchema).prefault([]),
+    'Groups of recipient domains treated alike. An entry with the name of a shipped one (config/isps) replaces it.',
+  ),
   strategies: key(
     z.array(sending.strategySchema).prefault([]),
     'Speeds of one node towards one ISP. An entry with the name of a built-in one replaces it.',

@@ -145,7 +145,17 @@ export interface IspConfig {
     readonly add: Readonly<Record<string, string>>;
     readonly remove: readonly string[];
   };
+  /** Transfer encoding of text parts; null: as they are. */
+  readonly encoding: {
+    readonly text: TextEncoding | null;
+    readonly html: TextEncoding | null;
+  } | null;
+  /** Name of the strategy that an address starts with; it is in the choices of nodes and senders already. */
+  readonly strategy: string | null;
+  readonly source: string | null;
 }
+
+export type TextEncoding = 'quoted-printable' | 'base64' | '8bit';
 
 export interface RetryRuleConfig {
   readonly name: string;
@@ -280,7 +290,9 @@ export interface Config {
   readonly log: LogConfig;
   readonly routes: readonly RouteConfig[];
   readonly nodes: readonly NodeConfig[];
+  /** In order: those of the configuration, then the shipped ones. */
   readonly isps: readonly IspConfig[];
+  readonly shippedIsps: boolean;
   readonly strategies: readonly StrategyConfig[];
   readonly retryRules: readonly RetryRuleConfig[];
   readonly lockRules: readonly LockRuleConfig[];

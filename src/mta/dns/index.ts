@@ -12,6 +12,6 @@ export {
 } from './answer.ts';
 export { orderHosts, type DnsRefusal, type MxHost, type MxPlan } from './mx-plan.ts';
 export { createMxPlanner, type MxPlanner, type MxPlannerOptions } from './mx-planner.ts';
-export { matchesMxSuffix } from './mx-suffix.ts';
+
 export { createResolver, type ResolverOptions } from './resolver.ts';
 export { formatServer, parseServer, systemServers, type DnsServer } from './servers.ts';

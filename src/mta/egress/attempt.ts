@@ -3,7 +3,6 @@
  * exception here is our own bug: it is reported with its stack, the delivery waits and comes again, nothing bounces.
  */
 import { classify } from '../../bounce/index.ts';
-import type { IspConfig } from '../../config/index.ts';
 import { type EventReply, formatReply, type Refusal, type Reply } from '../../core/index.ts';
 import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts';
 import type { ClientSession, TransactionResult } from '../smtp/index.ts';
@@ -97,7 +96,7 @@ export class Attempts {
       sender,
       campaigns: this.#campaigns,
       peer: session.facts.capabilities,
-      headers: this.#ispHeaders(lane),
+      wishes: this.#context.isps.wishesOf(lane.isp),
       now: clock.now(),
     });
     if (!content.ok) {
@@ -122,14 +121,6 @@ export class Attempts {
       token.spent = true;
     }
     return this.#judge(input, result, { reused, bytes: properties.bytes });
-  }
-
-  /** Undefined when the ISP wants no change. */
-  #ispHeaders({ isp }: Lane): IspConfig['headers'] | undefined {
-    const headers = this.#context.settings.config.isps.find(({ name }) => name === isp)?.headers;
-    return headers && (headers.remove.length > 0 || Object.keys(headers.add).length > 0)
-      ? headers
-      : undefined;
   }
 
   #judge(

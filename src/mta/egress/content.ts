@@ -12,18 +12,19 @@ import {
   type Refusal,
   type Result,
 } from '../../core/index.ts';
-import type { IspConfig } from '../../config/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import { signMessage } from '../dkim/index.ts';
 import {
   type CampaignContent,
   decodeCampaign,
   downgrade,
+  recode,
   renderContent,
   type Variables,
 } from '../message/index.ts';
 import type { Capabilities } from '../smtp/index.ts';
 import type { Sender } from './context.ts';
+import type { IspWishes } from './isp.ts';
 import { ispHeader, overrideHeader } from './override.ts';
 
 export interface AttemptContent {
@@ -57,8 +58,8 @@ export interface BuildInput {
   readonly sender: Sender;
   readonly campaigns: Campaigns;
   readonly peer: Capabilities;
-  /** What the ISP wants added and removed. */
-  readonly headers: IspConfig['headers'] | undefined;
+  /** What the ISP wants changed: header fields, encoding of texts. */
+  readonly wishes: IspWishes | undefined;
   readonly now: number;
 }
 
@@ -67,8 +68,10 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   const { message, record } = delivery;
   let content = message.kind === 'raw' ? delivery.content : render(input);
   if (record.override) content = overrideHeader(content, record.override);
-  if (input.headers) content = ispHeader(content, input.headers);
-  const declared = message.kind === 'raw' ? message.eightBit : !isAscii(content);
+  const { headers, encoding } = input.wishes ?? {};
+  if (headers) content = ispHeader(content, headers);
+  if (encoding) content = recode(content, encoding);
+  const declared = message.kind === 'raw' && !encoding ? message.eightBit : !isAscii(content);
   let eightBit = declared;
   if (eightBit && !peer.eightBitMime) {
     const converted = downgrade(content);
@@ -101,7 +104,7 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
       message.kind === 'campaign' ||
       message.dotLine ||
       record.override !== undefined ||
-      input.headers !== undefined ||
+      input.wishes !== undefined ||
       eightBit !== declared,
     eightBit,
     smtpUtf8: message.smtpUtf8 || utf8Address,

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
 import type { Queue } from '../../queue/index.ts';
 import type { KeyRing } from '../dkim/index.ts';
+import type { IspIndex } from './isp.ts';
 import type { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 
@@ -21,6 +22,8 @@ export interface EgressSettings {
 export interface EgressContext {
   /** Replaced as a whole by a reload. */
   settings: EgressSettings;
+  /** The ISPs of these settings. */
+  isps: IspIndex;
   readonly queue: Queue;
   readonly recorder: Recorder;
   readonly tokens: Tokens;

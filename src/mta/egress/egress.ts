@@ -51,7 +51,6 @@ export class Egress implements Dispatcher, EgressView {
   readonly #wakes = new WakeHeap();
   readonly #timers: NodeJS.Timeout[] = [];
   #planner: RoutePlanner;
-  #isps: IspIndex;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
   #stopping = false;
@@ -59,9 +58,8 @@ export class Egress implements Dispatcher, EgressView {
   constructor(options: EgressOptions) {
     const { planner, ...rest } = options;
     const recorder = new Recorder(options.queue, options.report);
-    this.#context = { ...rest, recorder };
+    this.#context = { ...rest, recorder, isps: new IspIndex(options.settings.config.isps) };
     this.#planner = planner;
-    this.#isps = new IspIndex(options.settings.config.isps);
     this.#reactions = new Reactions(this.#context);
     this.#attempts = new Attempts(this.#context, new Campaigns(), this.#reactions);
     this.#budget = new Budget(CONTENT_BYTES, () => {
@@ -85,7 +83,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#context.settings = settings;
     this.#reactions.configure();
     this.#planner = planner;
-    this.#isps = new IspIndex(settings.config.isps);
+    this.#context.isps = new IspIndex(settings.config.isps);
     this.#syncNodes();
     await this.#checkAddresses();
     for (const { node, domain, wakeAt } of this.#context.queue.state.schedule.heads())
@@ -149,10 +147,10 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   ispOf(domain: string): string | undefined {
-    const named = this.#isps.byDomain(domain);
+    const named = this.#context.isps.byDomain(domain);
     if (named !== undefined) return named;
     const plan = this.#planner.peek(domain);
-    return plan && (this.#isps.find(domain, plan.hostNames) ?? 'other');
+    return plan && (this.#context.isps.find(domain, plan.hostNames) ?? 'other');
   }
 
   whyWaiting(nodeName: string, domain: string): string | undefined {
@@ -181,7 +179,7 @@ export class Egress implements Dispatcher, EgressView {
       return;
     }
     const plan = this.#planner.peek(domain);
-    if (plan) node.assign(queue, plan, this.#isps.find(domain, plan.hostNames));
+    if (plan) node.assign(queue, plan, this.#context.isps.find(domain, plan.hostNames));
     else void this.#resolve(node, queue);
   }
 
@@ -208,7 +206,7 @@ export class Egress implements Dispatcher, EgressView {
     // Before anything is leased: the plan may be out of date by then, and has to be looked up again.
     queue.resolving = false;
     if (!node.active) return;
-    if (plan?.ok) node.assign(queue, plan.value, this.#isps.find(queue.domain, plan.value.hostNames));
+    if (plan?.ok) node.assign(queue, plan.value, this.#context.isps.find(queue.domain, plan.value.hostNames));
     else if (node.dueAt(queue) <= this.#context.clock.now()) this.#wakeLater(queue);
   }
 

@@ -16,6 +16,7 @@ export {
   type ReceivedFrom,
 } from './prepare.ts';
 export { compileRaw } from './raw-template.ts';
+export { recode, type TextEncodings } from './recode.ts';
 export { renderContent, type Recipient } from './render.ts';
 export {
   compileTemplate,

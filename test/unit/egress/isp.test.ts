@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { IspConfig } from '../../../src/config/index.ts';
 import { IspIndex } from '../../../src/mta/egress/isp.ts';
 
-const NO_HEADERS = { add: {}, remove: [] };
+const isp = (name: string, domains: string[], mx: string[], wishes: Partial<IspConfig> = {}): IspConfig => ({
+  name,
+  domains,
+  mx,
+  headers: { add: {}, remove: [] },
+  encoding: null,
+  strategy: null,
+  source: null,
+  ...wishes,
+});
 const index = new IspIndex([
-  { name: 'gmail', domains: ['gmail.com', 'googlemail.com'], mx: ['*.google.com'], headers: NO_HEADERS },
-  { name: 'vip', domains: ['hosted.test'], mx: [], headers: NO_HEADERS },
-  { name: 'late', domains: [], mx: ['*.google.com', 'mx.late.test'], headers: NO_HEADERS },
+  isp('gmail', ['gmail.com', 'googlemail.com'], ['*.google.com']),
+  isp('vip', ['hosted.test'], []),
+  isp('late', [], ['*.google.com', 'mx.late.test']),
 ]);
 
 describe('isp index', () => {
@@ -35,5 +45,33 @@ describe('isp index', () => {
     assert.equal(index.find('shop.test', ['notgoogle.com', 'mx.notgoogle.com']), undefined);
     assert.equal(index.find('shop.test', ['a.mx.late.test']), undefined);
     assert.equal(index.find('shop.test', []), undefined);
+  });
+
+  test('the first ISP wins, whichever host or kind of entry it matches by', () => {
+    const two = new IspIndex([isp('exact', [], ['mx.b.test']), isp('wide', [], ['*.b.test', '*.test'])]);
+    assert.equal(two.find('x.example', ['other.test', 'mx.b.test']), 'exact');
+    assert.equal(two.find('x.example', ['mx2.b.test']), 'wide');
+  });
+
+  test('the entry that matched is told', () => {
+    const told = (domain: string, hosts: string[]): unknown[] => {
+      const match = index.match(domain, hosts);
+      return [match?.isp.name, match?.by, match?.entry];
+    };
+    assert.deepEqual(told('gmail.com', []), ['gmail', 'domain', 'gmail.com']);
+    assert.deepEqual(told('shop.test', ['aspmx.l.google.com']), ['gmail', 'mx', '*.google.com']);
+    assert.deepEqual(told('shop.test', ['mx.shop.test']), [undefined, undefined, undefined]);
+  });
+
+  test('what an ISP wants changed; nothing is nothing', () => {
+    const headers = { add: { 'X-A': 'b' }, remove: [] };
+    const encoding = { text: null, html: 'base64' } as const;
+    const wishes = new IspIndex([
+      isp('a', ['a.test'], [], { headers }),
+      isp('b', ['b.test'], [], { encoding }),
+    ]);
+    assert.deepEqual(wishes.wishesOf('a'), { headers });
+    assert.deepEqual(wishes.wishesOf('b'), { encoding });
+    assert.equal(index.wishesOf('gmail'), undefined);
   });
 });
