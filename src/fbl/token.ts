@@ -6,7 +6,7 @@
  * the prefix that is 37 of the 64 octets of a local part (RFC 5321 §4.5.3.1.1). 80 bits cannot be guessed over SMTP,
  * and a longer text would not fit bounce systems that shorten addresses.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import {
   base32,
   deliveryIdOf,
@@ -46,12 +46,13 @@ const MIN_KEY_BYTES = 16;
 
 /** `secrets` was checked by the configuration: at least one, distinct ids of one base32 character. Throws otherwise. */
 export function createTokens(secrets: readonly TokenSecret[]): Tokens {
-  const keys = new Map<string, Buffer>();
+  // Key objects: with raw bytes each MAC would take 15 us instead of 3, and one is made per message.
+  const keys = new Map<string, KeyObject>();
   for (const { id, key } of secrets) {
     const keyId = normalId(id);
     if (keyId === undefined || keys.has(keyId) || key.length < MIN_KEY_BYTES)
       throw new TypeError('a token secret needs a distinct id of one base32 character and a key of 16 bytes');
-    keys.set(keyId, key);
+    keys.set(keyId, createSecretKey(key));
   }
   const [signer] = keys;
   if (signer === undefined) throw new TypeError('at least one token secret is needed');
@@ -66,7 +67,7 @@ function normalId(id: string): string | undefined {
   return value === undefined ? undefined : base32(value, 1);
 }
 
-function signedAddress(signer: readonly [string, Buffer], deliveryId: DeliveryId, domain: string): string {
+function signedAddress(signer: readonly [string, KeyObject], deliveryId: DeliveryId, domain: string): string {
   const delivery = parseDeliveryId(deliveryId);
   if (delivery === undefined) throw new TypeError('a delivery id is malformed');
   const [keyId, key] = signer;
@@ -77,11 +78,11 @@ function signedAddress(signer: readonly [string, Buffer], deliveryId: DeliveryId
 }
 
 /** The label keeps this use of the secret apart from every other one. */
-const macOf = (key: Buffer, payload: string, domain: string): Buffer =>
+const macOf = (key: KeyObject, payload: string, domain: string): Buffer =>
   createHmac('sha256', key).update(`return-path\0${payload}\0${domain}`).digest().subarray(0, MAC_BYTES);
 
 function verifyAddress(
-  keys: ReadonlyMap<string, Buffer>,
+  keys: ReadonlyMap<string, KeyObject>,
   text: string,
 ): Result<{ readonly deliveryId: DeliveryId; readonly keyId: string }, TokenError> {
   const address = parseAddress(text);

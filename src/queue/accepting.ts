@@ -15,6 +15,7 @@ import {
   type LeasedDelivery,
   type MessageRecord,
   seal,
+  sealInPlace,
   type SharedMessage,
   unseal,
 } from './records.ts';
@@ -26,6 +27,8 @@ export interface NewMessage {
   readonly message: MessageRecord;
   /** Raw message, or encoded campaign content. Not touched by the caller until the acceptance resolved. */
   readonly content: Buffer;
+  /** The SEAL_BYTES in front of `content`, in the same memory, are free: the queue writes its checksum there. */
+  readonly roomInFront?: boolean;
   readonly deliveries: readonly NewDelivery[];
   /** More deliveries will follow by `append`. */
   readonly open?: boolean;
@@ -72,7 +75,11 @@ export class AcceptWork implements Work {
     const { number, deliveries } = input;
     if ('message' in input) {
       const { message, content } = input;
-      transaction.ops.push({ table: 'contents', key: numberKey(number), value: seal(content) });
+      transaction.ops.push({
+        table: 'contents',
+        key: numberKey(number),
+        value: input.roomInFront === true ? sealInPlace(content) : seal(content),
+      });
       const inline = deliveries.length === 1 && input.open !== true;
       for (const delivery of deliveries) this.#add(transaction, delivery, { message, content, inline });
       if (input.open)

@@ -20,14 +20,15 @@ export {
 } from './lookup.ts';
 export type { AttemptFacts, Outcome } from './outcomes.ts';
 export { Queue, type QueueOptions, StoreVersionError } from './queue.ts';
-export type {
-  AttemptRecord,
-  Delivery,
-  DeliveryRecord,
-  FinalRecord,
-  LeasedDelivery,
-  MessageRecord,
-  SharedMessage,
+export {
+  type AttemptRecord,
+  type Delivery,
+  type DeliveryRecord,
+  type FinalRecord,
+  type LeasedDelivery,
+  type MessageRecord,
+  SEAL_BYTES,
+  type SharedMessage,
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
 export type { QueueHead } from './schedule.ts';

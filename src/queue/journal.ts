@@ -6,7 +6,7 @@ import type { Event } from '../core/index.ts';
 import type { EventDraft, Transaction } from './committer.ts';
 import type { Kv, Op } from './kv.ts';
 import { numberKey, parseNumberKey, textKey } from './keys.ts';
-import { decode, encode, seal, unseal } from './records.ts';
+import { decode, encode, sealText, unseal } from './records.ts';
 
 /** Where the stored counts stand, and how large the journal was then. */
 export interface JournalMark {
@@ -92,7 +92,7 @@ export class Journal {
     this.#sealing = 0;
     if (events.length === 0) return;
     const lines = events.map((draft, i) => this.#line(draft, this.#next + i));
-    const value = seal(Buffer.from(lines.join('\n')));
+    const value = sealText(lines.join('\n'));
     this.#sealing = value.length;
     ops.push({ table: 'journal', key: numberKey(this.#next), value });
   }

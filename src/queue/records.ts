@@ -95,20 +95,34 @@ export interface LeasedDelivery extends Delivery {
 /** A value whose checksum does not fit: the disk or the store damaged it. */
 export class DamagedValue extends Error {}
 
+/** Bytes of the checksum in front of a payload. */
+export const SEAL_BYTES = 4;
+
 export function seal(payload: Buffer): Buffer {
-  const value = Buffer.allocUnsafe(payload.length + 4);
-  value.writeUInt32BE(crc32(payload), 0);
-  payload.copy(value, 4);
+  const value = Buffer.allocUnsafe(payload.length + SEAL_BYTES);
+  payload.copy(value, SEAL_BYTES);
+  return closed(value);
+}
+
+/** The same without a copy: the SEAL_BYTES in front of the payload, in the same memory, are the caller's to give. */
+export const sealInPlace = (payload: Buffer): Buffer =>
+  closed(Buffer.from(payload.buffer, payload.byteOffset - SEAL_BYTES, payload.length + SEAL_BYTES) as Buffer);
+
+/** Writes the checksum of what follows it. */
+function closed(value: Buffer): Buffer {
+  value.writeUInt32BE(crc32(value.subarray(SEAL_BYTES)), 0);
   return value;
 }
 
 /** The payload of a sealed value. Throws DamagedValue. */
 export function unseal(value: Buffer): Buffer {
-  const payload = value.subarray(4);
-  if (value.length < 4 || value.readUInt32BE(0) !== crc32(payload))
+  const payload = value.subarray(SEAL_BYTES);
+  if (value.length < SEAL_BYTES || value.readUInt32BE(0) !== crc32(payload))
     throw new DamagedValue('checksum does not fit');
   return payload;
 }
 
-export const encode = (record: object): Buffer => seal(Buffer.from(JSON.stringify(record)));
+/** The text is written once, behind room for its checksum. */
+export const sealText = (text: string): Buffer => closed(Buffer.from(`\0\0\0\0${text}`));
+export const encode = (record: object): Buffer => sealText(JSON.stringify(record));
 export const decode = <T>(value: Buffer): T => JSON.parse(unseal(value).toString()) as T;

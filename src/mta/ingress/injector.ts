@@ -4,7 +4,7 @@
  * named, all others are committed together.
  */
 import { err, formatAddress, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
-import type { MessageRecord, NewDelivery, Queue } from '../../queue/index.ts';
+import { type MessageRecord, type NewDelivery, type Queue, SEAL_BYTES } from '../../queue/index.ts';
 import type { Router } from '../../routing/index.ts';
 import {
   type CampaignContent,
@@ -42,6 +42,8 @@ export interface InjectorOptions {
 /** What is fixed about a message before its recipients are looked at. */
 interface Prepared {
   readonly content: Buffer;
+  /** Whether SEAL_BYTES in front of the content are free. */
+  readonly roomInFront: boolean;
   readonly message: MessageRecord;
   readonly labels: Labels;
 }
@@ -112,7 +114,7 @@ export class QueueInjector implements Injector {
   async #accept(
     number: number,
     request: Pick<InjectRequest, 'to' | 'origin'>,
-    { content, message, labels }: Prepared,
+    { content, roomInFront, message, labels }: Prepared,
   ): Promise<Result<Injected, InjectionRefusal>> {
     const { allowedSenders: allowed } = request.origin;
     const virtual = this.#virtualOf(labels, allowed);
@@ -143,6 +145,7 @@ export class QueueInjector implements Injector {
         number,
         message: { ...message, virtualSender: virtual.value },
         content,
+        roomInFront,
         deliveries,
       });
       const id = messageIdOf(number);
@@ -213,6 +216,7 @@ export class QueueInjector implements Injector {
       messageIdText: id,
       now,
       received,
+      room: SEAL_BYTES,
       ...(maxHeaderBytes && { maxHeaderBytes }),
     });
     if (!prepared.ok) {
@@ -223,7 +227,7 @@ export class QueueInjector implements Injector {
     if (!labels.ok) return err(invalid(labels.error.field, labels.error.text, [550, '5.6.0']));
     const all = mergeLabels(labels.value, request.labels);
     const message = this.#record(request.from, all, rawFacts(prepared.value));
-    return ok({ content: prepared.value.content, message, labels: all });
+    return ok({ content: prepared.value.content, roomInFront: true, message, labels: all });
   }
 
   #compile(content: ContentParts | Buffer, number: number): Result<CampaignContent, InjectionRefusal> {
@@ -257,7 +261,8 @@ export class QueueInjector implements Injector {
       dotLine: true,
       smtpUtf8: false,
     } as const;
-    return { content: encodeCampaign(campaign), message: this.#record(from, labels, facts), labels };
+    const message = this.#record(from, labels, facts);
+    return { content: encodeCampaign(campaign), roomInFront: false, message, labels };
   }
 
   #record(from: string, labels: Labels, facts: ContentFacts): MessageRecord {

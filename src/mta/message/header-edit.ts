@@ -16,9 +16,19 @@ export interface HeaderEdit {
 const CRLF = Buffer.from('\r\n');
 const LF = 10;
 
-/** The new header with its blank line, followed by the body. */
-export const editHeader = (content: Buffer, scan: HeaderScan, edit: HeaderEdit): Buffer =>
-  Buffer.concat([...headerChunks(content, scan, edit), content.subarray(scan.bodyStart)]);
+/**
+ * The new header with its blank line, followed by the body. `room` bytes in front of it, in the same memory, are left
+ * to the caller, who so need not copy the message to put something there.
+ */
+export function editHeader(content: Buffer, scan: HeaderScan, edit: HeaderEdit, room = 0): Buffer {
+  const chunks = [...headerChunks(content, scan, edit), content.subarray(scan.bodyStart)];
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, room);
+  // Memory of its own: a part of the shared pool would keep its neighbours alive for as long as the message.
+  const edited = Buffer.allocUnsafeSlow(bytes);
+  let at = room;
+  for (const chunk of chunks) at += chunk.copy(edited, at);
+  return edited.subarray(room);
+}
 
 /**
  * Takes out the white space before a field's colon that RFC 5322 §4.5.3 tolerates but forbids to send; the content

@@ -35,6 +35,8 @@ export interface PrepareOptions {
   readonly received: ReceivedFrom | undefined;
   /** Largest header in bytes; default 256 KB. */
   readonly maxHeaderBytes?: number;
+  /** Bytes left free in front of the content, in the same memory (header-edit.ts); default none. */
+  readonly room?: number;
 }
 
 export interface PreparedContent {
@@ -86,12 +88,13 @@ export function prepareContent(
   const madeId = `<${options.messageIdText}@${options.hostname}>`;
   const added =
     (messageId === '' ? `Message-ID: ${madeId}\r\n` : '') + (date === '' ? dateField(options) : '');
-  const content = editHeader(source, scan, {
-    drop: (name) =>
+  const edit = {
+    drop: (name: string) =>
       isPrivate(name) || (name === 'message-id' && messageId === '') || (name === 'date' && date === ''),
     top: options.received === undefined ? '' : receivedField(options, options.received),
     bottom: added,
-  });
+  };
+  const content = editHeader(source, scan, edit, options.room);
   return ok({
     content,
     labels: labelsOf(source, scan),

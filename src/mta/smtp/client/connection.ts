@@ -22,6 +22,12 @@ export interface TlsFacts {
   readonly cipher: string;
 }
 
+/**
+ * What any connection reads in clear: the parser is done with it before the next read, so one serves them all and
+ * nothing is allocated for a reply.
+ */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+
 type Stage = 'connecting' | 'plain' | 'handshake' | 'secure';
 
 export class Connection {
@@ -46,6 +52,7 @@ export class Connection {
       ...(target.localAddress !== undefined && { localAddress: target.localAddress }),
       noDelay: true,
       autoSelectFamily: false,
+      onread: { buffer: READ_BUFFER, callback: this.#onRead },
     });
     this.#socket.once('connect', this.#onConnect);
     this.#listen(this.#socket);
@@ -116,9 +123,9 @@ export class Connection {
     if (this.#failure !== undefined) return undefined;
     this.#stage = 'handshake';
     const plain = this.#socket;
-    plain.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
+    plain.off('end', this.#onEnd).off('drain', this.#onDrain);
     const secure = tls.connect({ ...options, socket: plain });
-    secure.once('secureConnect', this.#onSecure);
+    secure.once('secureConnect', this.#onSecure).on('data', this.#onData);
     this.#socket = secure;
     this.#listen(secure);
     const deadlineMs = performance.now() + timeoutMs;
@@ -148,7 +155,6 @@ export class Connection {
 
   #listen(socket: net.Socket): void {
     socket
-      .on('data', this.#onData)
       .on('end', this.#onEnd)
       .on('drain', this.#onDrain)
       .on('error', this.#onError)
@@ -166,6 +172,11 @@ export class Connection {
   };
 
   readonly #onDrain = (): void => this.#wake();
+
+  readonly #onRead = (bytes: number): boolean => {
+    this.#onData(READ_BUFFER.subarray(0, bytes));
+    return true;
+  };
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#failure !== undefined) return;
