@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import process from 'node:process';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-/** npm repeats what it received, so one key press may reach us twice. */
+/** npm repeats what it received, so one Ctrl-C may reach us twice. */
 const REPEAT_MS = 1_000;
 
 /** Exit status of the child; 128 + n when signal n ended it; 127 when it could not be started. */
@@ -29,12 +29,12 @@ export function runChild(command, args, options = {}) {
 
 /** Ctrl-C at a terminal goes to the child without our help: passing it on would make it two. */
 function forwardSignals(child) {
-  const lastSentAt = new Map();
+  let lastSentAt = -Infinity;
   const forward = (signal) => {
     if (signal === 'SIGINT' && process.stdin.isTTY) return;
     const now = Date.now();
-    if (now - (lastSentAt.get(signal) ?? -Infinity) < REPEAT_MS) return;
-    lastSentAt.set(signal, now);
+    if (signal === 'SIGINT' && now - lastSentAt < REPEAT_MS) return;
+    if (signal === 'SIGINT') lastSentAt = now;
     child.kill(signal);
   };
   for (const signal of FORWARDED) process.on(signal, forward);

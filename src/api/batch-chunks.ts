@@ -132,6 +132,9 @@ export class BatchChunks {
   }
 }
 
+/** JSON.parse counts lines too; here there is one, and its number is another. */
+const withoutLine = (message: string): string => message.replace(/ \(line 1 column \d+\)$/, '');
+
 const tooLong = (line: number): Result<BatchLine, RejectedLine> =>
   err({ line, field: '', message: `the line is longer than ${MAX_LINE_BYTES} bytes` });
 
@@ -141,7 +144,11 @@ function parseLine(line: number, bytes: Buffer, now: number): Result<BatchLine, 
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    return err({ line, field: '', message: `the line is not JSON: ${(error as Error).message}` });
+    return err({
+      line,
+      field: '',
+      message: `the line is not JSON: ${withoutLine((error as Error).message)}`,
+    });
   }
   const checked = check(batchLine, value);
   if (!checked.ok) return err({ line, ...checked.error[0]! });

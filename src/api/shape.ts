@@ -43,7 +43,9 @@ function messageOf(issue: Issue, value: unknown): string {
   if (issue.code === 'invalid_type') {
     const found = valueAt(value, issue.path);
     if (!issue.message.startsWith('Invalid input')) return issue.message;
-    return found === undefined ? 'is missing' : `expected ${article(issue.expected)}, got ${kindOf(found)}`;
+    return found === undefined
+      ? 'is missing'
+      : `expected ${article(JSON_WORDS[issue.expected] ?? issue.expected)}, got ${kindOf(found)}`;
   }
   if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid option')) {
     const found = valueAt(value, issue.path);
@@ -52,6 +54,9 @@ function messageOf(issue: Issue, value: unknown): string {
   }
   return issue.message;
 }
+
+/** The schema library's words for what JSON calls otherwise. */
+const JSON_WORDS: Readonly<Record<string, string>> = { record: 'object', array: 'list' };
 
 const article = (word: string): string => (/^[aeiou]/.test(word) ? `an ${word}` : `a ${word}`);
 

@@ -2,8 +2,9 @@
  * Makes the parts of the service from a configuration: what a start and a reload have in common, and what only a
  * start does. Every function that can fail says why in lines for people.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { type Config, formatProblem, loadConfig } from '../config/index.ts';
 import { err, ok, type Result, systemClock } from '../core/index.ts';
@@ -42,7 +43,7 @@ export async function load(file: string, log: Logger): Promise<Result<Current, r
 /** The data directory, made when it is missing and locked against other instances. */
 export async function takeDataDir(dataDir: string): Promise<Result<Lock, readonly string[]>> {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+    makeDirectory(dataDir);
   } catch (error) {
     return err([
       `data_dir ${dataDir} cannot be made: ${(error as Error).message}; make it and give this user write access`,
@@ -50,6 +51,14 @@ export async function takeDataDir(dataDir: string): Promise<Result<Lock, readonl
   }
   const lock = await lockInstance(dataDir);
   return lock.ok ? lock : err([lock.error.text]);
+}
+
+/** As mkdir -p. Node's own `recursive` tries for ever where the parent is there and still gives ENOENT (/proc). */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (!existsSync(parent)) makeDirectory(parent);
+  mkdirSync(path, { mode: 0o750 });
 }
 
 export async function openQueue(

@@ -114,14 +114,13 @@ const COLUMNS: readonly Column[] = [
   { title: 'hard', align: 'right' },
   { title: 'undelivered', align: 'right' },
   { title: 'messages/s', align: 'right' },
-  { title: '' },
 ];
 
-/** One table; `notes` says something about each row. */
+/** One table; `io` says how wide it may be. */
 export function summaryTable(
   title: string,
   lines: Readonly<Record<string, Line>>,
-  look: { io: Io; notes: ReadonlyMap<string, string> },
+  io: Pick<Io, 'columns'>,
 ): string {
   const columns = COLUMNS.map((column, i) => (i === 0 ? { ...column, title } : column));
   const rows = Object.entries(lines).map(([name, line]) => [
@@ -131,7 +130,6 @@ export function summaryTable(
     line.hard_bounced,
     line.undelivered,
     line.per_second,
-    look.notes.get(name) ?? '',
   ]);
-  return renderTable(columns, rows, look.io);
+  return renderTable(columns, rows, io);
 }

@@ -130,12 +130,14 @@ const introduction = (): string =>
 
 function result(summary: Summary, { io, arrived }: { io: Io; arrived: number }): string {
   const { accepted, delivered, hard_bounced, undelivered, queued } = summary;
-  const manners = new Map(ISPS.map(({ name, manner }) => [name, manner]));
-  const addresses = new Map(NODES.map((address, i) => [`n${i + 1}`, `from ${address}`]));
+  const addresses = new Map(NODES.map((address, i) => [`n${i + 1}`, address]));
+  const nodes = Object.entries(summary.per_node).map(
+    ([name, line]) => [`${name} ${addresses.get(name)}`, line] as const,
+  );
   return [
     '',
-    summaryTable('ISP', summary.per_isp, { io, notes: manners }),
-    summaryTable('node', summary.per_node, { io, notes: addresses }),
+    summaryTable('ISP', summary.per_isp, io),
+    summaryTable('node', Object.fromEntries(nodes), io),
     `accepted ${accepted} = ${delivered} delivered + ${hard_bounced} hard bounces + ${undelivered} undelivered + ${queued} queued; ${arrived} arrived at the receivers`,
     '',
   ].join('\n');

@@ -20,7 +20,8 @@ const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined && pro
 const io: Io = {
   out: (text) => write(process.stdout, text),
   err: (text) => void write(process.stderr, text),
-  columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+  // A terminal that does not know its width says 0.
+  columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
   colour,
   env: process.env,
   now: () => Date.now(),

@@ -67,8 +67,8 @@ function ended(service: Service, log: Logger): Promise<number> {
     let since: number | undefined;
     const stop = (signal: NodeJS.Signals): void => {
       if (since !== undefined) {
-        // A terminal and a parent such as npm may both pass on one Ctrl-C.
-        if (signal === 'SIGINT' && performance.now() - since < SAME_MS) return;
+        // One and the same: a terminal or systemd tells the whole group, and a parent (npm, our own) passes it on.
+        if (performance.now() - since < SAME_MS) return;
         log.warn(`${signal} again: open sessions are cut`);
         service.hurry();
         return;

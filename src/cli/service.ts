@@ -57,6 +57,7 @@ export class Service {
   #doors:
     { readonly control: ControlServer; readonly status: StatusServer; readonly smtp: SmtpServer } | undefined;
   #stopping = false;
+  #reloaded: Promise<unknown> = Promise.resolve();
 
   private constructor(parts: {
     options: ServiceOptions;
@@ -142,8 +143,15 @@ export class Service {
     return this.#egress;
   }
 
-  /** Reads the configuration again and swaps it, or changes nothing. */
-  async reload(): Promise<Result<Reloaded, readonly string[]>> {
+  /** Reads the configuration again and swaps it, or changes nothing. One at a time, so that the last file read wins. */
+  reload(): Promise<Result<Reloaded, readonly string[]>> {
+    const reloaded = this.#reloaded.then(() => this.#reload());
+    this.#reloaded = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  async #reload(): Promise<Result<Reloaded, readonly string[]>> {
+    if (this.#stopping) return err(['the server is ending']);
     const { configFile, log } = this.#options;
     const next = await load(configFile, log);
     if (!next.ok) {

@@ -20,7 +20,9 @@ export function renderTable(
 ): string {
   const texts = rows.map((row) => columns.map((_, i) => clean(String(row[i] ?? '-'))));
   const widths = columns.map(({ title }, i) => Math.max(title.length, ...texts.map((row) => row[i]!.length)));
-  return width === undefined ? plain(columns, texts, widths) : boxed(columns, texts, fit(widths, width));
+  return width === undefined
+    ? plain(columns, texts, widths)
+    : boxed(columns, texts, fit(columns, widths, width));
 }
 
 function plain(
@@ -51,14 +53,15 @@ function boxed(
   return `${table.toString()}\n`;
 }
 
-/** Takes from the widest columns until the table fits. */
-function fit(natural: readonly number[], terminal: number): number[] {
+/** Takes from the widest texts until the table fits. Figures stay whole: half a number is a wrong one. */
+function fit(columns: readonly Column[], natural: readonly number[], terminal: number): number[] {
   const widths = [...natural];
+  const texts = columns.map(({ align }) => align !== 'right');
   let excess = widths.reduce((sum, width) => sum + width + FRAME, 1) - terminal;
   while (excess > 0) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if (widths[widest]! <= MIN_WIDTH) break;
-    widths[widest]!--;
+    const widest = Math.max(MIN_WIDTH, ...widths.filter((_, i) => texts[i]));
+    if (widest === MIN_WIDTH) break;
+    widths[widths.findIndex((width, i) => texts[i] && width === widest)]!--;
     excess--;
   }
   return widths;

@@ -42,7 +42,7 @@ describe('a batch', () => {
       ['17', '', /expected an object, got a number/],
       ['{}', 'to', /is missing/],
       ['{"to":"u@a.test","var":{}}', 'var', /did you mean "vars"\?/],
-      ['{"to":"u@a.test","vars":[]}', 'vars', /expected a record, got a list/],
+      ['{"to":"u@a.test","vars":[]}', 'vars', /expected an object, got a list/],
       ['{"to":"u@a.test","not_before":"soon"}', 'not_before', /such as 2h/],
       ['{"to":"nobody"}', 'to', /local@domain/],
       [`{"to":"u@a.test","vars":{"a":"${'x'.repeat(1024 * 1024)}"}}`, '', /longer than 1048576 bytes/],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { startSink } from '../../src/testbed/index.ts';
@@ -107,11 +107,29 @@ describe('data_dir', () => {
     assert.match(said, /data_dir .*closed\/data cannot be made: .*give this user write access/);
   });
 
+  test(
+    'in a place where no directory can be made, though it is there',
+    { skip: existsSync('/proc/self') ? false : 'there is no /proc' },
+    async (t) => {
+      const mta = await Mta.prepare(t, { data_dir: '/proc/postrider/data' });
+      const { code, said } = await failing(mta);
+      assert.equal(code, 1);
+      assert.match(said, /data_dir \/proc\/postrider\/data cannot be made: /);
+    },
+  );
+
+  test('below directories that are not there yet: they are made', async (t) => {
+    const mta = await Mta.prepare(t, { data_dir: 'var/lib/postrider' });
+    await mta.start();
+    await mta.kill('SIGTERM');
+    assert.ok(existsSync(join(mta.dir, 'var/lib/postrider/queue.mdb')));
+  });
+
   test('that is a file', async (t) => {
     const mta = await Mta.prepare(t);
     writeFileSync(join(mta.dir, 'data'), '');
     const { code, said } = await failing(mta);
     assert.equal(code, 1);
-    assert.match(said, /^data_dir .*\/data cannot be made: /m);
+    assert.match(said, /data directory .*\/data is not a directory/);
   });
 });

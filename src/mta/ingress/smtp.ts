@@ -58,7 +58,7 @@ export function createInjectionServer(options: InjectionServerOptions): SmtpServ
   return createSmtpServer({
     hostname,
     handler,
-    banner: 'ESMTP Postrider',
+    banner: 'Postrider',
     maxMessageBytes,
     maxRecipients,
     ...(tls && { tls }),

@@ -40,7 +40,7 @@ describe('requests', () => {
   const bad: readonly (readonly [object, string])[] = [
     [{ envelope: undefined }, 'envelope: is missing'],
     [{ envelope: { from: 'a@a.test', to: [] } }, 'envelope.to: needs a recipient'],
-    [{ envelope: { from: 'a@a.test', to: 'b@b.test' } }, 'envelope.to: expected an array, got a string'],
+    [{ envelope: { from: 'a@a.test', to: 'b@b.test' } }, 'envelope.to: expected a list, got a string'],
     [
       { envelope: { from: 'a@a.test', to: ['b@b.test', null] } },
       'envelope.to[1]: expected a string, got null',
@@ -54,7 +54,7 @@ describe('requests', () => {
     [{ campaign_id: '' }, 'campaign_id: must not be empty: leave it out instead'],
     [{ campaign_id: 'a\0b' }, 'campaign_id: has a control character or a broken Unicode character'],
     [{ account_id: '\ud800' }, 'account_id: has a control character or a broken Unicode character'],
-    [{ metadata: [] }, 'metadata: expected a record, got a list'],
+    [{ metadata: [] }, 'metadata: expected an object, got a list'],
     [{ metadata: { a: 'x'.repeat(9000) } }, 'metadata: is longer than 8192 characters of JSON'],
     [
       { expires: 'soon' },

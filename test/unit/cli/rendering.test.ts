@@ -47,6 +47,14 @@ describe('tables', () => {
     assert.match(renderTable(columns, rows, { columns: 30 }), /a long .*…/);
   });
 
+  test('figures are never cut, however narrow the terminal is', () => {
+    for (const width of [10, 20, 30]) {
+      const wide = renderTable(columns, [['a long name', 1_234_567_890_123]], { columns: width });
+      assert.match(wide, / 1234567890123 /);
+      assert.match(wide, / count /);
+    }
+  });
+
   test('texts of strangers do not steer the terminal', () => {
     assert.equal(clean('a\x1b[31mb\r\n\u202ec\x9b'), 'a?[31mb???c?');
     assert.ok(!renderTable(columns, [['\x1b[2J', 1]], { columns: undefined }).includes('\x1b'));

@@ -72,7 +72,11 @@ export const REPLIES = {
   tlsRequired: canned(530, '5.7.0', 'Must issue a STARTTLS command first'),
   authFailed: canned(535, '5.7.8', 'Authentication credentials invalid'),
   authInClear: canned(538, '5.7.11', 'Encryption required for requested authentication mechanism'),
-  bareContent: canned(550, '5.6.0', 'Bare CR or LF in the message'),
+  bareContent: canned(
+    550,
+    '5.6.0',
+    'Bare CR or LF in the message: each line has to end with CRLF (curl: --crlf)',
+  ),
   tooLarge: canned(552, '5.3.4', 'Message exceeds the size limit'),
   utf8Needed: canned(553, '5.6.7', 'A non-ASCII address needs SMTPUTF8'),
   noRecipients: canned(554, '5.5.1', 'No valid recipients'),
