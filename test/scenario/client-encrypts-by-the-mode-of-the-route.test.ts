@@ -4,6 +4,9 @@ import type { TlsMode } from '../../src/mta/smtp/client/index.ts';
 import { deadlines, message, outcomes, peerFor, refusalOf, sessionWith } from '../support/client-session.ts';
 import { CERTIFICATE, type Answer, type Script } from '../support/scripted-peer.ts';
 
+/** How long a handshake may hang. The answers to EHLO have to come within it too, also on a busy machine. */
+const HANG_MS = 1_000;
+
 const WITH_TLS: Script = { EHLO: '250-mx.test\r\n250-PIPELINING\r\n250 STARTTLS' };
 /** Ways in which TLS fails after it was offered. */
 const BROKEN: readonly (readonly [string, Answer, string])[] = [
@@ -84,7 +87,7 @@ describe('STARTTLS', () => {
   for (const [name, STARTTLS, cause] of BROKEN) {
     test(`may: connects again in clear when ${name}`, async (t) => {
       const peer = await peerFor(t, { ...WITH_TLS, STARTTLS });
-      const timeouts = deadlines({ ehloMs: 200 });
+      const timeouts = deadlines({ ehloMs: HANG_MS });
       const session = await sessionWith(t, peer, { tls: 'may', timeouts });
       assert.deepEqual(outcomes(await session.send(message('x\r\n'))), [250]);
       assert.equal(session.facts.tls, undefined);
@@ -95,7 +98,7 @@ describe('STARTTLS', () => {
 
     test(`require: refuses when ${name}`, async (t) => {
       const peer = await peerFor(t, { ...WITH_TLS, STARTTLS });
-      const refusal = await refusalOf(peer, { tls: 'require', timeouts: deadlines({ ehloMs: 50 }) });
+      const refusal = await refusalOf(peer, { tls: 'require', timeouts: deadlines({ ehloMs: HANG_MS }) });
       assert.deepEqual([refusal.scope, refusal.phase, refusal.cause], ['host', 'starttls', cause]);
       assert.equal(peer.links.length, 1);
     });

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Event } from '../../src/core/index.ts';
 import { Mta, ofType, type Settings } from '../support/mta.ts';
-import { batch, receiver, routeTo } from '../support/mta-world.ts';
+import { batch, eventually, receiver, routeTo } from '../support/mta-world.ts';
 
 const speed = (strategy: object): Settings => ({
   strategies: [{ name: 'own', concurrent_connections: 1, messages_per_connection: 1000, ...strategy }],
@@ -74,7 +74,8 @@ test('a limit holds over kill -9', async (t) => {
   await mta.start();
   await mta.settled(6);
   const times = timesOf(await mta.end());
-  assert.ok(times[5]! - times[0]! >= 2800, `the sixth came ${times[5]! - times[0]!} ms after the first`);
+  // Three seconds from token to token; the first reply may have come later than its token, on a busy machine.
+  assert.ok(times[5]! - times[0]! >= 2000, `the sixth came ${times[5]! - times[0]!} ms after the first`);
   assert.deepEqual([sink.stats().recipients, sink.stats().duplicates], [6, 0]);
 });
 
@@ -89,8 +90,10 @@ test('a daily limit holds over a restart, and what is beyond it waits with a rea
   await mta.kill('SIGTERM');
   await mta.start();
   await post(mta, 3);
-  const waiting = await mta.api('/v1/deliveries?state=new');
-  assert.match(waiting.text, /strategy own: next message in/);
+  await eventually(
+    async () => /strategy own: next message in/.test((await mta.api('/v1/deliveries?state=new')).text),
+    'what waits says why',
+  );
   assert.equal((await mta.status()).queue.total, 7);
   await mta.end();
   assert.equal(sink.stats().recipients, 8);

@@ -13,7 +13,7 @@ test('a domain whose lookup times out is tried again until it answers', async (t
     'mx.fine.test': { A: [mx!.address] },
   });
   const mta = await Mta.start(t, {
-    dns: { servers: [stub.address], timeout: '200ms', allow_loopback_mx: true },
+    dns: { servers: [stub.address], timeout: '1s', allow_loopback_mx: true },
     egress: { port: mx!.sink.port },
     retry_rules: [{ name: 'soon', type: 'fixed', interval: '1s', attempts: 30 }],
     senders: [{ name: 'shop', nodes: [{ node: 'n1' }], strategies: { default: 'unlimited' }, retry: 'soon' }],

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 export class Talk {
   #socket: Socket | TLSSocket;

@@ -329,7 +329,7 @@ export const headOf = (sent: ClientRequest): Promise<IncomingMessage> =>
 
 /** Waits until `condition` holds, a turn of the event loop at a time. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited too long until ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -17,7 +17,7 @@ import { auditStore } from '../../support/audit.ts';
 import { createFakeDns, type FakeDns } from '../../support/fake-dns.ts';
 import { configured, type Settings } from './configured.ts';
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 const HOUR = 3_600_000;
 
 let addresses = 0;
