@@ -1,27 +1,39 @@
 /** `postrider serve`: runs the MTA until it is told to end. SIGHUP reloads, SIGTERM and SIGINT end in order. */
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
 import { loadConfig } from '../config/index.ts';
+import { formatDuration, parseDuration } from '../core/index.ts';
 import { SAME_MS } from './interruption.ts';
 import { createLog } from './log.ts';
 import { Service } from './service.ts';
 import { version } from './version.ts';
 
 /** How long transactions under way may take when the program ends. */
-const DRAIN_MS = 30_000;
+const DRAIN_MS = 30_000; // config/systemd/postrider.service waits longer
 
 export function serveCommand(): Command {
   return new Command('serve')
     .description('run the MTA')
     .requiredOption('-c, --config <file>', 'configuration file')
-    .action(async ({ config }: { config: string }) => {
-      process.exitCode = await serve(resolve(config));
+    .addOption(
+      new Option('--drain <duration>', 'how long transactions under way may take at the end')
+        .argParser(duration)
+        .default(DRAIN_MS, formatDuration(DRAIN_MS)),
+    )
+    .action(async ({ config, drain }: { config: string; drain: number }) => {
+      process.exitCode = await serve(resolve(config), drain);
     });
 }
 
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('expected a duration such as 30s or 2m.');
+  return ms;
+}
+
 /** Exit status: 0 ended in order, 1 could not start, 2 configuration errors. */
-async function serve(configFile: string): Promise<number> {
+async function serve(configFile: string, drainMs: number): Promise<number> {
   const loaded = await loadConfig(configFile);
   const log = createLog(
     loaded.ok ? loaded.value.config.log : { level: 'info', format: 'auto' },
@@ -33,7 +45,7 @@ async function serve(configFile: string): Promise<number> {
     return loaded.ok ? 1 : 2;
   }
   announce(started.value, log);
-  return ended(started.value, log);
+  return ended(started.value, { log, drainMs });
 }
 
 function announce({ config, egress }: Service, log: Logger): void {
@@ -62,7 +74,7 @@ function announce({ config, egress }: Service, log: Logger): void {
 }
 
 /** Resolves to the exit status when the service has stopped after a signal. */
-function ended(service: Service, log: Logger): Promise<number> {
+function ended(service: Service, { log, drainMs }: { log: Logger; drainMs: number }): Promise<number> {
   return new Promise((resolve) => {
     let since: number | undefined;
     const stop = (signal: NodeJS.Signals): void => {
@@ -74,9 +86,10 @@ function ended(service: Service, log: Logger): Promise<number> {
         return;
       }
       since = performance.now();
-      const bound = `${DRAIN_MS / 1000} s`;
-      log.info(`${signal}: ending; transactions under way may take ${bound}, a second signal cuts them`);
-      service.stop(DRAIN_MS).then(
+      log.info(
+        `${signal}: ending; transactions under way may take ${formatDuration(drainMs)}, a second signal cuts them`,
+      );
+      service.stop(drainMs).then(
         () => {
           log.info('ended in order');
           resolve(0);

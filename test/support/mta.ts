@@ -75,6 +75,8 @@ export class Mta {
   #stderr = '';
   #heard: () => void = () => undefined;
   #settings: Settings;
+  /** More arguments of `serve`. */
+  arguments: readonly string[] = [];
 
   private constructor(dir: string, smtp: Mta['smtp'], settings: Settings) {
     this.dir = dir;
@@ -150,7 +152,7 @@ export class Mta {
     if (options.uid !== undefined) chownSync(this.dir, options.uid, options.uid);
     this.#stderr = '';
     const env = { ...process.env, NODE_OPTIONS: '' };
-    const args = [MAIN, 'serve', '-c', this.configFile];
+    const args = [MAIN, 'serve', '-c', this.configFile, ...this.arguments];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], env, ...options });
     this.#child = child;
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
