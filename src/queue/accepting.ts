@@ -3,7 +3,7 @@
  * A delivery that its dispatcher can start at once is leased in the accepting transaction itself, so it costs no
  * slot and no second commit.
  */
-import { deliveryIdOf, domainOf } from '../core/index.ts';
+import { deliveryIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryEvent } from './labels.ts';
 import { deliveryKey, numberKey, textKey } from './keys.ts';
@@ -19,6 +19,7 @@ import {
   type SharedMessage,
   unseal,
 } from './records.ts';
+import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
 /** A message to accept: its number (core/ids), facts, content and recipients. */
@@ -63,7 +64,7 @@ export class AcceptWork implements Work {
   readonly #state: QueueState;
   readonly #input: NewMessage | Addition;
   readonly #claimed: LeasedDelivery[] = [];
-  readonly #queued: { node: string; domain: string; wakeAt: number }[] = [];
+  readonly #queued: { queue: QueueHead; wakeAt: number }[] = [];
 
   constructor(state: QueueState, input: NewMessage | Addition) {
     this.#state = state;
@@ -105,15 +106,15 @@ export class AcceptWork implements Work {
     for (const { leaseId, number, index } of this.#claimed) leases.take(leaseId, number, index);
     for (const delivery of this.#claimed) counters.lease(deliveryEvent(delivery), 1);
     if (this.#claimed.length > 0) dispatcher?.granted(this.#claimed);
-    for (const { node, domain, wakeAt } of this.#queued) {
-      if (schedule.added(node, domain, wakeAt)) dispatcher?.wake(node, domain, wakeAt);
+    for (const { queue, wakeAt } of this.#queued) {
+      if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);
     }
   }
 
   failed(): void {
     const { dispatcher, schedule } = this.#state;
-    for (const { record } of this.#claimed) dispatcher?.unclaim(record.node, domainOf(record.recipient));
-    for (const { node, domain } of this.#queued) schedule.unused(node, domain);
+    for (const { queue } of this.#claimed) dispatcher?.unclaim(queue);
+    for (const { queue } of this.#queued) schedule.unused(queue);
   }
 
   #share(transaction: Transaction, shared: SharedMessage): void {
@@ -137,17 +138,15 @@ export class AcceptWork implements Work {
     const { ops, events, leased, leaseId } = transaction;
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
     events.push({ ...deliveryEvent(delivery), type: 'accepted', time: message.createdAt });
-    const domain = domainOf(record.recipient);
-    const due = content !== undefined && record.wakeAt <= this.#state.clock.now();
-    if (due && this.#state.dispatcher?.claim(record.node, domain)) {
+    const { schedule, dispatcher, clock } = this.#state;
+    const queue = schedule.of(delivery);
+    const { wakeAt } = record;
+    if (content !== undefined && wakeAt <= clock.now() && dispatcher?.claim(queue)) {
       leased.push({ number, index });
-      this.#claimed.push({ ...delivery, leaseId, content });
+      this.#claimed.push({ ...delivery, queue, leaseId, content });
       return;
     }
-    const queue = this.#state.schedule.queue(record.node, domain, ops);
-    this.#queued.push({ node: record.node, domain, wakeAt: record.wakeAt });
-    ops.push(
-      this.#state.schedule.slotOp(queue.id, { band: message.band, wakeAt: record.wakeAt, number, index }),
-    );
+    this.#queued.push({ queue, wakeAt });
+    schedule.addSlot(queue, { wakeAt, number, index }, ops);
   }
 }

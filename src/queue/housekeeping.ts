@@ -8,6 +8,7 @@ import type { Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
 import { deliveryFrom, expire, takeSlot } from './leasing.ts';
 import { decode, type Delivery, type DeliveryRecord, type SharedMessage } from './records.ts';
+import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
 const SLICE = 500;
@@ -19,7 +20,7 @@ export class SweepWork implements Work {
   next: Buffer | undefined;
   /** Time of acceptance (ms) of the oldest delivery seen, by recipient domain. */
   readonly oldest = new Map<string, number>();
-  readonly #queues: { node: string; domain: string }[] = [];
+  readonly #queues = new Set<QueueHead>();
 
   constructor(state: QueueState, from: Buffer | undefined) {
     this.#state = state;
@@ -47,7 +48,7 @@ export class SweepWork implements Work {
   }
 
   applied(): void {
-    for (const { node, domain } of this.#queues) this.#state.schedule.refresh(node, domain);
+    for (const queue of this.#queues) this.#state.schedule.refresh(queue);
   }
 
   /** Undefined when the message is missing or damaged: a work that throws would keep the others alive for ever. */
@@ -61,14 +62,13 @@ export class SweepWork implements Work {
 
   /** Also ends what has no slot: its content was damaged, so it was set aside. */
   #expire(transaction: Transaction, delivery: Delivery): void {
-    const { record, message, number, index } = delivery;
-    const domain = domainOf(record.recipient);
-    const queueId = this.#state.schedule.idOf(record.node, domain);
-    if (queueId !== undefined) {
-      const key = slotKey({ queueId, band: message.band, wakeAt: record.wakeAt, number, index });
+    const { record, number, index } = delivery;
+    const queue = this.#state.schedule.find(delivery);
+    if (queue) {
+      const key = slotKey({ queueId: queue.id, wakeAt: record.wakeAt, number, index });
       // Taken: a lease of this same commit has it, and its outcome will end it.
       if (!takeSlot(transaction, key)) return;
-      this.#queues.push({ node: record.node, domain });
+      this.#queues.add(queue);
     }
     expire(this.#state, transaction, delivery);
   }

@@ -3,7 +3,6 @@ export type { EventDraft } from './committer.ts';
 export type { Row, Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
-export type { Band } from './keys.ts';
 export type { Kv } from './kv.ts';
 export { deliveryEvent } from './labels.ts';
 export type { LeaseRequest } from './leasing.ts';
@@ -19,6 +18,8 @@ export {
   type ListRequest,
 } from './lookup.ts';
 export type { AttemptFacts, Outcome } from './outcomes.ts';
+export { type Band, BANDS, type QueueHead, type QueueKey } from './queue-head.ts';
+export { bandOfRank } from './queue-key.ts';
 export { Queue, type QueueOptions, StoreVersionError } from './queue.ts';
 export {
   type AttemptRecord,
@@ -31,5 +32,4 @@ export {
   type SharedMessage,
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
-export type { QueueHead } from './schedule.ts';
 export type { Dispatcher, QueueState } from './state.ts';

@@ -1,7 +1,4 @@
 /** Byte keys of the tables; big-endian, so that byte order is number order. */
-export type Band = 'priority' | 'geo' | 'standard';
-export const BANDS: readonly Band[] = ['priority', 'geo', 'standard'];
-
 const HIGH = 2 ** 32;
 
 function writeNumber(key: Buffer, value: number, offset: number): void {
@@ -33,37 +30,33 @@ export const parseDeliveryKey = (key: Buffer): { number: number; index: number }
 
 export interface Slot {
   readonly queueId: number;
-  readonly band: Band;
   /** Wall time, ms since the epoch. */
   readonly wakeAt: number;
   readonly number: number;
   readonly index: number;
 }
 
-/** 23 bytes: queue, band, wake time (48 bits), delivery: the order in which a queue is worked off. */
+/** 22 bytes: queue, wake time (48 bits), delivery: the order in which a queue is worked off. */
 export function slotKey(slot: Slot): Buffer {
-  const key = Buffer.allocUnsafe(23);
+  const key = Buffer.allocUnsafe(22);
   key.writeUInt32BE(slot.queueId, 0);
-  key[4] = BANDS.indexOf(slot.band);
-  key.writeUIntBE(Math.max(0, Math.floor(slot.wakeAt)), 5, 6);
-  writeNumber(key, slot.number, 11);
-  key.writeUInt32BE(slot.index, 19);
+  key.writeUIntBE(Math.max(0, Math.floor(slot.wakeAt)), 4, 6);
+  writeNumber(key, slot.number, 10);
+  key.writeUInt32BE(slot.index, 18);
   return key;
 }
 export const parseSlotKey = (key: Buffer): Slot => ({
   queueId: key.readUInt32BE(0),
-  band: BANDS[key[4]!]!,
-  wakeAt: key.readUIntBE(5, 6),
-  number: readNumber(key, 11),
-  index: key.readUInt32BE(19),
+  wakeAt: key.readUIntBE(4, 6),
+  number: readNumber(key, 10),
+  index: key.readUInt32BE(18),
 });
 
-/** Lower bound of the slots of a queue's band that wake at `wakeAt` or later. */
-export function slotBound(queueId: number, band: number, wakeAt: number): Buffer {
-  const key = Buffer.allocUnsafe(11);
+/** Lower bound of the slots of a queue that wake at `wakeAt` or later. */
+export function slotBound(queueId: number, wakeAt: number): Buffer {
+  const key = Buffer.allocUnsafe(10);
   key.writeUInt32BE(queueId, 0);
-  key[4] = band;
-  key.writeUIntBE(wakeAt, 5, 6);
+  key.writeUIntBE(wakeAt, 4, 6);
   return key;
 }
 

@@ -16,6 +16,7 @@ import {
   type SharedMessage,
   unseal,
 } from './records.ts';
+import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
 const CAMPAIGN_CONTENTS = 32;
@@ -58,8 +59,7 @@ function messageOf(state: QueueState, number: number): Delivery['message'] {
 }
 
 export interface LeaseRequest {
-  readonly node: string;
-  readonly domain: string;
+  readonly queue: QueueHead;
   readonly limit: number;
   /** State of the limiter once these deliveries are sent; stored with the lease, so a restart cannot exceed it. */
   readonly mark?: { readonly key: string; readonly value: object } | undefined;
@@ -79,11 +79,9 @@ export class LeaseWork implements Work {
   }
 
   build(transaction: Transaction): void {
-    const { node, domain, limit } = this.#request;
-    const now = this.#state.clock.now();
-    const queueId = this.#state.schedule.idOf(node, domain);
-    if (queueId === undefined) return;
-    for (const { key, number, index } of this.#state.schedule.due(queueId, now, limit)) {
+    const { queue, limit } = this.#request;
+    const { schedule, clock } = this.#state;
+    for (const { key, number, index } of schedule.due(queue, clock.now(), limit)) {
       if (takeSlot(transaction, key)) this.#take(transaction, number, index);
     }
     const { mark } = this.#request;
@@ -98,9 +96,9 @@ export class LeaseWork implements Work {
       leases.take(delivery.leaseId, delivery.number, delivery.index);
       counters.lease(deliveryEvent(delivery), 1);
     }
-    const { node, domain } = this.#request;
-    const next = schedule.refresh(node, domain);
-    if (next !== Infinity) dispatcher?.wake(node, domain, next);
+    const { queue } = this.#request;
+    const next = schedule.refresh(queue);
+    if (next !== Infinity) dispatcher?.wake(queue, next);
     for (const id of this.#damaged) report('error', 'a damaged delivery was set aside', { delivery_id: id });
   }
 
@@ -118,7 +116,8 @@ export class LeaseWork implements Work {
       }
       const content = this.#contents.get(this.#state, delivery);
       transaction.leased.push({ number, index });
-      this.#taken.push({ ...delivery, leaseId: transaction.leaseId, content });
+      const { queue } = this.#request;
+      this.#taken.push({ ...delivery, queue, leaseId: transaction.leaseId, content });
     } catch {
       this.#damaged.push(deliveryIdOf(number, index));
     }

@@ -2,7 +2,7 @@
  * What became of a leased delivery, recorded together with its event. An outcome counts only while its lease holds
  * (the fence): a second one, or one that comes after the lease was lost, changes nothing and is reported.
  */
-import { domainOf, type UndeliveredReason } from '../core/index.ts';
+import type { UndeliveredReason } from '../core/index.ts';
 import { sharedMessage } from './accepting.ts';
 import type { EventDraft, Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey } from './keys.ts';
@@ -14,6 +14,7 @@ import {
   encode,
   type LeasedDelivery,
 } from './records.ts';
+import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
 /** What an attempt adds to its event: where it went, what was said. */
@@ -63,7 +64,7 @@ export class OutcomeWork implements Work {
   readonly #delivery: LeasedDelivery;
   readonly #outcome: Outcome;
   #fenced = false;
-  #slot: { node: string; domain: string; wakeAt: number } | undefined;
+  #slot: { queue: QueueHead; wakeAt: number } | undefined;
 
   constructor(state: QueueState, delivery: LeasedDelivery, outcome: Outcome) {
     this.#state = state;
@@ -95,20 +96,21 @@ export class OutcomeWork implements Work {
     leases.end(leaseId, number, index);
     counters.lease(deliveryEvent(this.#delivery), -1);
     if (!this.#slot) return;
-    const { node, domain, wakeAt } = this.#slot;
-    if (schedule.added(node, domain, wakeAt)) dispatcher?.wake(node, domain, wakeAt);
+    const { queue, wakeAt } = this.#slot;
+    if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);
   }
 
   failed(): void {
-    if (this.#slot) this.#state.schedule.unused(this.#slot.node, this.#slot.domain);
+    if (this.#slot) this.#state.schedule.unused(this.#slot.queue);
   }
 
   #release(transaction: Transaction, { wakeAt, node: to }: Outcome & { kind: 'released' }): void {
     const { record } = this.#delivery;
     const node = to ?? record.node;
     const moved = node !== record.node;
-    if (moved || wakeAt !== record.wakeAt) this.#store(transaction, { ...record, node, wakeAt });
-    this.#queue(transaction, node, wakeAt);
+    const next = { ...record, node, wakeAt };
+    if (moved || wakeAt !== record.wakeAt) this.#store(transaction, next);
+    this.#queue(transaction, next);
     if (!moved) return;
     const attempt = record.attempts.length;
     const time = this.#state.clock.now();
@@ -126,8 +128,9 @@ export class OutcomeWork implements Work {
     const node = outcome.node ?? record.node;
     const wakeAt = Math.max(outcome.nextAttemptAt, 0);
     const attempts = this.#attempts(outcome.facts, 'soft_bounce');
-    this.#store(transaction, { ...record, node, wakeAt, attempts });
-    this.#queue(transaction, node, wakeAt);
+    const stored = { ...record, node, wakeAt, attempts };
+    this.#store(transaction, stored);
+    this.#queue(transaction, stored);
     const next = {
       next_attempt: new Date(wakeAt).toISOString(),
       ...(node === record.node ? {} : { next_node: node }),
@@ -174,11 +177,11 @@ export class OutcomeWork implements Work {
     });
   }
 
-  #queue({ ops }: Transaction, node: string, wakeAt: number): void {
-    const { number, index, record, message } = this.#delivery;
-    const domain = domainOf(record.recipient);
-    const queue = this.#state.schedule.queue(node, domain, ops);
-    this.#slot = { node, domain, wakeAt };
-    ops.push(this.#state.schedule.slotOp(queue.id, { band: message.band, wakeAt, number, index }));
+  #queue({ ops }: Transaction, record: DeliveryRecord): void {
+    const { number, index, message } = this.#delivery;
+    const { wakeAt } = record;
+    const queue = this.#state.schedule.of({ record, message });
+    this.#slot = { queue, wakeAt };
+    this.#state.schedule.addSlot(queue, { wakeAt, number, index }, ops);
   }
 }

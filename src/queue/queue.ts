@@ -22,7 +22,7 @@ import { type Recovered, RecoverWork } from './recovery.ts';
 import { Schedule } from './schedule.ts';
 import type { Dispatcher, QueueState } from './state.ts';
 
-const FORMAT = 1;
+const FORMAT = 2;
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_EVENTS = 50_000;
 const FOLLOW_BATCH = 500;
@@ -87,7 +87,10 @@ export class Queue {
     const stored = options.kv.get('meta', textKey('store'));
     const meta = stored ? decode<Meta>(stored) : { format: FORMAT, storeId: randomBytes(5).toString('hex') };
     if (meta.format !== FORMAT) {
-      throw new StoreVersionError(`the store has format ${meta.format}, this version reads format ${FORMAT}`);
+      throw new StoreVersionError(
+        `the store has format ${meta.format}, this version reads format ${FORMAT}: let the version that wrote it ` +
+          'deliver what is queued, then move queue.mdb away; or start with another data_dir',
+      );
     }
     if (!stored) await options.kv.commit([{ table: 'meta', key: textKey('store'), value: encode(meta) }]);
     const queue = new Queue(options, meta);
@@ -162,7 +165,7 @@ export class Queue {
     }
   }
 
-  /** Forgets queues (node, domain) that hold nothing any more. */
+  /** Forgets queues that hold nothing any more. */
   prune(): Promise<void> {
     return this.#state.committer.submit({ build: ({ ops }) => this.#state.schedule.prune(ops) });
   }

@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { DeliveryId, EventReply, UndeliveredReason } from '../core/index.ts';
-import type { Band } from './keys.ts';
+import type { Band, QueueHead } from './queue-head.ts';
 
 /** Facts that all deliveries of a message share. Absent labels are undefined. */
 export interface MessageRecord {
@@ -21,6 +21,8 @@ export interface MessageRecord {
   readonly smtpUtf8: boolean;
   readonly createdAt: number;
   readonly band: Band;
+  /** Wall time (ms): among mail of the band geo the earliest goes first. It ends nothing. */
+  readonly deadline?: number | undefined;
   readonly virtualSender?: string | undefined;
   readonly campaignId?: string | undefined;
   readonly accountId?: string | undefined;
@@ -87,6 +89,8 @@ export interface Delivery {
 
 /** A delivery handed to a worker; its outcome is fenced by `leaseId`. */
 export interface LeasedDelivery extends Delivery {
+  /** The queue it was taken from, or would have waited in. */
+  readonly queue: QueueHead;
   readonly leaseId: number;
   /** Raw message bytes, or the encoded campaign content (message.kind). */
   readonly content: Buffer;

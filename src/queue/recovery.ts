@@ -2,12 +2,13 @@
  * What a crash leaves behind. Deliveries that a lease names and that neither ended nor have a slot were with a worker:
  * they go back to the schedule, due at once, marked as possible duplicates. A batch that was under way is closed.
  */
-import { deliveryIdOf, domainOf } from '../core/index.ts';
+import { deliveryIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey, parseNumberKey, parseTextKey, slotKey, textKey } from './keys.ts';
 import { decodeLease } from './leases.ts';
 import { readDelivery } from './leasing.ts';
 import { decode, type Delivery, encode, type SharedMessage } from './records.ts';
+import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
 /** Marks of batches that take more recipients: `open NUL number`. */
@@ -21,7 +22,7 @@ export interface Recovered {
 
 export class RecoverWork implements Work {
   readonly #state: QueueState;
-  readonly #slots: { node: string; domain: string; wakeAt: number }[] = [];
+  readonly #slots: { queue: QueueHead; wakeAt: number }[] = [];
   /** Seen already: two leases name a delivery that was deferred under the first while that one was still held. */
   readonly #seen = new Set<string>();
   readonly #damaged: string[] = [];
@@ -46,7 +47,7 @@ export class RecoverWork implements Work {
 
   applied(): void {
     const { schedule, report } = this.#state;
-    for (const { node, domain, wakeAt } of this.#slots) schedule.added(node, domain, wakeAt);
+    for (const { queue, wakeAt } of this.#slots) schedule.added(queue, wakeAt);
     for (const what of this.#damaged) report('error', 'damage found while recovering', { what });
   }
 
@@ -85,14 +86,13 @@ export class RecoverWork implements Work {
     const delivery = this.#read(number, index);
     if (!delivery) return;
     const { record, message, shared } = delivery;
-    const domain = domainOf(record.recipient);
-    const slot = { band: message.band, wakeAt: record.wakeAt, number, index };
-    const known = this.#state.schedule.idOf(record.node, domain);
-    if (known !== undefined && this.#state.kv.get('schedule', slotKey({ queueId: known, ...slot }))) return;
-    const queue = this.#state.schedule.queue(record.node, domain, ops);
+    const { schedule, kv } = this.#state;
+    const queue = schedule.of(delivery);
+    const slot = { wakeAt: record.wakeAt, number, index };
+    if (kv.get('schedule', slotKey({ queueId: queue.id, ...slot }))) return;
     const returned = { ...record, ...(shared ? {} : { message }), possibleDuplicate: true as const };
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(returned) });
-    ops.push(this.#state.schedule.slotOp(queue.id, slot));
-    this.#slots.push({ node: record.node, domain, wakeAt: record.wakeAt });
+    schedule.addSlot(queue, slot, ops);
+    this.#slots.push({ queue, wakeAt: record.wakeAt });
   }
 }

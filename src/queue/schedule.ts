@@ -1,25 +1,45 @@
 /**
- * When each queue (node, recipient domain) has something to do. The slots themselves are in the store, ordered by
- * band and wake time; in memory is one head per queue. A delivery that waits has exactly one slot; a leased one has
- * none (it stands in its lease).
+ * When each queue (queue-key.ts) has something to do. The slots themselves are in the store, ordered by wake time; in
+ * memory is one head per queue. A delivery that waits has exactly one slot; a leased one has none (it stands in its
+ * lease).
  */
 import type { Kv, Op } from './kv.ts';
-import { type Band, BANDS, parseSlotKey, parseTextKey, slotBound, slotKey, textKey } from './keys.ts';
+import { parseSlotKey, slotBound, slotKey } from './keys.ts';
+import type { QueueHead, QueueKey } from './queue-head.ts';
+import { nameOf, parseStoredKey, type Queued, queueKeyOf, storedKey } from './queue-key.ts';
 import { decode, encode } from './records.ts';
 
-export interface QueueHead {
+class Head implements QueueHead {
   readonly id: number;
   readonly node: string;
   readonly domain: string;
-  /** Wall time (ms) at which the earliest slot wakes; Infinity when there is none. */
-  wakeAt: number;
+  readonly sender: string;
+  readonly account: string;
+  readonly campaign: string;
+  readonly rank: number;
+  readonly flow: string;
+  wakeAt = Infinity;
+  /** Whether the store knows the id. */
+  stored = false;
+  /** Uses in commits that have not ended. */
+  uses = 0;
+
+  constructor(id: number, key: QueueKey) {
+    this.id = id;
+    this.node = key.node;
+    this.domain = key.domain;
+    this.sender = key.sender;
+    this.account = key.account;
+    this.campaign = key.campaign;
+    this.rank = key.rank;
+    this.flow = `${key.sender}\0${key.account}\0${key.campaign}`;
+  }
 }
 
-interface Head extends QueueHead {
-  /** Whether the store knows the id. */
-  stored: boolean;
-  /** Uses in commits that have not ended. */
-  uses: number;
+interface SlotPlace {
+  readonly wakeAt: number;
+  readonly number: number;
+  readonly index: number;
 }
 
 const FAR = 2 ** 48 - 1;
@@ -32,16 +52,12 @@ export class Schedule {
   constructor(kv: Kv) {
     this.#kv = kv;
     for (const { key, value } of kv.range('queues', {})) {
-      const [node, domain] = parseTextKey(key) as [string, string];
       const { id } = decode<{ id: number }>(value);
-      this.#heads.set(`${node}\0${domain}`, {
-        id,
-        node,
-        domain,
-        wakeAt: this.#earliest(id),
-        stored: true,
-        uses: 0,
-      });
+      const queue = parseStoredKey(key);
+      const head = new Head(id, queue);
+      head.stored = true;
+      head.wakeAt = this.#earliest(id);
+      this.#heads.set(nameOf(queue), head);
       this.#nextId = Math.max(this.#nextId, id + 1);
     }
   }
@@ -51,18 +67,31 @@ export class Schedule {
     for (const head of this.#heads.values()) if (head.wakeAt !== Infinity) yield head;
   }
 
-  /** The queue of a node and domain, made when it is new; adds what the store must learn of it. */
-  queue(node: string, domain: string, ops: Op[]): QueueHead {
-    const head = this.#head(node, domain);
-    head.uses++;
-    if (!head.stored)
-      ops.push({ table: 'queues', key: textKey(node, domain), value: encode({ id: head.id }) });
+  /** The queue a delivery belongs to, made when it is new. */
+  of(delivery: Queued): QueueHead {
+    const key = queueKeyOf(delivery);
+    const name = nameOf(key);
+    let head = this.#heads.get(name);
+    if (!head) this.#heads.set(name, (head = new Head(this.#nextId++, key)));
     return head;
   }
 
-  /** A commit that used `queue` and added a slot is durable: the head may wake earlier. Says whether it does. */
-  added(node: string, domain: string, wakeAt: number): boolean {
-    const head = this.#head(node, domain);
+  /** The queue a delivery belongs to, if it is known. */
+  find(delivery: Queued): QueueHead | undefined {
+    return this.#heads.get(nameOf(queueKeyOf(delivery)));
+  }
+
+  /** Adds a slot, and what the store must learn of the queue; to be followed by `added` or `unused`. */
+  addSlot(queue: QueueHead, slot: SlotPlace, ops: Op[]): void {
+    const head = this.#known(queue);
+    head.uses++;
+    if (!head.stored) ops.push({ table: 'queues', key: storedKey(head), value: encode({ id: head.id }) });
+    ops.push({ table: 'schedule', key: slotKey({ queueId: head.id, ...slot }), value: Buffer.alloc(0) });
+  }
+
+  /** The commit that added a slot is durable: the head may wake earlier. Says whether it does. */
+  added(queue: QueueHead, wakeAt: number): boolean {
+    const head = this.#known(queue);
     head.stored = true;
     head.uses--;
     if (wakeAt >= head.wakeAt) return false;
@@ -70,51 +99,34 @@ export class Schedule {
     return true;
   }
 
-  /** A commit that used `queue` failed. */
-  unused(node: string, domain: string): void {
-    this.#head(node, domain).uses--;
+  /** The commit that would have added a slot failed. */
+  unused(queue: QueueHead): void {
+    this.#known(queue).uses--;
   }
 
   /** A commit that took slots away is durable: the head is read again. Returns its wake time. */
-  refresh(node: string, domain: string): number {
-    const head = this.#head(node, domain);
+  refresh(queue: QueueHead): number {
+    const head = this.#known(queue);
     return (head.wakeAt = this.#earliest(head.id));
   }
 
-  /** Wake time of a queue; Infinity when it has no slot. */
-  wakeAt(node: string, domain: string): number {
-    return this.#heads.get(`${node}\0${domain}`)?.wakeAt ?? Infinity;
-  }
-
-  /** The id of a queue that is known. */
-  idOf(node: string, domain: string): number | undefined {
-    return this.#heads.get(`${node}\0${domain}`)?.id;
-  }
-
-  slotOp(queueId: number, slot: { band: Band; wakeAt: number; number: number; index: number }): Op {
-    return { table: 'schedule', key: slotKey({ queueId, ...slot }), value: Buffer.alloc(0) };
-  }
-
-  /** Slots that are due, by band, earliest first; at most `limit`. */
-  due(queueId: number, now: number, limit: number): { key: Buffer; number: number; index: number }[] {
+  /** Slots that are due, earliest first; at most `limit`. */
+  due({ id }: QueueHead, now: number, limit: number): { key: Buffer; number: number; index: number }[] {
     const found: { key: Buffer; number: number; index: number }[] = [];
-    for (const band of BANDS.keys()) {
-      const range = { start: slotBound(queueId, band, 0), end: slotBound(queueId, band, now + 1) };
-      for (const { key } of this.#kv.range('schedule', { ...range, limit: limit - found.length })) {
-        const { number, index } = parseSlotKey(key);
-        found.push({ key, number, index });
-      }
-      if (found.length >= limit) break;
+    const range = { start: slotBound(id, 0), end: slotBound(id, now + 1), limit };
+    for (const { key } of this.#kv.range('schedule', range)) {
+      const { number, index } = parseSlotKey(key);
+      found.push({ key, number, index });
     }
     return found;
   }
 
   /** Forgets queues without slots: adds the removals. */
   prune(ops: Op[]): void {
-    for (const [key, head] of this.#heads) {
+    for (const [name, head] of this.#heads) {
       if (head.wakeAt !== Infinity || head.uses > 0) continue;
-      ops.push({ table: 'queues', key: textKey(head.node, head.domain), value: undefined });
-      this.#heads.delete(key);
+      if (head.stored) ops.push({ table: 'queues', key: storedKey(head), value: undefined });
+      this.#heads.delete(name);
     }
   }
 
@@ -122,23 +134,14 @@ export class Schedule {
     return this.#heads.size;
   }
 
-  #head(node: string, domain: string): Head {
-    const key = `${node}\0${domain}`;
-    let head = this.#heads.get(key);
-    if (!head) {
-      head = { id: this.#nextId++, node, domain, wakeAt: Infinity, stored: false, uses: 0 };
-      this.#heads.set(key, head);
-    }
-    return head;
+  /** Only this class makes heads. */
+  #known(queue: QueueHead): Head {
+    return queue as Head;
   }
 
   #earliest(queueId: number): number {
-    let earliest = Infinity;
-    for (const band of BANDS.keys()) {
-      const range = { start: slotBound(queueId, band, 0), end: slotBound(queueId, band, FAR), limit: 1 };
-      for (const { key } of this.#kv.range('schedule', range))
-        earliest = Math.min(earliest, parseSlotKey(key).wakeAt);
-    }
-    return earliest;
+    const range = { start: slotBound(queueId, 0), end: slotBound(queueId, FAR), limit: 1 };
+    for (const { key } of this.#kv.range('schedule', range)) return parseSlotKey(key).wakeAt;
+    return Infinity;
   }
 }

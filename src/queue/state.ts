@@ -6,6 +6,7 @@ import type { Journal } from './journal.ts';
 import type { Kv } from './kv.ts';
 import type { Leases } from './leases.ts';
 import type { LeasedDelivery } from './records.ts';
+import type { QueueHead } from './queue-head.ts';
 import type { Schedule } from './schedule.ts';
 
 /** Who sends: told of what it may do, asked whether it could start at once. Never throws. */
@@ -14,11 +15,11 @@ export interface Dispatcher {
    * May a new delivery of this queue start at once? True reserves a place; the delivery comes by `granted` when the
    * commit that accepts it is durable, or the place is given back by `unclaim`.
    */
-  claim(node: string, domain: string): boolean;
-  unclaim(node: string, domain: string): void;
+  claim(queue: QueueHead): boolean;
+  unclaim(queue: QueueHead): void;
   granted(deliveries: readonly LeasedDelivery[]): void;
   /** The earliest slot of the queue wakes at `wakeAt` (wall ms), now or later; told whenever that changes. */
-  wake(node: string, domain: string, wakeAt: number): void;
+  wake(queue: QueueHead, wakeAt: number): void;
 }
 
 export interface QueueState {

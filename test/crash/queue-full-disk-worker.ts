@@ -4,6 +4,7 @@
  */
 import { systemClock } from '../../src/core/index.ts';
 import { type MessageRecord, openLmdbKv, Queue } from '../../src/queue/index.ts';
+import { leaseFrom } from '../support/queues.ts';
 
 const CONTENT_BYTES = 50_000;
 const REFUSALS = 5;
@@ -48,7 +49,7 @@ while (refused.length < REFUSALS) {
     refused.push((error as Error).message);
   }
 }
-const [delivery] = await queue.lease({ node: 'n1', domain: 'one.test', limit: 1 });
+const [delivery] = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 1 });
 await queue.record(delivery!, { kind: 'delivered', facts: { time: Date.now() } });
 console.log(JSON.stringify({ accepted, refused, delivered: delivery!.number }));
 await queue.close();

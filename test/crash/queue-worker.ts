@@ -11,6 +11,7 @@ import {
   type Outcome,
   Queue,
 } from '../../src/queue/index.ts';
+import { leaseFrom } from '../support/queues.ts';
 import { type OutcomeKind, randomFrom, tell } from './queue-load.ts';
 
 const [dir = '', seed = '1'] = process.argv.slice(2);
@@ -76,7 +77,7 @@ async function accept(): Promise<void> {
 }
 
 async function lease(): Promise<void> {
-  const leased = await queue.lease({ node: pick(NODES), domain: pick(DOMAINS), limit: 1 + below(20) });
+  const leased = await leaseFrom(queue, { node: pick(NODES), domain: pick(DOMAINS), limit: 1 + below(20) });
   for (const { id } of leased) tell({ what: 'leased', id });
   granted.push(...leased);
 }

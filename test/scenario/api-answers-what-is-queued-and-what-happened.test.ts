@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { leaseFrom } from '../support/queues.ts';
 import { type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
 
 const REPLY = { code: 451, enhanced: '4.7.1', text: 'greylisted', phase: 'rcpt' } as const;
@@ -12,7 +13,7 @@ async function inject({ post }: Fixture, to: readonly string[] = ['u1@gmail.com'
 }
 
 const lease = async ({ queue }: Fixture, domain = 'gmail.com') =>
-  (await queue.lease({ node: 'n1', domain, limit: 1 }))[0]!;
+  (await leaseFrom(queue, { node: 'n1', domain, limit: 1 }))[0]!;
 
 describe('control API', () => {
   test('a message goes to the injector with its labels, and comes back with its deliveries', async (t) => {

@@ -4,6 +4,7 @@ import { generateKeyPem, loadKey } from '../../src/mta/dkim/index.ts';
 import { createTokens } from '../../src/fbl/index.ts';
 import { BARE_EHLO } from '../support/client-session.ts';
 import { startPeer } from '../support/scripted-peer.ts';
+import { wakeAt } from '../support/queues.ts';
 import { openWorld, receiver } from '../unit/egress/sending-world.ts';
 
 const HEADER = 'From: Shop <news@shop.test>\r\nTo: you\r\nSubject: s\r\nMIME-Version: 1.0\r\n';
@@ -135,8 +136,7 @@ test('our own fault never bounces: the delivery waits, and it is reported with i
   for (const { details } of faults) {
     assert.ok(details['error'] instanceof Error && details['delivery_id']);
   }
-  const { counters, schedule } = world.queue.state;
-  assert.equal(counters.sum().queued, 2);
-  assert.ok(schedule.wakeAt('n1', 'to.test') > Date.now() + 50_000);
+  assert.equal(world.queue.state.counters.sum().queued, 2);
+  assert.ok(wakeAt(world.queue, 'n1', 'to.test') > Date.now() + 50_000);
   assert.equal(world.egress.nodes()[0]!.delivered, 1, 'what was not delivered does not count as such');
 });

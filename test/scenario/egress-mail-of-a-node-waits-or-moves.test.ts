@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FaultyKv } from '../unit/queue/fixture.ts';
+import { queuesOf } from '../support/queues.ts';
 import { openWorld, receiver, routeTo, type World } from '../unit/egress/sending-world.ts';
 
 const node = (name: string, address: string, rest: object = {}): object => ({
@@ -27,7 +28,7 @@ test('the address is not on this machine: the mail waits, untouched, until it is
   assert.equal(stateOf(world, 'n1'), 'down');
   await world.send(['a@to.test', 'b@to.test']);
   assert.ok(!world.egress.isUp('n1'));
-  assert.ok(!world.egress.claim('n1', 'to.test'));
+  assert.ok(!world.egress.claim(queuesOf(world.queue, 'n1', 'to.test')[0]!));
   assert.equal(world.egress.whyWaiting('n1', 'to.test'), 'node n1 is down');
   assert.deepEqual(world.story('a@to.test'), []);
   await world.configure({ nodes: [node('n1', '127.0.0.1')] });

@@ -8,7 +8,7 @@
  *
  * Memory: leases in full; of a journal that was never trimmed, the ids of the deliveries that have not ended.
  */
-import { deliveryIdOf, domainOf } from '../../src/core/index.ts';
+import { deliveryIdOf } from '../../src/core/index.ts';
 import {
   deliveryKey,
   numberKey,
@@ -21,6 +21,7 @@ import {
 } from '../../src/queue/keys.ts';
 import type { Kv, Table } from '../../src/queue/kv.ts';
 import { decodeLease } from '../../src/queue/leases.ts';
+import { nameOf, parseStoredKey, queueKeyOf } from '../../src/queue/queue-key.ts';
 import {
   decode,
   type DeliveryRecord,
@@ -37,15 +38,11 @@ export function auditStore(kv: Kv): string[] {
   return audit.violations;
 }
 
-interface QueueName {
-  readonly node: string;
-  readonly domain: string;
-}
-
 class StoreAudit {
   readonly violations: string[] = [];
   readonly #kv: Kv;
-  readonly #queues = new Map<number, QueueName>();
+  /** Names of queues by id, and the other way round. */
+  readonly #queues = new Map<number, string>();
   readonly #queueIds = new Map<string, number>();
   readonly #leased = new Set<string>();
   readonly #journal: JournalAudit;
@@ -87,11 +84,12 @@ class StoreAudit {
     for (const { key, value } of this.#kv.range('queues', {})) {
       const record = this.#decode<{ id: number }>('queues', key, value);
       if (!record) continue;
-      const [node = '', domain = ''] = parseTextKey(key);
+      const name = nameOf(parseStoredKey(key));
       const other = this.#queues.get(record.id);
-      if (other) this.#say(`queue ${record.id} is ${node} ${domain} and ${other.node} ${other.domain}`);
-      this.#queues.set(record.id, { node, domain });
-      this.#queueIds.set(`${node}\0${domain}`, record.id);
+      if (other)
+        this.#say(`queue ${record.id} is ${name.replaceAll('\0', ' ')} and ${other.replaceAll('\0', ' ')}`);
+      this.#queues.set(record.id, name);
+      this.#queueIds.set(name, record.id);
     }
   }
 
@@ -136,12 +134,12 @@ class StoreAudit {
 
   /** The one slot that a waiting delivery has. */
   #slotOf(
-    { node, recipient, wakeAt }: DeliveryRecord,
-    { band }: MessageRecord,
+    record: DeliveryRecord,
+    message: MessageRecord,
     delivery: { readonly number: number; readonly index: number },
   ): Buffer | undefined {
-    const queueId = this.#queueIds.get(`${node}\0${domainOf(recipient)}`);
-    return queueId === undefined ? undefined : slotKey({ queueId, band, wakeAt, ...delivery });
+    const queueId = this.#queueIds.get(nameOf(queueKeyOf({ record, message })));
+    return queueId === undefined ? undefined : slotKey({ queueId, wakeAt: record.wakeAt, ...delivery });
   }
 
   /** Every slot is the one slot of its delivery; with the check above, each delivery has at most one. */

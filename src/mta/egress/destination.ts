@@ -3,15 +3,18 @@
  * delivery. Sessions are opened when mail waits and none is idle, kept while there is mail and a little longer, and
  * never opened while the destination rests after it could not be reached.
  *
- * Queues take turns delivery by delivery, so a long one does not delay a short one.
+ * Flows take turns delivery by delivery, and the queues of a flow do (turns.ts): in what is handed to sessions and in
+ * what is leased. What is in memory already is ahead of what comes, and that is bounded by the lane's capacity.
  */
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
-import type { DomainQueue } from './domain-queue.ts';
+import type { FlowQueue } from './flow-queue.ts';
 import type { Lane } from './lane.ts';
 import type { RoutePlan } from './plan.ts';
 import { restMs } from './rest.ts';
+import { type Share, Shares } from './shares.ts';
+import { PATIENCE, Turns } from './turns.ts';
 
 /** What a destination asks of the node it belongs to. */
 export interface DestinationOwner {
@@ -25,8 +28,9 @@ export interface DestinationOwner {
   /** Runs one session until there is nothing more for it; never rejects. */
   runSession(destination: Destination): Promise<void>;
   /** Leases what is due in the queue, at most `limit`; comes back by `granted`. */
-  lease(queue: DomainQueue, limit: number): void;
-  dueAt(queue: DomainQueue): number;
+  lease(queue: FlowQueue, limit: number): void;
+  /** The queue has nothing due any more: it is woken when it has. */
+  notDue(queue: FlowQueue): void;
   now(): number;
   idleMs(): number;
 }
@@ -37,8 +41,13 @@ export class Destination {
   readonly lane: Lane;
   readonly #owner: DestinationOwner;
   #plan: RoutePlan;
-  /** Queues with something to do, in the order of their turns. */
-  readonly #turns = new Set<DomainQueue>();
+  /** Queues with deliveries in memory. */
+  readonly #ready = new Turns();
+  /** Queues with something due in the store that nobody has asked for yet. */
+  readonly #due = new Turns();
+  readonly #shares = new Shares();
+  /** Places that lease requests under way have taken. */
+  readonly #requests = new Map<FlowQueue, { readonly share: Share; readonly limit: number }>();
   readonly #idle: {
     readonly session: ClientSession;
     readonly wake: Waiter;
@@ -71,13 +80,15 @@ export class Destination {
     this.#plan = plan;
   }
 
+  /** Queues with mail that can go now. */
   get queueCount(): number {
-    return this.#turns.size;
+    return new Set([...this.#ready.queues(), ...this.#due.queues(), ...this.#requests.keys()]).size;
   }
 
   /** Nothing in memory, no session: it can be forgotten. */
   get unused(): boolean {
-    return this.#turns.size === 0 && this.#claimed + this.#leasing + this.#sessions === 0;
+    const mail = this.#ready.size + this.#due.size + this.#claimed + this.#leasing;
+    return mail + this.#sessions === 0;
   }
 
   /** Why it rests, in words; undefined when it does not. */
@@ -86,33 +97,42 @@ export class Destination {
     return ms > 0 ? `next connection in ${Math.ceil(ms / 1000)} s, after: ${this.#restReason}` : undefined;
   }
 
-  /** May a new delivery be leased at its acceptance? True reserves a place for it. */
-  claim(queue: DomainQueue): boolean {
+  /**
+   * May a new delivery be leased at its acceptance? True reserves a place for it. It does not go past older mail of its
+   * queue, and it leaves a place for each flow that waits for one.
+   */
+  claim(queue: FlowQueue): boolean {
     const { lane } = this;
-    const free = lane.capacity - this.#buffered - this.#claimed - this.#leasing;
-    if (!this.#owner.active || !lane.limiter.unlimited || lane.strategy.drop) return false;
-    if (free <= 0 || this.resting() !== undefined) return false;
+    const { share, head } = queue;
+    const { capacity } = lane;
+    if (!this.#owner.active || !lane.limiter.unlimited || lane.strategy.drop || !share) return false;
+    if (this.#free(capacity) <= this.#due.flowsUpTo(share.band)) return false;
+    if (head.wakeAt !== Infinity && head.wakeAt <= this.#owner.now()) return false;
+    if (this.#shares.left(share, capacity) <= 0 || this.resting() !== undefined) return false;
     this.#claimed++;
     queue.claimed++;
+    this.#shares.hold(share, 1);
     return true;
   }
 
-  unclaim(queue: DomainQueue): void {
+  unclaim(queue: FlowQueue): void {
     this.#claimed--;
     queue.claimed--;
+    this.#shares.hold(queue.share!, -1);
   }
 
   /** A leased delivery has come: by claim, or by `lease`. */
-  arrived(queue: DomainQueue, delivery: LeasedDelivery, claimed: boolean): void {
+  arrived(queue: FlowQueue, delivery: LeasedDelivery, claimed: boolean): void {
     if (claimed) this.unclaim(queue);
-    queue.push(delivery);
-    this.#buffered++;
     this.lane.inFlight++;
-    this.#turns.add(queue);
+    this.#buffer(queue, delivery, 'last');
   }
 
-  /** A lease request of `limit` has ended. */
-  leased(limit: number): void {
+  /** The lease request of a queue has ended. */
+  leased(queue: FlowQueue): void {
+    const { share, limit } = this.#requests.get(queue)!;
+    this.#requests.delete(queue);
+    this.#shares.hold(share, -limit);
     this.#leasing -= limit;
     this.lane.leasing -= limit;
   }
@@ -123,9 +143,9 @@ export class Destination {
     this.lane.sessions--;
   }
 
-  /** The queue has (or may have) something due. */
-  ready(queue: DomainQueue): void {
-    this.#turns.add(queue);
+  /** The queues have (or may have) something due. */
+  ready(...queues: readonly FlowQueue[]): void {
+    for (const queue of queues) this.#wait(queue);
     this.pump();
   }
 
@@ -159,10 +179,8 @@ export class Destination {
   }
 
   /** The delivery goes back to the front: the session was stale, nothing was said about it. */
-  putBack(queue: DomainQueue, delivery: LeasedDelivery): void {
-    queue.unshift(delivery);
-    this.#buffered++;
-    this.#turns.add(queue);
+  putBack(queue: FlowQueue, delivery: LeasedDelivery): void {
+    this.#buffer(queue, delivery, 'first');
   }
 
   opened(): void {
@@ -174,21 +192,28 @@ export class Destination {
   openFailed(refusal: Refusal): { bearer: LeasedDelivery | undefined; others: LeasedDelivery[] } {
     this.#opening--;
     this.#rest(refusal);
-    const all = [...this.#turns].flatMap((queue) => queue.drain());
-    this.#buffered = 0;
+    const all = this.#drain();
     return { bearer: all[0], others: all.slice(1) };
   }
 
   /** The queue's mail goes elsewhere from now on; returns what of it was in memory. */
-  detach(queue: DomainQueue): LeasedDelivery[] {
-    this.#turns.delete(queue);
+  detach(queue: FlowQueue): LeasedDelivery[] {
+    const { share } = queue;
+    if (!share) return [];
+    this.#waitNoMore(queue);
+    this.#ready.delete(queue);
     this.#claimed -= queue.claimed;
     this.#buffered -= queue.buffered;
+    this.#shares.hold(share, -(queue.claimed + queue.buffered));
+    this.#shares.leave(share);
+    queue.share = undefined;
     return queue.drain();
   }
 
   /** The queue's mail comes here from now on. */
-  attach(queue: DomainQueue): void {
+  attach(queue: FlowQueue): void {
+    queue.share = this.#shares.join(queue.head);
+    this.#shares.hold(queue.share, queue.claimed);
     this.#claimed += queue.claimed;
   }
 
@@ -197,10 +222,8 @@ export class Destination {
     clearTimeout(this.#restTimer);
     this.#restUntil = 0;
     this.evict(this.#idle.length);
-    const all = [...this.#turns].flatMap((queue) => queue.drain());
-    this.#buffered = 0;
-    this.#turns.clear();
-    return all;
+    for (const queue of [...this.#due.queues()]) this.#waitNoMore(queue);
+    return this.#drain();
   }
 
   /** Ends up to `count` idle sessions; says how many. */
@@ -260,37 +283,84 @@ export class Destination {
     }
   }
 
+  /** Places that nobody has taken. */
+  #free(capacity: number): number {
+    return capacity - this.#buffered - this.#claimed - this.#leasing;
+  }
+
   #leaseMore(): void {
     if (!this.#owner.active || this.resting() !== undefined) return;
-    let free = this.lane.capacity - this.#buffered - this.#claimed - this.#leasing;
-    for (const queue of this.#turns) {
-      if (free <= 0 || !this.#owner.hasRoom()) return;
-      if (queue.leasing || queue.resolving) continue;
-      if (this.#owner.dueAt(queue) > this.#owner.now()) {
-        if (queue.buffered === 0) this.#turns.delete(queue);
-        continue;
-      }
-      const limit = Math.min(free, Math.max(1, Math.ceil(this.lane.capacity / this.#turns.size)));
-      this.#leasing += limit;
-      this.lane.leasing += limit;
-      free -= limit;
-      this.#owner.lease(queue, limit);
+    const { capacity } = this.lane;
+    while (this.#due.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
+      const queue = this.#due.next(({ share }) => this.#shares.left(share!, capacity) > 0);
+      if (!queue) return;
+      const due = queue.head.wakeAt <= this.#owner.now();
+      const limit = this.#leaseLimit(queue, capacity);
+      if (due && !queue.place.resolving) this.#due.took(queue, limit);
+      this.#waitNoMore(queue);
+      // What is being looked up comes again when that is done.
+      if (queue.place.resolving) continue;
+      if (due) this.#lease(queue, limit);
+      else this.#owner.notDue(queue);
     }
+  }
+
+  /** As much as there is room for, shared with the other queues of the flow, and soon over when other bands wait. */
+  #leaseLimit(queue: FlowQueue, capacity: number): number {
+    const share = this.#shares.left(queue.share!, capacity);
+    const each = Math.max(1, Math.ceil(share / this.#due.siblings(queue)));
+    const limit = Math.min(this.#free(capacity), each);
+    return this.#due.othersThan(queue.share!.band) ? Math.min(limit, PATIENCE) : limit;
+  }
+
+  #lease(queue: FlowQueue, limit: number): void {
+    const share = queue.share!;
+    this.#requests.set(queue, { share, limit });
+    this.#shares.hold(share, limit);
+    this.#leasing += limit;
+    this.lane.leasing += limit;
+    this.#owner.lease(queue, limit);
   }
 
   #pop(): LeasedDelivery | undefined {
     if (this.#buffered === 0 || !this.#owner.active || !this.lane.mayHandOut()) return undefined;
-    for (const queue of this.#turns) {
-      const delivery = queue.pop();
-      this.#turns.delete(queue);
-      const more = queue.buffered > 0 || queue.leasing || this.#owner.dueAt(queue) <= this.#owner.now();
-      if (more) this.#turns.add(queue);
-      if (!delivery) continue;
-      this.#buffered--;
-      this.lane.promise();
-      return delivery;
+    const queue = this.#ready.next();
+    const delivery = queue?.pop();
+    if (!queue || !delivery) return undefined;
+    this.#ready.took(queue);
+    if (queue.buffered === 0) this.#ready.delete(queue);
+    this.#buffered--;
+    this.#shares.hold(queue.share!, -1);
+    this.lane.promise();
+    return delivery;
+  }
+
+  #buffer(queue: FlowQueue, delivery: LeasedDelivery, at: 'first' | 'last'): void {
+    if (at === 'first') queue.unshift(delivery);
+    else queue.push(delivery);
+    this.#buffered++;
+    this.#shares.hold(queue.share!, 1);
+    this.#ready.add(queue);
+  }
+
+  /** Everything in memory, in the order of the queues. */
+  #drain(): LeasedDelivery[] {
+    const all: LeasedDelivery[] = [];
+    for (const queue of this.#ready.queues()) {
+      this.#shares.hold(queue.share!, -queue.buffered);
+      all.push(...queue.drain());
     }
-    return undefined;
+    this.#ready.clear();
+    this.#buffered = 0;
+    return all;
+  }
+
+  #wait(queue: FlowQueue): void {
+    if (!queue.leasing && queue.share && this.#due.add(queue)) this.#shares.due(queue.share, 1);
+  }
+
+  #waitNoMore(queue: FlowQueue): void {
+    if (this.#due.delete(queue)) this.#shares.due(queue.share!, -1);
   }
 
   #waitFor(session: ClientSession): Promise<LeasedDelivery | undefined> {

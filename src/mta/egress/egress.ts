@@ -6,13 +6,14 @@
  */
 import type { Clock, Refusal, Result } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
-import type { Dispatcher, LeasedDelivery, Queue } from '../../queue/index.ts';
+import type { Dispatcher, LeasedDelivery, Queue, QueueHead } from '../../queue/index.ts';
 import { addressAvailable } from './address-watch.ts';
 import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
 import { Campaigns } from './content.ts';
 import type { EgressContext, EgressSettings } from './context.ts';
-import type { DomainQueue } from './domain-queue.ts';
+import { type DomainPlace, placeOf } from './domain-place.ts';
+import type { FlowQueue } from './flow-queue.ts';
 import { IspIndex } from './isp.ts';
 import { Node } from './node.ts';
 import { moveOrphans } from './orphans.ts';
@@ -72,8 +73,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#syncNodes();
     await this.#checkAddresses();
     this.#context.queue.attach(this);
-    for (const { node, domain, wakeAt } of this.#context.queue.state.schedule.heads())
-      this.wake(node, domain, wakeAt);
+    for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
     this.#timers.push(setInterval(() => void this.#checkAddresses(), ADDRESS_CHECK_MS));
     this.#timers.push(setInterval(() => this.#prune(), PRUNE_MS));
   }
@@ -86,8 +86,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#context.isps = new IspIndex(settings.config.isps);
     this.#syncNodes();
     await this.#checkAddresses();
-    for (const { node, domain, wakeAt } of this.#context.queue.state.schedule.heads())
-      this.wake(node, domain, wakeAt);
+    for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
   }
 
   /** Ends transactions under way within `deadlineMs`, gives back what was not sent, records all outcomes. */
@@ -111,12 +110,12 @@ export class Egress implements Dispatcher, EgressView {
 
   // Dispatcher: what the queue asks and tells.
 
-  claim(node: string, domain: string): boolean {
-    return !this.#stopping && (this.#nodes.get(node)?.claim(domain) ?? false);
+  claim(queue: QueueHead): boolean {
+    return !this.#stopping && (this.#nodes.get(queue.node)?.claim(queue) ?? false);
   }
 
-  unclaim(node: string, domain: string): void {
-    this.#nodes.get(node)?.unclaim(domain);
+  unclaim(queue: QueueHead): void {
+    this.#nodes.get(queue.node)?.unclaim(queue);
   }
 
   granted(deliveries: readonly LeasedDelivery[]): void {
@@ -128,15 +127,15 @@ export class Egress implements Dispatcher, EgressView {
     }
   }
 
-  wake(nodeName: string, domain: string, wakeAt: number): void {
+  wake(head: QueueHead, wakeAt: number): void {
     if (wakeAt <= this.#context.clock.now()) {
-      this.#activate(nodeName, domain);
+      this.#activate(head);
       return;
     }
-    const queue = this.#nodes.get(nodeName)?.queue(domain);
+    const queue = this.#nodes.get(head.node)?.queue(head);
     if (queue && queue.armedAt <= wakeAt) return;
     if (queue) queue.armedAt = wakeAt;
-    this.#wakes.push({ at: wakeAt, node: nodeName, domain });
+    this.#wakes.push({ at: wakeAt, queue: head });
     this.#arm();
   }
 
@@ -157,76 +156,78 @@ export class Egress implements Dispatcher, EgressView {
     const node = this.#nodes.get(nodeName);
     if (!node) return `node ${nodeName} is not configured; the mail moves to another node of its sender`;
     if (node.state !== 'running') return `node ${nodeName} is ${node.state}`;
-    const queue = node.knownQueue(domain);
-    if (queue?.resolving) return `looking up where mail for ${domain} goes`;
-    const place = queue && node.placeOf(queue);
-    return place?.resting() ?? place?.lane.waiting();
+    const place = node.placeOf(domain);
+    if (place?.resolving) return `looking up where mail for ${domain} goes`;
+    return place?.destination?.resting() ?? place?.destination?.lane.waiting();
   }
 
-  #activate(nodeName: string, domain: string): void {
+  #activate(head: QueueHead): void {
     if (this.#stopping) return;
-    const node = this.#nodes.get(nodeName);
+    const node = this.#nodes.get(head.node);
     if (!node) {
-      void this.#moveOrphans(nodeName, domain);
+      void this.#moveOrphans(head);
       return;
     }
     if (!node.active) return;
-    const queue = node.queue(domain);
-    const dueAt = node.dueAt(queue);
-    if (dueAt > this.#context.clock.now()) {
+    const queue = node.queue(head);
+    if (!node.isDue(queue)) {
       // Woken too early: the slot it was for has gone, a later one may be there.
-      if (dueAt !== Infinity) this.wake(nodeName, domain, dueAt);
+      this.#sleep(queue);
       return;
     }
-    const plan = this.#planner.peek(domain);
-    if (plan) node.assign(queue, plan, this.#context.isps.find(domain, plan.hostNames));
-    else void this.#resolve(node, queue);
+    if (node.ready(queue)) return;
+    const place = placeOf(queue);
+    const plan = this.#planner.peek(place.domain);
+    if (plan) node.assign(place, plan, this.#context.isps.find(place.domain, plan.hostNames));
+    else void this.#resolve(node, place);
   }
 
-  async #moveOrphans(node: string, domain: string): Promise<void> {
+  #sleep({ head }: FlowQueue): void {
+    if (head.wakeAt !== Infinity) this.wake(head, head.wakeAt);
+  }
+
+  async #moveOrphans(queue: QueueHead): Promise<void> {
     const isUp = (name: string): boolean => this.isUp(name);
-    if (await moveOrphans(this.#context, { node, domain, isUp })) return;
-    this.wake(node, domain, this.#context.clock.now() + 1_000);
+    if (await moveOrphans(this.#context, { queue, isUp })) return;
+    this.#wakeLater(queue);
   }
 
-  async #resolve(node: Node, queue: DomainQueue): Promise<void> {
-    if (queue.resolving) return;
-    queue.resolving = true;
+  async #resolve(node: Node, place: DomainPlace): Promise<void> {
+    if (place.resolving) return;
+    place.resolving = true;
     let plan: Result<RoutePlan, Refusal> | undefined;
     try {
-      plan = await this.#planner.resolve(queue.domain);
-      if (!plan.ok && node.active) await this.#refuseDue(node, queue, plan.error);
+      plan = await this.#planner.resolve(place.domain);
+      if (!plan.ok && node.active) await this.#refuseDue(node, place, plan.error);
     } catch (error) {
       this.#context.report('error', 'a fault of our own in finding a route; trying again', {
-        domain: queue.domain,
+        domain: place.domain,
         error,
       });
-      this.#wakeLater(queue);
     }
     // Before anything is leased: the plan may be out of date by then, and has to be looked up again.
-    queue.resolving = false;
+    place.resolving = false;
     if (!node.active) return;
-    if (plan?.ok) node.assign(queue, plan.value, this.#context.isps.find(queue.domain, plan.value.hostNames));
-    else if (node.dueAt(queue) <= this.#context.clock.now()) this.#wakeLater(queue);
+    if (plan?.ok) node.assign(place, plan.value, this.#context.isps.find(place.domain, plan.value.hostNames));
+    else for (const { head } of place.queues) if (head.wakeAt !== Infinity) this.#wakeLater(head);
   }
 
   /** The domain leads nowhere: everything that is due bears the refusal. */
-  async #refuseDue(node: Node, queue: DomainQueue, refusal: Refusal): Promise<void> {
-    const about = { isp: this.ispOf(queue.domain) ?? 'unresolved', source_ip: node.config.address };
-    let taken: readonly LeasedDelivery[];
-    do {
-      taken = await this.#context.queue.lease({
-        node: queue.node,
-        domain: queue.domain,
-        limit: REFUSE_SLICE,
-      });
-      await Promise.all(taken.map((delivery) => this.#attempts.refuse(delivery, refusal, about)));
-    } while (taken.length === REFUSE_SLICE && node.active);
-    if (node.dueAt(queue) !== Infinity) this.#wakeLater(queue);
+  async #refuseDue(node: Node, place: DomainPlace, refusal: Refusal): Promise<void> {
+    const about = { isp: this.ispOf(place.domain) ?? 'unresolved', source_ip: node.config.address };
+    const due = [...place.queues].filter((queue) => node.isDue(queue));
+    for (const { head } of due) {
+      let taken: readonly LeasedDelivery[];
+      do {
+        taken = await this.#context.queue.lease({ queue: head, limit: REFUSE_SLICE });
+        await Promise.all(taken.map((delivery) => this.#attempts.refuse(delivery, refusal, about)));
+      } while (taken.length === REFUSE_SLICE && node.active);
+    }
   }
 
-  #wakeLater({ node, domain }: DomainQueue): void {
-    this.wake(node, domain, this.#context.clock.now() + 1_000);
+  /** Looks at the queue again after a second, if not before. */
+  #wakeLater(queue: QueueHead): void {
+    this.wake(queue, this.#context.clock.now() + 1_000);
   }
 
   #arm(): void {
@@ -243,9 +244,9 @@ export class Egress implements Dispatcher, EgressView {
     this.#timerAt = Infinity;
     const now = this.#context.clock.now();
     for (let wake = this.#wakes.pop(now); wake; wake = this.#wakes.pop(now)) {
-      const queue = this.#nodes.get(wake.node)?.knownQueue(wake.domain);
+      const queue = this.#nodes.get(wake.queue.node)?.knownQueue(wake.queue);
       if (queue?.armedAt === wake.at) queue.armedAt = Infinity;
-      this.#activate(wake.node, wake.domain);
+      this.#activate(wake.queue);
     }
     this.#arm();
   }
@@ -275,7 +276,8 @@ export class Egress implements Dispatcher, EgressView {
       context: this.#context,
       attempts: this.#attempts,
       budget: this.#budget,
-      replan: (queue) => this.#activate(queue.node, queue.domain),
+      replan: ({ head }) => this.#activate(head),
+      sleep: (queue) => this.#sleep(queue),
     });
   }
 
@@ -311,7 +313,7 @@ export class Egress implements Dispatcher, EgressView {
 
   #wakeNode(name: string): void {
     for (const head of this.#context.queue.state.schedule.heads()) {
-      if (head.node === name) this.wake(head.node, head.domain, head.wakeAt);
+      if (head.node === name) this.wake(head, head.wakeAt);
     }
   }
 

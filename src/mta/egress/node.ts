@@ -4,13 +4,13 @@
  * down, and its mail waits.
  */
 import { type NodeConfig, type StrategyConfig, strategyFor } from '../../config/index.ts';
-import { domainOf } from '../../core/index.ts';
-import type { LeasedDelivery } from '../../queue/index.ts';
+import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
 import type { Attempts } from './attempt.ts';
 import type { Budget } from './budget.ts';
 import type { EgressContext } from './context.ts';
 import { Destination, type DestinationOwner } from './destination.ts';
-import { DomainQueue } from './domain-queue.ts';
+import { DomainPlace, placeOf } from './domain-place.ts';
+import { FlowQueue } from './flow-queue.ts';
 import { Lane } from './lane.ts';
 import type { LimiterMark } from './limiter.ts';
 import type { RoutePlan } from './plan.ts';
@@ -25,7 +25,9 @@ export interface NodeOptions {
   readonly attempts: Attempts;
   readonly budget: Budget;
   /** The plan of a queue is not fresh any more: to be looked up before more is leased. */
-  readonly replan: (queue: DomainQueue) => void;
+  readonly replan: (queue: FlowQueue) => void;
+  /** The queue's next slot wakes later. */
+  readonly sleep: (queue: FlowQueue) => void;
 }
 
 export class Node implements DestinationOwner, SessionOwner {
@@ -33,9 +35,8 @@ export class Node implements DestinationOwner, SessionOwner {
   readonly #options: NodeOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #destinations = new Map<string, Destination>();
-  readonly #queues = new Map<string, DomainQueue>();
-  /** Where the mail of a queue goes. */
-  readonly #places = new Map<DomainQueue, Destination>();
+  readonly #queues = new Map<QueueHead, FlowQueue>();
+  readonly #places = new Map<string, DomainPlace>();
   /** Destinations that could not have a session because the node has as many as it may. */
   readonly #full = new Set<Destination>();
   readonly #sessions: Sessions;
@@ -75,61 +76,79 @@ export class Node implements DestinationOwner, SessionOwner {
     const { timezone } = this.#options.context.settings.config;
     for (const lane of this.#lanes.values()) lane.configure(this.#strategy(lane.isp), timezone);
     // Routes and addresses may be others now: what has not been sent finds its way anew.
-    for (const queue of this.#queues.values()) queue.planExpiresAtMs = -Infinity;
+    for (const place of this.#places.values()) place.planExpiresAtMs = -Infinity;
     this.giveBackAll();
   }
 
-  queue(domain: string): DomainQueue {
-    let queue = this.#queues.get(domain);
-    if (!queue) this.#queues.set(domain, (queue = new DomainQueue(this.name, domain)));
+  queue(head: QueueHead): FlowQueue {
+    let queue = this.#queues.get(head);
+    if (queue) return queue;
+    let place = this.#places.get(head.domain);
+    if (!place) this.#places.set(head.domain, (place = new DomainPlace(head.domain)));
+    this.#queues.set(head, (queue = new FlowQueue(head, place)));
+    place.queues.add(queue);
+    place.destination?.attach(queue);
     return queue;
   }
 
   /** The queue if it is in memory. */
-  knownQueue(domain: string): DomainQueue | undefined {
-    return this.#queues.get(domain);
+  knownQueue(head: QueueHead): FlowQueue | undefined {
+    return this.#queues.get(head);
   }
 
-  /** Where the queue's mail goes, as far as that is known. */
-  placeOf(queue: DomainQueue): Destination | undefined {
-    return this.#places.get(queue);
+  /** Where mail for the domain goes, as far as that is known. */
+  placeOf(domain: string): DomainPlace | undefined {
+    return this.#places.get(domain);
+  }
+
+  /** The queue has something due. False when it is not known (any more) where it goes. */
+  ready(queue: FlowQueue): boolean {
+    const place = placeOf(queue);
+    if (!place.destination || place.planExpiresAtMs <= this.mono()) return false;
+    place.destination.ready(queue);
+    return true;
   }
 
   /**
-   * The queue's mail goes where the plan says; `isp` undefined means that the hosts themselves are the ISP. What
+   * The mail of a domain goes where the plan says; `isp` undefined means that the hosts themselves are the ISP. What
    * waited in memory for another destination goes back to the store first.
    */
-  assign(queue: DomainQueue, plan: RoutePlan, isp: string | undefined): void {
+  assign(place: DomainPlace, plan: RoutePlan, isp: string | undefined): void {
     const destination = this.#destination(plan, isp);
-    const before = this.#places.get(queue);
-    queue.planExpiresAtMs = plan.expiresAtMs;
+    const before = place.destination;
+    place.planExpiresAtMs = plan.expiresAtMs;
+    place.destination = destination;
     if (before !== destination) {
-      if (before) this.giveBack(before.lane, before.detach(queue));
-      destination.attach(queue);
-      this.#places.set(queue, destination);
+      for (const queue of place.queues) {
+        if (before) this.giveBack(before.lane, before.detach(queue));
+        destination.attach(queue);
+      }
     }
-    destination.ready(queue);
+    destination.ready(...[...place.queues].filter((queue) => this.isDue(queue)));
+  }
+
+  isDue({ head }: FlowQueue): boolean {
+    return head.wakeAt <= this.now();
   }
 
   /** May a new delivery be leased at its acceptance? True reserves a place for it. */
-  claim(domain: string): boolean {
-    const queue = this.#queues.get(domain);
-    const destination = queue && this.#places.get(queue);
-    if (!destination || queue.planExpiresAtMs <= this.mono()) return false;
-    return destination.claim(queue);
+  claim(head: QueueHead): boolean {
+    const place = this.#places.get(head.domain);
+    if (!place?.destination || place.planExpiresAtMs <= this.mono()) return false;
+    return place.destination.claim(this.queue(head));
   }
 
-  unclaim(domain: string): void {
-    const queue = this.#queues.get(domain);
-    if (queue) this.#places.get(queue)?.unclaim(queue);
+  unclaim(head: QueueHead): void {
+    const queue = this.#queues.get(head);
+    if (queue) placeOf(queue).destination?.unclaim(queue);
   }
 
   /** A delivery that was leased at its acceptance has come; false when this node cannot send it (any more). */
   granted(delivery: LeasedDelivery): boolean {
-    const queue = this.queue(domainOf(delivery.record.recipient));
-    const destination = this.#places.get(queue);
-    if (!destination || queue.claimed === 0) return false;
-    if (!this.active || queue.planExpiresAtMs <= this.mono()) {
+    const queue = this.#queues.get(delivery.queue);
+    const destination = queue && placeOf(queue).destination;
+    if (!queue || !destination || queue.claimed === 0) return false;
+    if (!this.active || placeOf(queue).planExpiresAtMs <= this.mono()) {
       destination.unclaim(queue);
       return false;
     }
@@ -157,12 +176,10 @@ export class Node implements DestinationOwner, SessionOwner {
 
   /** Forgets what holds nothing, so memory does not grow with the domains seen. A lane with a limit keeps its count. */
   prune(): void {
-    for (const [domain, queue] of this.#queues) {
-      if (!queue.idle || this.dueAt(queue) !== Infinity) continue;
-      this.#queues.delete(domain);
-      this.#places.delete(queue);
+    for (const [head, queue] of this.#queues) {
+      if (queue.idle && head.wakeAt === Infinity) this.#forget(queue);
     }
-    const used = new Set(this.#places.values());
+    const used = new Set([...this.#places.values()].map(({ destination }) => destination));
     for (const [key, destination] of this.#destinations) {
       if (!used.has(destination) && destination.unused) this.#destinations.delete(key);
     }
@@ -199,8 +216,8 @@ export class Node implements DestinationOwner, SessionOwner {
     return this.#options.context.settings.config.egress.timeouts.idleMs;
   }
 
-  dueAt(queue: DomainQueue): number {
-    return this.#options.context.queue.state.schedule.wakeAt(queue.node, queue.domain);
+  notDue(queue: FlowQueue): void {
+    this.#options.sleep(queue);
   }
 
   reserveSession(destination: Destination): boolean {
@@ -226,9 +243,9 @@ export class Node implements DestinationOwner, SessionOwner {
     });
   }
 
-  lease(queue: DomainQueue, limit: number): void {
+  lease(queue: FlowQueue, limit: number): void {
     queue.leasing = true;
-    void this.#lease(queue, this.#places.get(queue)!, limit);
+    void this.#lease(queue, placeOf(queue).destination!, limit);
   }
 
   // What sessions ask of their node.
@@ -248,8 +265,8 @@ export class Node implements DestinationOwner, SessionOwner {
 
   /** To the store when the queue's mail goes elsewhere by now, or nowhere. */
   putBack(destination: Destination, delivery: LeasedDelivery): void {
-    const queue = this.knownQueue(domainOf(delivery.record.recipient));
-    const stays = queue && this.active && this.#places.get(queue) === destination;
+    const queue = this.#queues.get(delivery.queue);
+    const stays = queue && this.active && placeOf(queue).destination === destination;
     if (stays) destination.putBack(queue, delivery);
     else this.giveBack(destination.lane, [delivery]);
   }
@@ -260,38 +277,42 @@ export class Node implements DestinationOwner, SessionOwner {
       this.giveBack(destination.lane, destination.stop());
   }
 
-  async #lease(queue: DomainQueue, destination: Destination, limit: number): Promise<void> {
+  async #lease(queue: FlowQueue, destination: Destination, limit: number): Promise<void> {
     const { context, replan } = this.#options;
     const { lane } = destination;
     let taken: readonly LeasedDelivery[] = [];
     try {
-      if (queue.planExpiresAtMs > this.mono()) {
+      if (placeOf(queue).planExpiresAtMs > this.mono()) {
         // All that is handed out or may be: the mark of the last request is the one that is kept.
         const value = lane.limiter.unlimited ? undefined : lane.limiter.mark(lane.inFlight + lane.leasing);
         const mark = value && { key: this.#markKey(lane.key), value };
-        taken = await context.queue.lease({ node: queue.node, domain: queue.domain, limit, mark });
+        taken = await context.queue.lease({ queue: queue.head, limit, mark });
       } else replan(queue);
     } catch (error) {
-      const details = { node: this.name, domain: queue.domain, error };
+      const details = { node: this.name, domain: queue.head.domain, error };
       context.report('error', 'mail that is due could not be leased, trying again', details);
-      destination.leased(limit);
+      destination.leased(queue);
       setTimeout(() => this.#leaseAgain(queue), LEASE_AGAIN_MS);
       return;
     }
     queue.leasing = false;
-    destination.leased(limit);
+    destination.leased(queue);
     this.#arrived(queue, destination, taken);
-    if (this.active) destination.pump();
-    else this.giveBackAll();
+    if (!this.active) {
+      this.giveBackAll();
+      return;
+    }
+    if (this.isDue(queue)) placeOf(queue).destination?.ready(queue);
+    destination.pump();
   }
 
   /** Until now the queue counted as leasing, so that nobody asked a store that fails again and again. */
-  #leaseAgain(queue: DomainQueue): void {
+  #leaseAgain(queue: FlowQueue): void {
     queue.leasing = false;
-    this.#places.get(queue)?.ready(queue);
+    placeOf(queue).destination?.ready(queue);
   }
 
-  #arrived(queue: DomainQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
+  #arrived(queue: FlowQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
     const { budget, attempts } = this.#options;
     const { lane } = destination;
     if (lane.strategy.drop) {
@@ -299,13 +320,22 @@ export class Node implements DestinationOwner, SessionOwner {
       return;
     }
     for (const delivery of taken) budget.take(delivery.content.length);
-    if (this.#places.get(queue) === destination) {
+    if (placeOf(queue).destination === destination) {
       for (const delivery of taken) destination.arrived(queue, delivery, false);
       return;
     }
     // The queue's mail goes elsewhere by now, where other limits hold.
     lane.inFlight += taken.length;
     this.giveBack(lane, taken);
+  }
+
+  #forget(queue: FlowQueue): void {
+    const { head } = queue;
+    const place = placeOf(queue);
+    this.#queues.delete(head);
+    place.queues.delete(queue);
+    place.destination?.detach(queue);
+    if (place.queues.size === 0) this.#places.delete(place.domain);
   }
 
   #destination(plan: RoutePlan, isp: string | undefined): Destination {

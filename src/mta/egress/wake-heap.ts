@@ -1,8 +1,9 @@
 /** Which queue wakes next: a binary heap by wall time. Entries may be out of date; who takes one looks again. */
+import type { QueueHead } from '../../queue/index.ts';
+
 export interface Wake {
   readonly at: number;
-  readonly node: string;
-  readonly domain: string;
+  readonly queue: QueueHead;
 }
 
 export class WakeHeap {

@@ -271,6 +271,7 @@ export class QueueInjector implements Injector {
       ...facts,
       createdAt: this.#options.clock.now(),
       band: labels.band ?? 'standard',
+      deadline: labels.deadline,
       campaignId: labels.campaignId,
       accountId: labels.accountId,
       group: labels.group,

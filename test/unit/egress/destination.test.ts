@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import fc from 'fast-check';
 import type { Refusal } from '../../../src/core/index.ts';
-import type { DomainQueue } from '../../../src/mta/egress/domain-queue.ts';
+import type { FlowQueue } from '../../../src/mta/egress/flow-queue.ts';
 import { FakeOwner, session, stateOf } from './fake-owner.ts';
 import { leased } from './leased.ts';
 
@@ -176,7 +176,7 @@ describe('what is in memory', () => {
       fc.asyncProperty(fc.array(fc.tuple(work, fc.nat(4)), { maxLength: 80 }), async (works) => {
         const owner = new FakeOwner({ concurrentConnections: 4 });
         const queues = [0, 1, 2, 3, 4].map((i) => owner.queue(`d${i}.test`, 20 * i));
-        const claims: DomainQueue[] = [];
+        const claims: FlowQueue[] = [];
         const { destination, lane } = owner;
         for (const [one, i] of works) {
           const queue = queues[i]!;
@@ -193,7 +193,7 @@ describe('what is in memory', () => {
         }
         while (claims.length > 0) destination.unclaim(claims.pop()!);
         owner.active = true;
-        for (const queue of queues) owner.due.set(queue, 0);
+        for (const queue of queues) owner.setDue(queue, 0);
         owner.answerAll();
         destination.stop();
         for (let i = 0; i < lane.capacity; i++)
@@ -265,12 +265,12 @@ describe('what is in memory', () => {
   test('a queue that becomes ready in the middle of a pump is looked at again', () => {
     const owner = new FakeOwner();
     const queue = owner.queue('one.test', 5);
-    owner.onLease = (_, limit) => {
+    owner.onLease = () => {
       // As when the plan is found to be out of date, and a fresh one is at hand.
       owner.onLease = undefined;
-      owner.destination.ready(queue);
       queue.leasing = false;
-      owner.destination.leased(limit);
+      owner.destination.leased(queue);
+      owner.destination.ready(queue);
     };
     owner.destination.ready(queue);
     assert.equal(owner.asked.length, 1);
@@ -350,8 +350,9 @@ describe('the end', () => {
     const owner = new FakeOwner();
     assert.ok(owner.destination.unused);
     const queue = owner.queue('one.test', 1);
-    assert.ok(owner.destination.claim(queue) && !owner.destination.unused, 'claimed');
-    owner.destination.unclaim(queue);
+    const other = owner.queue('other.test', 0);
+    assert.ok(owner.destination.claim(other) && !owner.destination.unused, 'claimed');
+    owner.destination.unclaim(other);
     owner.destination.ready(queue);
     assert.ok(!owner.destination.unused, 'leasing');
     owner.answer();

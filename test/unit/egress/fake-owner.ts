@@ -1,12 +1,13 @@
 /** A node that is only numbers: a destination can be played with it, without a store and without sockets. */
-import type { LeasedDelivery } from '../../../src/queue/index.ts';
+import type { LeasedDelivery, QueueHead } from '../../../src/queue/index.ts';
 import type { StrategyConfig } from '../../../src/config/index.ts';
 import { Destination, type DestinationOwner } from '../../../src/mta/egress/destination.ts';
-import { DomainQueue } from '../../../src/mta/egress/domain-queue.ts';
+import { DomainPlace } from '../../../src/mta/egress/domain-place.ts';
+import { FlowQueue } from '../../../src/mta/egress/flow-queue.ts';
 import { Lane } from '../../../src/mta/egress/lane.ts';
 import type { RoutePlan } from '../../../src/mta/egress/plan.ts';
 import type { ClientSession } from '../../../src/mta/smtp/index.ts';
-import { leased } from './leased.ts';
+import { headOf, leased } from './leased.ts';
 import { strategy } from './strategy.ts';
 import { TwoClocks } from './two-clocks.ts';
 
@@ -19,7 +20,7 @@ const PLAN: RoutePlan = {
 };
 
 export interface LeaseAsked {
-  readonly queue: DomainQueue;
+  readonly queue: FlowQueue;
   readonly limit: number;
 }
 
@@ -28,7 +29,7 @@ export class FakeOwner implements DestinationOwner {
   readonly lane: Lane;
   readonly destination: Destination;
   /** Deliveries of each queue that are due in the store; without an entry: none. */
-  readonly due = new Map<DomainQueue, number>();
+  readonly due = new Map<FlowQueue, number>();
   /** Lease requests that wait for `answer`. */
   readonly asked: LeaseAsked[] = [];
   active = true;
@@ -38,7 +39,7 @@ export class FakeOwner implements DestinationOwner {
   sessions = 0;
   readonly idle = 10_000;
   /** Called instead of keeping a lease request. */
-  onLease: ((queue: DomainQueue, limit: number) => void) | undefined;
+  onLease: ((queue: FlowQueue, limit: number) => void) | undefined;
 
   constructor(wish: Partial<StrategyConfig> = {}) {
     const { clock } = this;
@@ -59,7 +60,7 @@ export class FakeOwner implements DestinationOwner {
   now = (): number => this.clock.now();
   hasRoom = (): boolean => this.room;
   idleMs = (): number => this.idle;
-  dueAt = (queue: DomainQueue): number => ((this.due.get(queue) ?? 0) > 0 ? 0 : Infinity);
+  notDue = (): undefined => undefined;
 
   reserveSession(): boolean {
     if (this.sessions >= this.maxSessions) return false;
@@ -72,17 +73,24 @@ export class FakeOwner implements DestinationOwner {
     return new Promise(() => undefined);
   }
 
-  lease(queue: DomainQueue, limit: number): void {
+  lease(queue: FlowQueue, limit: number): void {
     queue.leasing = true;
     if (this.onLease) this.onLease(queue, limit);
     else this.asked.push({ queue, limit });
   }
 
-  /** A queue with so much that is due. */
-  queue(domain: string, due: number): DomainQueue {
-    const queue = new DomainQueue('n1', domain);
-    this.due.set(queue, due);
+  /** A queue with so much that is due; its flow is the campaign. */
+  queue(domain: string, due: number, { rank, campaign }: Partial<QueueHead> = {}): FlowQueue {
+    const wish = { domain, campaign: campaign ?? domain, ...(rank === undefined ? {} : { rank }) };
+    const queue = new FlowQueue(headOf(wish), new DomainPlace(domain));
+    this.destination.attach(queue);
+    this.setDue(queue, due);
     return queue;
+  }
+
+  setDue(queue: FlowQueue, due: number): void {
+    this.due.set(queue, due);
+    (queue.head as { wakeAt: number }).wakeAt = due > 0 ? 0 : Infinity;
   }
 
   /** The store answers the oldest lease request; says what it gave. */
@@ -90,13 +98,14 @@ export class FakeOwner implements DestinationOwner {
     const { queue, limit } = this.asked.shift()!;
     const due = this.due.get(queue)!;
     const taken = Array.from({ length: Math.min(due, limit) }, () =>
-      leased({ recipient: `a@${queue.domain}` }),
+      leased({ recipient: `a@${queue.head.domain}`, queue: queue.head }),
     );
-    this.due.set(queue, due - taken.length);
+    this.setDue(queue, due - taken.length);
     queue.leasing = false;
-    this.destination.leased(limit);
+    this.destination.leased(queue);
     for (const delivery of taken) this.destination.arrived(queue, delivery, false);
-    this.destination.pump();
+    if (due > taken.length) this.destination.ready(queue);
+    else this.destination.pump();
     return taken;
   }
 

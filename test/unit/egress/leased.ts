@@ -1,15 +1,24 @@
 /** Leased deliveries that no store knows. */
 import { deliveryIdOf, messageNumberAt } from '../../../src/core/index.ts';
-import type { DeliveryRecord, LeasedDelivery, MessageRecord } from '../../../src/queue/index.ts';
+import type { DeliveryRecord, LeasedDelivery, MessageRecord, QueueHead } from '../../../src/queue/index.ts';
 
 const FIRST = messageNumberAt(Date.UTC(2026, 0, 1));
+const STANDARD = 2 ** 32 - 1;
 let numbers = 0;
+
+/** A queue that no store knows; its wake time may be changed. */
+export function headOf(wish: Partial<QueueHead> = {}): QueueHead & { wakeAt: number } {
+  const key = { node: 'n1', domain: 'one.test', sender: 'promo', account: '', campaign: '', rank: STANDARD };
+  const head = { id: ++numbers, wakeAt: Infinity, ...key, ...wish };
+  return { flow: `${head.sender}\0${head.account}\0${head.campaign}`, ...head };
+}
 
 export interface LeasedWish {
   readonly recipient?: string;
   readonly content?: string | Buffer;
   readonly message?: Partial<MessageRecord>;
   readonly record?: Partial<DeliveryRecord>;
+  readonly queue?: QueueHead;
 }
 
 export function leased({
@@ -42,5 +51,6 @@ export function leased({
     ...wish.message,
   };
   const id = deliveryIdOf(number, 1);
-  return { id, number, index: 1, leaseId: numbers, shared: false, record, message, content: bytes };
+  const queue = wish.queue ?? headOf({ domain: recipient.slice(recipient.indexOf('@') + 1) });
+  return { id, number, queue, index: 1, leaseId: numbers, shared: false, record, message, content: bytes };
 }

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Wake, WakeHeap } from '../../../src/mta/egress/wake-heap.ts';
+import { headOf } from './leased.ts';
 
-const wake = (at: number, domain = 'a.test'): Wake => ({ at, node: 'n1', domain });
+const wake = (at: number, domain = 'a.test'): Wake => ({ at, queue: headOf({ domain }) });
 
 /** A number is a wake at that time, null takes one. */
 const works = fc.array(fc.option(fc.nat(50), { freq: 2 }), { maxLength: 200 });
@@ -38,7 +39,7 @@ describe('wake heap', () => {
     const heap = new WakeHeap();
     const domains = Array.from({ length: 100 }, (_, i) => `d${i}.test`);
     for (const domain of domains) heap.push(wake(7, domain));
-    const popped = domains.map(() => heap.pop(7)!.domain);
+    const popped = domains.map(() => heap.pop(7)!.queue.domain);
     assert.deepEqual(popped.sort(), domains.sort());
     assert.equal(heap.pop(7), undefined);
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Labels } from '../../../src/mta/ingress/index.ts';
+import { wakeAt as wakeAtOf } from '../../support/queues.ts';
 import {
   events,
   injected,
@@ -194,7 +195,7 @@ describe('times', () => {
     const { messageId } = await injected(desk, { labels: { sender: 'promo', notBefore: now + 5 * HOUR } });
     const { wakeAt, expiresAt } = stored(desk, messageId).record;
     assert.deepEqual([wakeAt - now, expiresAt - now], [5 * HOUR, 7 * HOUR]);
-    assert.equal(desk.queue.state.schedule.wakeAt('n1', 'one.test'), now + 5 * HOUR);
+    assert.equal(wakeAtOf(desk.queue, 'n1', 'one.test'), now + 5 * HOUR);
   });
 
   test('expires goes before the sender’s lifetime; a time that is over means now', async () => {

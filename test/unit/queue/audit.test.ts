@@ -5,6 +5,8 @@ import { deliveryKey, numberKey, slotKey, textKey } from '../../../src/queue/key
 import type { Op, Table } from '../../../src/queue/kv.ts';
 import { decode, type DeliveryRecord, encode, seal, type SharedMessage } from '../../../src/queue/records.ts';
 import { auditStore } from '../../support/audit.ts';
+import { queuesOf } from '../../support/queues.ts';
+import { storedKey } from '../../../src/queue/queue-key.ts';
 import { accept, deferred, delivered, HOUR, lease, openRig, type Rig } from './fixture.ts';
 
 interface Scene {
@@ -27,11 +29,11 @@ async function scene(): Promise<Scene> {
   const wakeAt = rig.clock.now() + HOUR;
   const waiting = await accept(rig, { delayMs: HOUR });
   const open = await accept(rig, { to: [], open: true });
-  const queueId = rig.queue.state.schedule.idOf('n1', 'one.test')!;
+  const queueId = queuesOf(rig.queue, 'n1', 'one.test').find(({ campaign }) => campaign === '')!.id;
   return {
     rig,
     waiting,
-    slot: slotKey({ queueId, band: 'standard', wakeAt, number: waiting, index: 1 }),
+    slot: slotKey({ queueId, wakeAt, number: waiting, index: 1 }),
     shared,
     open,
   };
@@ -40,6 +42,7 @@ async function scene(): Promise<Scene> {
 const remove = (table: Table, key: Buffer): Op => ({ table, key, value: undefined });
 const spoil = (table: Table, key: Buffer): Op => ({ table, key, value: Buffer.from('rubbish') });
 const write = (table: Table, key: Buffer, record: object): Op => ({ table, key, value: encode(record) });
+const TWIN = { node: 'n1', domain: 'two.test', sender: 'promo', account: '', campaign: '', rank: 1 };
 const NO_VALUE = Buffer.alloc(0);
 
 function edited<T extends object>({ rig }: Scene, table: Table, key: Buffer, change: Partial<T>): Op {
@@ -58,7 +61,7 @@ const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op[]; say
     name: 'a second slot',
     ops: ({ slot }) => {
       const other = Buffer.from(slot);
-      other[10] = other[10]! ^ 1;
+      other[9] = other[9]! ^ 1;
       return [{ table: 'schedule', key: other, value: NO_VALUE }];
     },
     says: /a slot of \S+ that does not fit its record/,
@@ -220,8 +223,8 @@ const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op[]; say
   { name: 'no format mark', ops: () => [remove('meta', textKey('store'))], says: /no format mark/ },
   {
     name: 'two queues of one id',
-    ops: () => [write('queues', textKey('n1', 'two.test'), { id: 1 })],
-    says: /queue 1 is n1 two\.test and n1 one\.test/,
+    ops: () => [write('queues', storedKey(TWIN), { id: 1 })],
+    says: /queue 1 is n1 two\.test promo \S* \S* 1 and n1 one\.test/,
   },
 ];
 

@@ -10,9 +10,11 @@ import {
   openMemoryKv,
   type Outcome,
   Queue,
+  type QueueHead,
   type Recovered,
 } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { leaseFrom } from '../../support/queues.ts';
 
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
@@ -23,13 +25,13 @@ export class FakeDispatcher implements Dispatcher {
   readonly delivered: LeasedDelivery[] = [];
   readonly wakes: string[] = [];
 
-  claim(node: string, domain: string): boolean {
+  claim({ node, domain }: QueueHead): boolean {
     const free = this.places.get(`${node} ${domain}`) ?? 0;
     if (free > 0) this.places.set(`${node} ${domain}`, free - 1);
     return free > 0;
   }
 
-  unclaim(node: string, domain: string): void {
+  unclaim({ node, domain }: QueueHead): void {
     this.places.set(`${node} ${domain}`, (this.places.get(`${node} ${domain}`) ?? 0) + 1);
   }
 
@@ -37,7 +39,7 @@ export class FakeDispatcher implements Dispatcher {
     this.delivered.push(...deliveries);
   }
 
-  wake(node: string, domain: string, wakeAt: number): void {
+  wake({ node, domain }: QueueHead, wakeAt: number): void {
     this.wakes.push(`${node} ${domain} ${wakeAt}`);
   }
 }
@@ -149,12 +151,12 @@ export async function accept(rig: Rig, wish: Wish = {}): Promise<number> {
   return input.number;
 }
 
-/** Leases what is due in a queue. */
+/** Leases what is due for a node and domain. */
 export const lease = (
   rig: Rig,
   domain = 'one.test',
   { limit = 100, node = 'n1' } = {},
-): Promise<readonly LeasedDelivery[]> => rig.queue.lease({ node, domain, limit });
+): Promise<readonly LeasedDelivery[]> => leaseFrom(rig.queue, { node, domain, limit });
 
 /** Accepts and leases one delivery. */
 export async function acceptLeased(rig: Rig, wish: Wish = {}): Promise<LeasedDelivery> {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { deliveriesOf, findDelivery, hasContent, oldestQueued } from '../../../src/queue/index.ts';
 import { deliveryKey, numberKey } from '../../../src/queue/keys.ts';
 import { auditStore } from '../../support/audit.ts';
+import { wakeAt } from '../../support/queues.ts';
 import {
   accept,
   crash,
@@ -89,7 +90,7 @@ describe('sweep', () => {
       ],
     );
     assert.deepEqual([...(await rig.queue.sweep())], [['one.test', start + HOUR]]);
-    assert.equal(rig.queue.state.schedule.wakeAt('n1', 'two.test'), Infinity);
+    assert.equal(wakeAt(rig.queue, 'n1', 'two.test'), Infinity);
     assert.equal(oldestQueued(rig.queue.state), start + HOUR);
   });
 

@@ -4,6 +4,7 @@ import { deliveryIdOf } from '../../../src/core/index.ts';
 import { findDelivery } from '../../../src/queue/index.ts';
 import { deliveryKey, numberKey } from '../../../src/queue/keys.ts';
 import { auditStore } from '../../support/audit.ts';
+import { queuesOf, wakeAt } from '../../support/queues.ts';
 import { accept, crash, events, eventTypes, HOUR, keysOf, lease, openRig } from './fixture.ts';
 
 const numbers = (leased: readonly { readonly number: number }[]): number[] =>
@@ -29,10 +30,10 @@ describe('lease', () => {
     const later = await accept(rig, { delayMs: 101 });
     rig.clock.advance(100);
     assert.deepEqual(numbers(await lease(rig)), [now]);
-    assert.equal(rig.queue.state.schedule.wakeAt('n1', 'one.test'), rig.clock.now() + 1);
+    assert.equal(wakeAt(rig.queue, 'n1', 'one.test'), rig.clock.now() + 1);
     rig.clock.advance(1);
     assert.deepEqual(numbers(await lease(rig)), [later]);
-    assert.equal(rig.queue.state.schedule.wakeAt('n1', 'one.test'), Infinity);
+    assert.equal(wakeAt(rig.queue, 'n1', 'one.test'), Infinity);
   });
 
   test('gives at most its limit, across bands', async () => {
@@ -102,11 +103,13 @@ describe('lease', () => {
   test('stores the mark of the limiter when it gives something, not when it does not', async () => {
     const rig = await openRig();
     const mark = (used: number) => ({ key: 'n1 other', value: { used } });
-    await rig.queue.lease({ node: 'n1', domain: 'one.test', limit: 1, mark: mark(1) });
+    await accept(rig, { delayMs: 1 });
+    const [queue] = queuesOf(rig.queue, 'n1', 'one.test');
+    await rig.queue.lease({ queue: queue!, limit: 1, mark: mark(1) });
     assert.equal(rig.queue.limitMark('n1 other'), undefined);
-    await accept(rig);
-    await rig.queue.lease({ node: 'n1', domain: 'one.test', limit: 1, mark: mark(2) });
-    await rig.queue.lease({ node: 'n1', domain: 'one.test', limit: 1, mark: mark(3) });
+    rig.clock.advance(1);
+    await rig.queue.lease({ queue: queue!, limit: 1, mark: mark(2) });
+    await rig.queue.lease({ queue: queue!, limit: 1, mark: mark(3) });
     assert.deepEqual(rig.queue.limitMark('n1 other'), { used: 2 }, 'nothing was left to give');
     assert.deepEqual((await crash(rig)).queue.limitMark('n1 other'), { used: 2 });
   });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { messageNumberOf } from '../../../src/core/index.ts';
 import type { LeasedDelivery, NewDelivery, Outcome } from '../../../src/queue/index.ts';
 import { parseDeliveryKey } from '../../../src/queue/keys.ts';
+import { nameOf } from '../../../src/queue/queue-key.ts';
 import { auditStore } from '../../support/audit.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import {
@@ -116,13 +117,16 @@ export class ModelRun {
       case 'append':
         return this.#append(operation, commit);
       case 'lease': {
-        const { node, domain, limit } = operation;
-        const expected = commit.lease(node, domain, limit).map(idOf);
+        const heads = [...queue.state.schedule.heads()];
+        const head = heads[operation.which % heads.length];
+        if (!head) return undefined;
+        const { limit } = operation;
+        const expected = commit.lease(nameOf(head), limit).map(idOf);
         const check: Check = (result) => {
           assert.equal(result.status, 'fulfilled');
           this.#take(result.value as LeasedDelivery[], expected);
         };
-        return { done: queue.lease({ node, domain, limit }), check };
+        return { done: queue.lease({ queue: head, limit }), check };
       }
       case 'outcome':
         return this.#outcome(operation, commit);
@@ -259,9 +263,8 @@ export class ModelRun {
     assert.deepEqual(auditStore(this.#kv), []);
     assert.deepEqual(new Set(this.#keys('deliveries')), new Set(this.#model.queued().map(idOf)));
     assert.equal(leases.size, this.#model.leased().length);
-    for (const node of NODES)
-      for (const domain of DOMAINS)
-        assert.equal(schedule.wakeAt(node, domain), this.#model.wakeAt(node, domain));
+    const wakes = Object.fromEntries([...schedule.heads()].map((head) => [nameOf(head), head.wakeAt]));
+    assert.deepEqual(wakes, this.#model.wakes());
     const totals = new Map([...counters.totals()].map((one) => [one.campaign, one]));
     for (const campaign of CAMPAIGNS) {
       for (const name of ['accepted', 'delivered', 'hard_bounced', 'undelivered', 'removed'] as const) {

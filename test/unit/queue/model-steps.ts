@@ -1,6 +1,6 @@
 /** What the model test may do, as data that fast-check can make and shrink. */
 import fc from 'fast-check';
-import { BANDS } from '../../../src/queue/keys.ts';
+import { BANDS } from '../../../src/queue/queue-head.ts';
 import { CAMPAIGNS, DOMAINS, NODES } from './model.ts';
 
 const node = fc.constantFrom(...NODES);
@@ -33,7 +33,7 @@ const append = fc.record({
   delayMs,
   lifetimeMs,
 });
-const lease = fc.record({ op: fc.constant('lease'), node, domain, limit: fc.integer({ min: 1, max: 4 }) });
+const lease = fc.record({ op: fc.constant('lease'), which, limit: fc.integer({ min: 1, max: 4 }) });
 const kind = fc.constantFrom('delivered', 'hard_bounce', 'removed', 'dropped', 'deferred', 'released');
 const outcome = fc.record({ op: fc.constant('outcome'), which, kind, node, delayMs });
 const sweep = fc.record({ op: fc.constant('sweep') });

@@ -3,7 +3,8 @@
  * that are submitted together share a commit: all of them see the deliveries as they were before it, the first of two
  * that want the same delivery gets it, and all or none of them are stored.
  */
-import { type Band, BANDS } from '../../../src/queue/keys.ts';
+import type { Band } from '../../../src/queue/queue-head.ts';
+import { nameOf, rankOf } from '../../../src/queue/queue-key.ts';
 
 export const NODES = ['n1', 'n2'] as const;
 export const DOMAINS = ['one.test', 'two.test'] as const;
@@ -38,6 +39,13 @@ export type Ask =
 export const idOf = ({ number, index }: { readonly number: number; readonly index: number }): string =>
   `${number}.${index}`;
 
+/** Name of the queue that a delivery waits in. */
+export function queueOf({ node, domain, campaign, band, expiresAt }: ModelDelivery): string {
+  const record = { recipient: '', sender: 'promo', node, expiresAt };
+  const key = { node, domain, sender: 'promo', account: '', campaign };
+  return nameOf({ ...key, rank: rankOf({ record, message: { band } }) });
+}
+
 const isQueued = ({ state }: ModelDelivery): boolean => state === 'waiting' || state === 'leased';
 
 export class Model {
@@ -52,12 +60,15 @@ export class Model {
     return this.queued().filter(({ state }) => state === 'leased');
   }
 
-  /** When a queue has something to do. */
-  wakeAt(node: string, domain: string): number {
-    const waiting = this.queued().filter((one) => one.state === 'waiting');
-    return Math.min(
-      ...waiting.filter((one) => one.node === node && one.domain === domain).map((one) => one.wakeAt),
-    );
+  /** When each queue that has something to do wakes. */
+  wakes(): Record<string, number> {
+    const wakes: Record<string, number> = {};
+    for (const one of this.queued()) {
+      if (one.state !== 'waiting') continue;
+      const name = queueOf(one);
+      wakes[name] = Math.min(wakes[name] ?? Infinity, one.wakeAt);
+    }
+    return wakes;
   }
 
   count(campaign: string, state: ModelDelivery['state'] | 'queued' | 'accepted'): number {
@@ -129,9 +140,9 @@ export class ModelCommit {
   }
 
   /** The deliveries that a lease gives, in order. */
-  lease(node: string, domain: string, limit: number): ModelDelivery[] {
+  lease(queue: string, limit: number): ModelDelivery[] {
     const due = this.#waiting
-      .filter((one) => one.node === node && one.domain === domain && one.wakeAt <= this.#now)
+      .filter((one) => queueOf(one) === queue && one.wakeAt <= this.#now)
       .sort(byOrder)
       .slice(0, limit);
     return due.filter((delivery) => {
@@ -193,6 +204,5 @@ export class ModelCommit {
 }
 
 function byOrder(a: ModelDelivery, b: ModelDelivery): number {
-  const band = BANDS.indexOf(a.band) - BANDS.indexOf(b.band);
-  return band || a.wakeAt - b.wakeAt || a.number - b.number || a.index - b.index;
+  return a.wakeAt - b.wakeAt || a.number - b.number || a.index - b.index;
 }

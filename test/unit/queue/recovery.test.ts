@@ -190,11 +190,14 @@ describe('the store', () => {
 
   test('of another format is refused and left as it is', async () => {
     const kv = openMemoryKv();
-    const value = encode({ format: 2, storeId: 'x' });
+    const value = encode({ format: 1, storeId: 'x' });
     await kv.commit([{ table: 'meta', key: textKey('store'), value }]);
     await assert.rejects(open(kv), (error) => {
       assert.ok(error instanceof StoreVersionError);
-      assert.match(error.message, /format 2, this version reads format 1/);
+      assert.match(
+        error.message,
+        /format 1, this version reads format 2: let the version that wrote it deliver/,
+      );
       return true;
     });
     assert.deepEqual(kv.get('meta', textKey('store')), value);

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { DomainQueue } from '../../../src/mta/egress/domain-queue.ts';
+import { DomainPlace } from '../../../src/mta/egress/domain-place.ts';
+import { FlowQueue } from '../../../src/mta/egress/flow-queue.ts';
 import type { LeasedDelivery } from '../../../src/queue/index.ts';
-import { leased } from './leased.ts';
+import { headOf, leased } from './leased.ts';
 
-const queueOf = (...deliveries: LeasedDelivery[]): DomainQueue => {
-  const queue = new DomainQueue('n1', 'one.test');
+const queueOf = (...deliveries: LeasedDelivery[]): FlowQueue => {
+  const queue = new FlowQueue(headOf(), new DomainPlace('one.test'));
   for (const delivery of deliveries) queue.push(delivery);
   return queue;
 };
 
-describe('domain queue', () => {
+describe('queue of a flow', () => {
   test('behaves as an array does', () => {
     const work = fc.constantFrom('push', 'push', 'pop', 'unshift', 'drain', 'pop');
     fc.assert(
@@ -44,9 +45,9 @@ describe('domain queue', () => {
     queue.leasing = true;
     assert.ok(!queue.idle, 'leasing');
     queue.leasing = false;
-    queue.resolving = true;
+    queue.place.resolving = true;
     assert.ok(!queue.idle, 'resolving');
-    queue.resolving = false;
+    queue.place.resolving = false;
     queue.push(leased());
     assert.ok(!queue.idle, 'buffered');
     queue.pop();

@@ -1,15 +1,21 @@
-/** The mail of one node for one recipient domain, as far as it is in memory: what is leased and not yet on its way. */
-import type { LeasedDelivery } from '../../queue/index.ts';
+/** The mail of one queue, as far as it is in memory: what is leased and not yet on its way. */
+import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
+import type { Share } from './shares.ts';
 
-export class DomainQueue {
-  readonly node: string;
-  readonly domain: string;
+/** What a queue knows of where its mail goes. */
+export interface Place {
+  /** That is being looked up. */
+  resolving: boolean;
+}
+
+export class FlowQueue {
+  readonly head: QueueHead;
+  /** Where mail of this node and domain goes. */
+  readonly place: Place;
+  /** Its flow's part of the places at its destination. */
+  share: Share | undefined;
   /** A lease request is under way; there is never more than one. */
   leasing = false;
-  /** The plan is being looked up. */
-  resolving = false;
-  /** When the plan by which it has its destination is to be looked up again (monotonic ms). */
-  planExpiresAtMs = -Infinity;
   /** Wall time (ms) for which the queue stands in the wake heap; Infinity when it does not. */
   armedAt = Infinity;
   /** Places reserved for deliveries whose acceptance is being committed. */
@@ -17,9 +23,9 @@ export class DomainQueue {
   #buffer: LeasedDelivery[] = [];
   #head = 0;
 
-  constructor(node: string, domain: string) {
-    this.node = node;
-    this.domain = domain;
+  constructor(head: QueueHead, place: Place) {
+    this.head = head;
+    this.place = place;
   }
 
   get buffered(): number {
@@ -28,7 +34,7 @@ export class DomainQueue {
 
   /** Nothing in memory and nothing under way. */
   get idle(): boolean {
-    return this.buffered + this.claimed === 0 && !this.leasing && !this.resolving;
+    return this.buffered + this.claimed === 0 && !this.leasing && !this.place.resolving;
   }
 
   push(delivery: LeasedDelivery): void {

@@ -1,0 +1,26 @@
+/**
+ * A queue is one row of the counters (node, domain, sender, account, campaign) and one rank, so whoever looks for the
+ * mail of a campaign or of a node finds its queues without reading any delivery, and queues of different campaigns can
+ * take turns.
+ */
+export type Band = 'priority' | 'geo' | 'standard';
+export const BANDS: readonly Band[] = ['priority', 'geo', 'standard'];
+
+export interface QueueKey {
+  readonly node: string;
+  readonly domain: string;
+  readonly sender: string;
+  readonly account: string;
+  readonly campaign: string;
+  /** The smaller one goes first: 0 for priority, the minute of the deadline for geo, the last one for standard. */
+  readonly rank: number;
+}
+
+/** A queue. There is one such object for a queue as long as it is used, so it can be compared and be a key itself. */
+export interface QueueHead extends QueueKey {
+  readonly id: number;
+  /** Sender, account and campaign in one text: what takes turns on the way out. */
+  readonly flow: string;
+  /** Wall time (ms) at which the earliest slot wakes; Infinity when there is none. */
+  readonly wakeAt: number;
+}
