@@ -2,7 +2,7 @@
 import type { Clock, Result } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import type { Injector } from '../mta/ingress/index.ts';
-import type { Durability, Queue } from '../queue/index.ts';
+import type { AuditReport, Durability, Expected, Queue } from '../queue/index.ts';
 import type { Metrics } from './metrics.ts';
 
 /** The part of a pino logger that is used here. */
@@ -39,6 +39,8 @@ export interface ApiDependencies {
   status(): ServerStatus;
   /** Reads the configuration again; the errors are lines as `check-config` prints them. */
   reload(): Promise<Result<Reloaded, readonly string[]>>;
+  /** Audits the store, and these counts of ours against it; the error is a sentence. */
+  audit(expected: Expected): Promise<Result<AuditReport, string>>;
   readonly log: Log;
   /** Largest message that may be injected (read at each request); bodies get room for base64 on top. */
   readonly maxMessageBytes: number;

@@ -5,6 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import { createApplication, requireToken } from './application.ts';
+import { addAudit } from './audit.ts';
 import { addBatches } from './batches.ts';
 import { addDeliveries } from './deliveries.ts';
 import type { ApiDependencies } from './dependencies.ts';
@@ -54,6 +55,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addQueueReport,
       addEvents,
       addOverview,
+      addAudit,
       addHealth,
     ])
       add(app, context);

@@ -12,6 +12,8 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   init: async (io) => (await import('./init.ts')).initCommand(io),
   serve: async () => (await import('./serve.ts')).serveCommand(),
   demo: async (io) => (await import('./demo.ts')).demoCommand(io),
+  audit: async (io) => (await import('./audit.ts')).auditCommand(io),
+  walk: async (io) => (await import('./walk.ts')).walkCommand(io),
   'check-config': async (io) => (await import('./check-config.ts')).checkConfigCommand(io),
   status: async (io) => (await import('./status.ts')).statusCommand(io),
   queue: async (io) => (await import('./queue.ts')).queueCommand(io),
@@ -49,7 +51,8 @@ async function createProgram(args: readonly string[], io: Io): Promise<Command> 
   const wanted = args.find((arg) => !arg.startsWith('-'));
   const loads =
     wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? [COMMANDS[wanted]!] : Object.values(COMMANDS);
-  for (const command of await Promise.all(loads.map((load) => load(io)))) program.addCommand(command);
+  for (const command of await Promise.all(loads.map((load) => load(io))))
+    program.addCommand(command, { hidden: command.name() === 'walk' });
   quiet(program, io);
   return program;
 }

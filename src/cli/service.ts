@@ -37,6 +37,7 @@ import { Chores } from './chores.ts';
 import { openDoors } from './doors.ts';
 import { loadTokens } from './secrets.ts';
 import { version } from './version.ts';
+import { auditInChild } from './walk.ts';
 
 export interface ServiceOptions {
   readonly configFile: string;
@@ -230,6 +231,7 @@ export class Service {
       metrics: this.#metrics,
       maxMessageBytes: this.config.smtp.maxMessageBytes,
       reload: () => this.reload(),
+      audit: (expected) => auditInChild(this.config.dataDir, expected),
       log,
       status: () => ({
         version,

@@ -1,4 +1,6 @@
 export type { Addition, NewDelivery, NewMessage } from './accepting.ts';
+export { audit, type AuditOptions, auditStore } from './audit.ts';
+export type { AuditReport, CampaignTotals, Expected, Violation } from './audit-report.ts';
 export type { EventDraft } from './committer.ts';
 export type { Row, Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';
@@ -6,7 +8,7 @@ export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lo
 export type { Kv } from './kv.ts';
 export { deliveryEvent } from './labels.ts';
 export type { LeaseRequest } from './leasing.ts';
-export { type Durability, openLmdbKv } from './lmdb-kv.ts';
+export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';
 export {
   deliveriesOf,

@@ -7,9 +7,9 @@
  * The map grows by itself. Never call `process.exit` or end a worker with a commit under way: close first.
  */
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkOps, type Entry, type Kv, type Op, type RangeOptions, type Table, TABLES } from './kv.ts';
+import { checkOps, type Kv, type Op, type Table, TABLES } from './kv.ts';
 
 export type Durability = 'sync' | 'process';
 
@@ -22,12 +22,15 @@ export interface LmdbOptions {
   readonly durability: Durability;
 }
 
+/** Name of the environment in a data directory. */
+export const STORE_FILE = 'queue.mdb';
+
 /**
  * Opens the environment. Throws what LMDB says when the file cannot be opened. `openEnv` is a seam for the tests, which
  * watch that `flushed` is awaited.
  */
 export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
-  const path = join(options.dir, 'queue.mdb');
+  const path = join(options.dir, STORE_FILE);
   const env: RootDatabase = openEnv({
     path,
     noSubdir: true,
@@ -45,16 +48,6 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
   );
   // A failed write also rejects a promise of lmdb-js that it gives to nobody; unhandled, it would end the process.
   env.on('aftercommit', () => void env.committed.then(undefined, () => undefined));
-  function* range(table: Table, options: RangeOptions): Iterable<Entry> {
-    const { start, end, limit, reverse } = options;
-    const bounds = reverse
-      ? { start: end, end: start, exclusiveStart: true, inclusiveEnd: true }
-      : { start, end };
-    const cursor = tables
-      .get(table)!
-      .getRange({ ...bounds, reverse: reverse ?? false, ...(limit === undefined ? {} : { limit }) });
-    for (const { key, value } of cursor) yield { key, value };
-  }
   const commit = async (ops: readonly Op[]): Promise<void> => {
     checkOps(ops); // lmdb-js throws at a bad key, but what was put before it in the turn would be written
     const pending = ops.map(({ table, key, value }) => {
@@ -69,11 +62,50 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
     }
   };
   return {
-    get: (table, key) => tables.get(table)!.get(key),
-    range,
+    ...reading(tables),
     commit,
     bytes: () => statSync(path).size,
     close: () => env.close(),
+  };
+}
+
+/**
+ * Opens an environment, which a server may have open too, for reading only; walks that do not pause read one snapshot.
+ * Tables that a store of another version does not have are empty. Throws when there is none.
+ */
+export function openLmdbReader(file: string): Kv {
+  if (!existsSync(file)) throw new Error(`there is no store ${file}`);
+  const env = open({ path: file, noSubdir: true, maxDbs: TABLES.length + 4, readOnly: true });
+  const tables = new Map<Table, Database<Buffer, Buffer>>();
+  for (const name of TABLES) {
+    const table = env.openDB<Buffer, Buffer>({
+      name,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      cache: false,
+    }) as Database<Buffer, Buffer> | undefined;
+    if (table) tables.set(name, table);
+  }
+  return {
+    ...reading(tables),
+    commit: () => Promise.reject(new Error('the store is open for reading only')),
+    bytes: () => statSync(file).size,
+    close: () => env.close(),
+  };
+}
+
+function reading(tables: ReadonlyMap<Table, Database<Buffer, Buffer>>): Pick<Kv, 'get' | 'range'> {
+  return {
+    get: (table, key) => tables.get(table)?.get(key),
+    *range(table, { start, end, limit, reverse }) {
+      const bounds = reverse
+        ? { start: end, end: start, exclusiveStart: true, inclusiveEnd: true }
+        : { start, end };
+      const cursor = tables
+        .get(table)
+        ?.getRange({ ...bounds, reverse: reverse ?? false, ...(limit === undefined ? {} : { limit }) });
+      for (const { key, value } of cursor ?? []) yield { key, value };
+    },
   };
 }
 

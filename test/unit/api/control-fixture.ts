@@ -23,7 +23,7 @@ import type {
   InjectRequest,
   RejectedLine,
 } from '../../../src/mta/ingress/index.ts';
-import { type NewDelivery, openMemoryKv, Queue } from '../../../src/queue/index.ts';
+import { audit, type NewDelivery, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 
 const HOUR_MS = 3_600_000;
@@ -257,6 +257,7 @@ export async function startControl(
       configFile: '/etc/postrider.yaml',
     }),
     reload: () => Promise.resolve(state.reload),
+    audit: (expected) => Promise.resolve(ok(audit(queue.state.kv, { expected }))),
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     maxMessageBytes: 100_000,
     ...overrides,

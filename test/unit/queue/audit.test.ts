@@ -4,9 +4,9 @@ import { describe, test } from 'node:test';
 import { deliveryKey, numberKey, slotKey, textKey } from '../../../src/queue/keys.ts';
 import type { Op, Table } from '../../../src/queue/kv.ts';
 import { decode, type DeliveryRecord, encode, seal, type SharedMessage } from '../../../src/queue/records.ts';
-import { auditStore } from '../../support/audit.ts';
 import { queuesOf } from '../../support/queues.ts';
 import { storedKey } from '../../../src/queue/queue-key.ts';
+import { audit, type AuditReport, auditStore } from '../../../src/queue/index.ts';
 import { accept, deferred, delivered, HOUR, lease, openRig, type Rig } from './fixture.ts';
 
 interface Scene {
@@ -232,6 +232,42 @@ describe('audit', () => {
   test('says nothing about a sound store', async () => {
     const { rig } = await scene();
     assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('finds the same when it holds a few events at a time against the tables', async () => {
+    const made = await scene();
+    const { kv } = made.rig;
+    assert.deepEqual(audit(kv, { eventsPerPass: 2 }).violations, []);
+    const lost = [deliveryKey(made.waiting, 1), deliveryKey(made.shared, 2)];
+    await kv.commit([...lost.map((key) => remove('deliveries', key))]);
+    const sorted = (report: AuditReport): string[] => report.violations.map(({ text }) => text).sort();
+    assert.deepEqual(sorted(audit(kv, { eventsPerPass: 2 })), sorted(audit(kv)));
+    assert.equal(
+      audit(kv).violations.filter(({ text }) => /was accepted, has not ended/.test(text)).length,
+      2,
+    );
+  });
+
+  test('holds the counts of a running queue against the store, at the event where they were taken', async () => {
+    const { rig } = await scene();
+    const { journal, counters } = rig.queue.state;
+    const expected = { seq: journal.last, totals: counters.sum() };
+    await accept(rig);
+    const sound = audit(rig.kv, { expected });
+    assert.deepEqual([sound.clean, sound.live_counts_compared], [true, true]);
+    const wrong = { ...expected, totals: { ...expected.totals, delivered: 7 } };
+    assert.match(audit(rig.kv, { expected: wrong }).violations[0]!.text, /counts 7 delivered, the store 1/);
+    assert.equal(audit(rig.kv, { expected: { ...expected, seq: 999 } }).live_counts_compared, false);
+  });
+
+  test('sums up and lists what may arrive twice', async () => {
+    const { rig } = await scene();
+    const before = audit(rig.kv);
+    assert.deepEqual(before.totals, rig.queue.state.counters.sum());
+    assert.deepEqual(before.possible_duplicates, { count: 0, delivery_ids: [] });
+    const again = await openRig({ kv: rig.kv });
+    assert.equal(audit(again.kv).possible_duplicates.count, again.recovered.returned);
+    assert.ok(again.recovered.returned > 0);
   });
 
   for (const { name, ops, says } of DAMAGE) {
