@@ -1,7 +1,7 @@
 /**
  * What `npm start`, `npm test` and the others run. Works on a machine with nothing but Node.js 20 and npm: installs the
  * dependencies when they are missing or old, then does everything with the Node.js that came with them.
- *   node scripts/run.mjs build | test | check | bench | generate | format | demo  [arguments]
+ *   node scripts/run.mjs build | test | test:crash | check | bench | generate | format | demo  [arguments]
  * Exit status: 0 good, 1 the answer is no, 2 usage.
  */
 import { existsSync } from 'node:fs';
@@ -54,6 +54,13 @@ const CHECKS = {
   generated: () => run('scripts/generate.ts', '--check'),
 };
 
+/** Many kills, and power cuts; hours. CRASH_KILLS and CRASH_CUTS in the environment say how many. */
+const CRASH = { CRASH_KILLS: '2000', CRASH_QUEUE_KILLS: '200', CRASH_CUTS: '50' };
+function runCrashTests(args) {
+  for (const [name, value] of Object.entries(CRASH)) env[name] ??= value;
+  return runTests(args.length > 0 ? args : ['test/crash/']);
+}
+
 /** All checks are run, so that one look shows everything that is wrong. */
 async function check() {
   const failed = [];
@@ -73,6 +80,7 @@ function usage(problem) {
 const VERBS = {
   build: () => built(),
   test: (args) => inOrder(built, () => runTests(args)),
+  'test:crash': (args) => inOrder(built, () => runCrashTests(args)),
   check: () => check(),
   bench: (args) => inOrder(built, () => run('bench/run.ts', ...args)),
   generate: (args) => run('scripts/generate.ts', ...args),

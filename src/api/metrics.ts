@@ -8,7 +8,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
-import type { Durability, EventDraft, Queue } from '../queue/index.ts';
+import type { Durability, EventDraft, Pressure, Queue } from '../queue/index.ts';
 import { addRow, ispLabel, noCounts, type QueueCounts, queueTotals } from './queue-counts.ts';
 import { type Cell, Tally } from './tally.ts';
 
@@ -20,6 +20,7 @@ const LOOP_WINDOW_MS = 10_000;
 
 export interface MetricsOptions {
   readonly queue: Queue;
+  readonly pressure?: Pressure | undefined;
   readonly egress: EgressView;
   readonly clock: Clock;
   readonly version: string;
@@ -171,7 +172,7 @@ interface QueueSources extends MetricsOptions {
   readonly oldest: ReadonlyMap<string, number>;
 }
 
-function queueMetrics(registry: Registry, { queue, egress, clock, oldest }: QueueSources): void {
+function queueMetrics(registry: Registry, { queue, pressure, egress, clock, oldest }: QueueSources): void {
   gauge(registry, 'queue', 'Queued deliveries', ['state', 'isp'], (set) => {
     for (const [isp, counts] of countsByIsp(queue, egress)) {
       for (const state of ['new', 'proc', 'retry', 'hold'] as const) set(counts[state], { state, isp });
@@ -186,6 +187,16 @@ function queueMetrics(registry: Registry, { queue, egress, clock, oldest }: Queu
   gauge(registry, 'leased', 'Deliveries with a session now', [], (set) => set(queue.state.leases.size));
   gauge(registry, 'journal_last_seq', 'Sequence number of the last event', [], (set) =>
     set(queue.state.journal.last),
+  );
+  gauge(
+    registry,
+    'injection_refused',
+    '1 while there is no room for mail, 0.5 while it is slowed',
+    [],
+    (set) => set({ none: 0, slow: 0.5, refuse: 1 }[pressure?.level ?? 'none']),
+  );
+  gauge(registry, 'disk_free_bytes', 'Free space where the store is', [], (set) =>
+    set(pressure?.freeBytes ?? Infinity),
   );
   gauge(registry, 'store_bytes', 'Size of the store', [], (set) => set(queue.state.kv.bytes()));
 }

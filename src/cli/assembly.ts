@@ -11,7 +11,15 @@ import { err, ok, type Result, systemClock } from '../core/index.ts';
 import { createMxPlanner, createResolver, type Resolver, systemServers } from '../mta/dns/index.ts';
 import { RoutePlanner, type Sender } from '../mta/egress/index.ts';
 import type { InjectionAccess } from '../mta/ingress/index.ts';
-import { lockInstance, oldestQueued, openLmdbKv, Queue, type QueueOptions } from '../queue/index.ts';
+import {
+  lockInstance,
+  oldestQueued,
+  openLmdbKv,
+  Pressure,
+  Queue,
+  type QueueOptions,
+  withKillPoint,
+} from '../queue/index.ts';
 import { loadSenders, loadUsers } from './secrets.ts';
 
 export type Lock = Extract<Awaited<ReturnType<typeof lockInstance>>, { ok: true }>['value'];
@@ -65,12 +73,13 @@ export async function openQueue(
   config: Config,
   log: Logger,
   onCommit: QueueOptions['onCommit'] & object,
-): Promise<Result<Queue, string>> {
-  const { dataDir: dir, durability } = config;
+): Promise<Result<{ readonly queue: Queue; readonly pressure: Pressure }, string>> {
+  const { dataDir: dir, durability, diskReserveBytes: reserveBytes } = config;
   try {
-    const kv = openLmdbKv({ dir, durability });
+    const pressure = new Pressure({ dir, reserveBytes, report: reporter(log) });
+    const store = withKillPoint(openLmdbKv({ dir, durability }), process.env['POSTRIDER_KILL_POINT']);
     const { queue, recovered } = await Queue.open({
-      kv,
+      kv: pressure.guard(store),
       clock: systemClock,
       report: reporter(log),
       onCommit,
@@ -89,7 +98,7 @@ export async function openQueue(
         `the last run ended without closing: ${recovered.returned} deliveries were being sent and may arrive twice`,
       );
     }
-    return ok(queue);
+    return ok({ queue, pressure });
   } catch (error) {
     return err(`the queue in ${dir} cannot be opened: ${(error as Error).message}`);
   }

@@ -21,7 +21,7 @@ import type { Resolver } from '../mta/dns/index.ts';
 import { Egress } from '../mta/egress/index.ts';
 import { QueueInjector } from '../mta/ingress/index.ts';
 import type { SmtpServer } from '../mta/smtp/index.ts';
-import type { Queue } from '../queue/index.ts';
+import type { Pressure, Queue } from '../queue/index.ts';
 import { Router } from '../routing/index.ts';
 import {
   type Current,
@@ -49,6 +49,7 @@ export class Service {
   readonly #options: ServiceOptions;
   readonly #lock: Lock;
   readonly #queue: Queue;
+  readonly #pressure: Pressure;
   readonly #egress: Egress;
   readonly #injector: QueueInjector;
   readonly #metrics: Metrics;
@@ -65,6 +66,7 @@ export class Service {
     current: Current;
     lock: Lock;
     queue: Queue;
+    pressure: Pressure;
     egress: Egress;
     resolver: Resolver;
     metrics: Metrics;
@@ -73,6 +75,7 @@ export class Service {
     this.#current = parts.current;
     this.#lock = parts.lock;
     this.#queue = parts.queue;
+    this.#pressure = parts.pressure;
     this.#egress = parts.egress;
     this.#resolver = parts.resolver;
     this.#metrics = parts.metrics;
@@ -115,7 +118,7 @@ export class Service {
     const metricsOf: { current?: Metrics } = {};
     const opened = await openQueue(config, log, (commit) => metricsOf.current?.onCommit(commit));
     if (!opened.ok) return err([opened.error]);
-    const queue = opened.value;
+    const { queue, pressure } = opened.value;
     const resolver = resolverOf(config);
     const egress = new Egress({
       queue,
@@ -127,9 +130,9 @@ export class Service {
       report: reporter(log),
     });
     const { durability } = config;
-    const metrics = createMetrics({ queue, egress, clock: systemClock, version, durability });
+    const metrics = createMetrics({ queue, pressure, egress, clock: systemClock, version, durability });
     metricsOf.current = metrics;
-    return ok(new Service({ options, current, lock, queue, egress, resolver, metrics }));
+    return ok(new Service({ options, current, lock, queue, pressure, egress, resolver, metrics }));
   }
 
   get config(): Config {
@@ -194,6 +197,7 @@ export class Service {
     await this.#egress.stop(0);
     this.#resolver.close();
     this.#metrics.close();
+    this.#pressure.close();
     await this.#queue.close();
     await this.#lock.release();
   }
@@ -251,8 +255,11 @@ export class Service {
       .filter(({ state }) => state === 'down')
       .map(({ name, address }) => `node ${name} is down: ${address} is not on this machine`);
     const nodes = this.#egress.nodes().length;
+    const sends = nodes === 0 || notReady.length < nodes;
+    const { level, reason } = this.#pressure;
+    if (level === 'refuse') notReady.push(`injection is refused: ${reason}`);
     if (this.#stopping) notReady.push('stopping');
-    return { ready: !this.#stopping && (nodes === 0 || notReady.length < nodes), notReady };
+    return { ready: !this.#stopping && sends && level !== 'refuse', notReady };
   }
 
   #injectorOptions(): ConstructorParameters<typeof QueueInjector>[0] {
@@ -261,6 +268,7 @@ export class Service {
       this.#options.log.error({ err: error }, 'a message could not be stored');
     return {
       queue: this.#queue,
+      pressure: this.#pressure,
       clock: systemClock,
       hostname,
       onError,

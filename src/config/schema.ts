@@ -167,6 +167,11 @@ export const settings = {
   dns: key(dns.prefault({}), 'Name resolution.'),
   timezone: key(leaf(timezone).prefault('UTC'), 'Calendar of daily limits.'),
   history_retention: key(leaf(duration('7d')).prefault('7d'), 'Finished deliveries are kept this long.'),
+  disk_reserve: key(
+    leaf(size).prefault('256MB'),
+    'Free space in data_dir below which new mail is refused (452, 503); below twice of it injection slows.',
+    restart,
+  ),
   journal: key(journal.prefault({}), 'Events waiting for sinks.'),
   include: key(
     z.array(leaf(filePath)).prefault([]),

@@ -285,6 +285,7 @@ export interface Config {
   readonly dns: DnsConfig;
   readonly timezone: string;
   readonly historyRetentionMs: number;
+  readonly diskReserveBytes: number;
   readonly journal: JournalConfig;
   readonly include: readonly string[];
   readonly log: LogConfig;

@@ -8,6 +8,7 @@ export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lo
 export type { Kv } from './kv.ts';
 export { deliveryEvent } from './labels.ts';
 export type { LeaseRequest } from './leasing.ts';
+export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';
 export {
@@ -22,6 +23,7 @@ export {
 export type { AttemptFacts, Outcome } from './outcomes.ts';
 export { type Band, BANDS, type QueueHead, type QueueKey } from './queue-head.ts';
 export { bandOfRank } from './queue-key.ts';
+export { Pressure, type PressureLevel, type PressureOptions } from './pressure.ts';
 export { Queue, type QueueOptions, StoreVersionError } from './queue.ts';
 export {
   type AttemptRecord,

@@ -7,7 +7,7 @@
  * The map grows by itself. Never call `process.exit` or end a worker with a commit under way: close first.
  */
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
-import { existsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkOps, type Kv, type Op, type Table, TABLES } from './kv.ts';
 
@@ -21,6 +21,10 @@ export interface LmdbOptions {
   /** `sync`: survives a power cut. `process`: survives the death of the process only. */
   readonly durability: Durability;
 }
+
+/** LMDB's first page, and the mark in it (mdb.c: MDB_MAGIC). */
+const HEAD_BYTES = 4096;
+const MAGIC = Buffer.from('dec0efbe', 'hex');
 
 /** Name of the environment in a data directory. */
 export const STORE_FILE = 'queue.mdb';
@@ -74,7 +78,8 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
  * Tables that a store of another version does not have are empty. Throws when there is none.
  */
 export function openLmdbReader(file: string): Kv {
-  if (!existsSync(file)) throw new Error(`there is no store ${file}`);
+  const refused = notAStore(file);
+  if (refused) throw new Error(refused);
   const env = open({ path: file, noSubdir: true, maxDbs: TABLES.length + 4, readOnly: true });
   const tables = new Map<Table, Database<Buffer, Buffer>>();
   for (const name of TABLES) {
@@ -92,6 +97,16 @@ export function openLmdbReader(file: string): Kv {
     bytes: () => statSync(file).size,
     close: () => env.close(),
   };
+}
+
+/** Says why a file cannot be a store: lmdb-js ends the process when it has to refuse one. */
+function notAStore(file: string): string | undefined {
+  if (!existsSync(file)) return `there is no store ${file}`;
+  const head = Buffer.alloc(HEAD_BYTES);
+  const fd = openSync(file, 'r');
+  const read = readSync(fd, head);
+  closeSync(fd);
+  return read === HEAD_BYTES && head.includes(MAGIC) ? undefined : `${file} is not a store: it has no head`;
 }
 
 function reading(tables: ReadonlyMap<Table, Database<Buffer, Buffer>>): Pick<Kv, 'get' | 'range'> {

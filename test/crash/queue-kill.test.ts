@@ -19,7 +19,7 @@ import { decode, type DeliveryRecord } from '../../src/queue/records.ts';
 import { auditStore } from '../support/audit.ts';
 import { type Line, randomFrom } from './queue-load.ts';
 
-const KILLS = Number(process.env['CRASH_KILLS'] ?? 25);
+const KILLS = Number(process.env['CRASH_QUEUE_KILLS'] ?? 25);
 const SEED = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const MAX_LINES = 800;
 const WORKER = join(import.meta.dirname, 'queue-worker.ts');

@@ -120,8 +120,12 @@ export function batch(count: number, domainOf: (i: number) => string = () => 'to
 }
 
 /** Waits for a condition that tells nobody when it comes true. */
-export async function eventually(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const timeout = AbortSignal.timeout(60_000);
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  deadlineMs = 60_000,
+): Promise<void> {
+  const timeout = AbortSignal.timeout(deadlineMs);
   while (!(await condition())) {
     assert.ok(!timeout.aborted, `it did not come about: ${what}`);
     await delay(20);

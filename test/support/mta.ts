@@ -23,8 +23,9 @@ import { startSink } from '../../src/testbed/index.ts';
 import { auditStore } from './audit.ts';
 import { Talk } from './talk.ts';
 
+export const BUILT = join(import.meta.dirname, '../../bin/postrider.mjs');
 export const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
-const RUNNING = 'postrider is running';
+export const RUNNING = 'postrider is running';
 /** Longer than anything takes on a busy machine: only a test that fails waits for it. */
 const DEADLINE_MS = 60_000;
 
@@ -69,6 +70,8 @@ export function scratch(t: TestContext): string {
 }
 
 export class Mta {
+  /** What is run: the sources, or what was built of them. */
+  program = MAIN;
   readonly dir: string;
   readonly smtp: { readonly host: string; readonly port: number };
   #child: ChildProcess | undefined;
@@ -139,6 +142,10 @@ export class Mta {
     writeFileSync(this.configFile, stringify({ ...base, ...rest }));
   }
 
+  get ended(): boolean {
+    return this.#child!.exitCode !== null || this.#child!.signalCode !== null;
+  }
+
   /** Runs the program until it says that it runs and answers. */
   async start(): Promise<void> {
     this.launch();
@@ -148,11 +155,14 @@ export class Mta {
   }
 
   /** Runs the program without waiting, for starts that must fail. */
-  launch(options: { readonly uid?: number } = {}): void {
+  launch({
+    env: more = {},
+    ...options
+  }: { readonly uid?: number; readonly env?: NodeJS.ProcessEnv } = {}): void {
     if (options.uid !== undefined) chownSync(this.dir, options.uid, options.uid);
     this.#stderr = '';
-    const env = { ...process.env, NODE_OPTIONS: '' };
-    const args = [MAIN, 'serve', '-c', this.configFile, ...this.arguments];
+    const env = { ...process.env, NODE_OPTIONS: '', ...more };
+    const args = [this.program, 'serve', '-c', this.configFile, ...this.arguments];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], env, ...options });
     this.#child = child;
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -166,7 +176,7 @@ export class Mta {
   async heard(matches: (line: LogLine) => boolean): Promise<LogLine | undefined> {
     const found = (): LogLine | undefined => this.log.find(matches);
     const timeout = AbortSignal.timeout(DEADLINE_MS);
-    while (!found() && this.#child!.exitCode === null && !timeout.aborted)
+    while (!found() && !this.ended && !timeout.aborted)
       await new Promise<void>((resolve) => {
         this.#heard = resolve;
         timeout.addEventListener('abort', () => resolve(), { once: true });

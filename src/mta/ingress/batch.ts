@@ -11,12 +11,13 @@ import {
   parseAddress,
   type Result,
 } from '../../core/index.ts';
-import type { NewDelivery, Queue } from '../../queue/index.ts';
+import type { NewDelivery, Pressure, Queue } from '../../queue/index.ts';
 import type { Batch, BatchLine, RejectedLine } from './contract.ts';
 import { type RecipientFacts, recipientRecord } from './recipient.ts';
 
 export interface CampaignBatchOptions extends RecipientFacts {
   readonly queue: Queue;
+  readonly pressure?: Pressure | undefined;
   readonly number: number;
 }
 
@@ -42,7 +43,9 @@ export class CampaignBatch implements Batch {
       if (delivery.ok) deliveries.push(delivery.value);
       else rejected.push({ line: line.line, ...delivery.error });
     }
-    const { queue, number } = this.#options;
+    const { queue, number, pressure } = this.#options;
+    if (pressure && pressure.level !== 'none' && !(await pressure.admit()))
+      throw new Error(`no mail is taken now: ${pressure.reason ?? 'short of room'}`);
     if (deliveries.length > 0) await queue.accept({ number, deliveries, close: false });
     return rejected;
   }

@@ -4,7 +4,13 @@
  * named, all others are committed together.
  */
 import { err, formatAddress, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
-import { type MessageRecord, type NewDelivery, type Queue, SEAL_BYTES } from '../../queue/index.ts';
+import {
+  type MessageRecord,
+  type NewDelivery,
+  type Pressure,
+  type Queue,
+  SEAL_BYTES,
+} from '../../queue/index.ts';
 import type { Router } from '../../routing/index.ts';
 import {
   type CampaignContent,
@@ -37,6 +43,8 @@ export interface InjectorOptions {
   readonly maxRecipients: number;
   readonly maxHeaderBytes?: number;
   readonly onError: (error: unknown) => void;
+  /** Back-pressure; without it everything is taken. */
+  readonly pressure?: Pressure | undefined;
 }
 
 /** What is fixed about a message before its recipients are looked at. */
@@ -66,6 +74,8 @@ export class QueueInjector implements Injector {
   async inject(request: InjectRequest): Promise<Result<Injected, InjectionRefusal>> {
     const checked = this.#checkEnvelope(request);
     if (!checked.ok) return checked;
+    const refused = await this.#held();
+    if (refused) return err(refused);
     if (request.content.length > this.#options.maxMessageBytes) {
       return err(
         invalid(
@@ -85,6 +95,8 @@ export class QueueInjector implements Injector {
   ): Promise<Result<Injected, InjectionRefusal>> {
     const checked = this.#checkEnvelope(request);
     if (!checked.ok) return checked;
+    const refused = await this.#held();
+    if (refused) return err(refused);
     const number = this.#options.queue.nextNumber();
     const campaign = this.#compile(request.parts, number);
     if (!campaign.ok) return campaign;
@@ -95,6 +107,8 @@ export class QueueInjector implements Injector {
   async openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>> {
     const from = checkReversePath(header.from);
     if (!from.ok) return from;
+    const refused = await this.#held();
+    if (refused) return err(refused);
     const number = this.#options.queue.nextNumber();
     const campaign = this.#compile(header.content, number);
     if (!campaign.ok) return campaign;
@@ -105,9 +119,10 @@ export class QueueInjector implements Injector {
     if (!virtual.ok) return virtual;
     const message = { ...facts, virtualSender: virtual.value };
     const router = this.#router;
-    return this.#store(async () => {
+    return this.#store(content.length, async () => {
       await this.#options.queue.accept({ number, message, content, deliveries: [], open: true });
-      return new CampaignBatch({ queue: this.#options.queue, number, router, message, labels, allowed });
+      const { queue, pressure } = this.#options;
+      return new CampaignBatch({ queue, pressure, number, router, message, labels, allowed });
     });
   }
 
@@ -140,7 +155,7 @@ export class QueueInjector implements Injector {
       return err(
         invalid('to', `no recipient is valid: ${rejected[0]?.text ?? 'none given'}`, [550, '5.1.3']),
       );
-    return this.#store(async () => {
+    return this.#store(content.length, async () => {
       await this.#options.queue.accept({
         number,
         message: { ...message, virtualSender: virtual.value },
@@ -170,19 +185,24 @@ export class QueueInjector implements Injector {
     return ok(checked.value.virtualSender);
   }
 
-  async #store<T>(write: () => Promise<T>): Promise<Result<T, InjectionRefusal>> {
+  async #store<T>(bytes: number, write: () => Promise<T>): Promise<Result<T, InjectionRefusal>> {
+    const { pressure, onError } = this.#options;
+    pressure?.waits(bytes);
     try {
       return ok(await write());
     } catch (error) {
-      this.#options.onError(error);
-      return err({
-        kind: 'unavailable',
-        field: undefined,
-        text: 'the queue cannot store the message now, try again later',
-        code: 452,
-        enhanced: '4.3.1',
-      });
+      onError(error);
+      return err(unavailable('the queue cannot store the message now, try again later'));
+    } finally {
+      pressure?.waits(-bytes);
     }
+  }
+
+  /** The refusal when there is no room for mail; takes its time when room is short. */
+  async #held(): Promise<InjectionRefusal | undefined> {
+    const { pressure } = this.#options;
+    if (!pressure || pressure.level === 'none' || (await pressure.admit())) return undefined;
+    return unavailable(`no mail is taken now, try again later: ${pressure.reason ?? 'short of room'}`);
   }
 
   #checkEnvelope({ from, to }: Pick<InjectRequest, 'from' | 'to'>): Result<undefined, InjectionRefusal> {
@@ -310,6 +330,15 @@ function checkReversePath(from: string): Result<undefined, InjectionRefusal> {
     ? err(invalid('from', `the reverse-path: ${address.error}`, [550, '5.1.7']))
     : ok(undefined);
 }
+
+/** Insufficient system storage (RFC 5321 §4.2.3). */
+const unavailable = (text: string): InjectionRefusal => ({
+  kind: 'unavailable',
+  field: undefined,
+  text,
+  code: 452,
+  enhanced: '4.3.1',
+});
 
 const invalid = (
   field: string,

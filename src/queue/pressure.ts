@@ -1,0 +1,157 @@
+/**
+ * Back-pressure of injection. Two bounds: free space of the file system that holds the store, and bytes of mail that
+ * wait for a commit. Near a bound injection slows, at it injection is refused, and it goes on by itself when there is
+ * room again. Sending is never held back: what it records makes room.
+ *
+ * A delete needs pages too (LMDB copies before it writes), so a file of the reserve's size lies in the data directory
+ * and is given up when a commit fails: then outcomes can be stored on a disk that others have filled. It is made anew
+ * when there is room for it and the reserve beside it.
+ */
+import { rmSync, statfsSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Kv } from './kv.ts';
+
+export type PressureLevel = 'none' | 'slow' | 'refuse';
+
+/** Bytes that wait for a commit: half of it slows, all of it refuses. */
+const MAX_WAITING_BYTES = 256 * 1024 * 1024;
+/** Pause of an injection while it is slowed. */
+const SLOW_MS = 100;
+const MEASURE_MS = 1_000;
+const RESERVE_FILE = 'reserve';
+/** The file is a part of the reserve, and no larger than this: it is for outcomes, which are small. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+export interface PressureOptions {
+  readonly dir: string;
+  /** Free bytes at which injection is refused; it slows below twice of them. */
+  readonly reserveBytes: number;
+  readonly report: (level: 'warn' | 'info', text: string, details: Readonly<Record<string, unknown>>) => void;
+  /** Free bytes of a file system; a seam for tests. */
+  readonly freeBytes?: (dir: string) => number;
+}
+
+export class Pressure {
+  readonly #options: PressureOptions;
+  readonly #file: string;
+  readonly #timer: NodeJS.Timeout;
+  #free = Infinity;
+  /** A commit failed, and none has succeeded since. */
+  #failing: Error | undefined;
+  #failedAt = 0;
+  #waitingBytes = 0;
+  #told: PressureLevel = 'none';
+  /** Resolves when the file has been looked after. */
+  reserved: Promise<void> = Promise.resolve();
+
+  constructor(options: PressureOptions) {
+    this.#options = options;
+    this.#file = join(options.dir, RESERVE_FILE);
+    this.measure();
+    this.#timer = setInterval(() => this.measure(), MEASURE_MS).unref();
+  }
+
+  get level(): PressureLevel {
+    const { reserveBytes } = this.#options;
+    if (this.#failing || this.#free < reserveBytes || this.#waitingBytes >= MAX_WAITING_BYTES)
+      return 'refuse';
+    return this.#free < 2 * reserveBytes || this.#waitingBytes >= MAX_WAITING_BYTES / 2 ? 'slow' : 'none';
+  }
+
+  /** Why injection is refused or slowed; undefined when it is not. */
+  get reason(): string | undefined {
+    if (this.#failing) return `the store cannot write: ${this.#failing.message}`;
+    const { reserveBytes, dir } = this.#options;
+    if (this.#free < 2 * reserveBytes)
+      return `${megabytes(this.#free)} are free in ${dir}, injection is refused below ${megabytes(reserveBytes)} (disk_reserve)`;
+    if (this.#waitingBytes >= MAX_WAITING_BYTES / 2)
+      return `${megabytes(this.#waitingBytes)} of mail wait for the disk`;
+    return undefined;
+  }
+
+  get freeBytes(): number {
+    return this.#free;
+  }
+
+  /** Says whether mail may come in; takes its time when that is to be slowed. */
+  async admit(): Promise<boolean> {
+    const { level } = this;
+    if (level === 'slow') await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+    return this.level !== 'refuse';
+  }
+
+  /** So many bytes of mail begin, or with a minus cease, to wait for a commit. */
+  waits(bytes: number): void {
+    this.#waitingBytes += bytes;
+  }
+
+  /** The same store, whose failed commits give the reserve up. */
+  guard(kv: Kv): Kv {
+    return {
+      ...kv,
+      commit: async (ops) => {
+        try {
+          await kv.commit(ops);
+          this.#failing = undefined;
+        } catch (error) {
+          this.#failed(error as Error);
+          throw error;
+        }
+      },
+    };
+  }
+
+  /** Looks at the disk, and tells when the level has changed. */
+  measure(): void {
+    try {
+      this.#free = (this.#options.freeBytes ?? freeBytesOf)(this.#options.dir);
+      // Where nothing but new mail would write, new mail has to try again.
+      if (this.#failing && performance.now() - this.#failedAt >= MEASURE_MS) this.#failing = undefined;
+      this.reserved = this.reserved.then(() => this.#keepFile()).catch(() => undefined);
+    } catch {
+      // The next commit will say what is wrong with the disk.
+    }
+    const { level, reason } = this;
+    if (level === this.#told) return;
+    this.#told = level;
+    const says = { none: 'mail is taken again', slow: 'injection is slowed', refuse: 'injection is refused' };
+    this.#options.report(level === 'none' ? 'info' : 'warn', says[level], { ...(reason && { reason }) });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #failed(error: Error): void {
+    this.#failing = error;
+    this.#failedAt = performance.now();
+    this.#giveUp();
+    this.measure();
+  }
+
+  /** After a failure an outcome has to go through before anything is reserved again. */
+  async #keepFile(): Promise<void> {
+    const bytes = Math.min(this.#options.reserveBytes, MAX_FILE_BYTES);
+    const there = statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0;
+    if (there >= bytes || this.#failing || this.#free < 2 * this.#options.reserveBytes + bytes) return;
+    // Written, not only made longer: a hole has no blocks to give back.
+    await writeFile(this.#file, Buffer.alloc(bytes), { mode: 0o600 });
+    if (this.#failing) this.#giveUp();
+  }
+
+  #giveUp(): void {
+    try {
+      rmSync(this.#file, { force: true });
+    } catch {
+      // Read-only: then room is not what is missing.
+    }
+  }
+}
+
+function freeBytesOf(dir: string): number {
+  const { bavail, bsize } = statfsSync(dir);
+  return bavail * bsize;
+}
+
+const megabytes = (bytes: number): string => `${Math.floor(bytes / 1024 / 1024)} MB`;
