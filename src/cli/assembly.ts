@@ -6,6 +6,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
+import { Classifier } from '../bounce/index.ts';
 import { type Config, formatProblem, loadConfig } from '../config/index.ts';
 import { err, ok, type Result, systemClock } from '../core/index.ts';
 import { createMxPlanner, createResolver, type Resolver, systemServers } from '../mta/dns/index.ts';
@@ -28,11 +29,16 @@ export type Lock = Extract<Awaited<ReturnType<typeof lockInstance>>, { ok: true 
 export interface Current {
   readonly config: Config;
   readonly senders: ReadonlyMap<string, Sender>;
+  readonly classifier: Classifier;
   readonly access: InjectionAccess;
 }
 
-/** Configuration, DKIM keys and passwords: everything a reload reads. */
-export async function load(file: string, log: Logger): Promise<Result<Current, readonly string[]>> {
+/** Configuration, bounce patterns, DKIM keys and passwords: everything a reload reads. `before` is what it replaces. */
+export async function load(
+  file: string,
+  log: Logger,
+  before?: Current,
+): Promise<Result<Current, readonly string[]>> {
   const loaded = await loadConfig(file);
   if (!loaded.ok) return err(loaded.error.map(formatProblem));
   const { config, warnings } = loaded.value;
@@ -44,6 +50,7 @@ export async function load(file: string, log: Logger): Promise<Result<Current, r
   return ok({
     config,
     senders: senders.value,
+    classifier: new Classifier({ own: config.bouncePatterns, previous: before?.classifier }),
     access: { relayFrom: config.smtp.relayFrom, users: users.value },
   });
 }

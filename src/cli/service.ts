@@ -111,7 +111,7 @@ export class Service {
     current: Current,
     lock: Lock,
   ): Promise<Result<Service, readonly string[]>> {
-    const { config, senders } = current;
+    const { config, senders, classifier } = current;
     const { log } = options;
     const tokens = loadTokens(config.secretFile);
     if (!tokens.ok) return err([tokens.error]);
@@ -122,7 +122,7 @@ export class Service {
     const resolver = resolverOf(config);
     const egress = new Egress({
       queue,
-      settings: { config, senders },
+      settings: { config, senders, classifier },
       planner: plannerOf(config, resolver),
       tokens: tokens.value,
       clock: systemClock,
@@ -157,7 +157,7 @@ export class Service {
   async #reload(): Promise<Result<Reloaded, readonly string[]>> {
     if (this.#stopping) return err(['the server is ending']);
     const { configFile, log } = this.#options;
-    const next = await load(configFile, log);
+    const next = await load(configFile, log, this.#current);
     if (!next.ok) {
       log.error({ errors: next.error }, 'the configuration was not reloaded, the running one stays');
       return next;
@@ -166,10 +166,7 @@ export class Service {
     this.#current = next.value;
     const before = this.#resolver;
     this.#resolver = resolverOf(this.config);
-    await this.#egress.configure(
-      { config: this.config, senders: this.#current.senders },
-      plannerOf(this.config, this.#resolver),
-    );
+    await this.#egress.configure(this.#current, plannerOf(this.config, this.#resolver));
     before.close();
     this.#injector.configure(this.#injectorOptions(), this.#router());
     log.info({ ...diff }, 'configuration reloaded');

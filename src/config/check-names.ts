@@ -8,7 +8,8 @@ interface Named {
 }
 
 export function checkNames({ draft, report }: Checked): void {
-  const { nodes, isps, strategies, retry_rules, lock_rules, senders, virtual_senders } = draft.lists;
+  const { nodes, isps, strategies, retry_rules, lock_rules, bounce_patterns, senders, virtual_senders } =
+    draft.lists;
   const named: Readonly<Record<string, readonly Named[]>> = {
     node: nodes,
     ISP: isps,
@@ -16,6 +17,7 @@ export function checkNames({ draft, report }: Checked): void {
     'retry rule': retry_rules,
     'lock rule': lock_rules,
     rule: draft.lists.rules.flatMap((rule) => (rule.name === undefined ? [] : [rule as typeof rule & Named])),
+    'bounce pattern': bounce_patterns,
     sender: senders,
     'virtual sender': virtual_senders,
   };

@@ -2,6 +2,7 @@
  * Checks between keys, after every value was read on its own: names that refer to other entries, sums, contradictions.
  * Each check sees all of the draft and reports what it finds; none stops another.
  */
+import { checkBouncePatterns } from './check-bounces.ts';
 import { checkAddresses } from './check-network.ts';
 import { checkIsps, checkNames, checkReferences } from './check-names.ts';
 import { checkLockRules, checkRules } from './check-rules.ts';
@@ -26,6 +27,7 @@ const CHECKS: readonly ((checked: Checked) => void)[] = [
   checkNodeSpeeds,
   checkVirtualSenders,
   checkAddresses,
+  checkBouncePatterns,
 ];
 
 export function checkDraft(draft: Draft, report: Report): void {

@@ -16,6 +16,7 @@ export type StrategyDraft = Lists['strategies'][number];
 export type RetryRuleDraft = Lists['retry_rules'][number];
 export type LockRuleDraft = Lists['lock_rules'][number];
 export type RuleDraft = Lists['rules'][number];
+export type BouncePatternDraft = Lists['bounce_patterns'][number];
 export type SenderDraft = Lists['senders'][number];
 export type VirtualSenderDraft = Lists['virtual_senders'][number];
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Path } from './problem.ts';
 import type { Draft } from './draft.ts';
 import { ispsOf, resolveIsp } from './resolve-isps.ts';
+import { bouncePatternOf } from './resolve-bounces.ts';
 import { resolveSending } from './resolve-sending.ts';
 import type { Config, ControlConfig, EgressConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
 import type { Sources } from './source.ts';
@@ -40,6 +41,7 @@ export function resolveConfig(draft: Draft, sources: Sources): Config {
     routes: lists.routes.map((route) => ({ ...route, tls: route.tls ?? null })),
     isps: ispsOf(draft).map(resolveIsp),
     shippedIsps: settings.shipped_isps,
+    bouncePatterns: lists.bounce_patterns.map(bouncePatternOf),
     ...resolveSending(draft, sources),
   });
 }

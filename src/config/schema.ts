@@ -8,6 +8,7 @@ import { key, leaf, orNull, section } from './kind.ts';
 import { choice, duration, filePath, flag, integer, name, size, text, timezone, wordOr } from './kinds.ts';
 import { cidr, domain, endpoint, resolvers } from './kinds-net.ts';
 import * as reactions from './schema-rules.ts';
+import { bouncePatternSchema } from './schema-bounces.ts';
 import * as sending from './schema-sending.ts';
 
 const listenAddress = endpoint('an address to listen on such as 127.0.0.1:8025', { anyPort: true });
@@ -208,6 +209,10 @@ export const lists = {
     'What follows from a refusal; the first rule that matches decides. The shipped ones come after these.',
     { off: true },
   ),
+  bounce_patterns: key(
+    z.array(bouncePatternSchema).prefault([]),
+    'What replies mean, before the shipped patterns (config/bounce-patterns.yaml); the first that matches decides.',
+  ),
   senders: key(z.array(sending.senderSchema).prefault([]), 'Sending identities.'),
   virtual_senders: key(
     z.array(sending.virtualSenderSchema).prefault([]),
@@ -215,13 +220,7 @@ export const lists = {
   ),
 };
 
-export const schema = section({ ...settings, ...lists }, [
-  'mx',
-  'bounce_patterns',
-  'sinks',
-  'warmup',
-  'adaptive',
-]);
+export const schema = section({ ...settings, ...lists }, ['mx', 'sinks', 'warmup', 'adaptive']);
 
 /** Names that the program brings along; an entry of the same name replaces it. */
 export const builtins = {

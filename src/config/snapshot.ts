@@ -2,6 +2,7 @@
  * The configuration as the rest of the program sees it: complete (every default filled in), typed, in base units,
  * paths absolute, references resolved, deeply frozen. Components get their slice of it through the constructor.
  */
+import type { BouncePattern } from '../bounce/index.ts';
 import type { BounceCategory, BounceClass, Phase, Rate } from '../core/index.ts';
 
 export interface Endpoint {
@@ -301,6 +302,8 @@ export interface Config {
   readonly rules: readonly RuleConfig[];
   /** Whether the shipped ones are among them. */
   readonly shippedRules: boolean;
+  /** Before the shipped ones. */
+  readonly bouncePatterns: readonly BouncePattern[];
   readonly senders: readonly SenderConfig[];
   readonly virtualSenders: readonly VirtualSenderConfig[];
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Attempts } from '../../src/mta/egress/attempt.ts';
 import type { EgressContext } from '../../src/mta/egress/context.ts';
+import { Classifier } from '../../src/bounce/index.ts';
 import { type SessionOwner, Sessions } from '../../src/mta/egress/sessions.ts';
 import type { LeasedDelivery } from '../../src/queue/index.ts';
 import { configured } from '../unit/egress/configured.ts';
@@ -27,7 +28,7 @@ test('nothing is sent from another address, and every delivery goes back without
   };
   const reports: string[] = [];
   const context = {
-    settings: { config, senders: new Map() },
+    settings: { config, senders: new Map(), classifier: new Classifier() },
     clock: owner.clock,
     report: (level: string, text: string) => void reports.push(`${level} ${text}`),
   } as unknown as EgressContext;

@@ -2,7 +2,6 @@
  * One attempt of one delivery over an open session: build the content, spend the token, send, decide, record. An
  * exception here is our own bug: it is reported with its stack, the delivery waits and comes again, nothing bounces.
  */
-import { classify } from '../../bounce/index.ts';
 import { type EventReply, formatReply, type Refusal, type Reply } from '../../core/index.ts';
 import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts';
 import type { ClientSession, TransactionResult } from '../smtp/index.ts';
@@ -174,7 +173,7 @@ export class Attempts {
       ...(over?.bytes !== undefined && { size: over.bytes }),
       reply: eventReply(reply, refusal),
       queue_ms: time - delivery.message.createdAt,
-      ...(refusal && { bounce: classify(refusal) }),
+      ...(refusal && { bounce: this.#context.settings.classifier.classify(refusal, over?.input.lane.isp) }),
     };
   }
 }

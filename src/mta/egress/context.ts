@@ -1,4 +1,5 @@
 /** What the parts of the sending side share: configuration as it is now, and the services they were given. */
+import type { Classifier } from '../../bounce/index.ts';
 import type { Config, SenderConfig } from '../../config/index.ts';
 import type { Clock } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
@@ -17,6 +18,7 @@ export interface Sender {
 export interface EgressSettings {
   readonly config: Config;
   readonly senders: ReadonlyMap<string, Sender>;
+  readonly classifier: Classifier;
 }
 
 export interface EgressContext {

@@ -9,6 +9,7 @@ import { type Clock, type Event, systemClock, TERMINAL } from '../../../src/core
 import { createTokens } from '../../../src/fbl/index.ts';
 import { type DkimKey, KeyRing } from '../../../src/mta/dkim/index.ts';
 import { createMxPlanner } from '../../../src/mta/dns/index.ts';
+import { Classifier } from '../../../src/bounce/index.ts';
 import { Egress, type EgressSettings, RoutePlanner } from '../../../src/mta/egress/index.ts';
 import { type DeliveryRecord, type MessageRecord, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import type { Kv } from '../../../src/queue/kv.ts';
@@ -221,7 +222,7 @@ export class World {
   #settings(): EgressSettings {
     const keys = new KeyRing(this.#options.keys ?? []);
     const senders = new Map(this.#config.senders.map((config) => [config.name, { config, keys }]));
-    return { config: this.#config, senders };
+    return { config: this.#config, senders, classifier: new Classifier() };
   }
 
   #planner(): RoutePlanner {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { classify } from '../../../src/bounce/index.ts';
+import { classifyByCode as classify } from '../../../src/bounce/index.ts';
 import type { Refusal, RefusalCause } from '../../../src/core/index.ts';
 
 function replied(code: number, enhanced?: string, text = 'no'): Refusal {
@@ -21,7 +21,7 @@ const verdict = (refusal: Refusal): string => {
   return `${bounceClass} ${category}`;
 };
 
-describe('classify', () => {
+describe('classifyByCode', () => {
   const table: readonly (readonly [number, string | undefined, string])[] = [
     [550, '5.1.1', 'hard bad_mailbox'],
     [550, '5.1.2', 'hard bad_domain'],

@@ -1,6 +1,6 @@
 /**
- * Class and category of a refusal from its codes (RFC 5321 §4.2, RFC 3463, the IANA registry of enhanced codes).
- * Without a pattern for its words, only the codes that name a dead address make a permanent refusal `hard`; an
+ * The fall-back for a refusal whose words no pattern knows: class and category from its codes (RFC 5321 §4.2, RFC 3463, the IANA registry of enhanced codes).
+ * Only the codes that name a dead address make a permanent refusal `hard`; an
  * unknown reply is `other` (permanent) or `soft` (temporary) and never reaches the stop list.
  */
 import type { Bounce, BounceCategory, BounceClass, Refusal, RefusalCause } from '../core/index.ts';
@@ -50,7 +50,7 @@ const BY_CAUSE: Readonly<Record<RefusalCause, Verdict>> = {
   internal: ['other', 'system'],
 };
 
-export function classify(refusal: Refusal): Bounce {
+export function classifyByCode(refusal: Refusal): Bounce {
   const enhanced = refusal.reply?.enhanced;
   const byCode = enhanced === undefined ? undefined : BY_ENHANCED[enhanced.slice(2)];
   const [bounceClass, category] = byCode ?? fallback(refusal);

@@ -1,0 +1,137 @@
+/**
+ * Class and category of a refusal. First the words: the patterns of the configuration, then the shipped ones, in each
+ * those of the ISP before those of all, in their order; the first that matches decides. A reply that no pattern knows
+ * falls back to its codes (codes.ts) and is counted, so that the next pattern can be written.
+ *
+ * Invariants: a temporary refusal is never `hard`; without a pattern only the codes that name a dead address are.
+ * Runs on the sending path for each refusal: one pass over the text finds the few patterns that can match at all.
+ */
+import type { Bounce, Phase, Refusal } from '../core/index.ts';
+import { classifyByCode } from './codes.ts';
+import { type BouncePattern, CompiledPattern, lineOf } from './pattern.ts';
+import { shippedPatterns } from './shipped.ts';
+import { UnmatchedReplies, type UnmatchedReply } from './unmatched.ts';
+import { WordIndex } from './word-index.ts';
+
+export interface ClassifierOptions {
+  /** Of the configuration, whose expressions were checked when it was read (patternProblem). Default: none. */
+  readonly own?: readonly BouncePattern[];
+  /** Default: the shipped patterns. */
+  readonly shipped?: readonly BouncePattern[];
+  /** The one that this replaces: its counts go on. */
+  readonly previous?: Classifier | undefined;
+}
+
+export interface PatternHits {
+  readonly pattern: BouncePattern;
+  readonly own: boolean;
+  readonly hits: number;
+}
+
+export class Classifier {
+  readonly #patterns: readonly CompiledPattern[];
+  readonly #hits: number[];
+  readonly #words: WordIndex;
+  /** Patterns that require no word: tried on every reply. */
+  readonly #always: readonly number[];
+  readonly #seen: Uint32Array;
+  readonly #candidates: number[] = [];
+  readonly #unmatched: UnmatchedReplies;
+  #turn = 0;
+
+  constructor({ own = [], shipped = shippedPatterns(), previous }: ClassifierOptions = {}) {
+    this.#patterns = [...ordered(own, true), ...ordered(shipped, false)];
+    const before = new Map(previous?.hits().map(({ pattern, hits }) => [pattern.name, hits]));
+    this.#hits = this.#patterns.map(({ pattern }) => before.get(pattern.name) ?? 0);
+    this.#unmatched = previous?.unmatchedReplies ?? new UnmatchedReplies();
+    const words = new Map<string, number[]>();
+    const always: number[] = [];
+    for (const [i, { syntax }] of this.#patterns.entries()) {
+      if (!syntax.required) always.push(i);
+      for (const word of syntax.required ?? []) words.set(word, [...(words.get(word) ?? []), i]);
+    }
+    this.#words = new WordIndex(words);
+    this.#always = always;
+    this.#seen = new Uint32Array(this.#patterns.length);
+  }
+
+  /** In the order in which they are tried. */
+  get patterns(): readonly CompiledPattern[] {
+    return this.#patterns;
+  }
+
+  /** For the classifier that replaces this one. */
+  get unmatchedReplies(): UnmatchedReplies {
+    return this.#unmatched;
+  }
+
+  classify(refusal: Refusal, isp?: string): Bounce {
+    const { reply } = refusal;
+    if (reply === undefined) return classifyByCode(refusal);
+    const line = lineOf(reply.code, reply.enhanced, reply.text);
+    const index = this.#match(line, isp, refusal.phase);
+    if (index === undefined) {
+      this.#unmatched.add(line);
+      return classifyByCode(refusal);
+    }
+    this.#hits[index]! += 1;
+    return bounceOf(this.#patterns[index]!.pattern, refusal.permanent);
+  }
+
+  /** All patterns that match, the deciding one first; counts nothing. */
+  explain(line: string, isp?: string, phase?: Phase): CompiledPattern[] {
+    return this.#patterns.filter((one) => applies(one, isp, phase) && one.matches(line));
+  }
+
+  hits(): PatternHits[] {
+    return this.#patterns.map(({ pattern, own }, i) => ({ pattern, own, hits: this.#hits[i]! }));
+  }
+
+  /** The most frequent replies that no pattern knew, numbers and addresses folded; most frequent first. */
+  unmatched(most: number): UnmatchedReply[] {
+    return this.#unmatched.top(most);
+  }
+
+  #match(line: string, isp: string | undefined, phase: Phase): number | undefined {
+    const candidates = this.#candidates;
+    candidates.length = 0;
+    this.#turn = (this.#turn + 1) >>> 0;
+    this.#words.find(line.toLowerCase(), this.#note);
+    for (const i of this.#always) candidates.push(i);
+    candidates.sort(ascending);
+    for (const i of candidates) {
+      const one = this.#patterns[i]!;
+      if (applies(one, isp, phase) && one.matches(line)) return i;
+    }
+    return undefined;
+  }
+
+  readonly #note = (owners: readonly number[]): void => {
+    for (const i of owners) {
+      if (this.#seen[i] === this.#turn) continue;
+      this.#seen[i] = this.#turn;
+      this.#candidates.push(i);
+    }
+  };
+}
+
+const ascending = (a: number, b: number): number => a - b;
+
+function bounceOf({ name, category, class: bounceClass }: BouncePattern, permanent: boolean): Bounce {
+  // Who says "try again" does not say that the address is dead, whatever the words.
+  const capped = bounceClass === 'hard' && !permanent ? 'soft' : bounceClass;
+  return { class: capped, category, pattern: name };
+}
+
+const applies = ({ pattern }: CompiledPattern, isp: string | undefined, phase: Phase | undefined): boolean =>
+  (pattern.isp === '*' || pattern.isp === isp) &&
+  (pattern.phases === undefined || phase === undefined || pattern.phases.includes(phase));
+
+/** Those of an ISP first; otherwise as they stand. */
+function ordered(patterns: readonly BouncePattern[], own: boolean): CompiledPattern[] {
+  const compiled = patterns.map((pattern) => new CompiledPattern(pattern, own));
+  return [
+    ...compiled.filter(({ pattern }) => pattern.isp !== '*'),
+    ...compiled.filter(({ pattern }) => pattern.isp === '*'),
+  ];
+}
