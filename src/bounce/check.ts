@@ -54,4 +54,6 @@ const DEAD =
 const asLine = (sample: string): string => lineOf(undefined, undefined, sample);
 const ispOf = ({ isp }: BouncePattern): string | undefined => (isp === '*' ? undefined : isp);
 const isTwin = (a: BouncePattern, b: BouncePattern): boolean =>
-  a.pattern.toLowerCase() === b.pattern.toLowerCase() && a.isp === b.isp && String(a.phases) === String(b.phases);
+  a.pattern.toLowerCase() === b.pattern.toLowerCase() &&
+  a.isp === b.isp &&
+  String(a.phases) === String(b.phases);

@@ -117,7 +117,7 @@ export class Classifier {
 
 const ascending = (a: number, b: number): number => a - b;
 
-function bounceOf({ name, category, class: bounceClass }: BouncePattern, permanent: boolean): Bounce {
+export function bounceOf({ name, category, class: bounceClass }: BouncePattern, permanent: boolean): Bounce {
   // Who says "try again" does not say that the address is dead, whatever the words.
   const capped = bounceClass === 'hard' && !permanent ? 'soft' : bounceClass;
   return { class: capped, category, pattern: name };

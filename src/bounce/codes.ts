@@ -52,13 +52,28 @@ const BY_CAUSE: Readonly<Record<RefusalCause, Verdict>> = {
 
 export function classifyByCode(refusal: Refusal): Bounce {
   const enhanced = refusal.reply?.enhanced;
-  const byCode = enhanced === undefined ? undefined : BY_ENHANCED[enhanced.slice(2)];
+  const byCode = enhanced === undefined ? undefined : (BY_ENHANCED[enhanced.slice(2)] ?? bySubject(enhanced));
   const [bounceClass, category] = byCode ?? fallback(refusal);
   // A temporary refusal never says that an address is dead, whatever its code names; nor does one that contradicts
   // itself (550 4.1.1; RFC 2034 §4 wants the same first digit).
   if (bounceClass === 'hard' && !refusal.permanent) return { class: 'soft', category };
   if (bounceClass === 'hard' && !enhanced?.startsWith('5')) return { class: 'other', category };
   return { class: bounceClass, category };
+}
+
+/** A detail that the table does not have says at least its subject (RFC 3463 §3). */
+const BY_SUBJECT: Readonly<Record<string, Verdict>> = {
+  '3': ['soft', 'system'],
+  '4': ['soft', 'network'],
+  '5': ['other', 'protocol'],
+  '6': ['block', 'spam_content'],
+  '7': ['block', 'policy'],
+};
+
+/** X.y.0 says nothing but the subject, which mail systems choose loosely; so does what is not of the registry. */
+function bySubject(enhanced: string): Verdict | undefined {
+  const [, subject = '', detail = ''] = enhanced.split('.');
+  return subject === '6' || subject === '7' || detail !== '0' ? BY_SUBJECT[subject] : undefined;
 }
 
 function fallback(refusal: Refusal): Verdict {

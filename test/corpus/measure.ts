@@ -1,8 +1,10 @@
 /** How the samples are scored: by the rules in the README of the samples. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Classifier, classifyReported } from '../../src/bounce/index.ts';
 import type { BounceClass } from '../../src/core/index.ts';
 import { type Dsn, type DsnRecipient, parseReport, type ParsedReport } from '../../src/fbl/index.ts';
-import { type ArfRow, type BounceRow, mail, type ReplyRow, rows } from './corpus.ts';
+import { type ArfRow, type BounceRow, folder, mail, type ReplyRow, rows } from './corpus.ts';
 import { Score } from './score.ts';
 
 const classifier = new Classifier();
@@ -96,7 +98,11 @@ function scoreFile(file: string, expected: readonly BounceRow[], scores: BounceS
     const recipient =
       recipients.find((one) => names(one, accepted)) ?? (expected.length === 1 ? recipients[0] : undefined);
     if (accepted.length > 0) {
-      const hit = recipient !== undefined && names(recipient, accepted);
+      // Rows of vacation replies name who is away: the sender of the reply.
+      const away = report.kind === 'auto_reply' ? [report.head.from, report.head.replyTo] : [];
+      const hit =
+        (recipient !== undefined && names(recipient, accepted)) ||
+        away.some((one) => one !== undefined && accepted.includes(one.toLowerCase()));
       const score =
         row.source !== 'sisimai' ? scores.others : row.dsn_part === true ? scores.rfc3464 : scores.freeForm;
       score.add(file, hit, `${report.kind}: wanted ${accepted.join(' or ')}, found ${found}`);
@@ -107,9 +113,11 @@ function scoreFile(file: string, expected: readonly BounceRow[], scores: BounceS
         row.status_accept.includes(recipient?.status ?? ''),
         statusDetail(row, recipient),
       );
-    if (row.hard === null) continue;
+    if (typeof row.hard !== 'boolean') continue;
     const bounce =
-      recipient && recipient.action === 'failed' ? classifyReported(classifier, recipient) : undefined;
+      recipient && recipient.action === 'failed'
+        ? classifyReported(classifier, recipient, { notice: report.kind === 'dsn' ? report.notice : '' })
+        : undefined;
     const detail = `${row.reason}/${row.hard} but ${bounce?.class}/${bounce?.category} ${bounce?.pattern ?? '-'}: ${recipient?.replyCode} ${recipient?.status} ${recipient?.diagnostic.slice(0, 300)}`;
     (row.contested ? scores.contested : scores.hard).add(
       file,
@@ -172,3 +180,11 @@ function feedbackProblems(row: ArfRow, report: ParsedReport): string[] {
 
 const squeeze = (values: readonly string[]): string =>
   values.join('|').replace(/\s+/g, ' ').trim().toLowerCase();
+
+/** Mails that are no bounces and would be counted as some. */
+export function falseBounces(): { readonly files: number; readonly bounces: readonly string[] } {
+  const files = readdirSync(join(folder, 'negatives'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return { files: files.length, bounces: files.filter((file) => isBounce(parseReport(readFileSync(file)))) };
+}

@@ -59,29 +59,47 @@ function recipientOf(group: readonly Field[]): DsnRecipient {
   const final = addressField(value('final-recipient'));
   const original = addressField(value('original-recipient'));
   const actual = addressField(value('x-actual-recipient'));
-  const diagnostic = tidyLine(typed(decodeWords(value('diagnostic-code') ?? '')));
+  const given = [final, original, actual].map((one) => addressIn(one ?? ''));
+  const diagnostic = unwrapped(tidyLine(typed(decodeWords(value('diagnostic-code') ?? ''))));
   const remote = value('remote-mta');
   return {
-    address: final ?? original ?? actual,
+    // INTEROP(gateways): a final recipient such as user@ims-daemon is a name of theirs; the original one is an address.
+    address:
+      given.find((one) => one !== undefined && DOTTED.test(one)) ?? given.find((one) => one !== undefined),
     original,
     final,
     action: actionOf(value('action'), value('status')),
     status: bestStatus(statusIn(value('status') ?? ''), diagnostic),
     replyCode: replyCodeIn(diagnostic),
-    diagnostic,
+    diagnostic: diagnostic === '' ? commentOf(value('status')) : diagnostic,
     remoteMta: remote === undefined ? undefined : typed(remote),
   };
 }
 
-/** `rfc822;a@b` -> `a@b`; utf-8-addr-xtext (RFC 6533 §3) decoded. */
+const DOTTED = /@[^@]+\.[^@.]+$/;
+const MAX_ADDRESS = 320;
+
+/** `rfc822;<a@b>` -> `a@b`, as written; utf-8-addr-xtext (RFC 6533 §3) decoded. */
 function addressField(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
-  const text = decodeWords(value).replace(/\\x\{([0-9A-Fa-f]{1,6})\}/g, (all, hex: string) => {
-    const code = parseInt(hex, 16);
-    return code > 31 && code < 0x110000 ? String.fromCodePoint(code) : all;
-  });
-  return addressIn(typed(text));
+  const text = typed(value)
+    .slice(0, 1_000)
+    .replace(/\\x\{([0-9A-Fa-f]{1,6})\}/g, (all, hex: string) => {
+      const code = parseInt(hex, 16);
+      return code > 31 && code < 0x110000 ? String.fromCodePoint(code) : all;
+    })
+    .trim();
+  const plain = /^<([^<>]+)>/.exec(text)?.[1] ?? text;
+  return plain === '' ? undefined : plain.slice(0, MAX_ADDRESS);
 }
+
+/** INTEROP(IronPort): a code and a phrase of its own in front of the peer's reply, `5.1.0 - Unknown address error 550-'...'`. */
+const unwrapped = (text: string): string =>
+  text.replace(/^[245]\.\d{1,3}\.\d{1,3} - [A-Z][\w ]{3,80} (?=[45]\d\d[ -]['"])/, '');
+
+/** INTEROP(old gateways): the reason as a comment of the status field. */
+const commentOf = (status: string | undefined): string =>
+  tidyLine(/\(([^()]{3,300})\)/.exec(status ?? '')?.[1] ?? '');
 
 /** Without the `type;` in front. */
 const typed = (value: string): string => value.replace(/^\s*[A-Za-z][\w-]{0,30}\s*;\s*/, '').trim();

@@ -16,10 +16,10 @@ const MAX_NOTICE = 64 * 1024;
 /** Lines that announce a copy of the mail, in the words of many mail systems. */
 const COPY = new RegExp(
   [
-    String.raw`^[\s*>]*-{2,}.{0,20}\b(?:below this line|below the next line|copy of (?:the|your)|original (?:message|mail)|(?:un(?:sent|delivered)|returned|bounced) message|header of the original|message (?:header|text|follows|body)|headers? follow|mail header|included is|start of returned).*$`,
-    String.raw`^[\s*>-]{0,20}(?:the )?(?:original|unsent|undelivered|returned) (?:message|mail)(?: (?:headers?|text))?(?: (?:is )?(?:attached|below|follows?|is following|returned))?\s*[:.-]*\s*$`,
-    String.raw`^[\s*>-]{0,10}(?:this is a copy of|below is a copy of|here is a copy of|a copy of (?:your|the) (?:original )?(?:message|mail)|(?:the )?(?:header|body|text) of (?:the|your) (?:original )?(?:message|mail)).*$`,
-    String.raw`^\s*-{3,}\s*(?:ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale|исходное (?:сообщение|письмо)|元のメッセージ|原始邮件).*$`,
+    String.raw`^[ \t*>]{0,40}-{2,}.{0,20}\b(?:below this line|below the next line|copy of (?:the|your)|original (?:message|mail)|(?:un(?:sent|delivered)|returned|bounced) message|header of the original|message (?:header|text|follows|body)|headers? follow|mail header|included is|start of returned|original mail info).*$`,
+    String.raw`^[ \t*>-]{0,20}(?:the )?(?:original|unsent|undelivered|returned) (?:message|mail)(?: (?:headers?|text))?(?: (?:is )?(?:attached|below|follows?|is following|returned))?[ \t]{0,20}[:.-]{0,80}[ \t]{0,80}$`,
+    String.raw`^[ \t*>-]{0,10}(?:this is a copy of|below is a copy of|here is a copy of|included is a copy of|bounced e-?mail:|original mail (?:info|as follows)|a copy of (?:your|the) (?:original )?(?:message|mail)|(?:the )?(?:header|body|text) of (?:the|your) (?:original )?(?:message|mail)).*$`,
+    String.raw`^[ \t]{0,40}-{3,}[ \t]{0,40}(?:ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale|исходное (?:сообщение|письмо)|元のメッセージ|原始邮件).*$`,
   ].join('|'),
   'imu',
 );
@@ -35,9 +35,8 @@ export function noticeOf(root: Part): Notice {
 
 /** A quoted mail that nobody announced: a line of a Received or Return-Path field behind a blank one. */
 function cutAtHeader(text: string): Notice {
-  const header = /\n[ \t]*\n[> \t]*(?:Received: (?:from|by|\(|id)|Return-Path: ?<|Message-ID: ?<)/i.exec(
-    text,
-  );
+  const header =
+    /\n[ \t]{0,80}\n[> \t]{0,40}(?:Received: (?:from|by|\(|id)|Return-Path: ?<|Message-ID: ?<)/i.exec(text);
   if (!header) return { text, quoted: '' };
   return { text: text.slice(0, header.index), quoted: text.slice(header.index + 1).trimStart() };
 }

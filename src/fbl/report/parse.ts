@@ -7,16 +7,15 @@
  */
 import { addressesIn, addressIn, messageIdsIn } from './addresses.ts';
 import { feedbackOf, readFeedback } from './arf.ts';
+import { bounceOf, looksLikeBounce } from './bounce.ts';
 import { decodeWords } from './decode.ts';
-import { readDeliveryStatus } from './delivery-status.ts';
-import { readTextBounce } from './dsn-text.ts';
 import { allOf, fieldOf } from './header.ts';
 import { isAutoReply, isChallenge, isMdn, isUnsubscribe } from './kind.ts';
 import { noticeOf } from './notice.ts';
 import { originalOf } from './original.ts';
 import { LIMITS, type Part, readMail, walk } from './part.ts';
 import { tokenCandidates } from './tokens.ts';
-import type { Dsn, MailHead, ParsedMail, ParsedReport } from './types.ts';
+import type { MailHead, ParsedMail, ParsedReport } from './types.ts';
 
 export function parseReport(raw: Buffer): ParsedReport {
   const root = readMail(raw);
@@ -32,10 +31,8 @@ export function parseReport(raw: Buffer): ParsedReport {
   const feedback = parts.find(({ type }) => type === 'message/feedback-report');
   if (feedback) return readFeedback(feedback.text(), mail);
   if (isMdn(root)) return { ...mail, kind: 'mdn' };
-  const status = parts.find(({ type }) => /^message\/(?:global-)?delivery-status$/.test(type));
-  if (status) return { ...mail, kind: 'dsn', form: 'rfc3464', ...readDeliveryStatus(status.text()) };
   if (isTextComplaint(root, mail)) return feedbackOf([], mail);
-  if (looksLikeBounce(root, head, notice.text)) return textBounce(root, mail, notice.text);
+  if (looksLikeBounce({ root, parts, mail, notice })) return bounceOf({ root, parts, mail, notice });
   if (isAutoReply(root, head.subject)) return { ...mail, kind: 'auto_reply' };
   if (isChallenge(root, head.subject)) return { ...mail, kind: 'challenge' };
   if (isUnsubscribe(head)) return { ...mail, kind: 'unsubscribe' };
@@ -47,6 +44,7 @@ function headOf(root: Part): MailHead {
   const all = (...names: string[]): string => names.flatMap((name) => allOf(fields, name)).join(', ');
   return {
     from: addressIn(fieldOf(fields, 'from') ?? ''),
+    replyTo: addressIn(fieldOf(fields, 'reply-to') ?? ''),
     to: addressesIn(all('to', 'cc', 'delivered-to', 'x-original-to', 'envelope-to')),
     subject: decodeWords(fieldOf(fields, 'subject') ?? ''),
     messageId: messageIdsIn(fieldOf(fields, 'message-id'))[0],
@@ -60,25 +58,3 @@ const isTextComplaint = (root: Part, { head, original }: ParsedMail): boolean =>
   (fieldOf(root.fields, 'x-hmxmroriginalrecipient') !== undefined ||
     /complaint about message from/i.test(head.subject) ||
     /^staff@hotmail\.com$/i.test(head.from ?? ''));
-
-const DAEMON = /^(?:mailer-?daemon|postmaster|mail-?daemon|mdaemon|microsoftexchange)/i;
-const FAILED_SUBJECT =
-  /(?:undeliver|returned mail|delivery (?:failure|status|problem|notification|failed)|failure notice|mail (?:delivery )?(?:failed|failure)|could not be delivered)/i;
-
-const looksLikeBounce = (root: Part, { from, subject }: MailHead, notice: string): boolean =>
-  fieldOf(root.fields, 'x-failed-recipients') !== undefined ||
-  (DAEMON.test(from ?? '') && addressesIn(notice, 1).length > 0) ||
-  FAILED_SUBJECT.test(subject);
-
-function textBounce(root: Part, mail: ParsedMail, notice: string): Dsn {
-  const { head, original } = mail;
-  const own = new Set([head.from, ...head.to, original?.from].filter((one) => one !== undefined));
-  const recipients = readTextBounce({
-    notice,
-    subject: head.subject,
-    failed: addressesIn(allOf(root.fields, 'x-failed-recipients').join(', ')),
-    own,
-    originalTo: original?.to ?? [],
-  });
-  return { ...mail, kind: 'dsn', form: 'text', reportingMta: undefined, recipients };
-}

@@ -32,9 +32,21 @@ export function readMail(raw: Buffer): Part {
     .toString('latin1')
     .replaceAll('\r\n', '\n')
     .replaceAll('\r', '\n');
+  const source = { text, parts: 0 };
   const start = /^\n{1,20}/.exec(text)?.[0].length ?? 0;
-  return readPart({ text, parts: 0 }, start, text.length, 0);
+  const [end, ...more] = text.startsWith('From ', start) ? mailsOfMbox(text) : [text.length];
+  const root = readPart(source, start, end!, 0);
+  const others = more.map((next, i) => readPart(source, [end!, ...more][i]!, next, 1));
+  return others.length === 0 ? root : { ...root, children: [...root.children, ...others] };
 }
+
+const MBOX = /\n\nFrom [^\s]{1,320} [^\n]{10,80}\d{4}\n(?=[A-Za-z-]{2,40}:)/g;
+
+/** Where the mails of a mailbox file end. A file given to the command line may have several. */
+const mailsOfMbox = (text: string): number[] => [
+  ...[...text.matchAll(MBOX)].slice(0, 20).map(({ index }) => index + 2),
+  text.length,
+];
 
 /** All parts of a tree in order, the root first. */
 export function* walk(part: Part): Generator<Part> {

@@ -17,6 +17,8 @@ export interface ParsedMail {
 export interface MailHead {
   /** Address of From, lower-cased domain; undefined when there is none. */
   readonly from: string | undefined;
+  /** Address of Reply-To, when there is one. */
+  readonly replyTo: string | undefined;
   /** Addresses of To, Cc, Delivered-To, X-Original-To and Envelope-To. */
   readonly to: readonly string[];
   readonly subject: string;
@@ -42,6 +44,8 @@ export interface Dsn extends ParsedMail {
   /** `rfc3464`: has a delivery-status part. `text`: read from words. */
   readonly form: 'rfc3464' | 'text';
   readonly reportingMta: string | undefined;
+  /** What it says to people, one line, at most 2,000 characters. */
+  readonly notice: string;
   /** At most 100. May be empty: a bounce that does not say of whom (its token may). */
   readonly recipients: readonly DsnRecipient[];
 }
@@ -51,6 +55,7 @@ export type DsnAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expand
 export interface DsnRecipient {
   /** The address to act on: final, or original where final is no address; undefined when redacted or missing. */
   readonly address: string | undefined;
+  /** As written, without its type. */
   readonly original: string | undefined;
   readonly final: string | undefined;
   /** Only `failed` is a bounce; `delayed` will be tried again by the other side. */

@@ -47,7 +47,7 @@ describe('classifyByCode', () => {
     [421, undefined, 'soft connection_limit'],
     [552, undefined, 'soft mailbox_full'],
     [550, undefined, 'other other'],
-    [554, '5.5.2', 'other other'],
+    [554, '5.5.2', 'other protocol'],
     [599, '5.9.9', 'other other'],
     [450, undefined, 'soft other'],
     [451, '4.3.0', 'soft other'],

@@ -51,7 +51,7 @@ describe('parseReport', () => {
     assert.deepEqual(report.recipients, [
       {
         address: 'anna.b@example.net',
-        original: 'Anna@example.net',
+        original: 'Anna@Example.net',
         final: 'anna.b@example.net',
         action: 'failed',
         status: '5.1.1',
