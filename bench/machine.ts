@@ -1,5 +1,5 @@
 /** The machine a benchmark ran on: what one needs to know to believe, or not to compare, its figures. */
-import { closeSync, fdatasyncSync, openSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readFileSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -54,4 +54,16 @@ function medianSyncMs(dir: string): number {
   }
   closeSync(file);
   return times.sort()[SYNCS / 2]!;
+}
+
+/** Flushes so far of the disk that a directory is on (field 19 of /proc/diskstats); NaN where that is not counted. */
+export function diskFlushes(dir: string): number {
+  const { dev } = statSync(dir);
+  // glibc: makedev(3); a partition has the counts of its own line.
+  const [major, minor] = [(dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00)];
+  for (const line of readFileSync('/proc/diskstats', 'latin1').split('\n')) {
+    const fields = line.trim().split(/\s+/).map(Number);
+    if (fields[0] === major && fields[1] === minor) return fields[18] ?? NaN;
+  }
+  return NaN;
 }

@@ -1,6 +1,7 @@
 /**
  * One run: a fresh receiver, a fresh MTA with an empty queue, a fresh generator; some messages to warm up; then the
- * workload. Every accepted message must have arrived once or more, else the run is a failure and yields no figures.
+ * workload. Every message that the receiver does not refuse for good must have arrived once or more, else the run is a
+ * failure and yields no figures.
  */
 import { execFileSync } from 'node:child_process';
 import { err, ok, type Result } from '../src/core/index.ts';
@@ -9,7 +10,8 @@ import type { Contender, Place, Running } from './contender.ts';
 import type { GeneratorJobs, Injected } from './generator.ts';
 import { cpuSecondsOf, machineCpuSeconds, watchMemory } from './process-tree.ts';
 import type { Arrived, ReceiverJobs } from './receiver.ts';
-import type { Figures, Workload } from './workloads.ts';
+import { diskFlushes } from './machine.ts';
+import { expected, type Figures, type Workload } from './workloads.ts';
 
 const START_DEADLINE_MS = 20_000;
 /** A run longer than that has failed; the slowest known takes a tenth of it. */
@@ -20,6 +22,8 @@ interface Stage {
   readonly mta: Running;
   readonly generator: Script<GeneratorJobs>;
   readonly receiver: Script<ReceiverJobs>;
+  /** Where the queue is. */
+  readonly dir: string;
 }
 
 /** The error is one sentence. */
@@ -35,10 +39,14 @@ export async function runOnce(
   };
   try {
     const receiver = started(new Script<ReceiverJobs>(new URL('./receiver.ts', import.meta.url)));
-    const { port: receiverPort } = await receiver.ask('listen', {}, START_DEADLINE_MS);
+    const { port: receiverPort } = await receiver.ask(
+      'listen',
+      { rules: workload.refusals?.rules ?? [] },
+      START_DEADLINE_MS,
+    );
     const mta = started(await contender.start({ ...place, receiverPort }));
     const generator = started(new Script<GeneratorJobs>(new URL('./generator.ts', import.meta.url)));
-    return await measure({ workload, mta, generator, receiver });
+    return await measure({ workload, mta, generator, receiver, dir: place.dir });
   } catch (error) {
     return err((error as Error).message);
   } finally {
@@ -59,16 +67,22 @@ async function measure(stage: Stage): Promise<Result<Figures, string>> {
     machineCpuSeconds(),
   ];
   const before = cpuNow();
+  const flushesBefore = diskFlushes(stage.dir);
   const endWatch = watchMemory(mta.pids);
   const sent = await send(stage, workload.count, workload.warmUp);
   const { rssBytes, rssAnonBytes } = endWatch();
   if (!sent.ok) return sent;
   const { injected, arrived } = sent.value;
   const [cpu, harness, machine] = cpuNow().map((now, i) => ((now - before[i]!) * 1000) / workload.count);
+  const { attempts } = expected(workload, workload.warmUp, workload.warmUp + workload.count);
   return ok({
     acceptedPerSecond: injected.accepted / injected.seconds,
-    deliveredPerSecond: (workload.count * 1000) / (arrived.lastAtMs - injected.firstAtMs),
+    deliveredPerSecond:
+      (expected(workload, workload.warmUp, workload.warmUp + workload.count).arrive * 1000) /
+      (arrived.lastAtMs - injected.firstAtMs),
     cpuPer1000: cpu!,
+    cpuPer1000Attempts: (cpu! * workload.count) / attempts,
+    flushesPerMessage: (diskFlushes(stage.dir) - flushesBefore) / workload.count,
     peakRssBytes: rssBytes,
     peakRssAnonBytes: rssAnonBytes,
     acceptP50Ms: injected.p50Ms,
@@ -93,7 +107,8 @@ async function send(
       : await generator.ask('campaign', { ...load, socket: mta.controlSocket! }, RUN_DEADLINE_MS);
   if (injected.accepted !== count)
     return err(`${injected.accepted} of ${count} accepted: ${injected.firstRefusal ?? 'no refusal'}`);
-  const wanted = { messages: firstIndex + count, deadlineMs: RUN_DEADLINE_MS };
+  const { arrive } = expected(workload, 0, firstIndex + count);
+  const wanted = { messages: arrive, deadlineMs: RUN_DEADLINE_MS };
   const arrived = await receiver.ask('until', wanted, RUN_DEADLINE_MS + START_DEADLINE_MS);
   if (arrived.messages - arrived.duplicates < wanted.messages)
     return err(`${arrived.messages - arrived.duplicates} of ${wanted.messages} arrived`);

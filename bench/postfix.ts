@@ -30,7 +30,8 @@ export function findPostfix(): Contender | string {
   return {
     name: 'postfix',
     version: `${output('/usr/sbin/postconf', '-d', '-h', 'mail_version').trim()}${opendkim}`,
-    cannot: ({ injection, dkim }) => {
+    cannot: ({ injection, dkim, refusals }) => {
+      if (refusals !== undefined) return 'its retries follow other times';
       if (injection === 'campaign') return 'Postfix has no campaigns';
       return dkim && !signs ? 'OpenDKIM is not installed' : undefined;
     },

@@ -70,12 +70,14 @@ function configuration(
     smtp: { listen: [`127.0.0.1:${own.smtpPort}`], relay_from: ['127.0.0.0/8'] },
     routes: [{ domain: '*', hosts: [`127.0.0.1:${receiverPort}`], tls: 'none' }],
     nodes: NODES.map((address, i) => ({ name: `n${i + 1}`, address, hostname: `n${i + 1}.bench.test` })),
+    retry_rules: [{ name: 'soon', type: 'fixed', attempts: 8, interval: '1s' }],
     strategies: [{ name: 'unlimited', concurrent_connections: 50, messages_per_connection: 1000 }],
     senders: [
       {
         name: 'main',
         nodes: NODES.map((_, i) => ({ node: `n${i + 1}`, weight: 1 })),
         strategies: { default: 'unlimited' },
+        retry: 'soon',
         return_path_domain: 'bounce.bench.test',
         dkim: dkimKey === undefined ? [] : [dkim],
       },

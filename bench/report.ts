@@ -39,6 +39,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'accepted/s', key: 'acceptedPerSecond', show: whole },
   { title: 'delivered/s', key: 'deliveredPerSecond', show: whole },
   { title: 'CPU s/1,000', key: 'cpuPer1000', show: fixed(3) },
+  { title: 'flushes/message', key: 'flushesPerMessage', show: fixed(2) },
   { title: 'RSS peak', key: 'peakRssBytes', show: formatSize },
   { title: 'RssAnon peak', key: 'peakRssAnonBytes', show: formatSize },
   { title: 'accept p50 ms', key: 'acceptP50Ms', show: fixed(1) },
@@ -96,6 +97,7 @@ function section(workload: Workload, runs: readonly Run[]): string[] {
     ...table([['', ...COLUMNS.map(({ title }) => title), 'duplicates'], ...rows]),
     '',
     ...ratios(byContender),
+    ...perAttempt(workload, runs),
   ];
 }
 
@@ -132,4 +134,17 @@ function ratios(byContender: ReadonlyMap<string, readonly Run[]>): string[] {
       '',
     ];
   });
+}
+
+/** What an attempt costs where some are refused, beside W1 of the same rounds. */
+function perAttempt(workload: Workload, runs: readonly Run[]): string[] {
+  const own = runs.filter(({ contender }) => contender === 'postrider');
+  const of = (name: string): number =>
+    median(own.filter((run) => run.workload.name === name).map(({ figures }) => figures.cpuPer1000Attempts));
+  if (workload.refusals === undefined || !own.some((run) => run.workload.name === 'w1')) return [];
+  const [here, plain] = [of(workload.name), of('w1')];
+  return [
+    `CPU s per 1,000 attempts: ${here.toFixed(3)}, in W1 ${plain.toFixed(3)}: ${(here / plain).toFixed(2)} times`,
+    '',
+  ];
 }

@@ -47,7 +47,7 @@ const program = new Command('bench')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .option('--quick', `${QUICK.count} messages, one run: a look, not a measurement`)
   .option('--runs <n>', 'rounds; the medians are reported', rounds, 3)
-  .option('--only <list>', 'workloads: w1,w2,w3', workloadNames)
+  .option('--only <list>', `workloads: ${WORKLOADS.map(({ name }) => name).join(',')}`, workloadNames)
   .option('--no-peers', 'Postrider alone')
   .option('--json', 'print the figures of every run as JSON')
   .option('--write', 'write RESULTS.md')
@@ -71,7 +71,7 @@ function rounds(text: string): number {
 function workloadNames(text: string): string[] {
   const names = text.split(',');
   if (!names.every((name) => WORKLOADS.some((workload) => workload.name === name)))
-    throw new InvalidArgumentError('expected some of w1,w2,w3.');
+    throw new InvalidArgumentError(`expected some of ${WORKLOADS.map(({ name }) => name).join(',')}.`);
   return names;
 }
 

@@ -1,7 +1,7 @@
-/** The three workloads, and what a run of one of them yields. */
+/** The workloads, and what a run of one of them yields. */
 
 export interface Workload {
-  readonly name: 'w1' | 'w2' | 'w3';
+  readonly name: 'w1' | 'w2' | 'w3' | 'w4s' | 'w4l' | 'w5';
   readonly title: string;
   readonly injection: 'smtp' | 'campaign';
   readonly dkim: boolean;
@@ -11,6 +11,26 @@ export interface Workload {
   readonly messageBytes: number;
   readonly sessions: number;
   readonly messagesPerSession: number;
+  /** How the receiver misbehaves: rules of the sink, and which of each hundred recipients they concern. */
+  readonly refusals?: {
+    readonly rules: readonly string[];
+    /** Numbers modulo 100 that are refused for good. */
+    readonly always: readonly number[];
+    /** The others whose number is a multiple of it are refused once. */
+    readonly onceEvery: number;
+  };
+}
+
+/** What becomes of the messages `from` (included) to `to`: how many arrive, and in how many attempts. */
+export function expected(workload: Workload, from: number, to: number): { arrive: number; attempts: number } {
+  let [arrive, attempts] = [0, 0];
+  for (let index = from; index < to; index++) {
+    const { always = [], onceEvery = Infinity } = workload.refusals ?? {};
+    const refused = always.includes(index % 100);
+    if (!refused) arrive++;
+    attempts += !refused && index % onceEvery === 0 ? 2 : 1;
+  }
+  return { arrive, attempts };
 }
 
 const COMMON = { messageBytes: 10 * 1024, sessions: 20, messagesPerSession: 100, warmUp: 1_000 } as const;
@@ -40,6 +60,42 @@ export const WORKLOADS: readonly Workload[] = [
     dkim: true,
     count: 20_000,
   },
+  {
+    ...COMMON,
+    name: 'w4s',
+    title: 'W1 with small messages',
+    injection: 'smtp',
+    dkim: false,
+    count: 20_000,
+    messageBytes: 2 * 1024,
+  },
+  {
+    ...COMMON,
+    name: 'w4l',
+    title: 'W1 with large messages',
+    injection: 'smtp',
+    dkim: false,
+    count: 5_000,
+    messageBytes: 100 * 1024,
+  },
+  {
+    ...COMMON,
+    name: 'w5',
+    title: 'W1 with a receiver that answers 20 % of the recipients 451 once, and 2 % 550',
+    injection: 'smtp',
+    dkim: false,
+    count: 20_000,
+    refusals: {
+      rules: [
+        'rcpt u*33@* = 550 5.1.1 no such user',
+        'rcpt u*77@* = 550 5.1.1 no such user',
+        'rcpt u*0@* once = 451 4.7.1 greylisted',
+        'rcpt u*5@* once = 451 4.7.1 greylisted',
+      ],
+      always: [33, 77],
+      onceEvery: 5,
+    },
+  },
 ];
 
 export const QUICK = { count: 2_000, warmUp: 200 } as const;
@@ -55,6 +111,10 @@ export interface Figures {
   /** Messages by the time from the first MAIL (or batch line) to the last message at the receiver. */
   readonly deliveredPerSecond: number;
   readonly cpuPer1000: number;
+  /** The same per 1,000 attempts; differs where some are refused and tried again. */
+  readonly cpuPer1000Attempts: number;
+  /** Flushes of the disk that holds the queue, per message; NaN where the kernel does not count them. */
+  readonly flushesPerMessage: number;
   readonly peakRssBytes: number;
   readonly peakRssAnonBytes: number;
   /** From MAIL (or the writing of a batch line) to the reply that accepts it. */
