@@ -2,7 +2,8 @@
  * The lines of a batch on their way to the injector: checked one by one, gathered into chunks, at most two chunks
  * under way, acknowledged in order. A line is either in a committed chunk or named in `rejected`, never neither.
  *
- * Failure: when the store refuses a chunk, nothing after it is acknowledged and `failure` says why.
+ * Failure: when the store refuses a chunk, or a line is not the one that was committed under the same idempotency key,
+ * nothing after it is acknowledged and `failure` says why.
  */
 import { isUtf8 } from 'node:buffer';
 import { err, ok, type Result } from '../core/index.ts';
@@ -17,6 +18,11 @@ export const MAX_LINE_BYTES = 1024 * 1024;
 const CHUNK_LINES = 500;
 const CHUNK_BYTES = 4 * MAX_LINE_BYTES;
 const UNDER_WAY = 2;
+
+/** Why no more lines are taken. */
+export type ChunkFailure =
+  | { readonly kind: 'store'; readonly error: unknown }
+  | { readonly kind: 'changed'; readonly line: RejectedLine };
 
 export interface Ack {
   readonly acked_through: number;
@@ -38,7 +44,7 @@ export class BatchChunks {
   readonly #ack: (ack: Ack) => Promise<void>;
   #chunk = emptyChunk();
   readonly #underWay: Promise<void>[] = [];
-  #failure: { readonly error: unknown } | undefined;
+  #failure: ChunkFailure | undefined;
   accepted = 0;
   rejected = 0;
   ackedThrough = 1;
@@ -50,7 +56,7 @@ export class BatchChunks {
   }
 
   /** Why no more is taken; undefined while all is well. */
-  get failure(): { readonly error: unknown } | undefined {
+  get failure(): ChunkFailure | undefined {
     return this.#failure;
   }
 
@@ -109,7 +115,12 @@ export class BatchChunks {
     await before;
     if (this.#failure) return;
     if (!added.ok) {
-      this.#failure = { error: added.error };
+      this.#failure = { kind: 'store', error: added.error };
+      return;
+    }
+    const changed = added.value.find((line) => line.changed);
+    if (changed) {
+      this.#failure = { kind: 'changed', line: changed };
       return;
     }
     const all = [...rejected, ...added.value].sort((a, b) => a.line - b.line);
@@ -119,7 +130,7 @@ export class BatchChunks {
     try {
       await this.#ack({ acked_through: last, rejected: all });
     } catch (error) {
-      this.#failure = { error };
+      this.#failure = { kind: 'store', error };
     }
   }
 
@@ -154,5 +165,5 @@ function parseLine(line: number, bytes: Buffer, now: number): Result<BatchLine, 
   if (!checked.ok) return err({ line, ...checked.error[0]! });
   const { to, vars, metadata, not_before } = checked.value;
   const notBefore = not_before === undefined ? undefined : parseTime(not_before, now);
-  return ok({ line, to, vars, metadata, notBefore });
+  return ok({ line, to, vars, metadata, notBefore, source: bytes });
 }

@@ -6,12 +6,12 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
-import type { Batch, BatchHeader } from '../mta/ingress/index.ts';
+import type { Batch, BatchHeader, RejectedLine } from '../mta/ingress/index.ts';
 import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { type InputLine, InputLines } from './input-lines.ts';
 import { parseJson } from './json-body.ts';
-import { contentOf, labelsOf, originOf } from './labels.ts';
+import { contentOf, digestOf, labelsOf, originOf } from './labels.ts';
 import { messageBodyLimit, orUnavailable } from './messages.ts';
 import { NdjsonStream } from './ndjson-stream.ts';
 import { errorBody, invalid, refuse, type Refused, tooLarge, unavailable } from './refused.ts';
@@ -84,7 +84,8 @@ function headerOf(
   if (!content.ok) return err(invalid([content.error]));
   const from = body.value.from ?? body.value.envelope?.from ?? '';
   const labels = labelsOf(body.value, deps.clock.now());
-  return ok({ from, content: content.value, labels, origin: originOf(peerAddress) });
+  const digest = digestOf(body.value);
+  return ok({ from, content: content.value, labels, origin: originOf(peerAddress), digest });
 }
 
 /** The answer, whose head is sent with its first line. */
@@ -123,7 +124,8 @@ async function run({ deps }: RouteContext, opened: Opened, reply: FastifyReply):
   if (ended === 'end') await chunks.finish();
   else await chunks.abandon();
   const closed = await close(deps, batch);
-  if (chunks.failure) deps.log.error({ err: chunks.failure.error }, 'the store did not take a batch chunk');
+  if (chunks.failure?.kind === 'store')
+    deps.log.error({ err: chunks.failure.error }, 'the store did not take a batch chunk');
   if (ended === 'broken')
     deps.log.warn({ message_id: batch.messageId, accepted: chunks.accepted }, 'a batch connection broke');
   await answer.end(resultOf(chunks, { ended, closed, messageId: batch.messageId }), chunks.ackedThrough);
@@ -150,6 +152,13 @@ async function close(deps: ApiDependencies, batch: Batch): Promise<boolean> {
   }
 }
 
+const changed = ({ line, message }: RejectedLine): Refused => ({
+  status: 409,
+  code: 'conflict',
+  message: `line ${line}: ${message}`,
+  details: [{ line, field: '', message }],
+});
+
 function resultOf(
   { accepted, rejected, failure }: BatchChunks,
   {
@@ -158,6 +167,7 @@ function resultOf(
     messageId,
   }: { readonly ended: string; readonly closed: boolean; readonly messageId: string },
 ): Result<object, Refused> {
+  if (failure?.kind === 'changed') return err(changed(failure.line));
   if (failure || !closed) return err(unavailable('the store does not take mail now'));
   if (ended !== 'end') return err(unavailable('the server is closing'));
   return ok({ done: true, message_id: messageId, accepted, rejected });

@@ -1,4 +1,5 @@
 /** From checked request fields to what the injector takes. */
+import { createHash } from 'node:crypto';
 import { err, ok, type Result } from '../core/index.ts';
 import type { ContentParts, Labels, Origin } from '../mta/ingress/index.ts';
 import { parseTime } from '../mta/ingress/index.ts';
@@ -20,8 +21,20 @@ export function labelsOf(body: MessageBody | BatchHeaderBody, now: number): Labe
     notBefore: timeOf(body.not_before, now),
     expires: timeOf(body.expires, now),
     metadata: body.metadata,
+    idempotencyKey: body.idempotency_key,
   };
 }
+
+/** Of a request with an idempotency key: the same for the same fields in whatever order; undefined without a key. */
+export function digestOf(body: MessageBody | BatchHeaderBody): string | undefined {
+  if (body.idempotency_key === undefined) return undefined;
+  return createHash('sha256').update(JSON.stringify(body, sorted)).digest('base64url');
+}
+
+const sorted = (_name: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
 
 /** Callers on the socket have no address; those over TCP have. */
 export const originOf = (peerAddress: string | undefined): Origin => ({

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import type { Injected, InjectionRefusal } from '../mta/ingress/index.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
-import { contentOf, labelsOf, originOf } from './labels.ts';
+import { contentOf, digestOf, labelsOf, originOf } from './labels.ts';
 import { answer, fromInjection, invalid, type Refused, unavailable } from './refused.ts';
 import { type MessageBody, messageBody } from './schemas.ts';
 import { checkRequest } from './shape.ts';
@@ -37,7 +37,8 @@ async function inject(
   const content = contentOf(body);
   if (!content.ok) return err(invalid([content.error]));
   const { from, to } = body.envelope;
-  const request = { from, to, labels: labelsOf(body, deps.clock.now()), origin: originOf(peerAddress) };
+  const labels = labelsOf(body, deps.clock.now());
+  const request = { from, to, labels, origin: originOf(peerAddress), digest: digestOf(body) };
   const injecting = Buffer.isBuffer(content.value)
     ? deps.injector.inject({ ...request, content: content.value })
     : deps.injector.compose({ ...request, parts: content.value });

@@ -11,6 +11,7 @@ export type RefusedCode =
   | 'too_large'
   | 'unsupported_media_type'
   | 'configuration'
+  | 'conflict'
   | 'unavailable'
   | 'internal';
 
@@ -66,6 +67,7 @@ export function fromInjection(refusal: InjectionRefusal, names: Readonly<Record<
   const field = names[refusal.field ?? ''] ?? refusal.field ?? '';
   const details = [{ field, message: text, smtp: `${code} ${enhanced}` }];
   const message = sentence({ field, message: text });
+  if (kind === 'conflict') return { status: 409, code: 'conflict', message, details };
   return code === 552
     ? { status: 413, code: 'too_large', message, details }
     : { status: 400, code: 'invalid_request', message, details };

@@ -9,11 +9,6 @@ import { address, deliveryId, label, messageId, metadata, record, time, wholeNum
 
 const MAX_RECIPIENTS = 10_000;
 
-const idempotencyKey = z
-  .string()
-  .refine(() => false, 'idempotency keys are not supported in this version: leave the field out')
-  .optional();
-
 const labels = {
   virtual_sender: label.optional(),
   sender: label.optional(),
@@ -25,7 +20,7 @@ const labels = {
   not_before: time.optional(),
   expires: time.optional(),
   metadata: metadata.optional(),
-  idempotency_key: idempotencyKey,
+  idempotency_key: label.optional(),
 };
 
 const attachment = z.strictObject({

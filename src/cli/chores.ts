@@ -50,12 +50,13 @@ export class Chores {
   }
 
   async #trim(): Promise<void> {
-    const { historyRetentionMs, journal } = this.#options.config();
+    const { historyRetentionMs, idempotencyWindowMs, journal } = this.#options.config();
     const now = systemClock.now();
     await this.#options.queue.trim({
       historyBefore: now - historyRetentionMs,
       journalBefore: now - journal.maxAgeMs,
       journalBytes: journal.maxBytes,
+      answersBefore: now - idempotencyWindowMs,
     });
   }
 }

@@ -271,6 +271,7 @@ export class Service {
       onError,
       maxMessageBytes: smtp.maxMessageBytes,
       maxRecipients: smtp.maxRecipients,
+      repeatWindowMs: this.config.idempotencyWindowMs,
     };
   }
 

@@ -31,6 +31,7 @@ export function resolveConfig(draft: Draft, sources: Sources): Config {
     timezone: settings.timezone,
     historyRetentionMs: settings.history_retention,
     diskReserveBytes: settings.disk_reserve,
+    idempotencyWindowMs: settings.idempotency_window,
     journal: {
       maxAgeMs: settings.journal.max_age,
       maxBytes: settings.journal.max_size,

@@ -173,6 +173,10 @@ export const settings = {
     'Free space in data_dir below which new mail is refused (452, 503); below twice of it injection slows.',
     restart,
   ),
+  idempotency_window: key(
+    leaf(duration('3d')).prefault('3d'),
+    'A request that is repeated with its idempotency key gets the same answer for this long.',
+  ),
   journal: key(journal.prefault({}), 'Events waiting for sinks.'),
   include: key(
     z.array(leaf(filePath)).prefault([]),

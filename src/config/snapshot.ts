@@ -287,6 +287,7 @@ export interface Config {
   readonly timezone: string;
   readonly historyRetentionMs: number;
   readonly diskReserveBytes: number;
+  readonly idempotencyWindowMs: number;
   readonly journal: JournalConfig;
   readonly include: readonly string[];
   readonly log: LogConfig;

@@ -7,6 +7,7 @@ import { deliveryIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryEvent } from './labels.ts';
 import { deliveryKey, numberKey, textKey } from './keys.ts';
+import type { Op } from './kv.ts';
 import {
   decode,
   type Delivery,
@@ -33,6 +34,8 @@ export interface NewMessage {
   readonly deliveries: readonly NewDelivery[];
   /** More deliveries will follow by `append`. */
   readonly open?: boolean;
+  /** More to write in the same transaction. */
+  readonly also?: readonly Op[];
 }
 
 export interface NewDelivery {
@@ -46,6 +49,7 @@ export interface Addition {
   readonly number: number;
   readonly deliveries: readonly NewDelivery[];
   readonly close: boolean;
+  readonly also?: readonly Op[];
 }
 
 /** The shared message as this transaction sees it. */
@@ -74,6 +78,7 @@ export class AcceptWork implements Work {
   build(transaction: Transaction): void {
     const input = this.#input;
     const { number, deliveries } = input;
+    if (input.also) transaction.ops.push(...input.also);
     if ('message' in input) {
       const { message, content } = input;
       transaction.ops.push({
@@ -117,6 +122,11 @@ export class AcceptWork implements Work {
     for (const { queue } of this.#queued) schedule.unused(queue);
   }
 
+  /** A batch may go on long after it was opened. */
+  #time({ createdAt }: MessageRecord): number {
+    return 'message' in this.#input ? createdAt : this.#state.clock.now();
+  }
+
   #share(transaction: Transaction, shared: SharedMessage): void {
     const count = this.#input.deliveries.length;
     transaction.shared.set(this.#input.number, {
@@ -137,7 +147,7 @@ export class AcceptWork implements Work {
     const delivery: Delivery = { id, number, index, record, message, shared: !inline };
     const { ops, events, leased, leaseId } = transaction;
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
-    events.push({ ...deliveryEvent(delivery), type: 'accepted', time: message.createdAt });
+    events.push({ ...deliveryEvent(delivery), type: 'accepted', time: this.#time(message) });
     const { schedule, dispatcher, clock } = this.#state;
     const queue = schedule.of(delivery);
     const { wakeAt } = record;

@@ -4,10 +4,11 @@
  * waits long behind it.
  */
 import { domainOf, timeOfMessageNumber } from '../core/index.ts';
+import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
 import { deliveryFrom, expire, takeSlot } from './leasing.ts';
-import { decode, type Delivery, type DeliveryRecord, type SharedMessage } from './records.ts';
+import { type Delivery, type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
@@ -74,19 +75,13 @@ export class SweepWork implements Work {
   }
 }
 
-function healthy<T>(value: Buffer): T | undefined {
-  try {
-    return decode<T>(value);
-  } catch {
-    return undefined;
-  }
-}
-
 /** What is kept: history and journal since those times (wall ms), the journal up to a size. */
 export interface TrimBounds {
   readonly historyBefore: number;
   readonly journalBefore: number;
   readonly journalBytes?: number;
+  /** Answers to idempotency keys are kept since then (wall ms). */
+  readonly answersBefore?: number;
 }
 
 export class TrimWork implements Work {
@@ -102,9 +97,10 @@ export class TrimWork implements Work {
 
   build(transaction: Transaction): void {
     const { kv, journal } = this.#state;
-    const { journalBefore: before, journalBytes: maxBytes = Infinity } = this.#bounds;
+    const { journalBefore: before, journalBytes: maxBytes = Infinity, answersBefore = 0 } = this.#bounds;
     const trimmed = journal.trim({ before, maxBytes }, transaction, SLICE);
     this.removed = trimmed.groups;
+    this.removed += trimAnswers(this.#state, transaction, { before: answersBefore, limit: SLICE });
     this.#journalBytes = trimmed.bytes;
     for (const { key, value } of kv.range('history', { limit: SLICE })) {
       const ended = healthy<DeliveryRecord>(value)?.final?.at ?? 0;

@@ -1,6 +1,15 @@
 export type { Addition, NewDelivery, NewMessage } from './accepting.ts';
 export { audit, type AuditOptions, auditStore } from './audit.ts';
 export type { AuditReport, CampaignTotals, Expected, Violation } from './audit-report.ts';
+export {
+  answerOps,
+  DIGEST_BYTES,
+  findAnswer,
+  type KeyedAnswer,
+  KnownLines,
+  type LineDigest,
+  linesOp,
+} from './answers.ts';
 export type { EventDraft } from './committer.ts';
 export type { Row, Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';

@@ -21,6 +21,8 @@ export const TABLES = [
   'totals',
   'rows',
   'limits',
+  'answers',
+  'lines',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

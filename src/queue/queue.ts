@@ -17,6 +17,7 @@ import type { Kv } from './kv.ts';
 import { Leases } from './leases.ts';
 import { ContentCache, type LeaseRequest, LeaseWork } from './leasing.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
+import { type Reopening, ReopenWork } from './reopening.ts';
 import { decode, encode, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
 import { Schedule } from './schedule.ts';
@@ -116,6 +117,11 @@ export class Queue {
   /** Resolves when the message and all its deliveries are durable. */
   accept(input: NewMessage | Addition): Promise<void> {
     return this.#state.committer.submit(new AcceptWork(this.#state, input));
+  }
+
+  /** Opens a message that was closed, for additions. */
+  reopen(input: Reopening): Promise<void> {
+    return this.#state.committer.submit(new ReopenWork(this.#state, input));
   }
 
   /** Leases what is due in a queue; resolves when the lease is durable. One request per queue at a time. */
@@ -236,7 +242,7 @@ export class Queue {
 function lastNumber(kv: Kv, journal: Journal): number {
   let last = 0;
   for (const { time } of journal.events(journal.last - 1)) last = messageNumberAt(Date.parse(time) + 1);
-  for (const table of ['deliveries', 'history'] as const) {
+  for (const table of ['deliveries', 'history', 'lines'] as const) {
     for (const { key } of kv.range(table, { reverse: true, limit: 1 }))
       last = Math.max(last, parseDeliveryKey(key).number);
   }

@@ -130,3 +130,12 @@ export function unseal(value: Buffer): Buffer {
 export const sealText = (text: string): Buffer => closed(Buffer.from(`\0\0\0\0${text}`));
 export const encode = (record: object): Buffer => sealText(JSON.stringify(record));
 export const decode = <T>(value: Buffer): T => JSON.parse(unseal(value).toString()) as T;
+
+/** Undefined for a value that is damaged: an audit names it. */
+export function healthy<T>(value: Buffer): T | undefined {
+  try {
+    return decode<T>(value);
+  } catch {
+    return undefined;
+  }
+}

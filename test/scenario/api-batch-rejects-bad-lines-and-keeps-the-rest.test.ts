@@ -81,7 +81,7 @@ describe('a batch', () => {
       '[]',
       '{"content":"x"}',
       '{"from":"a@a.test"}',
-      '{"from":"a@a.test","content":"x","idempotency_key":"k"}',
+      '{"from":"a@a.test","content":"x","idempotency_key":""}',
       '{"from":"a@a.test","content":"x","to":["b@b.test"]}',
       '{"from":"a@a.test","content":"*","content_encoding":"base64"}',
     ]) {

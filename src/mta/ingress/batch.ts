@@ -1,7 +1,9 @@
 /**
  * A batch: the content is stored once, recipients come in chunks. Each chunk is one commit; a delivery's index is its
- * line number less one, so an id always names its line.
+ * line number less one, so an id always names its line. With an idempotency key the digests of the lines are
+ * committed with their deliveries, so a batch that is sent again goes on where it was.
  */
+import { hash } from 'node:crypto';
 import {
   err,
   formatAddress,
@@ -11,17 +13,37 @@ import {
   parseAddress,
   type Result,
 } from '../../core/index.ts';
-import type { NewDelivery, Pressure, Queue } from '../../queue/index.ts';
+import {
+  DIGEST_BYTES,
+  type KnownLines,
+  type LineDigest,
+  linesOp,
+  type NewDelivery,
+  type Pressure,
+  type Queue,
+} from '../../queue/index.ts';
 import type { Batch, BatchLine, RejectedLine } from './contract.ts';
 import { type RecipientFacts, recipientRecord } from './recipient.ts';
 
 export interface CampaignBatchOptions extends RecipientFacts {
   readonly queue: Queue;
   readonly pressure?: Pressure | undefined;
+  readonly clock: { now(): number };
   readonly number: number;
+  /** For a batch with an idempotency key: the lines it has; `leave` when it is closed. */
+  readonly keyed?: { readonly known: KnownLines; readonly leave: () => void };
 }
 
 const MAX_VARS_BYTES = 64 * 1024;
+
+const CHANGED = {
+  field: '',
+  message: 'this line is committed with other content under the same idempotency key',
+  changed: true,
+} as const;
+
+const digestOf = ({ source = Buffer.alloc(0) }: BatchLine): Buffer =>
+  hash('sha256', source, 'buffer').subarray(0, DIGEST_BYTES);
 
 export class CampaignBatch implements Batch {
   readonly #options: CampaignBatchOptions;
@@ -36,31 +58,51 @@ export class CampaignBatch implements Batch {
   }
 
   async add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]> {
+    const { queue, number, clock, keyed, pressure } = this.#options;
     const deliveries: NewDelivery[] = [];
+    const digests: LineDigest[] = [];
     const rejected: RejectedLine[] = [];
+    const now = clock.now();
     for (const line of lines) {
-      const delivery = this.#delivery(line);
-      if (delivery.ok) deliveries.push(delivery.value);
-      else rejected.push({ line: line.line, ...delivery.error });
+      const digest = keyed && digestOf(line);
+      const known = keyed?.known.digestOf(line.line - 1);
+      if (known && digest?.equals(known)) continue;
+      const delivery = known ? err(CHANGED) : this.#delivery(line, now);
+      if (delivery.ok) {
+        deliveries.push(delivery.value);
+        if (digest) digests.push({ index: line.line - 1, digest });
+      } else rejected.push({ line: line.line, ...delivery.error });
     }
-    const { queue, number, pressure } = this.#options;
     if (pressure && pressure.level !== 'none' && !(await pressure.admit()))
       throw new Error(`no mail is taken now: ${pressure.reason ?? 'short of room'}`);
-    if (deliveries.length > 0) await queue.accept({ number, deliveries, close: false });
+    const also = digests.length > 0 ? [linesOp(number, digests)] : undefined;
+    if (deliveries.length > 0)
+      await queue.accept({ number, deliveries, close: false, ...(also && { also }) });
     return rejected;
   }
 
   /** A close that fails may be tried again. */
   close(): Promise<void> {
-    const { queue, number } = this.#options;
-    this.#closing ??= queue.accept({ number, deliveries: [], close: true }).catch((error: unknown) => {
+    this.#closing ??= this.#close().catch((error: unknown) => {
       this.#closing = undefined;
       throw error;
     });
     return this.#closing;
   }
 
-  #delivery(line: BatchLine): Result<NewDelivery, { field: string; message: string }> {
+  async #close(): Promise<void> {
+    const { queue, number, keyed } = this.#options;
+    try {
+      await queue.accept({ number, deliveries: [], close: true });
+    } finally {
+      keyed?.leave();
+    }
+  }
+
+  #delivery(
+    line: BatchLine,
+    now: number,
+  ): Result<NewDelivery, { field: string; message: string; changed?: true }> {
     const address = parseAddress(line.to);
     if (!address.ok) return err({ field: 'to', message: address.error });
     const { vars } = line;
@@ -70,7 +112,10 @@ export class CampaignBatch implements Batch {
         message: `the variables of one recipient may have ${MAX_VARS_BYTES} bytes`,
       });
     }
-    const record = recipientRecord(this.#options, { ...line, recipient: formatAddress(address.value) });
+    const record = recipientRecord(
+      { ...this.#options, now },
+      { ...line, recipient: formatAddress(address.value) },
+    );
     if (!record.ok) return err({ field: record.error.field, message: record.error.text });
     return ok({ index: line.line - 1, record: record.value });
   }

@@ -18,6 +18,8 @@ export interface Labels {
   readonly notBefore?: number | undefined;
   readonly expires?: number | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** With it the request may be repeated: the answer is the same, nothing is sent twice. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** Where a message came from, for its Received field (RFC 5321 §4.4). */
@@ -27,6 +29,8 @@ export interface Origin {
   readonly peerAddress: string;
   /** Names the caller may send as; undefined means all. */
   readonly allowedSenders?: readonly string[] | undefined;
+  /** Who asks; keys of one caller mean nothing for another. */
+  readonly caller?: string | undefined;
 }
 
 export interface InjectRequest {
@@ -38,6 +42,8 @@ export interface InjectRequest {
   /** Win over the labels in the message's own headers. */
   readonly labels: Labels;
   readonly origin: Origin;
+  /** Digest of the request as the caller gave it, where the way in knows more of it than this. */
+  readonly digest?: string | undefined;
 }
 
 /** The parts of a message that the server composes; texts may hold `{{variables}}` in a batch. */
@@ -70,9 +76,12 @@ export interface Injected {
   readonly rejected: readonly RejectedRecipient[];
 }
 
-/** `invalid`: the caller's fault, `field` says where. `unavailable`: try again later. */
+/**
+ * `invalid`: the caller's fault, `field` says where. `unavailable`: try again later. `conflict`: the idempotency key
+ * belongs to another request.
+ */
 export interface InjectionRefusal {
-  readonly kind: 'invalid' | 'unavailable';
+  readonly kind: 'invalid' | 'unavailable' | 'conflict';
   readonly field: string | undefined;
   /** One sentence: what is wrong and what to write instead. */
   readonly text: string;
@@ -88,6 +97,7 @@ export interface BatchHeader {
   readonly content: ContentParts | Buffer;
   readonly labels: Labels;
   readonly origin: Origin;
+  readonly digest?: string | undefined;
 }
 
 export interface BatchLine {
@@ -97,18 +107,25 @@ export interface BatchLine {
   readonly vars?: Readonly<Record<string, unknown>> | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   readonly notBefore?: number | undefined;
+  /** The line as it came; what a repeated line is compared by. */
+  readonly source?: Buffer | undefined;
 }
 
 export interface RejectedLine {
   readonly line: number;
   readonly field: string;
   readonly message: string;
+  /** The line is committed with other content: the batch is not the one that the idempotency key stands for. */
+  readonly changed?: true;
 }
 
 /** A batch under way: content once, recipients in chunks. */
 export interface Batch {
   readonly messageId: MessageId;
-  /** Resolves when all valid lines of the chunk are durable; returns the others. Rejects when the store refuses. */
+  /**
+   * Resolves when all valid lines of the chunk are durable; returns the others. Line numbers grow. Lines that an
+   * earlier request of the same idempotency key committed are durable already. Rejects when the store refuses.
+   */
   add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]>;
   /** No more lines will come (also after a broken connection). */
   close(): Promise<void>;

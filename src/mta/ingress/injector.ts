@@ -5,6 +5,7 @@
  */
 import { err, formatAddress, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
 import {
+  KnownLines,
   type MessageRecord,
   type NewDelivery,
   type Pressure,
@@ -34,6 +35,15 @@ import type {
 } from './contract.ts';
 import { parseLabels } from './labels.ts';
 import { recipientRecord } from './recipient.ts';
+import {
+  answerFor,
+  digestOf,
+  type KeyedBatch,
+  type Repeatable,
+  repeatable,
+  repeatOf,
+  Repeats,
+} from './repeats.ts';
 
 export interface InjectorOptions {
   readonly queue: Queue;
@@ -42,6 +52,8 @@ export interface InjectorOptions {
   readonly maxMessageBytes: number;
   readonly maxRecipients: number;
   readonly maxHeaderBytes?: number;
+  /** How long a request may be repeated under its idempotency key. */
+  readonly repeatWindowMs: number;
   readonly onError: (error: unknown) => void;
   /** Back-pressure; without it everything is taken. */
   readonly pressure?: Pressure | undefined;
@@ -59,10 +71,17 @@ interface Prepared {
 export class QueueInjector implements Injector {
   #options: InjectorOptions;
   #router: Router;
+  readonly #repeats: Repeats;
 
   constructor(options: InjectorOptions, router: Router) {
     this.#options = options;
     this.#router = router;
+    const { queue, clock } = options;
+    this.#repeats = new Repeats(
+      queue,
+      () => clock.now(),
+      () => this.#options.repeatWindowMs,
+    );
   }
 
   /** After a reload. */
@@ -87,7 +106,13 @@ export class QueueInjector implements Injector {
     }
     const number = this.#options.queue.nextNumber();
     const prepared = this.#prepare(request, number);
-    return prepared.ok ? this.#accept(number, request, prepared.value) : prepared;
+    if (!prepared.ok) return prepared;
+    // Known only now: over SMTP the key is in the header.
+    const { idempotencyKey: key } = prepared.value.labels;
+    if (key === undefined) return this.#accept(number, request, prepared.value);
+    const { from, to, content, origin, digest = digestOf(from, to.join('\n'), content) } = request;
+    const repeat = repeatable(origin.caller, key, digest);
+    return this.#repeats.once(repeat, () => this.#accept(number, request, prepared.value, repeat));
   }
 
   async compose(
@@ -101,28 +126,52 @@ export class QueueInjector implements Injector {
     const campaign = this.#compile(request.parts, number);
     if (!campaign.ok) return campaign;
     const prepared = this.#campaign(campaign.value, request.labels, request.from);
-    return this.#accept(number, request, prepared);
+    const repeat = repeatOf(request);
+    if (!repeat) return this.#accept(number, request, prepared);
+    return this.#repeats.once(repeat, () => this.#accept(number, request, prepared, repeat));
   }
 
   async openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>> {
+    const repeat = repeatOf(header);
+    if (!repeat) return this.#openBatch(header);
+    const entered = await this.#repeats.enter(repeat);
+    if (!entered.ok) return entered;
+    const { known, leave } = entered.value;
+    const batch = await this.#openBatch(header, { repeat, known, leave }).catch((error: unknown) => {
+      leave();
+      throw error;
+    });
+    if (!batch.ok) leave();
+    return batch;
+  }
+
+  async #openBatch(header: BatchHeader, keyed?: KeyedBatch): Promise<Result<Batch, InjectionRefusal>> {
     const from = checkReversePath(header.from);
     if (!from.ok) return from;
     const refused = await this.#held();
     if (refused) return err(refused);
-    const number = this.#options.queue.nextNumber();
-    const campaign = this.#compile(header.content, number);
+    const { queue } = this.#options;
+    const known = keyed?.known;
+    const number = known?.number ?? queue.nextNumber();
+    const campaign = this.#compile(header.content, number, known?.at);
     if (!campaign.ok) return campaign;
-    const { content, message: facts, labels } = this.#campaign(campaign.value, header.labels, header.from);
+    const { content, message: record, labels } = this.#campaign(campaign.value, header.labels, header.from);
     const { allowedSenders: allowed } = header.origin;
     // A sender that does not exist is the header's fault, not that of every line.
     const virtual = this.#virtualOf(labels, allowed);
     if (!virtual.ok) return virtual;
-    const message = { ...facts, virtualSender: virtual.value };
+    const message = { ...record, virtualSender: virtual.value };
     const router = this.#router;
+    const { clock, pressure } = this.#options;
+    const facts = { queue, clock, pressure, number, router, message, labels, allowed };
     return this.#store(content.length, async () => {
-      await this.#options.queue.accept({ number, message, content, deliveries: [], open: true });
-      const { queue, pressure } = this.#options;
-      return new CampaignBatch({ queue, pressure, number, router, message, labels, allowed });
+      if (known) await queue.reopen({ number, message: { ...message, createdAt: known.at }, content });
+      else {
+        const also = keyed && answerFor(keyed.repeat, { number, message }, undefined);
+        await queue.accept({ number, message, content, deliveries: [], open: true, ...(also && { also }) });
+      }
+      const lines = keyed && { known: new KnownLines(queue.state, number), leave: keyed.leave };
+      return new CampaignBatch({ ...facts, ...(lines && { keyed: lines }) });
     });
   }
 
@@ -130,6 +179,7 @@ export class QueueInjector implements Injector {
     number: number,
     request: Pick<InjectRequest, 'to' | 'origin'>,
     { content, roomInFront, message, labels }: Prepared,
+    repeat?: Repeatable,
   ): Promise<Result<Injected, InjectionRefusal>> {
     const { allowedSenders: allowed } = request.origin;
     const virtual = this.#virtualOf(labels, allowed);
@@ -155,6 +205,8 @@ export class QueueInjector implements Injector {
       return err(
         invalid('to', `no recipient is valid: ${rejected[0]?.text ?? 'none given'}`, [550, '5.1.3']),
       );
+    const answer = injectedOf(number, deliveries, rejected);
+    const also = repeat && answerFor(repeat, { number, message }, answer);
     return this.#store(content.length, async () => {
       await this.#options.queue.accept({
         number,
@@ -162,16 +214,9 @@ export class QueueInjector implements Injector {
         content,
         roomInFront,
         deliveries,
+        ...(also && { also }),
       });
-      const id = messageIdOf(number);
-      return {
-        messageId: id,
-        deliveries: deliveries.map(({ index, record }) => ({
-          id: `${id}.${index}` as Injected['deliveries'][number]['id'],
-          recipient: record.recipient,
-        })),
-        rejected,
-      };
+      return answer;
     });
   }
 
@@ -250,9 +295,13 @@ export class QueueInjector implements Injector {
     return ok({ content: prepared.value.content, roomInFront: true, message, labels: all });
   }
 
-  #compile(content: ContentParts | Buffer, number: number): Result<CampaignContent, InjectionRefusal> {
-    const { hostname, clock, maxMessageBytes } = this.#options;
-    const options = { hostname, now: clock.now(), unique: messageIdOf(number) };
+  #compile(
+    content: ContentParts | Buffer,
+    number: number,
+    now = this.#options.clock.now(),
+  ): Result<CampaignContent, InjectionRefusal> {
+    const { hostname, maxMessageBytes } = this.#options;
+    const options = { hostname, now, unique: messageIdOf(number) };
     const compiled = Buffer.isBuffer(content)
       ? compileRaw(content, options)
       : composeContent(content, options);
@@ -298,6 +347,22 @@ export class QueueInjector implements Injector {
       metadata: labels.metadata,
     };
   }
+}
+
+function injectedOf(
+  number: number,
+  deliveries: readonly NewDelivery[],
+  rejected: readonly RejectedRecipient[],
+): Injected {
+  const id = messageIdOf(number);
+  return {
+    messageId: id,
+    deliveries: deliveries.map(({ index, record }) => ({
+      id: `${id}.${index}` as Injected['deliveries'][number]['id'],
+      recipient: record.recipient,
+    })),
+    rejected,
+  };
 }
 
 /** What the caller gives wins. A sender and a virtual sender are one choice: one given replaces both in the header. */

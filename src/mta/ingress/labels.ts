@@ -18,7 +18,7 @@ export const MAX_METADATA_CHARS = 8192;
 type Setter = (value: string, now: number) => Result<Partial<Labels>, string>;
 
 const text =
-  (key: 'virtualSender' | 'sender' | 'campaignId' | 'accountId' | 'group'): Setter =>
+  (key: 'virtualSender' | 'sender' | 'campaignId' | 'accountId' | 'group' | 'idempotencyKey'): Setter =>
   (value) =>
     isLabel(value) ? ok({ [key]: value }) : err(`at most ${MAX_LABEL} printable characters`);
 
@@ -45,6 +45,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   'not-before': time('notBefore'),
   expires: time('expires'),
   metadata: parseMetadata,
+  'idempotency-key': text('idempotencyKey'),
 };
 
 // ISO 8601 with a date, a time and an offset: without one the meaning would depend on the server's time zone.

@@ -9,6 +9,8 @@ export interface RecipientFacts {
   readonly message: MessageRecord;
   readonly labels: Labels;
   readonly allowed: readonly string[] | undefined;
+  /** Wall time (ms) from which the lifetime counts; default: the acceptance of the message. */
+  readonly now?: number;
 }
 
 export interface RecipientInput {
@@ -35,7 +37,7 @@ export function recipientRecord(
   });
   if (!routed.ok) return err(routed.error);
   const { sender, node, override } = routed.value;
-  const wakeAt = Math.max(message.createdAt, input.notBefore ?? labels.notBefore ?? 0);
+  const wakeAt = Math.max(facts.now ?? message.createdAt, input.notBefore ?? labels.notBefore ?? 0);
   return ok({
     recipient: input.recipient,
     sender: sender.name,

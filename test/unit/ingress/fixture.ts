@@ -48,10 +48,14 @@ export interface Desk {
   readonly errors: unknown[];
 }
 
-export async function openDesk(settings: Settings = {}): Promise<Desk> {
-  const kv = new FaultyKv();
-  const clock = createFakeClock();
-  const { queue } = await Queue.open({ kv, clock, report: (_, text) => assert.fail(text) });
+/** `restarted` is what a restart leaves of a desk: its store, its clock and a queue that was opened anew. */
+export async function openDesk(
+  settings: Settings = {},
+  restarted?: Pick<Desk, 'kv' | 'clock' | 'queue'>,
+): Promise<Desk> {
+  const kv = restarted?.kv ?? new FaultyKv();
+  const clock = restarted?.clock ?? createFakeClock();
+  const queue = restarted?.queue ?? (await openQueue({ kv, clock }));
   const config = configured({ ...SETTINGS, ...settings });
   const errors: unknown[] = [];
   const { maxMessageBytes } = config.smtp;
@@ -62,11 +66,18 @@ export async function openDesk(settings: Settings = {}): Promise<Desk> {
       hostname: config.hostname,
       maxMessageBytes,
       maxRecipients: config.smtp.maxRecipients,
+      repeatWindowMs: config.idempotencyWindowMs,
       onError: (error) => void errors.push(error),
     },
     new Router(config, () => false),
   );
   return { kv, clock, queue, injector, errors };
+}
+
+/** A queue on the store, as a start opens it. */
+export async function openQueue({ kv, clock }: Pick<Desk, 'kv' | 'clock'>): Promise<Queue> {
+  const { queue } = await Queue.open({ kv, clock, report: (_, text) => assert.fail(text) });
+  return queue;
 }
 
 const HEADER = ['From: Shop <news@shop.test>', 'To: all', 'Subject: s'];

@@ -1,0 +1,117 @@
+/**
+ * Requests that may be repeated: what was answered to an idempotency key, and which lines of its batch are committed.
+ * Both are written in the transaction that accepts the deliveries, so a repeated request finds exactly what is queued,
+ * also after a crash.
+ *
+ * `answers`: key -> answer. `lines`: message number, index -> digests of the lines that one commit accepted, by the
+ * first of them; index 0 holds the key, so what is too old is found in the order of acceptance.
+ */
+import { messageNumberAt } from '../core/index.ts';
+import type { Transaction } from './committer.ts';
+import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
+import type { Op } from './kv.ts';
+import { decode, encode, healthy, seal, type SharedMessage, unseal } from './records.ts';
+import type { QueueState } from './state.ts';
+
+export const DIGEST_BYTES = 8;
+const LINE_BYTES = 4 + DIGEST_BYTES;
+
+export interface KeyedAnswer {
+  /** Message number. */
+  readonly number: number;
+  /** Wall time (ms) of the first request. */
+  readonly at: number;
+  /** Of the request: another one under the same key is a mistake of the caller. */
+  readonly digest: string;
+  /** What was answered, as whoever answers needs it. */
+  readonly answer: unknown;
+}
+
+export interface LineDigest {
+  readonly index: number;
+  readonly digest: Buffer;
+}
+
+const keyOf = (key: string): Buffer => Buffer.from(key);
+
+export const answerOps = (key: string, answer: KeyedAnswer): Op[] => [
+  { table: 'answers', key: keyOf(key), value: encode(answer) },
+  { table: 'lines', key: deliveryKey(answer.number, 0), value: seal(keyOf(key)) },
+];
+
+/** Throws DamagedValue. */
+export function findAnswer({ kv }: QueueState, key: string): KeyedAnswer | undefined {
+  const value = kv.get('answers', keyOf(key));
+  return value && decode<KeyedAnswer>(value);
+}
+
+/** The lines that a commit accepts, at least one, by index. */
+export function linesOp(number: number, lines: readonly LineDigest[]): Op {
+  const payload = Buffer.allocUnsafe(lines.length * LINE_BYTES);
+  for (const [i, { index, digest }] of lines.entries()) {
+    payload.writeUInt32BE(index, i * LINE_BYTES);
+    digest.copy(payload, i * LINE_BYTES + 4, 0, DIGEST_BYTES);
+  }
+  return { table: 'lines', key: deliveryKey(number, lines[0]!.index), value: seal(payload) };
+}
+
+/** The committed lines of a batch, asked in ascending order; holds those of a few commits at a time. */
+export class KnownLines {
+  readonly #state: QueueState;
+  readonly #number: number;
+  readonly #digests = new Map<number, Buffer>();
+  /** First index of the next stored group; undefined at the end. */
+  #next: number | undefined = 1;
+
+  constructor(state: QueueState, number: number) {
+    this.#state = state;
+    this.#number = number;
+  }
+
+  /** Undefined when the line is not committed. Throws DamagedValue. */
+  digestOf(index: number): Buffer | undefined {
+    if (this.#next !== undefined && this.#next <= index) {
+      for (const known of this.#digests.keys()) if (known < index) this.#digests.delete(known);
+      while (this.#next !== undefined && this.#next <= index) this.#read(index);
+    }
+    return this.#digests.get(index);
+  }
+
+  /** Takes in the next group; lines before `from` were passed. */
+  #read(from: number): void {
+    const range = { start: deliveryKey(this.#number, this.#next!), end: deliveryKey(this.#number + 1, 0) };
+    const [group, following] = [...this.#state.kv.range('lines', { ...range, limit: 2 })];
+    this.#next = following && parseDeliveryKey(following.key).index;
+    if (!group) return;
+    const payload = unseal(group.value);
+    for (let at = 0; at < payload.length; at += LINE_BYTES) {
+      const index = payload.readUInt32BE(at);
+      if (index >= from) this.#digests.set(index, payload.subarray(at + 4, at + LINE_BYTES));
+    }
+  }
+}
+
+/** Adds the removal of answers and lines accepted before `before` (wall ms), at most `limit` groups; says how many. */
+export function trimAnswers(
+  { kv }: QueueState,
+  { ops }: Transaction,
+  { before, limit }: { readonly before: number; readonly limit: number },
+): number {
+  let removed = 0;
+  for (const { key, value } of kv.range('lines', { end: numberKey(messageNumberAt(before)), limit })) {
+    const { number, index } = parseDeliveryKey(key);
+    const shared = kv.get('messages', numberKey(number));
+    // A batch under way: its lines are still asked for.
+    if (shared && healthy<SharedMessage>(shared)?.open) break;
+    if (index === 0) {
+      const answer = value.subarray(4);
+      const stored = kv.get('answers', answer);
+      // The key may have been used anew since.
+      if (stored && healthy<KeyedAnswer>(stored)?.number === number)
+        ops.push({ table: 'answers', key: answer, value: undefined });
+    }
+    ops.push({ table: 'lines', key, value: undefined });
+    removed++;
+  }
+  return removed;
+}
