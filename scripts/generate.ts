@@ -1,16 +1,17 @@
 /**
- * Writes the files in config/ that are made from the schema. With --check it writes nothing and exits 1, naming each
+ * Writes the files in config/ that are made from the schemas of the configuration and of the API. With --check it writes nothing and exits 1, naming each
  * file that differs from what is committed.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openApiText } from '../src/api/index.ts';
 import { generatedFiles } from '../src/config/index.ts';
 
 const directory = join(import.meta.dirname, '../config');
 const check = process.argv.includes('--check');
 let differing = 0;
 
-for (const [name, text] of Object.entries(generatedFiles())) {
+for (const [name, text] of Object.entries({ ...generatedFiles(), 'openapi.json': openApiText() })) {
   const file = join(directory, name);
   const present = await readFile(file, 'utf8').catch(() => undefined);
   if (present === text) continue;

@@ -20,6 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['mta/egress', 'mta/ingress', 'mta/inbound'],
   ['events'],
   ['api', 'dashboard'],
+  ['client'],
   ['testbed'],
   ['cli'],
 ];
@@ -31,7 +32,10 @@ const FORBIDDEN: readonly { readonly from: string; readonly to: string }[] = [
 ];
 
 /** These folders may import nothing but the folders listed (and themselves). */
-const ONLY: Readonly<Record<string, readonly string[]>> = { testbed: ['core', 'mta/smtp'] };
+const ONLY: Readonly<Record<string, readonly string[]>> = {
+  testbed: ['core', 'mta/smtp'],
+  client: ['core', 'api'],
+};
 
 /** Only these may import the folder. */
 const ONLY_BY: Readonly<Record<string, readonly string[]>> = { testbed: ['cli'] };

@@ -1,7 +1,10 @@
+export type { Ack, ChunkFailure } from './batch-chunks.ts';
+export type { Call, Scope } from './call.ts';
 export type { AcceptedMessage } from './messages.ts';
 export type { AttemptView, DeliveryView, FinalView, LabelsView, MessageView } from './deliveries.ts';
 export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencies.ts';
 export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
+export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { ErrorView, LaneView, NodeView, ReloadView, StatusView } from './overview.ts';
 export type { QueueCounts, QueueTotals } from './queue-counts.ts';
 export type { CampaignView, QueueReport, QueueRow } from './queue-report.ts';

@@ -164,6 +164,10 @@ export const messagePath = z.strictObject({ id: messageId });
 export const deliveryPath = z.strictObject({ id: deliveryId });
 
 export type MessageBody = z.infer<typeof messageBody>;
+/** As callers write them. */
+export type MessageInput = z.input<typeof messageBody>;
+export type BatchHeaderInput = z.input<typeof batchHeader>;
+export type BatchLineInput = z.input<typeof batchLine>;
 export type BatchHeaderBody = z.infer<typeof batchHeader>;
 export type BatchLineBody = z.infer<typeof batchLine>;
 export type DeliveriesQuery = z.infer<typeof deliveriesQuery>;

@@ -12,6 +12,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import { addEvents } from './events.ts';
 import { addHealth } from './health.ts';
 import { addMessages, messageBodyLimit } from './messages.ts';
+import { addOpenApi } from './openapi.ts';
 import { addOverview } from './overview.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
@@ -57,6 +58,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addOverview,
       addAudit,
       addHealth,
+      addOpenApi,
     ])
       add(app, context);
     applications.push(app);

@@ -1,0 +1,94 @@
+/** Calls that say what became of mail, and what is queued. */
+import type { Call } from './call.ts';
+import {
+  deliveriesQuery,
+  deliveryPath,
+  eventsQuery,
+  messagePath,
+  messageQuery,
+  noQuery,
+  queueQuery,
+} from './schemas.ts';
+import { campaignList, deliveryList, deliveryView, eventView, messageView, queueReport } from './views.ts';
+
+/** The message of the server that the examples are run against. */
+export const EXAMPLE_MESSAGE = '0p1gwy3x000';
+
+export const LOOK_UP_CALLS: readonly Call[] = [
+  {
+    method: 'GET',
+    path: '/v1/messages/:id',
+    id: 'getMessage',
+    tag: 'look-ups',
+    scope: 'read',
+    summary: 'A message with its deliveries',
+    params: messagePath,
+    query: messageQuery,
+    answer: { status: 200, description: 'The message.', schema: messageView },
+    refusals: [404],
+    example: { params: { id: EXAMPLE_MESSAGE } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/deliveries/:id',
+    id: 'getDelivery',
+    tag: 'look-ups',
+    scope: 'read',
+    summary: 'One delivery: its attempts, and why it waits',
+    params: deliveryPath,
+    answer: { status: 200, description: 'The delivery.', schema: deliveryView },
+    refusals: [404],
+    example: { params: { id: `${EXAMPLE_MESSAGE}.1` } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/deliveries',
+    id: 'listDeliveries',
+    tag: 'look-ups',
+    scope: 'read',
+    summary: 'Deliveries by recipient, campaign or state',
+    description:
+      'In the order of acceptance. A page may be short or empty and still have a `next`: go on until there is none.',
+    query: deliveriesQuery,
+    answer: { status: 200, description: 'A page of deliveries.', schema: deliveryList },
+    example: { query: { recipient: 'ann@example.net', state: 'new', limit: 10 } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/events',
+    id: 'getEvents',
+    tag: 'look-ups',
+    scope: 'read',
+    summary: 'Events of the journal, and those that come',
+    description:
+      'Oldest first. `after` is the `seq` of the last event that was read; with `follow=true` the stream goes on, with ' +
+      'an empty line now and then to keep it alive.',
+    query: eventsQuery,
+    answer: { status: 200, description: 'Events.', schema: eventView, lines: true },
+    example: { query: { after: 0, type: 'accepted,delivered' } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/queue',
+    id: 'getQueue',
+    tag: 'queue',
+    scope: 'read',
+    summary: 'What is queued, grouped',
+    query: queueQuery,
+    answer: { status: 200, description: 'Counts by group, largest first.', schema: queueReport },
+    example: { query: { group_by: 'campaign,isp' } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/campaigns',
+    id: 'getCampaigns',
+    tag: 'queue',
+    scope: 'read',
+    summary: 'How the mail of each campaign went',
+    description:
+      '`accepted` is always the sum of `delivered`, `hard_bounced`, `undelivered`, `removed` and `queued`.',
+    query: noQuery,
+    answer: { status: 200, description: 'Counts by account and campaign.', schema: campaignList },
+    example: {},
+  },
+];

@@ -1,0 +1,207 @@
+/** What the calls answer, as schemas for the OpenAPI document; the compiler holds them against the types of the routes. */
+import * as z from 'zod';
+import type { AcceptedMessage } from './messages.ts';
+import type { Ack } from './batch-chunks.ts';
+import type { DeliveryView, LabelsView, MessageView } from './deliveries.ts';
+import type { ErrorView, LaneView, NodeView, ReloadView } from './overview.ts';
+import type { CampaignView } from './queue-report.ts';
+import { EVENT_TYPES, STATES } from './schemas.ts';
+
+const count = z.int().min(0);
+const time = z.string().describe('ISO 8601, UTC');
+const free = z.record(z.string(), z.unknown());
+
+export const acceptedMessage: z.ZodType<AcceptedMessage> = z.object({
+  message_id: z.string(),
+  deliveries: z.array(z.object({ id: z.string(), recipient: z.string() })),
+  rejected: z.array(z.object({ recipient: z.string(), message: z.string() })),
+});
+
+const rejectedLine = z.object({ line: count, field: z.string(), message: z.string() });
+
+export const batchAck: z.ZodType<Ack> = z.object({ acked_through: count, rejected: z.array(rejectedLine) });
+
+export const batchDone = z.object({
+  done: z.literal(true),
+  message_id: z.string(),
+  accepted: count,
+  rejected: count,
+});
+
+export const errorAnswer = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string().describe('One sentence: what is wrong and what to do'),
+    details: z.unknown().optional(),
+  }),
+  acked_through: count.optional().describe('In a batch: lines up to this one are committed or rejected'),
+});
+
+const labels: z.ZodType<LabelsView> = z.object({
+  virtual_sender: z.string().optional(),
+  campaign_id: z.string().optional(),
+  account_id: z.string().optional(),
+  group: z.string().optional(),
+  band: z.string(),
+  metadata: free.optional(),
+});
+
+const reply = z.object({
+  code: z.int().optional(),
+  enhanced: z.string().optional(),
+  text: z.string(),
+  phase: z.string(),
+});
+
+export const deliveryView = z.object({
+  id: z.string(),
+  message_id: z.string(),
+  recipient: z.string(),
+  state: z.enum(STATES),
+  labels,
+  node: z.string(),
+  sender: z.string(),
+  isp: z.string().optional(),
+  accepted_at: time,
+  attempts: z.array(
+    z.object({
+      at: time,
+      node: z.string(),
+      mx: z.string().optional(),
+      outcome: z.string(),
+      reply: reply.optional(),
+    }),
+  ),
+  next_attempt: time.optional(),
+  expires: time,
+  why_waiting: z.string().optional(),
+  possible_duplicate: z.boolean().optional(),
+  final: z.object({ type: z.string(), reason: z.string().optional(), at: time }).optional(),
+});
+
+export const messageView: z.ZodType<Omit<MessageView, 'deliveries'>> = z.object({
+  message_id: z.string(),
+  from: z.string(),
+  bytes: count,
+  kind: z.string(),
+  labels,
+  accepted_at: time,
+  content_kept: z.boolean(),
+  deliveries: z.array(deliveryView),
+  more: z.boolean().describe('There are more deliveries than were asked for'),
+});
+
+export const deliveryList = z.object({
+  deliveries: z.array(deliveryView),
+  next: z.string().optional().describe('Cursor of the next page'),
+});
+
+const counts = { new: count, proc: count, retry: count, hold: count, total: count };
+const queueTotals = z.object({ ...counts, oldest_seconds: z.number().optional() });
+
+export const queueReport = z.object({
+  rows: z.array(
+    z.object({
+      account: z.string().optional(),
+      campaign: z.string().optional(),
+      isp: z.string().optional(),
+      sender: z.string().optional(),
+      node: z.string().optional(),
+      domain: z.string().optional(),
+      ...counts,
+    }),
+  ),
+  more_rows: count,
+  totals: queueTotals,
+});
+
+const totals = {
+  accepted: count,
+  delivered: count,
+  hard_bounced: count,
+  undelivered: count,
+  removed: count,
+  soft_bounces: count,
+};
+
+export const campaignList: z.ZodType<{ campaigns: CampaignView[] }> = z.object({
+  campaigns: z.array(z.object({ account_id: z.string(), campaign_id: z.string(), ...totals, queued: count })),
+});
+
+export const eventView = z
+  .object({
+    seq: count,
+    id: z.string(),
+    type: z.enum(EVENT_TYPES),
+    time,
+    delivery_id: z.string().optional(),
+    message_id: z.string().optional(),
+    campaign_id: z.string().optional(),
+    account_id: z.string().optional(),
+    recipient: z.string().optional(),
+    attempt: count.optional(),
+    reply: reply.optional(),
+    reason: z.string().optional(),
+    metadata: free.optional(),
+  })
+  .describe('One event of the journal; a field without a meaning is absent, see the README for all of them');
+
+const problem: z.ZodType<ErrorView> = z.object({ at: time, text: z.string() });
+
+const lane: z.ZodType<LaneView> = z.object({
+  isp: z.string(),
+  key: z.string(),
+  strategy: z.string(),
+  sessions: count,
+  max_sessions: count,
+  rate_per_second: z.number().nullable(),
+  in_flight: count,
+  queues: count,
+  waiting: z.string().optional(),
+  last_error: problem.optional(),
+});
+
+const node = {
+  name: z.string(),
+  address: z.string(),
+  state: z.string(),
+  sessions: count,
+  max_sessions: count,
+};
+
+export const nodeList: z.ZodType<{ nodes: NodeView[] }> = z.object({
+  nodes: z.array(
+    z.object({
+      ...node,
+      hostname: z.string(),
+      attempts: count,
+      delivered: count,
+      last_error: problem.optional(),
+      lanes: z.array(lane),
+    }),
+  ),
+});
+
+export const statusView = z.object({
+  version: z.string(),
+  hostname: z.string(),
+  up_since: time,
+  uptime_seconds: count,
+  durability: z.string(),
+  ready: z.boolean(),
+  not_ready: z.array(z.string()),
+  data_dir: z.string(),
+  config_file: z.string(),
+  counters: z.object({ ...totals, queued: count }),
+  queue: queueTotals,
+  nodes: z.array(z.object(node)),
+  events: z.object({ first_seq: count, last_seq: count }),
+});
+
+export const reloadView: z.ZodType<ReloadView> = z.object({
+  changed: z.array(z.string()),
+  needs_restart: z.array(z.string()),
+});
+
+/** Fails to compile when a delivery is answered with more than is described. */
+export type DescribedDelivery = keyof DeliveryView extends keyof z.infer<typeof deliveryView> ? true : never;
