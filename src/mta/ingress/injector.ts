@@ -33,8 +33,9 @@ import type {
   Labels,
   RejectedRecipient,
 } from './contract.ts';
-import { parseLabels } from './labels.ts';
+import { mergeLabels, parseLabels } from './labels.ts';
 import { recipientRecord } from './recipient.ts';
+import { checkReversePath, injectedOf, invalid, unavailable } from './refusals.ts';
 import {
   answerFor,
   digestOf,
@@ -349,31 +350,6 @@ export class QueueInjector implements Injector {
   }
 }
 
-function injectedOf(
-  number: number,
-  deliveries: readonly NewDelivery[],
-  rejected: readonly RejectedRecipient[],
-): Injected {
-  const id = messageIdOf(number);
-  return {
-    messageId: id,
-    deliveries: deliveries.map(({ index, record }) => ({
-      id: `${id}.${index}` as Injected['deliveries'][number]['id'],
-      recipient: record.recipient,
-    })),
-    rejected,
-  };
-}
-
-/** What the caller gives wins. A sender and a virtual sender are one choice: one given replaces both in the header. */
-function mergeLabels(inHeader: Labels, request: Labels): Labels {
-  const given: Labels = Object.fromEntries(
-    Object.entries(request).filter(([, value]) => value !== undefined),
-  );
-  const routed = given.sender !== undefined || given.virtualSender !== undefined;
-  return { ...inHeader, ...(routed && { sender: undefined, virtualSender: undefined }), ...given };
-}
-
 type ContentFacts = Pick<
   MessageRecord,
   'kind' | 'fromAddress' | 'fromDomain' | 'bytes' | 'eightBit' | 'dotLine' | 'smtpUtf8'
@@ -387,32 +363,4 @@ const rawFacts = (prepared: PreparedContent): ContentFacts => ({
   eightBit: prepared.eightBit,
   dotLine: prepared.dotLine,
   smtpUtf8: prepared.eightBitHeader,
-});
-
-function checkReversePath(from: string): Result<undefined, InjectionRefusal> {
-  const address = from === '' ? undefined : parseAddress(from);
-  return address && !address.ok
-    ? err(invalid('from', `the reverse-path: ${address.error}`, [550, '5.1.7']))
-    : ok(undefined);
-}
-
-/** Insufficient system storage (RFC 5321 §4.2.3). */
-const unavailable = (text: string): InjectionRefusal => ({
-  kind: 'unavailable',
-  field: undefined,
-  text,
-  code: 452,
-  enhanced: '4.3.1',
-});
-
-const invalid = (
-  field: string,
-  text: string,
-  [code, enhanced]: readonly [number, string],
-): InjectionRefusal => ({
-  kind: 'invalid',
-  field,
-  text,
-  code,
-  enhanced,
 });

@@ -91,3 +91,12 @@ function parseMetadata(value: string): Result<Partial<Labels>, string> {
     return err(wanted);
   }
 }
+
+/** What the caller gives wins. A sender and a virtual sender are one choice: one given replaces both in the header. */
+export function mergeLabels(inHeader: Labels, request: Labels): Labels {
+  const given: Labels = Object.fromEntries(
+    Object.entries(request).filter(([, value]) => value !== undefined),
+  );
+  const routed = given.sender !== undefined || given.virtualSender !== undefined;
+  return { ...inHeader, ...(routed && { sender: undefined, virtualSender: undefined }), ...given };
+}

@@ -1,0 +1,48 @@
+/** What the injector refuses, in the words of both doors, and what it answers. */
+import { err, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
+import type { NewDelivery } from '../../queue/index.ts';
+import type { Injected, InjectionRefusal, RejectedRecipient } from './contract.ts';
+
+export function checkReversePath(from: string): Result<undefined, InjectionRefusal> {
+  const address = from === '' ? undefined : parseAddress(from);
+  return address && !address.ok
+    ? err(invalid('from', `the reverse-path: ${address.error}`, [550, '5.1.7']))
+    : ok(undefined);
+}
+
+/** Insufficient system storage (RFC 5321 §4.2.3). */
+export const unavailable = (text: string): InjectionRefusal => ({
+  kind: 'unavailable',
+  field: undefined,
+  text,
+  code: 452,
+  enhanced: '4.3.1',
+});
+
+export const invalid = (
+  field: string,
+  text: string,
+  [code, enhanced]: readonly [number, string],
+): InjectionRefusal => ({
+  kind: 'invalid',
+  field,
+  text,
+  code,
+  enhanced,
+});
+
+export function injectedOf(
+  number: number,
+  deliveries: readonly NewDelivery[],
+  rejected: readonly RejectedRecipient[],
+): Injected {
+  const id = messageIdOf(number);
+  return {
+    messageId: id,
+    deliveries: deliveries.map(({ index, record }) => ({
+      id: `${id}.${index}` as Injected['deliveries'][number]['id'],
+      recipient: record.recipient,
+    })),
+    rejected,
+  };
+}
