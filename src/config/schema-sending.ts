@@ -142,8 +142,8 @@ export const strategySchema = section(
       'Recipients of one transaction, where return path and bytes are the same.',
     ),
     helo: key(
-      leaf(choice(['hostname', 'address'], ['from_domain'])).prefault('hostname'),
-      'EHLO with the host name of the node, or with its address literal.',
+      leaf(choice(['hostname', 'from_domain', 'address'])).prefault('hostname'),
+      'EHLO with the host name of the node, the From domain of the mail that a session is opened for, or the address literal.',
     ),
     tls: key(leaf(tls).optional(), `Used when neither route nor sender says (then: may). ${TLS_TEXT}`, {
       example: 'may',

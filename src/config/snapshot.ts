@@ -115,7 +115,7 @@ export interface StrategyConfig {
   /** Messages of a calendar day in `timezone`; null: no limit. */
   readonly dailyLimit: number | null;
   readonly maxRecipientsPerTransaction: number;
-  readonly helo: 'hostname' | 'address';
+  readonly helo: 'hostname' | 'from_domain' | 'address';
   readonly tls: TlsMode | null;
   /** Discards instead of delivering. */
   readonly drop: boolean;

@@ -101,6 +101,23 @@ test('an outcome that cannot be stored is stored later: nothing is sent twice', 
   assert.ok(world.reports.some(({ text }) => /an outcome could not be stored/.test(text)));
 });
 
+test('an end in a hurry does not wait for a store that refuses: what was taken comes back as a possible duplicate', async (t) => {
+  const kv = new FaultyKv();
+  const { world, held } = await gated(t, { kv, faults: true });
+  await world.send('a@to.test');
+  await holds(held, 1);
+  kv.failures = Infinity;
+  held.open();
+  await world.reported(/an outcome could not be stored/);
+  const stopped = world.egress.stop(60_000);
+  world.egress.kill();
+  await stopped;
+  const [lost] = await world.reported(/outcomes could not be stored/);
+  assert.deepEqual(lost!.details, { outcomes: 1 });
+  kv.failures = 0;
+  assert.deepEqual(await reopened(kv), { queued: 1, returned: 1 });
+});
+
 test('a store that cannot lease is asked again after a while, not all the time', async (t) => {
   const kv = new FaultyKv();
   const sink = await receiver(t);

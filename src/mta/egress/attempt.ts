@@ -26,10 +26,15 @@ export type AttemptEnd =
   | { readonly kind: 'delivered' | 'unattempted' | 'stale' }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
+const MISSING_SENDER_WAIT_MS = 60_000;
+const MISSING_SENDER_REPORT_MS = 3_600_000;
+
 export class Attempts {
   readonly #context: EgressContext;
   readonly #campaigns: Campaigns;
   readonly #reactions: Reactions;
+  /** When a sender that is not configured was reported (monotonic ms). */
+  readonly #missingSenders = new Map<string, number>();
 
   constructor(context: EgressContext, campaigns: Campaigns, reactions: Reactions) {
     this.#context = context;
@@ -74,11 +79,34 @@ export class Attempts {
     return this.#context.recorder.record(delivery, outcome);
   }
 
+  /** The configuration may name the sender again; until then one line per sender and hour says what waits, and why. */
+  #waitForSender(delivery: LeasedDelivery): AttemptEnd {
+    const { clock, recorder, report } = this.#context;
+    const { sender } = delivery.record;
+    const now = clock.mono();
+    if (now - (this.#missingSenders.get(sender) ?? -Infinity) > MISSING_SENDER_REPORT_MS) {
+      this.#missingSenders.set(sender, now);
+      report(
+        'error',
+        'mail waits for a sender that is not configured: configure it again, or purge its mail',
+        {
+          sender,
+        },
+      );
+    }
+    void recorder.record(delivery, { kind: 'released', wakeAt: clock.now() + MISSING_SENDER_WAIT_MS });
+    return { kind: 'unattempted' };
+  }
+
   async #send(input: AttemptInput, token: { spent: boolean }): Promise<AttemptEnd> {
     const { session, delivery, lane } = input;
     const { recorder, clock, settings } = this.#context;
     const sender = settings.senders.get(delivery.record.sender);
-    if (!sender) throw new Error(`the sender ${delivery.record.sender} is not configured any more`);
+    if (!sender) {
+      lane.forgo();
+      token.spent = true;
+      return this.#waitForSender(delivery);
+    }
     const reason = lane.strategy.drop
       ? 'dropped'
       : delivery.record.expiresAt <= clock.now()

@@ -85,6 +85,12 @@ export class Destination {
     return new Set([...this.#ready.queues(), ...this.#due.queues(), ...this.#requests.keys()]).size;
   }
 
+  /** From domain of the mail that will have the next session. */
+  get waitingFromDomain(): string | undefined {
+    for (const queue of this.#ready.queues()) if (queue.first) return queue.first.message.fromDomain;
+    return undefined;
+  }
+
   /** Nothing in memory, no session: it can be forgotten. */
   get unused(): boolean {
     const mail = this.#ready.size + this.#due.size + this.#claimed + this.#leasing;

@@ -98,8 +98,9 @@ export class Egress implements Dispatcher, EgressView {
     await this.#context.recorder.drained();
   }
 
-  /** Cuts all sessions; `stop` then ends at once. */
+  /** Cuts all sessions, and does not wait for a store that refuses outcomes; `stop` then ends at once. */
   kill(): void {
+    this.#context.recorder.hurry();
     for (const node of [...this.#nodes.values(), ...this.#leaving]) node.kill();
   }
 

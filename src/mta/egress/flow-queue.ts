@@ -37,6 +37,10 @@ export class FlowQueue {
     return this.buffered + this.claimed === 0 && !this.leasing && !this.place.resolving;
   }
 
+  get first(): LeasedDelivery | undefined {
+    return this.#buffer[this.#head];
+  }
+
   push(delivery: LeasedDelivery): void {
     this.#buffer.push(delivery);
   }

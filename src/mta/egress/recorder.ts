@@ -1,7 +1,9 @@
 /**
  * Brings outcomes into the queue. A commit that fails is tried again until it succeeds: what a peer said must not be
- * lost. The number of outcomes that are not recorded is bounded: beyond it, sessions wait for `room`.
+ * lost. Only an end that is in a hurry gives up: then the lease stays, and the next start sends what it names again,
+ * marked as a possible duplicate. The number of outcomes that are not recorded is bounded: beyond it, sessions wait for `room`.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LeasedDelivery, Outcome, Queue } from '../../queue/index.ts';
 import type { Report } from './report.ts';
 
@@ -13,6 +15,8 @@ export class Recorder {
   readonly #report: Report;
   readonly #unrecorded = new Set<Promise<void>>();
   readonly #waiting: (() => void)[] = [];
+  readonly #hurry = new AbortController();
+  #lost = 0;
 
   constructor(queue: Queue, report: Report) {
     this.#queue = queue;
@@ -39,9 +43,19 @@ export class Recorder {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Resolves when everything taken so far is durable. */
+  /** Resolves when everything taken so far is durable, or given up. */
   async drained(): Promise<void> {
     await Promise.all(this.#unrecorded);
+    if (this.#lost === 0) return;
+    const text =
+      'outcomes could not be stored; the next start sends these deliveries again, as possible duplicates';
+    this.#report('error', text, { outcomes: this.#lost });
+    this.#lost = 0;
+  }
+
+  /** From now on what the store refuses is not tried again. */
+  hurry(): void {
+    this.#hurry.abort();
   }
 
   async #try(delivery: LeasedDelivery, outcome: Outcome): Promise<void> {
@@ -54,8 +68,16 @@ export class Recorder {
           delivery_id: delivery.id,
           error,
         });
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+        await waited(AGAIN_MS, this.#hurry.signal);
+        if (this.#hurry.signal.aborted) {
+          this.#lost++;
+          return;
+        }
       }
     }
   }
 }
+
+/** Ends early when the signal comes; does not throw. */
+const waited = (ms: number, signal: AbortSignal): Promise<void> =>
+  delay(ms, undefined, { signal }).catch(() => undefined);

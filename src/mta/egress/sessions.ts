@@ -3,7 +3,7 @@
  * went wrong. A session that cannot be opened gives its destination a rest; one delivery bears the refusal, the
  * others wait.
  */
-import type { NodeConfig, StrategyConfig, TlsMode } from '../../config/index.ts';
+import type { NodeConfig, TlsMode } from '../../config/index.ts';
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
@@ -68,12 +68,11 @@ export class Sessions {
   }
 
   async #run(destination: Destination): Promise<void> {
-    const { lane } = destination;
     const { address } = this.#owner.config;
     const opened = await connect({
       plan: destination.plan,
       localAddress: address,
-      heloName: this.#heloName(lane.strategy),
+      heloName: this.#heloName(destination),
       tls: this.#tls(destination),
       timeouts: this.#context.settings.config.egress.timeouts,
       signal: this.#abort.signal,
@@ -150,10 +149,11 @@ export class Sessions {
     return wanted.length > 0 ? TLS_STRENGTH[Math.max(...wanted)]! : (lane.strategy.tls ?? 'may');
   }
 
-  /** RFC 5321 §4.1.3 for the literal. */
-  #heloName(strategy: StrategyConfig): string {
+  /** RFC 5321 §4.1.3 for the literal. A session keeps its name for whatever it carries later. */
+  #heloName({ lane, waitingFromDomain }: Destination): string {
     const { address, hostname } = this.#owner.config;
-    if (strategy.helo !== 'address') return hostname;
+    if (lane.strategy.helo === 'from_domain') return waitingFromDomain ?? hostname;
+    if (lane.strategy.helo === 'hostname') return hostname;
     return address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
   }
 }
