@@ -8,6 +8,9 @@ import { schema } from './schema.ts';
 
 export type Issue = z.core.$ZodIssue;
 
+/** More keys than that in one sentence are of no help. */
+const READABLE = 15;
+
 /** Reports an issue of the value at `base`. */
 export function reportIssue(issue: Issue, base: Path, report: Report): void {
   const path = [...base, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))];
@@ -27,7 +30,8 @@ export function reportUnknownKey(key: string, parent: Path, report: Report): voi
   }
   const known = section ? keysOf(section).map(([name]) => name) : [];
   const near = nearest(key, known);
-  const end = near === undefined ? `: possible here are ${known.join(', ')}` : `, did you mean "${near}"?`;
+  const all = known.length > READABLE ? 'config/REFERENCE.md lists the keys' : `possible here are ${known.join(', ')}`;
+  const end = near === undefined ? `: ${all}` : `, did you mean "${near}"?`;
   report.error(path, `unknown key "${key}"${end}`, 'key');
 }
 
