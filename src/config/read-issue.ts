@@ -30,7 +30,8 @@ export function reportUnknownKey(key: string, parent: Path, report: Report): voi
   }
   const known = section ? keysOf(section).map(([name]) => name) : [];
   const near = nearest(key, known);
-  const all = known.length > READABLE ? 'config/REFERENCE.md lists the keys' : `possible here are ${known.join(', ')}`;
+  const all =
+    known.length > READABLE ? 'config/REFERENCE.md lists the keys' : `possible here are ${known.join(', ')}`;
   const end = near === undefined ? `: ${all}` : `, did you mean "${near}"?`;
   report.error(path, `unknown key "${key}"${end}`, 'key');
 }
