@@ -148,3 +148,35 @@ function perAttempt(workload: Workload, runs: readonly Run[]): string[] {
     '',
   ];
 }
+
+/** What the first screen of the README says of speed. */
+export function readmeBlock({ runs, machine, date }: Outcome): string {
+  const lines = workloadsOf(runs).map((workload) => {
+    const of = Map.groupBy(
+      runs.filter((run) => run.workload.name === workload.name),
+      ({ contender }) => contender,
+    );
+    const figure = (name: string, key: keyof Figures): number =>
+      median((of.get(name) ?? []).map(({ figures }) => figures[key]));
+    const speed = (name: string): string =>
+      of.has(name)
+        ? `${whole(figure(name, 'deliveredPerSecond'))}/s, ${figure(name, 'cpuPer1000').toFixed(2)}`
+        : '';
+    const ratio = figure('postrider', 'deliveredPerSecond') / figure('postfix', 'deliveredPerSecond');
+    return [
+      `${workload.name.toUpperCase()}: ${workload.title}, ${formatSize(workload.messageBytes)}`,
+      speed('postrider'),
+      speed('postfix'),
+      of.has('postfix') ? `${ratio.toFixed(1)} x` : '',
+    ];
+  });
+  const head = ['delivered/s, CPU s per 1,000', 'Postrider', 'Postfix', 'faster'];
+  return [
+    '![Speed and CPU beside Postfix](docs/bench.svg)',
+    '',
+    ...table([head, ...lines]),
+    '',
+    `Durable acceptance on both sides, one run, medians; ${machine.cores} cores, ${date.slice(0, 10)}.`,
+    'Method, machine and all figures: [bench/RESULTS.md](bench/RESULTS.md).',
+  ].join('\n');
+}

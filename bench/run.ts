@@ -4,18 +4,20 @@
  * temporary directory and, with `--write`, to RESULTS.md.
  */
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { chart } from './chart.ts';
 import type { Contender } from './contender.ts';
+import { GUARD, GUARD_ROUNDS, judge } from './guard.ts';
 import { describeMachine } from './machine.ts';
 import { runOnce } from './measure.ts';
 import { runMicro } from './micro/index.ts';
 import { findPostfix } from './postfix.ts';
 import { postrider } from './postrider.ts';
-import { formatOutcome, type Outcome, resultsPage, type Run } from './report.ts';
+import { formatOutcome, type Outcome, resultsPage, type Run, readmeBlock } from './report.ts';
 import { QUICK, type Workload, WORKLOADS } from './workloads.ts';
 
 interface Options {
@@ -27,6 +29,7 @@ interface Options {
   readonly write?: true;
   readonly keep?: true;
   readonly cpuProf?: true;
+  readonly guard?: true;
   readonly dir: string;
 }
 
@@ -40,7 +43,12 @@ interface Plan {
   readonly say: (text: string) => void;
 }
 
-const RESULTS = fileURLToPath(new URL('./RESULTS.md', import.meta.url));
+const fileAt = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const [RESULTS, CHART, README] = [
+  fileAt('./RESULTS.md'),
+  fileAt('../docs/bench.svg'),
+  fileAt('../README.md'),
+];
 
 const program = new Command('bench')
   .description('measure Postrider, and Postfix beside it')
@@ -50,9 +58,13 @@ const program = new Command('bench')
   .option('--only <list>', `workloads: ${WORKLOADS.map(({ name }) => name).join(',')}`, workloadNames)
   .option('--no-peers', 'Postrider alone')
   .option('--json', 'print the figures of every run as JSON')
-  .option('--write', 'write RESULTS.md')
+  .option('--write', 'write RESULTS.md, docs/bench.svg and the figures in the README')
   .option('--keep', 'keep queues and logs')
   .option('--cpu-prof', 'a CPU profile of each run of Postrider, in the current directory')
+  .option(
+    '--guard',
+    'W1 in short pairs with Postfix; fails when CPU per message is a quarter worse than kept',
+  )
   .option('--dir <directory>', 'where the queues are made; not on a tmpfs', tmpdir())
   .action(run);
 program
@@ -92,7 +104,7 @@ async function run(options: Options, command: Command): Promise<void> {
     contenders,
     dir,
     workloads: chosen(options),
-    rounds: options.quick ? 1 : options.runs,
+    rounds: options.guard ? GUARD_ROUNDS : options.quick ? 1 : options.runs,
     keep: options.keep === true,
     dkimKey: generateKeyPairSync('rsa', {
       modulusLength: 2048,
@@ -101,6 +113,7 @@ async function run(options: Options, command: Command): Promise<void> {
     }).privateKey,
     say: (text) => void process.stderr.write(`${text}\n`),
   });
+  if (options.guard) return guard(options, contenders, measured);
   report(options, {
     command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
       ' ',
@@ -120,10 +133,27 @@ function withPeers(own: Contender): { contenders: Contender[]; notes: string[] }
     : { contenders: [postfix, own], notes: [] };
 }
 
-const chosen = ({ only, quick }: Options): Workload[] =>
-  WORKLOADS.filter(({ name }) => only?.includes(name) ?? true).map((workload) =>
+/** Without Postfix there is nothing to compare with: said, and no failure, unless in CI. */
+function guard(
+  { write }: Options,
+  contenders: readonly Contender[],
+  { runs, failures }: { readonly runs: readonly Run[]; readonly failures: readonly string[] },
+): void {
+  for (const failure of failures) console.log(`guard: ${failure}`);
+  const alone = !contenders.some(({ name }) => name === 'postfix');
+  const { text, good } = alone
+    ? { text: 'guard: Postfix cannot run here', good: process.env['CI'] === undefined }
+    : judge(runs, write === true);
+  console.log(text);
+  process.exitCode = good && failures.length === 0 ? 0 : 1;
+}
+
+const chosen = ({ only, quick, guard: guarded }: Options): Workload[] => {
+  if (guarded) return WORKLOADS.filter(({ name }) => name === 'w1').map((one) => ({ ...one, ...GUARD }));
+  return WORKLOADS.filter(({ name }) => only?.includes(name) ?? true).map((workload) =>
     quick ? { ...workload, ...QUICK } : workload,
   );
+};
 
 /** ABAB: what drifts on the machine meets all contenders alike. */
 async function measureAll(plan: Plan): Promise<Pick<Outcome, 'runs' | 'notes' | 'failures'>> {
@@ -161,8 +191,21 @@ async function inDirectory<T>(plan: Plan, label: string, work: (dir: string) => 
 
 function report(options: Options, outcome: Outcome): void {
   console.log(options.json ? JSON.stringify(outcome, null, 2) : formatOutcome(outcome));
-  if (options.write && outcome.failures.length === 0) writeFileSync(RESULTS, resultsPage(outcome));
+  if (options.write && outcome.failures.length === 0) write(outcome);
   process.exitCode = outcome.failures.length === 0 ? 0 : 1;
+}
+
+/** The page, the picture, and the block of the README between its two marks. */
+function write(outcome: Outcome): void {
+  writeFileSync(RESULTS, resultsPage(outcome));
+  mkdirSync(dirname(CHART), { recursive: true });
+  writeFileSync(CHART, chart(outcome));
+  const readme = readFileSync(README, 'utf8');
+  const block = /(<!-- bench:start -->\n)[^]*(\n<!-- bench:end -->)/;
+  writeFileSync(
+    README,
+    readme.replace(block, (_, start: string, end: string) => start + readmeBlock(outcome) + end),
+  );
 }
 
 process.on('SIGINT', () => process.exit(130)); // what runs is ended by the exit handler of child.ts
