@@ -18,6 +18,7 @@ import { runMicro } from './micro/index.ts';
 import { findPostfix } from './postfix.ts';
 import { postrider } from './postrider.ts';
 import { formatOutcome, type Outcome, resultsPage, type Run, readmeBlock } from './report.ts';
+import { printStages } from './stages.ts';
 import { QUICK, type Workload, WORKLOADS } from './workloads.ts';
 
 interface Options {
@@ -72,6 +73,12 @@ program
   .description('the parts on the hot path, each beside the limit it cannot beat')
   .argument('[part...]', 'names of parts, such as dkim (default: all)')
   .action(runMicro);
+program
+  .command('stages')
+  .description('a CPU profile of --cpu-prof as a table of stages')
+  .argument('<file>', 'the .cpuprofile')
+  .argument('[messages]', 'messages that went through meanwhile', rounds, 21_000)
+  .action(printStages);
 
 function rounds(text: string): number {
   const value = Number(text);
