@@ -110,7 +110,7 @@ export function seal(payload: Buffer): Buffer {
 
 /** The same without a copy: the SEAL_BYTES in front of the payload, in the same memory, are the caller's to give. */
 export const sealInPlace = (payload: Buffer): Buffer =>
-  closed(Buffer.from(payload.buffer, payload.byteOffset - SEAL_BYTES, payload.length + SEAL_BYTES) as Buffer);
+  closed(Buffer.from(payload.buffer, payload.byteOffset - SEAL_BYTES, payload.length + SEAL_BYTES));
 
 /** Writes the checksum of what follows it. */
 function closed(value: Buffer): Buffer {
