@@ -10,6 +10,7 @@ export type { QueueCounts, QueueTotals } from './queue-counts.ts';
 export type { CampaignView, QueueReport, QueueRow } from './queue-report.ts';
 export type { FieldProblem, RefusedCode } from './refused.ts';
 export * as schemas from './schemas.ts';
+export type { StopEntryView, StopListChange, StopListView } from './stop-list.ts';
 export {
   type ControlServer,
   createControlServer,

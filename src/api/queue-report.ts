@@ -32,6 +32,8 @@ export interface CampaignView {
   readonly undelivered: number;
   readonly removed: number;
   readonly soft_bounces: number;
+  readonly complaints: number;
+  readonly unsubscribes: number;
   readonly queued: number;
 }
 

@@ -16,6 +16,7 @@ import { addOpenApi } from './openapi.ts';
 import { addOverview } from './overview.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
+import { addStopList } from './stop-list.ts';
 import { addStatusPage } from './status-page.ts';
 
 const CLOSE_MS = 5_000;
@@ -55,6 +56,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addDeliveries,
       addQueueReport,
       addEvents,
+      addStopList,
       addOverview,
       addAudit,
       addHealth,

@@ -122,6 +122,8 @@ const totals = {
   undelivered: count,
   removed: count,
   soft_bounces: count,
+  complaints: count,
+  unsubscribes: count,
 };
 
 export const campaignList: z.ZodType<{ campaigns: CampaignView[] }> = z.object({

@@ -58,5 +58,6 @@ export class Chores {
       journalBytes: journal.maxBytes,
       answersBefore: now - idempotencyWindowMs,
     });
+    while ((await this.#options.queue.stopList.expire()) > 0);
   }
 }

@@ -39,6 +39,10 @@ export class ControlClient {
     return this.#call('POST', path, JSON.stringify(body));
   }
 
+  delete<T>(path: string, body: object): Promise<Result<T, Problem>> {
+    return this.#call('DELETE', path, JSON.stringify(body));
+  }
+
   /** Lines of an NDJSON answer as they come; heartbeats are left out. Throws when the connection breaks. */
   async lines(path: string, signal: AbortSignal): Promise<Result<AsyncIterable<string>, Problem>> {
     const response = await this.#open({ method: 'GET', path, silenceMs: SILENCE_MS, signal });
@@ -62,7 +66,9 @@ export class ControlClient {
   #open({ method, path, body, silenceMs, signal }: Opening): Promise<Result<IncomingMessage, Problem>> {
     const { socketPath } = this.#options;
     return new Promise((resolve) => {
-      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const length = Buffer.byteLength(body ?? '');
+      const headers =
+        body === undefined ? {} : { 'content-type': 'application/json', 'content-length': length };
       const sent = request({ socketPath, method, path, headers, agent: false, ...(signal && { signal }) });
       sent.setTimeout(silenceMs, () => sent.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
       sent.once('response', (response) => resolve(ok(response)));

@@ -5,11 +5,13 @@ import type { ControlServer, StatusServer } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
 import { createInjectionServer, type InjectionAccess, type Injector } from '../mta/ingress/index.ts';
 import type { ServerTls, SmtpServer } from '../mta/smtp/index.ts';
+import type { StopList } from '../queue/index.ts';
 
 export interface DoorsOptions {
   readonly config: Config;
   readonly injector: Injector;
   readonly access: () => InjectionAccess;
+  readonly stopList: StopList;
   readonly log: Logger;
   readonly control: ControlServer;
   readonly status: StatusServer;
@@ -28,6 +30,7 @@ export async function openDoors({
   config,
   injector,
   access,
+  stopList,
   log,
   control,
   status,
@@ -39,6 +42,7 @@ export async function openDoors({
     maxRecipients: config.smtp.maxRecipients,
     injector,
     access,
+    stopList,
     tls: serverTls(config.smtp.tls),
     offerAuth: config.smtp.auth.length > 0,
     onError: (error, during) =>

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   message: async (io) => (await import('./message.ts')).messageCommand(io),
   events: async (io) => (await import('./events.ts')).eventsCommand(io),
   node: async (io) => (await import('./node.ts')).nodeCommand(io),
+  'stop-list': async (io) => (await import('./stop-list.ts')).stopListCommand(io),
   reload: async (io) => (await import('./reload.ts')).reloadCommand(io),
   inject: async (io) => (await import('./inject.ts')).injectCommand(io),
   dkim: async (io) => (await import('./dkim.ts')).dkimCommand(io),

@@ -17,6 +17,7 @@ import {
 } from '../api/index.ts';
 import { type Config, diffConfig } from '../config/index.ts';
 import { err, ok, type Result, systemClock } from '../core/index.ts';
+import type { Tokens } from '../fbl/index.ts';
 import type { Resolver } from '../mta/dns/index.ts';
 import { Egress } from '../mta/egress/index.ts';
 import { QueueInjector } from '../mta/ingress/index.ts';
@@ -35,6 +36,7 @@ import {
 } from './assembly.ts';
 import { Chores } from './chores.ts';
 import { openDoors } from './doors.ts';
+import { createInbound, type Inbound } from './inbound.ts';
 import { loadTokens } from './secrets.ts';
 import { version } from './version.ts';
 import { auditInChild } from './walk.ts';
@@ -54,6 +56,7 @@ export class Service {
   readonly #injector: QueueInjector;
   readonly #metrics: Metrics;
   readonly #chores: Chores;
+  readonly #inbound: Inbound | undefined;
   #resolver: Resolver;
   #current: Current;
   #doors:
@@ -70,6 +73,7 @@ export class Service {
     egress: Egress;
     resolver: Resolver;
     metrics: Metrics;
+    tokens: Tokens;
   }) {
     this.#options = parts.options;
     this.#current = parts.current;
@@ -80,6 +84,14 @@ export class Service {
     this.#resolver = parts.resolver;
     this.#metrics = parts.metrics;
     this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
+    this.#inbound = createInbound({
+      config: () => this.config,
+      classifier: () => this.#current.classifier,
+      queue: parts.queue,
+      tokens: parts.tokens,
+      injector: this.#injector,
+      log: parts.options.log,
+    });
     this.#chores = new Chores({
       queue: parts.queue,
       metrics: parts.metrics,
@@ -132,7 +144,19 @@ export class Service {
     const { durability } = config;
     const metrics = createMetrics({ queue, pressure, egress, clock: systemClock, version, durability });
     metricsOf.current = metrics;
-    return ok(new Service({ options, current, lock, queue, pressure, egress, resolver, metrics }));
+    return ok(
+      new Service({
+        options,
+        current,
+        lock,
+        queue,
+        pressure,
+        egress,
+        resolver,
+        metrics,
+        tokens: tokens.value,
+      }),
+    );
   }
 
   get config(): Config {
@@ -186,6 +210,7 @@ export class Service {
     // Both at once: a client that dawdles must not make the transactions under way wait, nor the end come later.
     await Promise.all([
       this.#doors?.smtp.close({ drainMs }),
+      this.#inbound?.close(drainMs),
       this.#doors?.control.close(),
       this.#doors?.status.close(),
       this.#egress.stop(drainMs),
@@ -212,12 +237,14 @@ export class Service {
       config: this.config,
       injector: this.#injector,
       access: () => this.#current.access,
+      stopList: this.#queue.stopList,
       log,
       control: createControlServer(this.#apiDependencies()),
       status: createStatusServer(this.#apiDependencies()),
     });
     this.#doors = doors.opened;
-    if (doors.problems.length > 0) return err(doors.problems);
+    const problems = [...doors.problems, ...((await this.#inbound?.listen()) ?? [])];
+    if (problems.length > 0) return err(problems);
     this.#chores.start();
     return ok(undefined);
   }

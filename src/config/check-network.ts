@@ -27,9 +27,10 @@ const show = ({ host, port }: Endpoint): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
 function checkListeners({ draft, report }: Checked): void {
-  const { smtp, control, status } = draft.settings;
+  const { smtp, mx, control, status } = draft.settings;
   const listeners: (readonly [Endpoint | null, Path])[] = [
     ...smtp.listen.map((one, i) => [one, ['smtp', 'listen', i]] as const),
+    ...mx.listen.map((one, i) => [one, ['mx', 'listen', i]] as const),
     [control.listen, ['control', 'listen']],
     [status.listen, ['status', 'listen']],
   ];

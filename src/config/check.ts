@@ -3,6 +3,7 @@
  * Each check sees all of the draft and reports what it finds; none stops another.
  */
 import { checkBouncePatterns } from './check-bounces.ts';
+import { checkMx } from './check-mx.ts';
 import { checkAddresses } from './check-network.ts';
 import { checkIsps, checkNames, checkReferences } from './check-names.ts';
 import { checkLockRules, checkRules } from './check-rules.ts';
@@ -28,6 +29,7 @@ const CHECKS: readonly ((checked: Checked) => void)[] = [
   checkVirtualSenders,
   checkAddresses,
   checkBouncePatterns,
+  checkMx,
 ];
 
 export function checkDraft(draft: Draft, report: Report): void {

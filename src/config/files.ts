@@ -18,7 +18,7 @@ const GOOD_RSA_BITS = 2048;
 
 /** Reads every file that the draft names and reports what is wrong with it. */
 export async function checkFiles(draft: Draft, report: Report): Promise<void> {
-  const { secret_file, control, status, smtp } = draft.settings;
+  const { secret_file, control, status, smtp, mx } = draft.settings;
   const checks: Promise<unknown>[] = [];
   const named = (path: Path, name: string | null | undefined, remedy: string): void => {
     if (name !== null && name !== undefined) checks.push(checkContent(path, name, remedy, report));
@@ -28,7 +28,7 @@ export async function checkFiles(draft: Draft, report: Report): Promise<void> {
   named(['status', 'token_file'], status.token_file, MAKE_SECRET);
   for (const user of smtp.auth)
     named(draft.at(user, 'password_file'), user.password_file, 'write the password into it');
-  checks.push(checkCertificate(smtp.tls, report));
+  checks.push(checkCertificate('smtp', smtp.tls, report), checkCertificate('mx', mx.tls, report));
   for (const key of draft.lists.senders.flatMap((sender) => sender.dkim))
     checks.push(checkDkimKey(draft.at(key, 'key_file'), key.key_file, report));
   await Promise.all(checks);
@@ -66,19 +66,21 @@ async function checkDkimKey(path: Path, name: string, report: Report): Promise<v
     report.warn(path, `${file} has ${bits} bits: create one of 2048 (RFC 8301)`);
 }
 
-type TlsDraft = Draft['settings']['smtp']['tls'];
+type TlsDraft = Pick<Draft['settings']['smtp']['tls'], 'cert_file' | 'key_file'>;
 
-async function checkCertificate({ cert_file, key_file }: TlsDraft, report: Report): Promise<void> {
-  const certificate = await readNamed(['smtp', 'tls', 'cert_file'], cert_file, report, parseCertificate);
-  const key = await readNamed(['smtp', 'tls', 'key_file'], key_file, report, parseKey);
+async function checkCertificate(
+  listener: 'smtp' | 'mx',
+  { cert_file, key_file }: TlsDraft,
+  report: Report,
+): Promise<void> {
+  const path = (name: string): Path => [listener, 'tls', name];
+  const certificate = await readNamed(path('cert_file'), cert_file, report, parseCertificate);
+  const key = await readNamed(path('key_file'), key_file, report, parseKey);
   if (!certificate || !key) return;
   if (!certificate.checkPrivateKey(key))
-    report.error(['smtp', 'tls', 'key_file'], 'is not the key of the certificate in cert_file');
+    report.error(path('key_file'), 'is not the key of the certificate in cert_file');
   if (certificate.validToDate.getTime() < Date.now())
-    report.warn(
-      ['smtp', 'tls', 'cert_file'],
-      `the certificate expired on ${certificate.validToDate.toISOString()}`,
-    );
+    report.warn(path('cert_file'), `the certificate expired on ${certificate.validToDate.toISOString()}`);
 }
 
 async function readNamed<T>(

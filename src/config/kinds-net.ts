@@ -151,3 +151,16 @@ export const cidr: Spec<Cidr> = textSpec(
     return ok({ address: canonicalIp(address), prefix, family: version === 6 ? 'ipv6' : 'ipv4' });
   },
 );
+
+/** RFC 8058 §3.1 wants https for one click. The characters stand in a header field between angle brackets. */
+export const unsubscribeUrl: Spec<string> = textSpec(
+  { label: 'https URL with {token}', json: { type: 'string', pattern: '^https://.*\\{token\\}' } },
+  'an https URL with {token} in it, such as https://u.example.com/{token}',
+  (value) =>
+    URL.canParse(value) &&
+    /^https:\/\/[\x21-\x7e]+$/.test(value) &&
+    value.includes('{token}') &&
+    !/[<>,]/.test(value)
+      ? ok(value)
+      : undefined,
+);

@@ -113,6 +113,9 @@ function resolveSender(
     nodes: one.nodes,
     returnPathDomain: one.return_path_domain ?? null,
     returnPath: one.return_path,
+    listUnsubscribe: one.list_unsubscribe
+      ? { mailto: one.list_unsubscribe.mailto, url: one.list_unsubscribe.url ?? null }
+      : null,
     dkimMissing: one.dkim_missing,
     lifetimeMs: one.lifetime,
     tls: one.tls ?? null,

@@ -5,7 +5,7 @@ import type { Draft } from './draft.ts';
 import { ispsOf, resolveIsp } from './resolve-isps.ts';
 import { bouncePatternOf } from './resolve-bounces.ts';
 import { resolveSending } from './resolve-sending.ts';
-import type { Config, ControlConfig, EgressConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
+import type { Config, ControlConfig, EgressConfig, MxConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
 import type { Sources } from './source.ts';
 
 /** Only for a draft without errors. */
@@ -22,6 +22,7 @@ export function resolveConfig(draft: Draft, sources: Sources): Config {
     control: resolveControl(settings.control, sources),
     status: resolveStatus(settings.status, sources),
     smtp: resolveSmtp(settings.smtp, sources),
+    mx: resolveMx(settings.mx, sources),
     dns: {
       servers: settings.dns.servers,
       timeoutMs: settings.dns.timeout,
@@ -107,6 +108,32 @@ function resolveSmtp(smtp: Settings['smtp'], sources: Sources): SmtpConfig {
     },
     maxMessageBytes: smtp.max_message_size,
     maxRecipients: smtp.max_recipients,
+  };
+}
+
+function resolveMx(mx: Settings['mx'], sources: Sources): MxConfig {
+  return {
+    listen: mx.listen,
+    domains: mx.domains,
+    forwardTo: mx.forward_to,
+    forwardSender: mx.forward_sender ?? null,
+    forwardAutoReplies: mx.forward_auto_replies,
+    tls: {
+      certFile: orNull(['mx', 'tls', 'cert_file'], mx.tls.cert_file, sources),
+      keyFile: orNull(['mx', 'tls', 'key_file'], mx.tls.key_file, sources),
+    },
+    maxMessageBytes: mx.max_message_size,
+    maxConnections: mx.max_connections,
+    maxConnectionsPerPeer: mx.max_connections_per_peer,
+    ratePerPeer: mx.rate_per_peer,
+    maxWaitingBytes: mx.max_waiting,
+    quarantineBytes: mx.quarantine_size,
+    checkReporter: mx.check_reporter,
+    stopList: {
+      hardBounce: mx.stop_list.hard_bounce,
+      complaint: mx.stop_list.complaint,
+      unsubscribe: mx.stop_list.unsubscribe,
+    },
   };
 }
 

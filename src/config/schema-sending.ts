@@ -6,7 +6,15 @@ import * as z from 'zod';
 import { leaf, key, oneOrMany, section, type Spec } from './kind.ts';
 import { choice, decimal, duration, filePath, flag, headerName, integer, name } from './kinds.ts';
 import { rate, text, weight } from './kinds.ts';
-import { domain, domainPattern, email, endpoint, mxPattern, sourceAddress } from './kinds-net.ts';
+import {
+  domain,
+  domainPattern,
+  email,
+  endpoint,
+  mxPattern,
+  sourceAddress,
+  unsubscribeUrl,
+} from './kinds-net.ts';
 
 const tls = choice(['none', 'may', 'require', 'verify']);
 const TLS_TEXT =
@@ -196,6 +204,15 @@ const dkimKeySchema = section({
   }),
 });
 
+const listUnsubscribe = section({
+  mailto: key(leaf(flag).prefault(false), 'A signed address at return_path_domain.', { example: true }),
+  url: key(
+    leaf(unsubscribeUrl).optional(),
+    'Page of yours that takes one-click requests (RFC 8058); {token} names the delivery.',
+    { example: 'https://u.example.com/{token}' },
+  ),
+});
+
 export const senderSchema = section(
   {
     name: key(leaf(name), 'Name used by virtual senders, commands and events.', { example: 'promo' }),
@@ -219,6 +236,11 @@ export const senderSchema = section(
       leaf(choice(['per_delivery'], ['shared'])).prefault('per_delivery'),
       'per_delivery: each recipient has a return path of its own.',
     ),
+    list_unsubscribe: key(
+      listUnsubscribe.optional(),
+      'List-Unsubscribe for mail that has none, signed with the rest of the header.',
+      { off: true },
+    ),
     dkim: key(z.array(dkimKeySchema).prefault([]), 'Signing keys; several of one domain sign side by side.', {
       off: true,
     }),
@@ -229,7 +251,7 @@ export const senderSchema = section(
     lifetime: key(leaf(duration('24h')).prefault('24h'), 'Mail that is older ends as undelivered.'),
     tls: key(leaf(tls).optional(), `Goes before the strategy. ${TLS_TEXT}`, { example: 'may', off: true }),
   },
-  ['list_unsubscribe', 'rules', 'headers', 'bands', 'accounts'],
+  ['rules', 'headers', 'bands', 'accounts'],
 );
 
 export const conditionSchema = section({

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { key, leaf, orNull, section } from './kind.ts';
 import { choice, duration, filePath, flag, integer, name, size, text, timezone, wordOr } from './kinds.ts';
 import { cidr, domain, endpoint, resolvers } from './kinds-net.ts';
+import { mxSchema } from './schema-mx.ts';
 import * as reactions from './schema-rules.ts';
 import { bouncePatternSchema } from './schema-bounces.ts';
 import * as sending from './schema-sending.ts';
@@ -165,6 +166,7 @@ export const settings = {
   control: key(control.prefault({}), 'Control API.', restart),
   status: key(status.prefault({}), 'Status page.', restart),
   smtp: key(smtp.prefault({}), 'Injection over SMTP.'),
+  mx: key(mxSchema.prefault({}), 'Inbound reports: bounces, complaints, requests to unsubscribe.'),
   dns: key(dns.prefault({}), 'Name resolution.'),
   timezone: key(leaf(timezone).prefault('UTC'), 'Calendar of daily limits.'),
   history_retention: key(leaf(duration('7d')).prefault('7d'), 'Finished deliveries are kept this long.'),
@@ -224,7 +226,7 @@ export const lists = {
   ),
 };
 
-export const schema = section({ ...settings, ...lists }, ['mx', 'sinks', 'warmup', 'adaptive']);
+export const schema = section({ ...settings, ...lists }, ['sinks', 'warmup', 'adaptive']);
 
 /** Names that the program brings along; an entry of the same name replaces it. */
 export const builtins = {

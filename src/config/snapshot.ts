@@ -73,6 +73,27 @@ export interface SmtpConfig {
   readonly maxRecipients: number;
 }
 
+export type StopScope = 'platform' | 'account' | 'none';
+
+/** The inbound side. */
+export interface MxConfig {
+  readonly listen: readonly Endpoint[];
+  readonly domains: readonly string[];
+  readonly forwardTo: string | null;
+  /** Null: the first sender. */
+  readonly forwardSender: string | null;
+  readonly forwardAutoReplies: boolean;
+  readonly tls: Pick<SmtpTlsConfig, 'certFile' | 'keyFile'>;
+  readonly maxMessageBytes: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerPeer: number;
+  readonly ratePerPeer: Rate;
+  readonly maxWaitingBytes: number;
+  readonly quarantineBytes: number;
+  readonly checkReporter: 'off' | 'record' | 'require';
+  readonly stopList: Readonly<Record<'hardBounce' | 'complaint' | 'unsubscribe', StopScope>>;
+}
+
 export interface DnsConfig {
   readonly servers: 'system' | readonly Endpoint[];
   readonly timeoutMs: number;
@@ -238,6 +259,8 @@ export interface SenderConfig {
   /** Null: the given reverse-path is kept. */
   readonly returnPathDomain: string | null;
   readonly returnPath: 'per_delivery';
+  /** Null: no List-Unsubscribe is added. */
+  readonly listUnsubscribe: { readonly mailto: boolean; readonly url: string | null } | null;
   readonly dkim: readonly DkimKeyConfig[];
   readonly dkimMissing: 'send' | 'refuse';
   readonly lifetimeMs: number;
@@ -283,6 +306,7 @@ export interface Config {
   readonly control: ControlConfig;
   readonly status: StatusConfig;
   readonly smtp: SmtpConfig;
+  readonly mx: MxConfig;
   readonly dns: DnsConfig;
   readonly timezone: string;
   readonly historyRetentionMs: number;

@@ -6,7 +6,9 @@ import type { Bounce } from './bounce.ts';
 import type { Phase } from './reply.ts';
 
 export type DeliveryEventType = 'accepted' | 'delivered' | 'soft_bounce' | 'hard_bounce' | 'undelivered';
-export type EventType = DeliveryEventType | 'moved' | 'node_state' | 'alert' | 'config';
+/** What comes back: `complaint` and `unsubscribe` change no count of the delivery; `report_rejected` had no effect. */
+export type ReportEventType = 'complaint' | 'unsubscribe' | 'report_rejected';
+export type EventType = DeliveryEventType | ReportEventType | 'moved' | 'node_state' | 'alert' | 'config';
 
 export type UndeliveredReason =
   'attempts_exhausted' | 'lifetime' | 'removed' | 'refused' | 'dropped' | 'stop_list' | 'policy' | 'report';
@@ -16,6 +18,21 @@ export interface EventReply {
   readonly enhanced?: string;
   readonly text: string;
   readonly phase: Phase;
+}
+
+export interface EventReport {
+  /** `dsn`, `arf`, `unsubscribe`; with a type of feedback behind a slash: `arf/abuse`. */
+  readonly kind: string;
+  /** Address of From, and of the peer that handed it over. */
+  readonly from?: string;
+  readonly peer?: string;
+  readonly reporting_mta?: string;
+  readonly remote_mta?: string;
+  /** `pass`, `fail`, `none` and the like (RFC 8601), when it was looked at. */
+  readonly dkim?: string;
+  readonly spf?: string;
+  /** In the quarantine under this id. */
+  readonly kept?: string;
 }
 
 export interface Event {
@@ -49,6 +66,10 @@ export interface Event {
   readonly next_node?: string;
   readonly reason?: string;
   readonly possible_duplicate?: boolean;
+  /** Sequence number of the `delivered` event that this late bounce takes back. */
+  readonly corrects?: number;
+  /** Where a late event comes from. */
+  readonly report?: EventReport;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 

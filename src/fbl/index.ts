@@ -1,4 +1,11 @@
-export { createTokens, type TokenError, type Tokens, type TokenSecret } from './token.ts';
+export {
+  createTokens,
+  type TokenError,
+  type Tokens,
+  type TokenSecret,
+  type TokenUse,
+  type VerifiedToken,
+} from './token.ts';
 export {
   parseReport,
   type Dsn,

@@ -21,6 +21,9 @@ import { decode, type DeliveryRecord, type MessageRecord, unseal } from './recor
 
 const EVENTS_PER_PASS = 3_000_000;
 
+/** What may be told of a delivery that has ended, and changes none of its counts. */
+const LATE: ReadonlySet<Event['type']> = new Set(['complaint', 'unsubscribe', 'report_rejected', 'alert']);
+
 interface Queued {
   new: number;
   retry: number;
@@ -188,8 +191,14 @@ export class JournalAudit implements Replayed {
     }
   }
 
-  #follow({ type, delivery_id: id, seq }: Event, { ended, pending, has }: Pass): void {
-    if (id === undefined || !has(parseDeliveryId(id)?.number ?? 0)) return;
+  #follow({ type, delivery_id: id, seq, corrects }: Event, { ended, pending, has }: Pass): void {
+    if (id === undefined || LATE.has(type) || !has(parseDeliveryId(id)?.number ?? 0)) return;
+    if (corrects !== undefined) {
+      if (ended.get(id) !== 'delivered' && (this.#complete || ended.has(id)))
+        this.#say(`event ${seq} corrects delivery ${id}, which was not delivered`, id);
+      ended.set(id, type);
+      return;
+    }
     if (ended.has(id)) this.#say(`event ${seq} (${type}) comes after the end of delivery ${id}`, id);
     if (type === 'accepted') pending.add(id);
     if (!TERMINAL.has(type)) return;

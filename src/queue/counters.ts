@@ -19,6 +19,8 @@ export interface Totals {
   removed: number;
   /** Attempts that will be repeated. */
   soft_bounces: number;
+  complaints: number;
+  unsubscribes: number;
 }
 
 /** What is queued for one combination of labels. `new` was never tried, `retry` was. */
@@ -34,7 +36,7 @@ export interface Row {
   proc: number;
 }
 
-type CountedEvent = Pick<Event, 'type' | 'attempt' | 'reply' | 'reason' | 'node'> &
+type CountedEvent = Pick<Event, 'type' | 'attempt' | 'reply' | 'reason' | 'node' | 'corrects'> &
   Pick<Event, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'next_node'>;
 
 const zero = (): Totals => ({
@@ -44,6 +46,8 @@ const zero = (): Totals => ({
   undelivered: 0,
   removed: 0,
   soft_bounces: 0,
+  complaints: 0,
+  unsubscribes: 0,
 });
 
 export class Counters {
@@ -54,7 +58,7 @@ export class Counters {
 
   load(kv: Kv): void {
     for (const { key, value } of kv.range('totals', {}))
-      this.#totals.set(key.toString(), decode<Totals>(value));
+      this.#totals.set(key.toString(), { ...zero(), ...decode<Partial<Totals>>(value) });
     for (const { key, value } of kv.range('rows', {})) {
       const row = this.#row(key.toString());
       Object.assign(row, decode<{ new: number; retry: number }>(value));
@@ -63,7 +67,16 @@ export class Counters {
 
   apply(event: CountedEvent): void {
     if (event.recipient === undefined) return;
+    if (event.type === 'report_rejected') return;
     const totals = this.#total(event);
+    if (event.type === 'complaint') totals.complaints++;
+    if (event.type === 'unsubscribe') totals.unsubscribes++;
+    if (event.corrects !== undefined) {
+      // Once delivered, now failed: nothing that is queued.
+      totals.delivered--;
+      totals[event.type === 'hard_bounce' ? 'hard_bounced' : 'undelivered']++;
+    }
+    if (event.corrects !== undefined || event.type === 'complaint' || event.type === 'unsubscribe') return;
     const queued = event.type === 'accepted' ? undefined : this.#rowOf(event, event.node);
     // Whether it was tried before this event; an end without a reply was no attempt of its own.
     const attempted = event.type === 'delivered' || event.type === 'soft_bounce' || event.reply !== undefined;

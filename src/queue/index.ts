@@ -13,9 +13,11 @@ export {
 export type { EventDraft } from './committer.ts';
 export type { Row, Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';
+export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
 export type { Kv } from './kv.ts';
 export { deliveryEvent } from './labels.ts';
+export type { LateReport, LateResult } from './late-report.ts';
 export type { LeaseRequest } from './leasing.ts';
 export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
@@ -46,3 +48,5 @@ export {
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
 export type { Dispatcher, QueueState } from './state.ts';
+export type { StopEntry, StopKey, StopList, StopListPage, StopListQuery, StopSource } from './stop-list.ts';
+export { type StopKind, type StopTarget, stopTarget } from './stop-target.ts';

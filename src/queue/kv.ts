@@ -23,6 +23,10 @@ export const TABLES = [
   'limits',
   'answers',
   'lines',
+  'stop_list',
+  'inbox',
+  'quarantine',
+  'inbound_mail',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

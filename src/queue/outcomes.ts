@@ -16,6 +16,7 @@ import {
 } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
+import type { StopEntry } from './stop-list.ts';
 
 /** What an attempt adds to its event: where it went, what was said. */
 export type AttemptFacts = Pick<EventDraft, 'time'> &
@@ -39,6 +40,8 @@ export type Outcome =
       readonly facts: AttemptFacts;
       /** False when no attempt was made (lifetime over, dropped). */
       readonly attempted: boolean;
+      /** Enters the stop list with this end: the rule that decided wants it. */
+      readonly stop?: StopEntry | undefined;
     }
   /** Given back untouched: not an attempt. `wakeAt` is when it may be leased again, `node` by which other node. */
   | { readonly kind: 'released'; readonly wakeAt: number; readonly node?: string };
@@ -144,8 +147,11 @@ export class OutcomeWork implements Work {
     const reason = outcome.kind === 'failed' ? outcome.reason : undefined;
     const attempted = outcome.kind === 'delivered' || outcome.attempted;
     const attempts = attempted ? this.#attempts(facts, type) : this.#delivery.record.attempts;
-    const final = { type, reason, at: facts.time } as const;
+    // Commits follow each other, so the number that the event below will get is known.
+    const seq = this.#state.journal.last + transaction.events.length + 1;
+    const final = { type, reason, at: facts.time, seq } as const;
     endDelivery(this.#state, transaction, this.#delivery, { ...this.#stored(), attempts, final });
+    if (outcome.kind === 'failed' && outcome.stop) this.#state.stopList.put(transaction, outcome.stop);
     transaction.events.push({ ...this.#event(facts, attempts.length), ...(reason ? { reason } : {}), type });
   }
 

@@ -11,6 +11,7 @@ import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
 import { Counters } from './counters.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
+import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
 import { numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import type { Kv } from './kv.ts';
@@ -22,6 +23,7 @@ import { decode, encode, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
 import { Schedule } from './schedule.ts';
 import type { Dispatcher, QueueState } from './state.ts';
+import { StopList } from './stop-list.ts';
 
 const FORMAT = 2;
 const SNAPSHOT_MS = 5_000;
@@ -48,6 +50,8 @@ export class Queue {
   readonly #state: QueueState;
   readonly #options: QueueOptions;
   readonly #contents = new ContentCache();
+  /** Inbound mail that is not read yet. */
+  readonly inbox: Inbox;
   readonly #nextNumber: () => number;
   #snapshotAt: number;
   /** The transaction under way carries a snapshot. */
@@ -74,9 +78,11 @@ export class Queue {
       schedule,
       leases: new Leases(),
       committer,
+      stopList: new StopList(kv, () => clock.now(), committer),
       dispatcher: undefined,
       report,
     };
+    this.inbox = new Inbox(kv, () => this.#state);
     counters.load(kv);
     for (const event of journal.events(journal.counted)) counters.apply(event);
     this.#snapshotAt = clock.mono();
@@ -103,6 +109,11 @@ export class Queue {
   /** For the parts that read: lookup.ts, housekeeping.ts. */
   get state(): QueueState {
     return this.#state;
+  }
+
+  /** Who is not mailed. */
+  get stopList(): StopList {
+    return this.#state.stopList;
   }
 
   attach(dispatcher: Dispatcher): void {

@@ -45,7 +45,14 @@ export interface FinalRecord {
   readonly type: 'delivered' | 'hard_bounce' | 'undelivered';
   readonly reason?: UndeliveredReason | undefined;
   readonly at: number;
+  /** Sequence number of its event; absent where nothing can correct it. */
+  readonly seq?: number | undefined;
+  /** When a report took a delivery back; `at` stays what it was, so history ends in its order. */
+  readonly correctedAt?: number | undefined;
 }
+
+/** What reports said of a finished delivery; each kind counts once. */
+export type ReportedKind = 'bounce' | 'complaint' | 'unsubscribe';
 
 export interface DeliveryRecord {
   readonly recipient: string;
@@ -62,6 +69,7 @@ export interface DeliveryRecord {
   /** Set when a crash left open whether the message had been taken. */
   readonly possibleDuplicate?: true | undefined;
   readonly final?: FinalRecord | undefined;
+  readonly reported?: readonly ReportedKind[] | undefined;
   /** The message itself, where it has one recipient only (spares a record on the hot path). */
   readonly message?: MessageRecord | undefined;
 }

@@ -8,6 +8,7 @@ import type { Leases } from './leases.ts';
 import type { LeasedDelivery } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { Schedule } from './schedule.ts';
+import type { StopList } from './stop-list.ts';
 
 /** Who sends: told of what it may do, asked whether it could start at once. Never throws. */
 export interface Dispatcher {
@@ -30,6 +31,7 @@ export interface QueueState {
   readonly schedule: Schedule;
   readonly leases: Leases;
   readonly committer: Committer;
+  readonly stopList: StopList;
   dispatcher: Dispatcher | undefined;
   /** Told of things an operator should know. */
   readonly report: (

@@ -192,6 +192,8 @@ describe('control API', () => {
         undelivered: 0,
         removed: 0,
         soft_bounces: 0,
+        complaints: 0,
+        unsubscribes: 0,
         queued: 1,
       },
     ]);

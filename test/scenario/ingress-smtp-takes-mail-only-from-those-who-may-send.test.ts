@@ -27,6 +27,7 @@ async function openDoor(t: TestContext, { offerAuth = false, maxRecipients = 1_0
     maxRecipients,
     injector: desk.injector,
     access: () => door.access,
+    stopList: desk.queue.stopList,
     tls: undefined,
     offerAuth,
     onError: (error) => assert.fail(String(error)),

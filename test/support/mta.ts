@@ -306,7 +306,8 @@ export class Mta {
   }
 }
 
-export const ends = (events: readonly Event[]): Event[] => events.filter(({ type }) => TERMINAL.has(type));
+export const ends = (events: readonly Event[]): Event[] =>
+  events.filter(({ type, corrects }) => TERMINAL.has(type) && corrects === undefined);
 export const ofType = (events: readonly Event[], type: Event['type']): Event[] =>
   events.filter((event) => event.type === type);
 

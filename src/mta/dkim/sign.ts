@@ -37,6 +37,7 @@ const SIGNED: ReadonlySet<string> = new Set([
   'list-unsubscribe-post',
   'list-id',
   'feedback-id',
+  'postrider-delivery',
 ]);
 const FOLD_AT = 76;
 const FOLD = '\r\n\t';

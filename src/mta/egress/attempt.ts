@@ -100,7 +100,7 @@ export class Attempts {
 
   async #send(input: AttemptInput, token: { spent: boolean }): Promise<AttemptEnd> {
     const { session, delivery, lane } = input;
-    const { recorder, clock, settings } = this.#context;
+    const { recorder, clock, settings, queue } = this.#context;
     const sender = settings.senders.get(delivery.record.sender);
     if (!sender) {
       lane.forgo();
@@ -111,7 +111,9 @@ export class Attempts {
       ? 'dropped'
       : delivery.record.expiresAt <= clock.now()
         ? 'lifetime'
-        : undefined;
+        : queue.stopList.find(delivery.record.recipient, delivery.message.accountId)
+          ? 'stop_list'
+          : undefined;
     if (reason) {
       lane.forgo();
       token.spent = true;
@@ -122,6 +124,7 @@ export class Attempts {
       delivery,
       sender,
       campaigns: this.#campaigns,
+      tokens: this.#context.tokens,
       peer: session.facts.capabilities,
       wishes: this.#context.isps.wishesOf(lane.isp),
       now: clock.now(),
@@ -217,7 +220,7 @@ function eventReply(reply: Reply | undefined, refusal: Refusal | undefined): Eve
   };
 }
 
-const unattempted = (reason: 'dropped' | 'lifetime', time: number): Outcome => ({
+const unattempted = (reason: 'dropped' | 'lifetime' | 'stop_list', time: number): Outcome => ({
   kind: 'failed',
   type: 'undelivered',
   reason,

@@ -12,6 +12,7 @@ import {
   type Refusal,
   type Result,
 } from '../../core/index.ts';
+import type { Tokens } from '../../fbl/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import { signMessage } from '../dkim/index.ts';
 import {
@@ -24,6 +25,7 @@ import {
 } from '../message/index.ts';
 import type { Capabilities } from '../smtp/index.ts';
 import type { Sender } from './context.ts';
+import { withFeedbackFields } from './feedback-fields.ts';
 import type { IspWishes } from './isp.ts';
 import { ispHeader, overrideHeader } from './override.ts';
 
@@ -57,6 +59,7 @@ export interface BuildInput {
   readonly delivery: LeasedDelivery;
   readonly sender: Sender;
   readonly campaigns: Campaigns;
+  readonly tokens: Tokens;
   readonly peer: Capabilities;
   /** What the ISP wants changed: header fields, encoding of texts. */
   readonly wishes: IspWishes | undefined;
@@ -68,6 +71,14 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   const { message, record } = delivery;
   let content = message.kind === 'raw' ? delivery.content : render(input);
   if (record.override) content = overrideHeader(content, record.override);
+  const keys = sender.keys.keysFor(fromDomainOf(delivery));
+  if (sender.config.returnPathDomain !== null || sender.config.listUnsubscribe !== null)
+    content = withFeedbackFields(content, {
+      delivery,
+      sender: sender.config,
+      tokens: input.tokens,
+      signed: keys.length > 0,
+    });
   const { headers, encoding } = input.wishes ?? {};
   if (headers) content = ispHeader(content, headers);
   if (encoding) content = recode(content, encoding);
@@ -85,7 +96,6 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
     content = converted.value;
     eightBit = false;
   }
-  const keys = sender.keys.keysFor(fromDomainOf(delivery));
   if (keys.length === 0 && sender.config.dkimMissing === 'refuse') {
     return err(
       refuse(

@@ -23,7 +23,7 @@ import {
   type Queue,
 } from '../../queue/index.ts';
 import type { Batch, BatchLine, RejectedLine } from './contract.ts';
-import { type RecipientFacts, recipientRecord } from './recipient.ts';
+import { type RecipientFacts, recipientRecord, stoppedText } from './recipient.ts';
 
 export interface CampaignBatchOptions extends RecipientFacts {
   readonly queue: Queue;
@@ -105,6 +105,10 @@ export class CampaignBatch implements Batch {
   ): Result<NewDelivery, { field: string; message: string; changed?: true }> {
     const address = parseAddress(line.to);
     if (!address.ok) return err({ field: 'to', message: address.error });
+    const recipient = formatAddress(address.value);
+    const { queue, labels } = this.#options;
+    const stopped = queue.stopList.find(recipient, labels.accountId);
+    if (stopped) return err({ field: 'to', message: stoppedText(stopped) });
     const { vars } = line;
     if (vars && Buffer.byteLength(JSON.stringify(vars)) > MAX_VARS_BYTES) {
       return err({
@@ -112,10 +116,7 @@ export class CampaignBatch implements Batch {
         message: `the variables of one recipient may have ${MAX_VARS_BYTES} bytes`,
       });
     }
-    const record = recipientRecord(
-      { ...this.#options, now },
-      { ...line, recipient: formatAddress(address.value) },
-    );
+    const record = recipientRecord({ ...this.#options, now }, { ...line, recipient });
     if (!record.ok) return err({ field: record.error.field, message: record.error.text });
     return ok({ index: line.line - 1, record: record.value });
   }

@@ -34,7 +34,7 @@ import type {
   RejectedRecipient,
 } from './contract.ts';
 import { mergeLabels, parseLabels } from './labels.ts';
-import { recipientRecord } from './recipient.ts';
+import { recipientRecord, stoppedText } from './recipient.ts';
 import { checkReversePath, injectedOf, invalid, unavailable } from './refusals.ts';
 import {
   answerFor,
@@ -182,7 +182,7 @@ export class QueueInjector implements Injector {
     { content, roomInFront, message, labels }: Prepared,
     repeat?: Repeatable,
   ): Promise<Result<Injected, InjectionRefusal>> {
-    const { allowedSenders: allowed } = request.origin;
+    const { allowedSenders: allowed, protocol } = request.origin;
     const virtual = this.#virtualOf(labels, allowed);
     if (!virtual.ok) return virtual;
     const deliveries: NewDelivery[] = [];
@@ -197,6 +197,13 @@ export class QueueInjector implements Injector {
       const recipient = formatAddress(address.value);
       if (seen.has(recipient)) continue;
       seen.add(recipient);
+      // Over SMTP nothing tells of one recipient among several: there the stop list ends the delivery with an event.
+      const stopped =
+        protocol === 'HTTP' ? this.#options.queue.stopList.find(recipient, labels.accountId) : undefined;
+      if (stopped) {
+        rejected.push({ recipient, text: stoppedText(stopped) });
+        continue;
+      }
       const facts = { router: this.#router, message, labels, allowed };
       const record = recipientRecord(facts, { recipient });
       if (!record.ok) return err(invalid(record.error.field, record.error.text, [550, '5.7.1']));

@@ -1,6 +1,6 @@
 /** One recipient's delivery: routed, with its times. */
 import { domainOf, err, ok, type Result } from '../../core/index.ts';
-import type { DeliveryRecord, MessageRecord } from '../../queue/index.ts';
+import type { DeliveryRecord, MessageRecord, StopEntry } from '../../queue/index.ts';
 import type { Router, RoutingError } from '../../routing/index.ts';
 import type { Labels } from './contract.ts';
 
@@ -49,4 +49,10 @@ export function recipientRecord(
     metadata: input.metadata,
     override,
   });
+}
+
+/** Why the stop list does not let a recipient in, for the caller who may know. */
+export function stoppedText({ kind, source, reason }: StopEntry): string {
+  const why = reason === undefined ? source : `${source}: ${reason}`;
+  return `the ${kind === 'address' ? 'address' : `address's ${kind}`} is on the stop list (${why})`;
 }

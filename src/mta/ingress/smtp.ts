@@ -6,6 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { BlockList } from 'node:net';
 import type { Cidr } from '../../config/index.ts';
 import type { Reply } from '../../core/index.ts';
+import type { StopList } from '../../queue/index.ts';
 import {
   type Answer,
   createSmtpServer,
@@ -16,6 +17,7 @@ import {
   type SmtpSession,
 } from '../smtp/index.ts';
 import type { Injector, Origin } from './contract.ts';
+import { stoppedText } from './recipient.ts';
 
 /** Who may inject; read anew for each session, so a reload applies at once. */
 export interface InjectionAccess {
@@ -35,6 +37,7 @@ export interface InjectionServerOptions {
   readonly maxRecipients: number;
   readonly injector: Injector;
   readonly access: () => InjectionAccess;
+  readonly stopList: Pick<StopList, 'find'>;
   /** Undefined offers no STARTTLS. */
   readonly tls: ServerTls | undefined;
   readonly offerAuth: boolean;
@@ -49,10 +52,16 @@ const RELAY_DENIED: Reply = {
 const AUTH_NEEDED: Reply = { code: 530, enhanced: '5.7.0', text: 'authentication required' };
 
 export function createInjectionServer(options: InjectionServerOptions): SmtpServer {
-  const { injector, access, offerAuth, tls, hostname, maxMessageBytes, maxRecipients, onError } = options;
+  const { injector, access, stopList, offerAuth, tls, hostname, maxMessageBytes, maxRecipients, onError } =
+    options;
   const mayRelay = relayCheck(access);
   const handler: ServerHandler = {
     onMail: (session): Answer => (mayRelay(session) ? undefined : offerAuth ? AUTH_NEEDED : RELAY_DENIED),
+    onRcpt: (_, { address }): Answer => {
+      // The account stands in the header: entries of accounts end the delivery before it is sent.
+      const entry = stopList.find(address, undefined);
+      return entry && { code: 550, enhanced: '5.7.1', text: stoppedText(entry) };
+    },
     onMessage: (session, message) => accept(injector, message, originOf(session, access())),
   };
   return createSmtpServer({

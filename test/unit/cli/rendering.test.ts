@@ -191,6 +191,8 @@ describe('overviews', () => {
       undelivered: 1,
       removed: 0,
       soft_bounces: 5,
+      complaints: 0,
+      unsubscribes: 0,
       queued: 6,
     },
     queue: { ...COUNTS, oldest_seconds: 3600 },

@@ -13,7 +13,11 @@ describe('return-path tokens', () => {
     const address = tokens.returnPath(delivery, 'Bounce.Example.COM');
     assert.match(address, /^b\+1[0-9a-z]{34}@bounce\.example\.com$/);
     for (const form of [address, address.toUpperCase(), address.replaceAll('0', 'O').replaceAll('1', 'l')])
-      assert.deepEqual(tokens.verify(form), { ok: true, value: { deliveryId: delivery, keyId: '1' } }, form);
+      assert.deepEqual(
+        tokens.verify(form),
+        { ok: true, value: { deliveryId: delivery, keyId: '1', use: 'return_path' } },
+        form,
+      );
   });
 
   test('every delivery can be named', () => {
@@ -40,6 +44,35 @@ describe('return-path tokens', () => {
     }
     assert.deepEqual(tokens.verify(address.replace('@b.', '@c.')), { ok: false, error: 'bad_signature' });
     assert.deepEqual(tokens.verify(address.replace('b+1', 'b+2')), { ok: false, error: 'unknown_key' });
+  });
+
+  test('one use of a token is not another', () => {
+    const addresses = (['return_path', 'header', 'unsubscribe'] as const).map((use) => {
+      const address = tokens.address(use, delivery, 'b.example.com');
+      assert.deepEqual(tokens.verify(address.toUpperCase()), {
+        ok: true,
+        value: { deliveryId: delivery, keyId: '1', use },
+      });
+      return address;
+    });
+    for (const address of addresses)
+      for (const letter of 'bhu')
+        if (letter !== address[0])
+          assert.deepEqual(tokens.verify(letter + address.slice(1)), { ok: false, error: 'bad_signature' });
+    const bare = tokens.urlToken(delivery);
+    assert.match(bare, /^[0-9a-z]{35}$/);
+    assert.deepEqual(tokens.verify(bare), {
+      ok: true,
+      value: { deliveryId: delivery, keyId: '1', use: 'url' },
+    });
+    assert.ok(!tokens.verify(`u+${bare}@b.example.com`).ok);
+    assert.ok(!tokens.verify(addresses[2]!.slice(2, 37)).ok);
+  });
+
+  test('one that was cut off does not verify', () => {
+    const address = tokens.returnPath(delivery, 'b.example.com');
+    for (let cut = 1; cut < 36; cut++)
+      assert.ok(!tokens.verify(`${address.slice(0, 37 - cut)}@b.example.com`).ok, `${cut} characters less`);
   });
 
   for (const text of [

@@ -1,0 +1,199 @@
+/**
+ * Reads stored mail, oldest first, and stores what follows from it. Some mails are with the workers at a time, bounded in
+ * number and bytes; decisions are stored one after the other, because reports about one delivery must see each other.
+ * A mail leaves the inbox only in the transaction of its effect, so a crash reads it again and loses nothing.
+ */
+import type { Classifier } from '../../bounce/index.ts';
+import type { MxConfig } from '../../config/index.ts';
+import {
+  type Clock,
+  type DeliveryId,
+  deliveryIdOf,
+  messageNumberOf,
+  parseDeliveryId,
+} from '../../core/index.ts';
+import type { Tokens } from '../../fbl/index.ts';
+import {
+  type Conclusion,
+  deliveriesOf,
+  findDelivery,
+  type Queue,
+  type WaitingMail,
+} from '../../queue/index.ts';
+import type { Injector } from '../ingress/index.ts';
+import { forward } from './forward.ts';
+import { judge, type Verdict } from './judge.ts';
+import { CROWD_TASKS, type ParsePool } from './parse-pool.ts';
+
+export interface ReaderOptions {
+  readonly queue: Queue;
+  readonly pool: Pick<ParsePool, 'read' | 'close'>;
+  readonly tokens: Tokens;
+  readonly injector: Injector;
+  readonly clock: Clock;
+  readonly hostname: string;
+  readonly mx: () => MxConfig;
+  readonly classifier: () => Classifier;
+  /** The sender of forwarded mail. */
+  readonly sender: () => string | undefined;
+  readonly report: (
+    level: 'debug' | 'warn' | 'error',
+    text: string,
+    details: Readonly<Record<string, unknown>>,
+  ) => void;
+}
+
+const MAX_MAILS = 2 * CROWD_TASKS;
+const MAX_BYTES = 64 * 1024 * 1024;
+const AGAIN_MS = 1_000;
+/** Deliveries of a message that are looked at for an address. */
+const GUESS_LIMIT = 200;
+
+export class InboundReader {
+  readonly #options: ReaderOptions;
+  readonly #reading = new Set<Promise<void>>();
+  /** How many mails led to what: `bounce`, `complaint`, `unverified`, ... */
+  readonly counts = new Map<string, number>();
+  #cursor = 0;
+  #bytes = 0;
+  #concluding: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  /** There may be mail to read; also what an earlier run left. */
+  poke(): void {
+    while (!this.#stopped && this.#reading.size < MAX_MAILS) {
+      const [mail] = this.#options.queue.inbox.next(this.#cursor, 1);
+      if (!mail || (this.#reading.size > 0 && this.#bytes + mail.bytes > MAX_BYTES)) return;
+      this.#cursor = mail.number;
+      this.#bytes += mail.bytes;
+      const reading = this.#read(mail).finally(() => {
+        this.#reading.delete(reading);
+        this.#bytes -= mail.bytes;
+        this.poke();
+      });
+      this.#reading.add(reading);
+    }
+  }
+
+  /** What is being read is given up: it is still in the inbox. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#options.pool.close();
+    await Promise.all(this.#reading);
+  }
+
+  /** Never rejects. */
+  async #read(mail: WaitingMail): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#once(mail);
+        return;
+      } catch (error) {
+        if (this.#stopped) return;
+        this.#options.report('error', 'a report could not be read or stored, trying again', {
+          error,
+        });
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  }
+
+  async #once(mail: WaitingMail): Promise<void> {
+    const { queue, pool, tokens, clock, mx, classifier } = this.#options;
+    const raw = this.#raw(mail);
+    if (!raw) return this.#conclude(mail, this.#broken(mail, 'the stored bytes are damaged', undefined));
+    const reading = await pool.read({ raw, peer: mail.peer, helo: mail.helo, from: mail.from });
+    // Workers that were ended say nothing of the mail.
+    if (this.#stopped) return;
+    if (!reading.ok) {
+      this.#options.report('warn', 'a report broke its worker', { reason: reading.error, bytes: mail.bytes });
+      return this.#conclude(mail, this.#broken(mail, reading.error, mx().quarantineBytes));
+    }
+    const verdict = judge({
+      mail,
+      reading: reading.value,
+      tokens,
+      classifier: classifier(),
+      mx: mx(),
+      now: clock.now(),
+      recipientOf: (id) => {
+        const { number, index } = parseDeliveryId(id)!;
+        return findDelivery(queue.state, number, index)?.record.recipient;
+      },
+      guess: (messageId, addresses) => this.#guess(messageId, addresses),
+    });
+    if ('conclusion' in verdict) await this.#conclude(mail, verdict);
+    else await this.#forward(mail, raw);
+  }
+
+  #raw({ number }: WaitingMail): Buffer | undefined {
+    try {
+      return this.#options.queue.inbox.raw(number);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #broken(
+    { peer }: WaitingMail,
+    text: string,
+    keep: number | undefined,
+  ): Verdict & { conclusion: Conclusion } {
+    const at = this.#options.clock.now();
+    const reply = { text, phase: 'content' } as const;
+    return {
+      what: 'unreadable',
+      conclusion: {
+        kind: 'rejected',
+        reason: 'unreadable',
+        at,
+        keep,
+        reply,
+        report: { kind: 'unknown', peer },
+      },
+    };
+  }
+
+  async #forward(mail: WaitingMail, raw: Buffer): Promise<void> {
+    const { injector, hostname, mx, sender, clock } = this.#options;
+    const forwarded = await forward(mail, raw, { injector, hostname, mx: mx(), sender: sender() });
+    if (forwarded.kind === 'later') throw new Error('the queue takes no mail now');
+    if (forwarded.kind === 'forwarded')
+      return this.#conclude(mail, { what: 'forwarded', conclusion: { kind: 'done' } });
+    const conclusion = {
+      kind: 'rejected',
+      reason: forwarded.reason,
+      at: clock.now(),
+      keep: mx().quarantineBytes,
+      report: { kind: 'mail', peer: mail.peer },
+    } as const;
+    return this.#conclude(mail, { what: 'not_forwarded', conclusion });
+  }
+
+  #conclude(mail: WaitingMail, { what, conclusion }: Verdict & { conclusion: Conclusion }): Promise<void> {
+    const conclude = async (): Promise<void> => {
+      const result = await this.#options.queue.inbox.conclude(mail, conclusion);
+      const name = result === 'done' || result === 'counted' ? what : result;
+      this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    };
+    const concluded = this.#concluding.then(conclude, conclude);
+    this.#concluding = concluded;
+    return concluded;
+  }
+
+  /** Message-IDs that we made begin with the id of the message or delivery. */
+  #guess(messageId: string, addresses: readonly string[]): DeliveryId | undefined {
+    const match = /^([0-9a-z]{11})(?:\.([1-9][0-9]{0,8}))?@/.exec(messageId.toLowerCase());
+    const number = match ? messageNumberOf(match[1]!) : undefined;
+    if (number === undefined) return undefined;
+    if (match![2] !== undefined) return deliveryIdOf(number, Number(match![2]));
+    const deliveries = deliveriesOf(this.#options.queue.state, number, GUESS_LIMIT);
+    const wanted = new Set(addresses.map((address) => address.toLowerCase()));
+    const named = deliveries.find(({ record }) => wanted.has(record.recipient.toLowerCase()));
+    return (named ?? (deliveries.length === 1 ? deliveries[0] : undefined))?.id;
+  }
+}

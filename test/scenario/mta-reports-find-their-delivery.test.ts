@@ -1,0 +1,228 @@
+/** What comes back to the MX: bounces, complaints, requests to unsubscribe, forgeries, and mail that is none of them. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import type { Event } from '../../src/core/index.ts';
+import type { Sink } from '../../src/testbed/index.ts';
+import { freePort, Mta, ofType, ownAddress, type Settings } from '../support/mta.ts';
+import { receiver, routeTo } from '../support/mta-world.ts';
+import { type Address, arf, dsn, handOver, plainMail, report, reporter } from '../support/reports.ts';
+import { Talk } from '../support/talk.ts';
+
+interface World {
+  readonly mta: Mta;
+  readonly mx: Address;
+  readonly sink: Sink;
+}
+
+async function openWorld(t: TestContext, mx: Settings = {}): Promise<World> {
+  const sink = await receiver(t, { keep: 100 });
+  const host = ownAddress();
+  const port = await freePort(host);
+  const mta = await Mta.start(t, {
+    routes: [routeTo(sink)],
+    mx: { listen: [`${host}:${port}`], domains: ['bounce.test'], ...mx },
+    senders: [
+      {
+        name: 'shop',
+        nodes: [{ node: 'n1' }],
+        strategies: { default: 'unlimited' },
+        return_path_domain: 'bounce.test',
+        list_unsubscribe: { mailto: true },
+      },
+    ],
+  });
+  return { mta, mx: { host, port }, sink };
+}
+
+/** Sends one message and gives what a receiver knows of it. */
+async function deliver(
+  { mta, sink }: World,
+  to: string,
+): Promise<{ readonly returnPath: string; readonly header: string; readonly delivered: Event }> {
+  await mta.api('/v1/messages', {
+    body: JSON.stringify({
+      envelope: { from: 'news@shop.test', to: [to] },
+      parts: { from: 'news@shop.test', subject: 's', text: 't' },
+      account_id: 'acme',
+      campaign_id: 'c1',
+    }),
+  });
+  const events = await mta.until((all) => ofType(all, 'delivered').some(({ recipient }) => recipient === to));
+  const { from, content } = sink.messages.find(({ recipients }) => recipients.includes(to))!;
+  const header = content.toString().split('\r\n\r\n')[0]!;
+  return {
+    returnPath: from,
+    header,
+    delivered: events.find((one) => one.type === 'delivered' && one.recipient === to)!,
+  };
+}
+
+const read = ({ mta }: World, type: Event['type'], count = 1): Promise<Event[]> =>
+  mta.until((events) => ofType(events, type).filter(({ time }) => time !== undefined).length >= count);
+
+const counts = async ({ mta }: World): Promise<Record<string, number>> => {
+  const { body } = await mta.api('/v1/campaigns');
+  const [campaign] = (body as { campaigns: Record<string, number>[] }).campaigns;
+  return campaign!;
+};
+
+const stopped = async ({ mta }: World, recipient: string, account = ''): Promise<string | undefined> => {
+  const query = new URLSearchParams({ recipient, ...(account && { account_id: account }) });
+  const { body } = await mta.api(`/v1/stop-list?${query.toString()}`);
+  return (body as { entries: { source: string }[] }).entries[0]?.source;
+};
+
+test('a late bounce takes its delivery back, once, and stops mail to a dead address', async (t) => {
+  const world = await openWorld(t);
+  const { returnPath, delivered } = await deliver(world, 'Dead@to.test');
+  await report(world.mx, returnPath.toUpperCase(), dsn({ to: returnPath, recipient: 'other@inner.test' }));
+  const [bounce] = ofType(await read(world, 'hard_bounce'), 'hard_bounce');
+  assert.deepEqual(
+    [
+      bounce!.delivery_id,
+      bounce!.recipient,
+      bounce!.corrects,
+      bounce!.reason,
+      bounce!.campaign_id,
+      bounce!.node,
+    ],
+    [delivered.delivery_id, 'Dead@to.test', delivered.seq, 'report', 'c1', 'n1'],
+  );
+  assert.deepEqual(bounce!.reply, {
+    enhanced: '5.1.1',
+    code: 550,
+    text: '550 5.1.1 no such user here',
+    phase: 'content',
+  });
+  assert.equal(bounce!.bounce?.class, 'hard');
+  assert.deepEqual(
+    [bounce!.report?.kind, bounce!.report?.remote_mta, bounce!.report?.peer],
+    ['dsn', 'inner.far.test', '127.0.0.1'],
+  );
+  assert.equal(await stopped(world, 'dead@to.test'), 'hard_bounce');
+  await report(world.mx, returnPath, dsn({ to: returnPath }));
+  const full = await deliver(world, 'full@to.test');
+  await report(world.mx, full.returnPath, dsn({ to: full.returnPath, action: 'delayed', status: '4.2.2' }));
+  await report(
+    world.mx,
+    full.returnPath,
+    dsn({ to: full.returnPath, status: '5.2.2', text: '552 5.2.2 mailbox full' }),
+  );
+  const [undelivered] = ofType(await read(world, 'undelivered'), 'undelivered');
+  assert.deepEqual([undelivered!.recipient, undelivered!.reason], ['full@to.test', 'report']);
+  assert.equal(await stopped(world, 'full@to.test'), undefined);
+  const { accepted, delivered: kept, hard_bounced, undelivered: failed } = await counts(world);
+  assert.deepEqual([accepted, kept, hard_bounced, failed], [2, 0, 1, 1]);
+  assert.equal(ofType(await world.mta.end(), 'hard_bounce').length, 1, 'the second report changed nothing');
+});
+
+test('a complaint finds its delivery by the header of the mail, although the recipient is hidden', async (t) => {
+  const world = await openWorld(t);
+  const { header, delivered } = await deliver(world, 'angry@to.test');
+  await report(world.mx, 'fbl@bounce.test', arf('fbl@bounce.test', header), 'feedback@far.test');
+  const [complaint] = ofType(await read(world, 'complaint'), 'complaint');
+  assert.deepEqual(
+    [complaint!.delivery_id, complaint!.recipient, complaint!.reason, complaint!.report?.kind],
+    [delivered.delivery_id, 'angry@to.test', 'abuse', 'arf/abuse'],
+  );
+  assert.equal(await stopped(world, 'angry@to.test'), undefined, 'only mail of that account');
+  assert.equal(await stopped(world, 'angry@to.test', 'acme'), 'complaint');
+  await report(world.mx, 'fbl@bounce.test', arf('fbl@bounce.test', header), 'feedback@far.test');
+  await report(world.mx, 'fbl@bounce.test', arf('fbl@bounce.test', header, 'not-spam'));
+  await report(world.mx, 'fbl@bounce.test', arf('fbl@bounce.test', header, 'auth-failure'));
+  await read(world, 'alert');
+  const { delivered: kept } = await counts(world);
+  assert.equal(kept, 1);
+  assert.equal(ofType(await world.mta.end(), 'complaint').length, 1);
+});
+
+test('mail to the address in List-Unsubscribe unsubscribes, whatever it says', async (t) => {
+  const world = await openWorld(t);
+  const { header, delivered } = await deliver(world, 'done@to.test');
+  const address = /<mailto:([^?]*)\?/.exec(header)![1]!;
+  await report(world.mx, address, plainMail(address, ['Subject: ']), 'done@to.test');
+  const [event] = ofType(await read(world, 'unsubscribe'), 'unsubscribe');
+  assert.deepEqual([event!.delivery_id, event!.recipient], [delivered.delivery_id, 'done@to.test']);
+  assert.equal(await stopped(world, 'done@to.test', 'acme'), 'unsubscribe');
+  await world.mta.end();
+});
+
+test('forged, foreign and cut tokens change nothing; what they say is told and kept apart', async (t) => {
+  const world = await openWorld(t);
+  const { returnPath, delivered } = await deliver(world, 'a@to.test');
+  const forged = returnPath.replace(/.@/, (end) => (end === '0@' ? '1@' : '0@'));
+  const cut = returnPath.replace(/.....@/, '@');
+  const messageId = `${delivered.delivery_id}@mta.test`;
+  await report(world.mx, forged, dsn({ to: forged, original: `Message-ID: <${messageId}>\r\nSubject: s` }));
+  await report(world.mx, cut, dsn({ to: cut }));
+  await report(world.mx, 'postmaster@bounce.test', dsn({ to: 'postmaster@bounce.test' }));
+  await report(world.mx, 'fbl@bounce.test', arf('fbl@bounce.test', 'Subject: nothing'));
+  const rejected = ofType(await read(world, 'report_rejected', 4), 'report_rejected');
+  assert.deepEqual(rejected.map(({ reason }) => reason).sort(), [
+    'bad_token',
+    'bad_token',
+    'unverified',
+    'unverified',
+  ]);
+  assert.ok(
+    rejected.some(({ delivery_id: id }) => id === delivered.delivery_id),
+    'the Message-ID points to it',
+  );
+  assert.ok(rejected.every(({ report: one }) => one?.kept !== undefined));
+  assert.equal(await stopped(world, 'a@to.test'), undefined);
+  assert.equal((await counts(world)).delivered, 1);
+  await world.mta.end();
+});
+
+test('the listener is no relay; limits hold per peer', async (t) => {
+  const world = await openWorld(t, {
+    max_connections_per_peer: 2,
+    rate_per_peer: '2/1h',
+    max_message_size: '100KB',
+  });
+  const session = await reporter(world.mx);
+  const send = async (to: string): Promise<string> => {
+    const [first] = (await handOver(session, to, plainMail(to, ['Subject: x']), 'x@far.test')).recipients;
+    return first!.ok ? 'taken' : `${first!.error.reply?.code} ${first!.error.reply?.enhanced}`;
+  };
+  assert.equal(await send('victim@elsewhere.test'), '550 5.7.1');
+  assert.equal(await send('any@bounce.test'), 'taken');
+  assert.equal(await send('any@bounce.test'), '450 4.7.1');
+  const raw = new Talk(connect({ ...world.mx, localAddress: '127.0.0.1' }));
+  await raw.expect(/^220 [^\r]*\r\n/);
+  await raw.ask('EHLO far.test\r\n');
+  assert.match(await raw.ask('MAIL FROM:<> SIZE=150000\r\n'), /^552 5\.3\.4 /);
+  await assert.rejects(reporter(world.mx), /answered the greeting with 421/);
+  assert.match(await raw.ask('QUIT\r\n'), /^221/);
+  await session.quit();
+  await world.mta.end();
+});
+
+test('other mail is forwarded, marked, with a reverse-path of ours; automatic replies and loops are not', async (t) => {
+  const world = await openWorld(t, { forward_to: 'desk@office.test' });
+  const fields = ['Subject: question', 'X-Postrider-Sender: nobody', 'Message-ID: <q1@far.test>'];
+  await report(world.mx, 'news@bounce.test', plainMail('news@bounce.test', fields), 'anna@far.test');
+  await report(
+    world.mx,
+    'x@bounce.test',
+    plainMail('x@bounce.test', ['Subject: Out of office', 'Auto-Submitted: auto-replied']),
+  );
+  await report(
+    world.mx,
+    'x@bounce.test',
+    plainMail('x@bounce.test', ['Subject: again', 'Postrider-Forwarded: by x']),
+    'a@far.test',
+  );
+  await world.sink.until(({ messages }) => messages >= 1);
+  const [rejected] = ofType(await read(world, 'report_rejected'), 'report_rejected');
+  assert.equal(rejected!.reason, 'loop');
+  const { from, recipients, content } = world.sink.messages[0]!;
+  assert.match(from, /^b\+\w{35}@bounce\.test$/);
+  assert.deepEqual(recipients, ['desk@office.test']);
+  const text = content.toString();
+  assert.match(text, /\r\nFrom: Anna <anna@far\.test>\r\n/);
+  assert.match(text, /Postrider-Forwarded: by mta\.test\r\n/);
+  assert.doesNotMatch(text, /X-Postrider-Sender/);
+  assert.equal(ofType(await world.mta.end(), 'accepted').length, 1);
+});
