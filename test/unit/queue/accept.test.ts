@@ -39,7 +39,17 @@ describe('acceptance', () => {
     assert.deepEqual([event.campaign_id, event.account_id, event.metadata], ['spring', 'acme', { a: 1 }]);
     assert.deepEqual(
       { ...rig.queue.state.counters.sum() },
-      { accepted: 1, delivered: 0, hard_bounced: 0, undelivered: 0, removed: 0, soft_bounces: 0, complaints: 0, unsubscribes: 0, queued: 1 },
+      {
+        accepted: 1,
+        delivered: 0,
+        hard_bounced: 0,
+        undelivered: 0,
+        removed: 0,
+        soft_bounces: 0,
+        complaints: 0,
+        unsubscribes: 0,
+        queued: 1,
+      },
     );
     assert.deepEqual(auditStore(rig.kv), []);
   });
