@@ -3,6 +3,7 @@
  * bytes, a search through them, SHA-256, the bare signature. The factor between them is what is left to gain.
  */
 import { measure } from 'mitata';
+import { BOUNCE } from './bounce.ts';
 import { DKIM } from './dkim.ts';
 import { MESSAGE } from './message.ts';
 import { SENDING } from './sending.ts';
@@ -15,7 +16,7 @@ export interface Part {
   readonly limit: { readonly work: string; readonly run: () => unknown };
 }
 
-const PARTS: readonly Part[] = [...MESSAGE, ...DKIM, ...SENDING];
+const PARTS: readonly Part[] = [...MESSAGE, ...DKIM, ...SENDING, ...BOUNCE];
 const MEASURE = { min_cpu_time: 300e6 };
 
 /** Measures the parts whose name begins with one of the names, or all. */

@@ -9,6 +9,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import type { Durability, EventDraft, Pressure, Queue } from '../queue/index.ts';
+import { bounceMetrics } from './metrics-bounces.ts';
 import { addRow, ispLabel, noCounts, type QueueCounts, queueTotals } from './queue-counts.ts';
 import { type Cell, Tally } from './tally.ts';
 
@@ -55,6 +56,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const oldest = new Map<string, number>();
   queueMetrics(registry, { ...options, oldest });
   egressMetrics(registry, options.egress);
+  bounceMetrics(registry, PREFIX, () => options.egress.classifier);
   loopMetrics(registry, loop, options.clock);
   infoMetrics(registry, options);
   let seen = 0;

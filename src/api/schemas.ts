@@ -160,6 +160,7 @@ export const eventsQuery = z.strictObject({
   limit: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
 });
 
+export const patternQuery = z.strictObject({ limit: wholeNumber(1, 1000).default(20) });
 export const noQuery = z.strictObject({});
 /** A call that needs no body takes none, or an empty object. */
 export const noBody = z.strictObject({}).nullish();

@@ -7,6 +7,7 @@ import { err, ok, type Result } from '../core/index.ts';
 import { createApplication, requireToken } from './application.ts';
 import { addAudit } from './audit.ts';
 import { addBatches } from './batches.ts';
+import { addBouncePatterns } from './bounce-patterns.ts';
 import { addDeliveries } from './deliveries.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { addEvents } from './events.ts';
@@ -55,6 +56,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addBatches,
       addDeliveries,
       addQueueReport,
+      addBouncePatterns,
       addEvents,
       addStopList,
       addOverview,

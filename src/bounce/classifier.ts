@@ -10,6 +10,7 @@ import type { Bounce, Phase, Refusal } from '../core/index.ts';
 import { classifyByCode } from './codes.ts';
 import { type BouncePattern, CompiledPattern, lineOf } from './pattern.ts';
 import { shippedPatterns } from './shipped.ts';
+import { FOREIGN, MIN_WORD } from './syntax.ts';
 import { UnmatchedReplies, type UnmatchedReply } from './unmatched.ts';
 import { WordIndex } from './word-index.ts';
 
@@ -32,12 +33,12 @@ export class Classifier {
   readonly #patterns: readonly CompiledPattern[];
   readonly #hits: number[];
   readonly #words: WordIndex;
-  /** Patterns that require no word: tried on every reply. */
+  /** Patterns that require no word, so are tried on every reply; those that may require a letter beyond ASCII. */
   readonly #always: readonly number[];
-  readonly #seen: Uint32Array;
-  readonly #candidates: number[] = [];
+  readonly #foreign: readonly number[];
+  /** A bit for each pattern that can match the reply at hand. */
+  readonly #bits: Uint32Array;
   readonly #unmatched: UnmatchedReplies;
-  #turn = 0;
 
   constructor({ own = [], shipped = shippedPatterns(), previous }: ClassifierOptions = {}) {
     this.#patterns = [...ordered(own, true), ...ordered(shipped, false)];
@@ -46,13 +47,18 @@ export class Classifier {
     this.#unmatched = previous?.unmatchedReplies ?? new UnmatchedReplies();
     const words = new Map<string, number[]>();
     const always: number[] = [];
+    const foreign: number[] = [];
     for (const [i, { syntax }] of this.#patterns.entries()) {
       if (!syntax.required) always.push(i);
-      for (const word of syntax.required ?? []) words.set(word, [...(words.get(word) ?? []), i]);
+      for (const word of syntax.required ?? []) {
+        if (word.length < MIN_WORD) foreign.push(i);
+        else words.set(word, [...(words.get(word) ?? []), i]);
+      }
     }
     this.#words = new WordIndex(words);
     this.#always = always;
-    this.#seen = new Uint32Array(this.#patterns.length);
+    this.#foreign = foreign;
+    this.#bits = new Uint32Array((this.#patterns.length >>> 5) + 1);
   }
 
   /** In the order in which they are tried. */
@@ -93,29 +99,21 @@ export class Classifier {
   }
 
   #match(line: string, isp: string | undefined, phase: Phase): number | undefined {
-    const candidates = this.#candidates;
-    candidates.length = 0;
-    this.#turn = (this.#turn + 1) >>> 0;
-    this.#words.find(line.toLowerCase(), this.#note);
-    for (const i of this.#always) candidates.push(i);
-    candidates.sort(ascending);
-    for (const i of candidates) {
-      const one = this.#patterns[i]!;
-      if (applies(one, isp, phase) && one.matches(line)) return i;
+    const bits = this.#bits.fill(0);
+    this.#words.mark(line.toLowerCase(), bits);
+    for (const i of this.#always) bits[i >>> 5]! |= 1 << (i & 31);
+    if (this.#foreign.length > 0 && FOREIGN.test(line))
+      for (const i of this.#foreign) bits[i >>> 5]! |= 1 << (i & 31);
+    for (let at = 0; at < bits.length; at++) {
+      for (let rest = bits[at]!; rest !== 0; rest &= rest - 1) {
+        const i = at * 32 + 31 - Math.clz32(rest & -rest);
+        const one = this.#patterns[i]!;
+        if (applies(one, isp, phase) && one.matches(line)) return i;
+      }
     }
     return undefined;
   }
-
-  readonly #note = (owners: readonly number[]): void => {
-    for (const i of owners) {
-      if (this.#seen[i] === this.#turn) continue;
-      this.#seen[i] = this.#turn;
-      this.#candidates.push(i);
-    }
-  };
 }
-
-const ascending = (a: number, b: number): number => a - b;
 
 export function bounceOf({ name, category, class: bounceClass }: BouncePattern, permanent: boolean): Bounce {
   // Who says "try again" does not say that the address is dead, whatever the words.

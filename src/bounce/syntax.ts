@@ -4,7 +4,7 @@
  * one hides can be found). An expression with a construct not known here has neither: it is run on every reply.
  */
 export interface Syntax {
-  /** Lower case, each at least three characters; undefined: nothing is required. */
+  /** Lower case, each at least three characters, or fewer with one beyond ASCII; undefined: nothing is required. */
   readonly required: readonly string[] | undefined;
   readonly samples: readonly string[];
 }
@@ -19,6 +19,13 @@ interface Piece {
 const MAX_EXACT = 48;
 const MAX_SAMPLES = 40;
 export const MIN_WORD = 3;
+export const FOREIGN = /[^\x00-\x7f]/;
+/** Words of so many replies that looking for them rules little out. */
+const COMMON = new Set(
+  'user recipient address mailbox account message mail e-mail email domain host server client reject sender service connection not from'.split(
+    ' ',
+  ),
+);
 
 class Unknown extends Error {}
 
@@ -36,7 +43,7 @@ export function syntaxOf(source: string): Syntax {
 
 /** Words that are all long enough to look for. */
 function usable(words: readonly string[] | undefined): readonly string[] | undefined {
-  if (!words || words.some((word) => word.length < MIN_WORD)) return undefined;
+  if (!words || words.some((word) => word.length < MIN_WORD && !FOREIGN.test(word))) return undefined;
   return [...new Set(words.map((word) => word.toLowerCase()))];
 }
 
@@ -147,6 +154,11 @@ class Reader {
     if (end === undefined) throw new Unknown();
     this.#at += end.length;
     const inside = end.slice(0, -1);
+    const digits = /^(\d)-(\d)$/.exec(inside);
+    if (digits) {
+      const exact = '0123456789'.slice(Number(digits[1]), Number(digits[2]) + 1).split('');
+      return { exact, any: undefined, samples: exact.slice(0, 1) };
+    }
     if (/^[^\\^-]{1,6}$/.test(inside)) {
       const exact = [...inside];
       return { exact, any: undefined, samples: exact.slice(0, 1) };
@@ -214,4 +226,5 @@ function better(
   return shortest(b) > shortest(a) ? b : a;
 }
 
-const shortest = (words: readonly string[]): number => Math.min(...words.map((word) => word.length));
+const shortest = (words: readonly string[]): number => Math.min(...words.map(weight));
+const weight = (word: string): number => (COMMON.has(word.trim().toLowerCase()) ? MIN_WORD : word.length);

@@ -2,38 +2,44 @@
  * Finds which of many words stand in a text in one pass: words are kept by a hash of their first three characters, so
  * most places of a text cost one look into a table. Made once, read on the sending path: no allocation per text.
  */
-const BITS = 13;
-const SIZE = 2 ** BITS;
-
-export class WordIndex {
-  /** Words by the hash of their first three characters. */
-  readonly #buckets: (readonly Word[] | undefined)[] = new Array<readonly Word[] | undefined>(SIZE).fill(
-    undefined,
-  );
-
-  /** Each word with the numbers it stands for; a word has at least three characters. */
-  constructor(words: ReadonlyMap<string, readonly number[]>) {
-    for (const [text, owners] of words) {
-      const at = hash(text, 0);
-      this.#buckets[at] = [...(this.#buckets[at] ?? []), { text, owners }];
-    }
-  }
-
-  /** Calls back with the owners of each word that stands in `text`, as often as it stands there. */
-  find(text: string, found: (owners: readonly number[]) => void): void {
-    const last = text.length - 3;
-    for (let at = 0; at <= last; at++) {
-      const bucket = this.#buckets[hash(text, at)];
-      if (bucket === undefined) continue;
-      for (const word of bucket) if (text.startsWith(word.text, at)) found(word.owners);
-    }
-  }
-}
+const BITS = 16;
 
 interface Word {
   readonly text: string;
   readonly owners: readonly number[];
 }
 
-const hash = (text: string, at: number): number =>
-  (text.charCodeAt(at) ^ (text.charCodeAt(at + 1) << 4) ^ (text.charCodeAt(at + 2) << 8)) & (SIZE - 1);
+export class WordIndex {
+  /** By hash: 0, or the place in #groups. */
+  readonly #table = new Uint16Array(2 ** BITS);
+  readonly #groups: Word[][] = [[]];
+
+  /** Each word with the numbers it stands for; a word has at least three characters. */
+  constructor(words: ReadonlyMap<string, readonly number[]>) {
+    for (const [text, owners] of words) {
+      const at = hash(text.charCodeAt(0), text.charCodeAt(1), text.charCodeAt(2));
+      if (this.#table[at] === 0) this.#table[at] = this.#groups.push([]) - 1;
+      this.#groups[this.#table[at]!]!.push({ text, owners });
+    }
+  }
+
+  /** Sets the bit of each owner of a word that stands in `text`. */
+  mark(text: string, bits: Uint32Array): void {
+    const table = this.#table;
+    let first = text.charCodeAt(0);
+    let second = text.charCodeAt(1);
+    for (let at = 0; at + 2 < text.length; at++) {
+      const third = text.charCodeAt(at + 2);
+      const group = table[hash(first, second, third)]!;
+      first = second;
+      second = third;
+      if (group === 0) continue;
+      for (const word of this.#groups[group]!)
+        if (text.startsWith(word.text, at))
+          for (const owner of word.owners) bits[owner >>> 5]! |= 1 << (owner & 31);
+    }
+  }
+}
+
+const hash = (first: number, second: number, third: number): number =>
+  Math.imul((first << 16) ^ (second << 8) ^ third ^ (first >>> 8), 0x9e3779b1) >>> (32 - BITS);

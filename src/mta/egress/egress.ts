@@ -21,6 +21,7 @@ import type { RoutePlan, RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
+import type { Classifier } from '../../bounce/index.ts';
 import type { EgressView, NodeState, NodeStatus } from './status.ts';
 import { WakeHeap } from './wake-heap.ts';
 
@@ -141,6 +142,10 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   // EgressView
+
+  get classifier(): Classifier {
+    return this.#context.settings.classifier;
+  }
 
   nodes(): readonly NodeStatus[] {
     return [...this.#nodes.values()].map((node) => node.status());

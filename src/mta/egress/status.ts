@@ -1,4 +1,5 @@
 /** What the sending side says of itself, for the API, metrics and the CLI. */
+import type { Classifier } from '../../bounce/index.ts';
 export type NodeState = 'running' | 'draining' | 'locked' | 'down' | 'stopped';
 
 export interface LaneStatus {
@@ -34,6 +35,8 @@ export interface NodeStatus {
 
 export interface EgressView {
   nodes(): readonly NodeStatus[];
+  /** What classifies refusals now, with its counts. */
+  readonly classifier: Classifier;
   /** ISP that a recipient domain was last found to belong to, if it is known. */
   ispOf(domain: string): string | undefined;
   /** Why a queued delivery of this queue waits, in words. */

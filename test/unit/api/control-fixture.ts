@@ -12,6 +12,7 @@ import {
   type Metrics,
 } from '../../../src/api/index.ts';
 import { err, messageIdOf, ok, parseAddress, type Result } from '../../../src/core/index.ts';
+import { Classifier } from '../../../src/bounce/index.ts';
 import type { EgressView, NodeStatus } from '../../../src/mta/egress/index.ts';
 import type {
   Batch,
@@ -179,6 +180,7 @@ const NODE: NodeStatus = {
 };
 
 export class FakeEgress implements EgressView {
+  readonly classifier = new Classifier();
   readonly isps = new Map([['gmail.com', 'gmail']]);
   waiting: string | undefined;
   nodes(): readonly NodeStatus[] {
