@@ -1,11 +1,17 @@
-/** src -> dist: TypeScript by tsc, everything else but documentation copied. Does nothing when dist is up to date. */
+/**
+ * src -> dist: TypeScript by tsc, the status page by a bundler, everything else but documentation copied. Does nothing
+ * when dist is up to date.
+ */
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { build as bundle } from 'esbuild';
 import { runChild } from '../bin/child.mjs';
 
 const INPUTS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+
+const PAGE = 'dashboard/page/';
 
 /** 0 when dist is up to date, 1 when the sources do not compile. */
 export async function build(root, node) {
@@ -24,9 +30,29 @@ export async function build(root, node) {
     stdio: ['ignore', process.stderr, process.stderr],
   });
   if (status !== 0) return 1;
-  for (const path of sources) if (!/\.(ts|md)$/.test(path)) copy(join(root, 'src'), dist, path);
+  await buildPage(root);
+  for (const path of sources)
+    if (!/\.(ts|md)$/.test(path) && !path.startsWith(PAGE)) copy(join(root, 'src'), dist, path);
   writeFileSync(stamp, JSON.stringify(now));
   return 0;
+}
+
+/** All that the page needs, in a few files beside the code that serves them. */
+async function buildPage(root) {
+  const from = join(root, 'src', PAGE);
+  const to = join(root, 'dist/dashboard/assets');
+  await bundle({
+    entryPoints: [join(from, 'main.tsx'), join(from, 'style.css')],
+    outdir: to,
+    bundle: true,
+    minify: true,
+    target: ['chrome110', 'firefox115', 'safari16'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  for (const path of ['index.html', 'icon.svg']) copy(from, to, path);
 }
 
 function describe(root, sources) {

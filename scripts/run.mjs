@@ -47,7 +47,11 @@ function runTests(args) {
 }
 
 const CHECKS = {
-  types: () => run(tool('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'),
+  types: () =>
+    inOrder(
+      () => run(tool('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'),
+      () => run(tool('typescript/bin/tsc'), '-p', 'src/dashboard/page/tsconfig.json', '--noEmit'),
+    ),
   lint: () => run(tool('eslint/bin/eslint.js'), '.', '--max-warnings', '0'),
   format: () => run(tool('prettier/bin/prettier.cjs'), '--check', '.'),
   architecture: () => run('--test', '--test-reporter=spec', 'test/architecture.test.ts'),

@@ -168,7 +168,7 @@ function readSources(): Sources {
   const folder = join(ROOT, 'src');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => /\.tsx?$/.test(path))
     .sort();
   return new Map(files.map((path) => [path, readFileSync(join(folder, path), 'utf8')]));
 }

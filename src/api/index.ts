@@ -6,9 +6,9 @@ export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencie
 export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { ErrorView, LaneView, NodeView, ReloadView, StatusView } from './overview.ts';
-export type { QueueCounts, QueueTotals } from './queue-counts.ts';
+export { addRow, ispLabel, noCounts, type QueueCounts, queueTotals, type QueueTotals } from './queue-counts.ts';
 export type { CampaignView, QueueReport, QueueRow } from './queue-report.ts';
-export type { FieldProblem, RefusedCode } from './refused.ts';
+export { answer, type FieldProblem, refuse, type RefusedCode } from './refused.ts';
 export * as schemas from './schemas.ts';
 export type { StopEntryView, StopListChange, StopListView } from './stop-list.ts';
 export {
@@ -16,5 +16,7 @@ export {
   createControlServer,
   createStatusServer,
   type ListenAddress,
+  type StatusPage,
   type StatusServer,
 } from './server.ts';
+export { checkRequest } from './shape.ts';

@@ -6,6 +6,8 @@ import type { InjectionRefusal } from '../mta/ingress/index.ts';
 export type RefusedCode =
   | 'invalid_request'
   | 'unauthorized'
+  | 'forbidden'
+  | 'too_many'
   | 'not_found'
   | 'method_not_allowed'
   | 'too_large'

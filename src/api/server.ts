@@ -18,7 +18,6 @@ import { addOverview } from './overview.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
 import { addStopList } from './stop-list.ts';
-import { addStatusPage } from './status-page.ts';
 
 const CLOSE_MS = 5_000;
 
@@ -35,8 +34,13 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
+/** What is shown to people on the status server; it decides who may see what. */
+export interface StatusPage {
+  attach(app: FastifyInstance, deps: ApiDependencies, token: string | undefined): void;
+}
+
 export interface StatusServer {
-  /** With a token, every request needs it. */
+  /** Without a token, only what the page shows to everybody, and the routes for monitoring. */
   listenTcp(host: string, port: number, token?: string): Promise<Result<ListenAddress, string>>;
   close(): Promise<void>;
 }
@@ -78,18 +82,21 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
   };
 }
 
-export function createStatusServer(deps: ApiDependencies): StatusServer {
+/** Monitoring, the page, and for those who have signed in the routes that the page asks. */
+export function createStatusServer(deps: ApiDependencies, page: StatusPage): StatusServer {
+  const closing = new AbortController();
   const applications: FastifyInstance[] = [];
   return {
     listenTcp: (host, port, token) => {
       const app = createApplication({ log: deps.log });
-      if (token !== undefined) requireToken(app, token);
-      addStatusPage(app, deps);
-      addHealth(app, { deps });
+      page.attach(app, deps, token);
+      const context = { deps, closing: closing.signal };
+      for (const add of [addDeliveries, addQueueReport, addEvents, addOverview, addHealth]) add(app, context);
       applications.push(app);
       return listenOnTcp(app, host, port);
     },
     close: async () => {
+      closing.abort();
       await Promise.all(applications.map(closeApplication));
     },
   };

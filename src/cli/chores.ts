@@ -1,6 +1,5 @@
 /** What has to be done from time to time: lifetimes, oldest mail, history and journal trimmed. One at a time. */
 import type { Logger } from 'pino';
-import type { Metrics } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../core/index.ts';
 import type { Queue } from '../queue/index.ts';
@@ -10,7 +9,7 @@ const TRIM_MS = 60_000;
 
 export interface ChoresOptions {
   readonly queue: Queue;
-  readonly metrics: Metrics;
+  readonly onSweep: (oldest: ReadonlyMap<string, number>) => void;
   readonly log: Logger;
   readonly config: () => Config;
 }
@@ -46,7 +45,7 @@ export class Chores {
   }
 
   async #sweep(): Promise<void> {
-    this.#options.metrics.onSweep(await this.#options.queue.sweep());
+    this.#options.onSweep(await this.#options.queue.sweep());
   }
 
   async #trim(): Promise<void> {

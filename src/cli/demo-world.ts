@@ -2,6 +2,7 @@
  * The world of the demo: four receivers with different manners, a DNS that knows them, and a configuration for the
  * MTA between them. Everything is on 127.0.0.0/8 and free ports; root is not needed.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,6 +71,8 @@ export interface DemoWorld {
   readonly configFile: string;
   readonly socket: string;
   readonly smtpPort: number;
+  /** To sign in on the status page. */
+  readonly statusToken: string;
   readonly sinks: ReadonlyMap<string, Sink>;
   close(): Promise<void>;
 }
@@ -81,6 +84,8 @@ export async function createWorld(): Promise<DemoWorld> {
   const mxPort = sinks.get(ISPS[0]!.name)!.port;
   const pem = generateKeyPem('rsa-sha256');
   writeFileSync(join(dir, 'dkim.pem'), pem, { mode: 0o600 });
+  const statusToken = randomBytes(9).toString('base64url');
+  writeFileSync(join(dir, 'status.token'), statusToken, { mode: 0o600 });
   const dns = await startDnsStub({ zones: zones(pem) });
   const [smtpPort, statusPort] = await Promise.all([freePort(), freePort()]);
   const configFile = join(dir, 'postrider.yaml');
@@ -89,7 +94,7 @@ export async function createWorld(): Promise<DemoWorld> {
   const close = async (): Promise<void> => {
     await Promise.all([dns.close(), ...[...sinks.values()].map((sink) => sink.close())]);
   };
-  return { dir, configFile, socket, smtpPort, sinks, close };
+  return { dir, configFile, socket, smtpPort, statusToken, sinks, close };
 }
 
 /** All receivers on one port, as MX hosts are; another port when one of them has it in use. */
@@ -147,7 +152,7 @@ const configuration = ({
 hostname: mta.shop.test
 data_dir: data
 control: { socket: control.sock }
-status: { listen: "127.0.0.1:${statusPort}" }
+status: { listen: "127.0.0.1:${statusPort}", token_file: status.token }
 smtp: { listen: ["127.0.0.1:${smtpPort}"], relay_from: [127.0.0.1/32] }
 dns: { servers: ["${dns.address}"], allow_loopback_mx: true }   # the receivers of the demo are on 127.0.1.x
 egress: { port: ${mxPort} }                                     # 25 in real life

@@ -150,11 +150,16 @@ function whereToLook(world: DemoWorld, service: Service): string {
   return [
     '',
     'Where to look next (while it runs):',
+    ...(listen
+      ? [`  http://${listen.host}:${listen.port}/   the status page; sign in with ${world.statusToken}`]
+      : []),
     `  npx postrider status --socket ${world.socket}`,
     `  npx postrider events --after -5 --socket ${world.socket}`,
     `  npx postrider queue list --socket ${world.socket}`,
     `  curl --unix-socket ${world.socket} http://localhost/v1/nodes`,
-    ...(listen ? [`  curl http://${listen.host}:${listen.port}/metrics`] : []),
+    ...(listen
+      ? [`  curl -H 'Authorization: Bearer ${world.statusToken}' http://${listen.host}:${listen.port}/metrics`]
+      : []),
     `  the configuration: ${world.configFile}`,
     `  the log:           ${join(world.dir, 'postrider.log')}`,
     '',

@@ -15,6 +15,7 @@ import {
   type Reloaded,
   type StatusServer,
 } from '../api/index.ts';
+import { Dashboard } from '../dashboard/index.ts';
 import { type Config, diffConfig } from '../config/index.ts';
 import { err, ok, type Result, systemClock } from '../core/index.ts';
 import type { Tokens } from '../fbl/index.ts';
@@ -55,6 +56,7 @@ export class Service {
   readonly #egress: Egress;
   readonly #injector: QueueInjector;
   readonly #metrics: Metrics;
+  readonly #dashboard: Dashboard;
   readonly #chores: Chores;
   readonly #inbound: Inbound | undefined;
   #resolver: Resolver;
@@ -74,6 +76,7 @@ export class Service {
     resolver: Resolver;
     metrics: Metrics;
     tokens: Tokens;
+    dashboard: Dashboard;
   }) {
     this.#options = parts.options;
     this.#current = parts.current;
@@ -83,6 +86,7 @@ export class Service {
     this.#egress = parts.egress;
     this.#resolver = parts.resolver;
     this.#metrics = parts.metrics;
+    this.#dashboard = parts.dashboard;
     this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
     this.#inbound = createInbound({
       config: () => this.config,
@@ -94,7 +98,10 @@ export class Service {
     });
     this.#chores = new Chores({
       queue: parts.queue,
-      metrics: parts.metrics,
+      onSweep: (oldest) => {
+        parts.metrics.onSweep(oldest);
+        parts.dashboard.onSweep(oldest);
+      },
       log: parts.options.log,
       config: () => this.config,
     });
@@ -128,7 +135,11 @@ export class Service {
     const tokens = loadTokens(config.secretFile);
     if (!tokens.ok) return err([tokens.error]);
     const metricsOf: { current?: Metrics } = {};
-    const opened = await openQueue(config, log, (commit) => metricsOf.current?.onCommit(commit));
+    const dashboard = new Dashboard();
+    const opened = await openQueue(config, log, (commit) => {
+      metricsOf.current?.onCommit(commit);
+      dashboard.onCommit(commit);
+    });
     if (!opened.ok) return err([opened.error]);
     const { queue, pressure } = opened.value;
     const resolver = resolverOf(config);
@@ -154,6 +165,7 @@ export class Service {
         egress,
         resolver,
         metrics,
+        dashboard,
         tokens: tokens.value,
       }),
     );
@@ -240,7 +252,7 @@ export class Service {
       stopList: this.#queue.stopList,
       log,
       control: createControlServer(this.#apiDependencies()),
-      status: createStatusServer(this.#apiDependencies()),
+      status: createStatusServer(this.#apiDependencies(), this.#dashboard),
     });
     this.#doors = doors.opened;
     const problems = [...doors.problems, ...((await this.#inbound?.listen()) ?? [])];

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { createControlServer, createStatusServer } from '../../src/api/index.ts';
+import { Dashboard } from '../../src/dashboard/index.ts';
 import { clientOf, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
 
 async function temporary(t: TestContext): Promise<string> {
@@ -120,7 +121,7 @@ describe('the status server', () => {
   test('has figures and health, and nothing of the mail', async (t) => {
     const control = await startControl(t);
     await control.post('/v1/messages', MESSAGE);
-    const server = createStatusServer(control.deps);
+    const server = createStatusServer(control.deps, new Dashboard());
     const listening = await server.listenTcp('127.0.0.1', 0);
     assert.ok(listening.ok);
     t.after(() => server.close());
@@ -130,16 +131,17 @@ describe('the status server', () => {
       assert.equal(answer.status, 200, path);
       assert.ok(!/u1@|acme|\/etc\//.test(answer.text), `${path} tells too much`);
     }
-    assert.match((await get('/')).text, /Postrider on mta1\.a\.test/);
+    assert.match((await get('/')).text, /<title>Postrider/);
     for (const path of ['/v1/status', '/v1/events', '/v1/deliveries', '/v1/queue'])
-      assert.equal((await get(path)).status, 404, path);
-    assert.equal((await post('/v1/messages', MESSAGE)).status, 404);
+      assert.equal((await get(path)).status, 401, path);
+    assert.equal((await get('/%761/status')).status, 401, 'however it is written');
+    assert.equal((await post('/v1/messages', MESSAGE)).status, 403);
     assert.equal(control.queue.state.counters.sum().accepted, 1);
   });
 
   test('takes a token when it is given one', async (t) => {
     const { deps } = await startControl(t);
-    const server = createStatusServer(deps);
+    const server = createStatusServer(deps, new Dashboard());
     const listening = await server.listenTcp('127.0.0.1', 0, 'secret');
     assert.ok(listening.ok);
     t.after(() => server.close());

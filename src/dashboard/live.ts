@@ -1,0 +1,142 @@
+/**
+ * The live connection of the pages. One snapshot is made for all of them, seldom enough that it costs at most
+ * MAX_SHARE of the time, and not at all while nobody looks. A browser that does not read is cut off when more than
+ * MAX_UNREAD_BYTES wait for it, one that is gone when it misses a ping.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { isOpen, isOwnOrigin } from './access.ts';
+import type { RecentEvents } from './recent-events.ts';
+import type { Sessions } from './sessions.ts';
+import type { LiveMessage, Snapshot } from './view.ts';
+
+const PAUSE_MS = 1_000;
+const MAX_SHARE = 0.02;
+const PING_MS = 15_000;
+const MAX_CLIENTS = 100;
+const MAX_UNREAD_BYTES = 1024 * 1024;
+const MAX_MESSAGE_BYTES = 1024;
+
+export interface LiveOptions {
+  readonly sessions: Sessions;
+  readonly snapshot: (full: boolean) => Snapshot;
+  readonly recent: RecentEvents;
+  readonly onError: (error: unknown) => void;
+}
+
+interface Client {
+  readonly socket: WebSocket;
+  readonly cookie: string | undefined;
+  /** Number of the last event that it was sent. */
+  seen: number;
+  alive: boolean;
+}
+
+export class Live {
+  readonly #options: LiveOptions;
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    perMessageDeflate: false,
+    clientTracking: false,
+  });
+  readonly #clients = new Set<Client>();
+  #timer: NodeJS.Timeout | undefined;
+  readonly #pings = setInterval(() => this.#ping(), PING_MS).unref();
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+  }
+
+  attach(server: Server): void {
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  close(): void {
+    clearInterval(this.#pings);
+    clearTimeout(this.#timer);
+    for (const { socket } of this.#clients) socket.terminate();
+    this.#clients.clear();
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const status = this.#refusal(request);
+    if (status !== undefined) {
+      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#add(accepted, request));
+  }
+
+  #refusal(request: IncomingMessage): string | undefined {
+    if (request.url !== '/live') return '404 Not Found';
+    if (!isOwnOrigin(request)) return '403 Forbidden';
+    if (!this.#options.sessions.knows(request.headers.cookie) && !isOpen(request)) return '401 Unauthorized';
+    return this.#clients.size >= MAX_CLIENTS ? '503 Service Unavailable' : undefined;
+  }
+
+  #add(socket: WebSocket, request: IncomingMessage): void {
+    const client: Client = { socket, cookie: request.headers.cookie, seen: 0, alive: true };
+    this.#clients.add(client);
+    socket.on('error', () => socket.terminate());
+    socket.on('pong', () => (client.alive = true));
+    socket.on('close', () => this.#clients.delete(client));
+    // The first picture at once; then all of them together.
+    this.#tell([client]);
+    this.#timer ??= setTimeout(() => this.#tick(), PAUSE_MS);
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    if (this.#clients.size === 0) return;
+    const tookMs = this.#tell(this.#clients);
+    this.#timer = setTimeout(() => this.#tick(), Math.max(PAUSE_MS, tookMs / MAX_SHARE));
+  }
+
+  /** How long (ms) it took. */
+  #tell(clients: Iterable<Client>): number {
+    const started = performance.now();
+    try {
+      const texts: { full?: string; open?: string } = {};
+      for (const client of clients) {
+        const full = this.#options.sessions.knows(client.cookie);
+        this.#send(client, (texts[full ? 'full' : 'open'] ??= this.#snapshot(full)));
+        if (full) this.#sendEvents(client);
+      }
+    } catch (error) {
+      this.#options.onError(error);
+    }
+    return performance.now() - started;
+  }
+
+  #snapshot(full: boolean): string {
+    return text({ type: 'snapshot', snapshot: this.#options.snapshot(full) });
+  }
+
+  #sendEvents(client: Client): void {
+    const { recent } = this.#options;
+    if (recent.last === client.seen) return;
+    const events = recent.after(client.seen);
+    client.seen = recent.last;
+    this.#send(client, text({ type: 'events', events }));
+  }
+
+  #send({ socket }: Client, message: string): void {
+    if (socket.bufferedAmount > MAX_UNREAD_BYTES) socket.terminate();
+    else if (socket.readyState === socket.OPEN) socket.send(message);
+  }
+
+  #ping(): void {
+    for (const client of this.#clients) {
+      if (!client.alive) client.socket.terminate();
+      else {
+        client.alive = false;
+        client.socket.ping();
+      }
+    }
+  }
+}
+
+const text = (message: LiveMessage): string => JSON.stringify(message);

@@ -1,0 +1,80 @@
+/** Sees each commit and keeps what the page shows of the recent past. Fixed memory; a few additions per event. */
+import type { EventDraft } from '../queue/index.ts';
+import { RecentEvents } from './recent-events.ts';
+import { RefusalTally } from './refusal-tally.ts';
+import { type Counted, TimeRing } from './time-ring.ts';
+
+const MINUTE_MS = 60_000;
+/** Cells beyond this many are counted in the sums only. */
+const MOST_CELLS = 5_000;
+const PERIOD_MS = 150_000;
+
+export interface CellCounts {
+  delivered: number;
+  refused: number;
+}
+
+export class Observer {
+  readonly hour = new TimeRing(MINUTE_MS, 60);
+  readonly minute = new TimeRing(1_000, 60);
+  readonly refusals = new RefusalTally();
+  readonly recent = new RecentEvents();
+  #cells = new Map<string, Map<string, CellCounts>>();
+  #cellsBefore = new Map<string, Map<string, CellCounts>>();
+  #cellCount = 0;
+  #until = 0;
+
+  add(event: EventDraft): void {
+    this.recent.add(event);
+    const what = countedAs(event);
+    if (!what) return;
+    this.hour.add(what, event.time);
+    this.minute.add(what, event.time);
+    const cell = this.#cell(event);
+    if (what === 'delivered') {
+      if (cell) cell.delivered++;
+      return;
+    }
+    if (cell) cell.refused++;
+    this.refusals.add(event);
+  }
+
+  /** What became of the attempts of the last 2.5 to 5 minutes. */
+  recently(node: string, isp: string, now: number): CellCounts {
+    this.#turnTo(now);
+    const [a, b] = [this.#cells.get(node)?.get(isp), this.#cellsBefore.get(node)?.get(isp)];
+    return {
+      delivered: (a?.delivered ?? 0) + (b?.delivered ?? 0),
+      refused: (a?.refused ?? 0) + (b?.refused ?? 0),
+    };
+  }
+
+  #cell({ node = '', isp = 'other', time }: EventDraft): CellCounts | undefined {
+    this.#turnTo(time);
+    const known = this.#cells.get(node)?.get(isp);
+    if (known || this.#cellCount >= MOST_CELLS) return known;
+    let ofNode = this.#cells.get(node);
+    if (!ofNode) this.#cells.set(node, (ofNode = new Map<string, CellCounts>()));
+    const cell = { delivered: 0, refused: 0 };
+    ofNode.set(isp, cell);
+    this.#cellCount++;
+    return cell;
+  }
+
+  #turnTo(now: number): void {
+    if (now < this.#until) return;
+    this.#cellsBefore =
+      now < this.#until + PERIOD_MS ? this.#cells : new Map<string, Map<string, CellCounts>>();
+    this.#cells = new Map();
+    this.#cellCount = 0;
+    this.#until = now + PERIOD_MS;
+  }
+}
+
+function countedAs({ type, reply }: EventDraft): Counted | undefined {
+  if (type === 'delivered') return 'delivered';
+  if (type === 'soft_bounce') return 'soft';
+  if (type === 'hard_bounce') return 'hard';
+  // Given up after its last attempt: that attempt was refused too.
+  return type === 'undelivered' && reply ? 'soft' : undefined;
+}

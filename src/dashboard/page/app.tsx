@@ -1,0 +1,90 @@
+/** The page: what answers the first questions stands first. */
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { CellView } from '../view.ts';
+import { CampaignTable, SenderTable } from './campaigns.tsx';
+import { CellDialog } from './cell.tsx';
+import { Chart } from './chart.tsx';
+import { Connection, type Picture } from './connection.ts';
+import { Events } from './events.tsx';
+import { Grid } from './grid.tsx';
+import { Header } from './header.tsx';
+import { Lookup } from './lookup.tsx';
+import { NodeTable } from './nodes.tsx';
+import { Refusals } from './refusals.tsx';
+import { savedLanguage, savedTheme, useLanguage, useTheme } from './settings.ts';
+import { SignInDialog } from './sign-in.tsx';
+import { SpeechContext } from './speech.ts';
+import { Summary } from './summary.tsx';
+import { Speech } from './words.ts';
+
+const NOTHING: Picture = { link: 'connecting', snapshot: undefined, events: [], session: undefined };
+
+export function App() {
+  const [picture, setPicture] = useState(NOTHING);
+  const connection = useRef<Connection | undefined>(undefined);
+  const [language, setLanguage] = useState(savedLanguage);
+  const [theme, setTheme] = useState(savedTheme);
+  const [signingIn, setSigningIn] = useState(false);
+  const [open, setOpen] = useState<{ readonly node: string; readonly isp: string }>();
+  const speech = useMemo(() => new Speech(language), [language]);
+  useEffect(() => {
+    connection.current = new Connection(setPicture);
+  }, []);
+  useEffect(() => useLanguage(language), [language]);
+  useEffect(() => useTheme(theme), [theme]);
+
+  const { snapshot, session, link } = picture;
+  const signedIn = session?.signedIn === true;
+  const cellOf = (one: { node: string; isp: string }): CellView | undefined =>
+    snapshot?.cells.find(({ node, isp }) => node === one.node && isp === one.isp);
+  const again = (): void => {
+    setSigningIn(false);
+    void connection.current?.open();
+  };
+  return (
+    <SpeechContext.Provider value={speech}>
+      <a class="skip" href="#figures">
+        {speech.say('skip')}
+      </a>
+      <Header {...{ picture, language, setLanguage, theme, setTheme, again }} signIn={() => setSigningIn(true)} />
+      <main id="figures">
+        {link === 'refused' && (
+          <section class="panel center">
+            <p>{speech.say('mustSignIn')}</p>
+            <button class="primary" onClick={() => setSigningIn(true)}>
+              {speech.say('signIn')}
+            </button>
+          </section>
+        )}
+        {!snapshot && link !== 'refused' && <p class="center muted">{speech.say('connecting')} …</p>}
+        {snapshot && (
+          <>
+            <Summary snapshot={snapshot} stale={link !== 'live'} open={setOpen} />
+            <Chart hour={snapshot.hour} theme={theme} />
+            <Grid snapshot={snapshot} open={setOpen} />
+            <div class="columns">
+              <NodeTable nodes={snapshot.nodes} />
+              <Refusals refusals={snapshot.refusals} />
+            </div>
+            <div class="columns">
+              <CampaignTable campaigns={snapshot.campaigns} more={snapshot.moreCampaigns} />
+              <SenderTable senders={snapshot.senders} />
+            </div>
+            {signedIn ? (
+              <>
+                <Lookup />
+                <Events events={picture.events} />
+              </>
+            ) : (
+              <section class="panel center muted">
+                <p>{speech.say(session?.canSignIn ? 'signInFor' : 'noToken')}</p>
+              </section>
+            )}
+          </>
+        )}
+      </main>
+      {signingIn && <SignInDialog done={again} cancel={() => setSigningIn(false)} />}
+      {open && <CellDialog {...open} cell={cellOf(open)} signedIn={signedIn} close={() => setOpen(undefined)} />}
+    </SpeechContext.Provider>
+  );
+}

@@ -1,0 +1,77 @@
+/** What is behind a cell of the grid: its limits, why it waits, its last refusals and events. */
+import { useEffect, useState } from 'preact/hooks';
+import type { CellDetails, CellView } from '../view.ts';
+import { type Answer, ask } from './ask.ts';
+import { Dialog } from './dialog.tsx';
+import { EventTable } from './events.tsx';
+import { useSpeech } from './speech.ts';
+
+interface CellProps {
+  readonly node: string;
+  readonly isp: string;
+  readonly cell: CellView | undefined;
+  readonly signedIn: boolean;
+  readonly close: () => void;
+}
+
+export function CellDialog({ node, isp, cell, signedIn, close }: CellProps) {
+  const { say } = useSpeech();
+  return (
+    <Dialog title={`${isp} · ${node}`} close={close}>
+      {cell ? <Facts cell={cell} /> : <p class="muted">{say('idleCell')}</p>}
+      {signedIn ? <Details node={node} isp={isp} /> : <p class="muted">{say('signInFor')}</p>}
+      <div class="tools end">
+        <button class="primary" autofocus onClick={close}>
+          {say('close')}
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Facts({ cell }: { readonly cell: CellView }) {
+  const { say, number, time } = useSpeech();
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    [say('state'), say(cell.health === 'idle' ? 'idleCell' : cell.health)],
+    [say('why'), cell.waiting],
+    [say('queued'), (['new', 'proc', 'retry', 'hold', 'total'] as const).map((one) => `${say(one)} ${number(cell[one])}`).join(', ')],
+    [say('lastMinutes'), say('deliveredRefused', { delivered: number(cell.delivered), refused: number(cell.refused) })],
+    [say('sessions'), `${number(cell.sessions)} / ${number(cell.maxSessions)}`],
+    [say('strategy'), cell.strategy],
+    [say('limit'), cell.ratePerSecond === null ? say('noLimit') : `${number(cell.ratePerSecond, 2)}${say('perSecond')}`],
+    [say('lastError'), cell.lastError && `${time(cell.lastError.at)} ${cell.lastError.text}`],
+  ];
+  return (
+    <dl>
+      {facts.map(
+        ([name, value]) =>
+          value !== undefined && (
+            <div>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ),
+      )}
+    </dl>
+  );
+}
+
+function Details({ node, isp }: { readonly node: string; readonly isp: string }) {
+  const { say } = useSpeech();
+  const [answer, setAnswer] = useState<Answer<CellDetails>>();
+  useEffect(() => {
+    const query = new URLSearchParams({ node, isp }).toString();
+    void ask<CellDetails>(`/v1/cell?${query}`).then(setAnswer);
+  }, [node, isp]);
+  if (!answer) return <p class="muted">{say('loading')} …</p>;
+  if (!answer.ok) return <p class="problem">{`${say('failed')}: ${answer.message}`}</p>;
+  const { errors, events } = answer.value;
+  return (
+    <>
+      <h3>{say('lastErrors')}</h3>
+      {errors.length === 0 ? <p class="muted">{say('none')}</p> : <EventTable events={errors} />}
+      <h3>{say('lastEvents')}</h3>
+      {events.length === 0 ? <p class="muted">{say('none')}</p> : <EventTable events={events} />}
+    </>
+  );
+}

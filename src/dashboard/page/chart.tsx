@@ -1,0 +1,72 @@
+/** The hour by minutes. Colours come from the style sheet, so they follow the theme. */
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import type { Series } from '../view.ts';
+import { useSpeech } from './speech.ts';
+
+const LINES = ['delivered', 'soft', 'hard'] as const;
+const HEIGHT = 220;
+
+export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: string }) {
+  const speech = useSpeech();
+  const { say } = speech;
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  useEffect(() => {
+    const element = place.current!;
+    const draw = (): void => {
+      plot.current?.destroy();
+      plot.current = new uPlot(options(element.clientWidth, say), dataOf(hour), element);
+    };
+    draw();
+    const resize = new ResizeObserver(() => {
+      if (plot.current?.width !== element.clientWidth) plot.current?.setSize({ width: element.clientWidth, height: HEIGHT });
+    });
+    resize.observe(element);
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', draw);
+    return () => {
+      resize.disconnect();
+      dark.removeEventListener('change', draw);
+      plot.current?.destroy();
+      plot.current = undefined;
+    };
+  }, [speech, theme]);
+  useEffect(() => plot.current?.setData(dataOf(hour)), [hour]);
+  return (
+    <section class="panel chart">
+      <h2>
+        {say('throughput')} <span class="small muted">{say('perMinute')}</span>
+      </h2>
+      <div ref={place} />
+    </section>
+  );
+}
+
+function dataOf({ from, stepMs, delivered, soft, hard }: Series): uPlot.AlignedData {
+  const times = delivered.map((_, i) => (from + i * stepMs) / 1000);
+  return [times, [...delivered], [...soft], [...hard]];
+}
+
+function options(width: number, say: (word: (typeof LINES)[number]) => string): uPlot.Options {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  const axis = { stroke: colour('muted'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') }, font: '12px system-ui' };
+  return {
+    width,
+    height: HEIGHT,
+    cursor: { y: false },
+    scales: { y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } },
+    axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toTimeString().slice(0, 5)) }, { ...axis, size: 56 }],
+    series: [
+      { value: (_, at) => (at === null ? '' : new Date(at * 1000).toTimeString().slice(0, 5)), label: ' ' },
+      ...LINES.map((name) => ({
+        label: say(name),
+        stroke: colour(name),
+        width: 2,
+        points: { show: false },
+        ...(name === 'delivered' && { fill: colour('delivered-fill') }),
+      })),
+    ],
+  };
+}

@@ -1,0 +1,135 @@
+/** The answer in ten seconds: is it sending, how fast, what is stuck, why, since when. */
+import type { CellView, Series, Snapshot } from '../view.ts';
+import { useSpeech } from './speech.ts';
+import type { Word } from './words.ts';
+
+const SPEED_SECONDS = 10;
+const SHOWN = 6;
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** Deliveries per second; the second under way is not full yet. */
+const speedOf = ({ delivered }: Series): number =>
+  sum(delivered.slice(-SPEED_SECONDS - 1, -1)) / SPEED_SECONDS;
+
+interface Verdict {
+  readonly tone: 'good' | 'idle' | 'slow' | 'stuck';
+  readonly title: Word;
+  readonly note?: Word;
+}
+
+function verdictOf({ ready, queue, minute, nodes }: Snapshot): Verdict {
+  if (!ready && nodes.length > 0) return { tone: 'stuck', title: 'notReady' };
+  if (sum(minute.delivered) > 0) return { tone: 'good', title: 'sending' };
+  if (queue.total === 0) return { tone: 'idle', title: 'idle', note: 'allSent' };
+  if (queue.new === 0 && queue.proc === 0)
+    return { tone: 'slow', title: 'waitingTime', note: 'forNextAttempt' };
+  return { tone: 'stuck', title: 'notSending', note: 'nothingLastMinute' };
+}
+
+interface SummaryProps {
+  readonly snapshot: Snapshot;
+  readonly stale: boolean;
+  readonly open: (cell: CellView) => void;
+}
+
+export function Summary({ snapshot, stale, open }: SummaryProps) {
+  const { say, number, age } = useSpeech();
+  const verdict = verdictOf(snapshot);
+  const speed = speedOf(snapshot.minute);
+  const [delivered, soft, hard] = (['delivered', 'soft', 'hard'] as const).map((one) => sum(snapshot.hour[one])) as [number, number, number];
+  const attempts = delivered + soft + hard;
+  const { total, oldestSeconds } = snapshot.queue;
+  return (
+    <section class={`summary ${stale ? 'stale' : ''}`}>
+      <div class={`panel verdict ${verdict.tone}`} role="status">
+        <p class="title">
+          <span class="dot" aria-hidden="true" /> {say(verdict.title)}
+          {verdict.title === 'sending' && ` ${number(speed, speed < 10 ? 1 : 0)}${say('perSecond')}`}
+        </p>
+        {verdict.note && <p class="muted">{say(verdict.note)}</p>}
+        {snapshot.notReady.map((reason) => (
+          <p>{reason}</p>
+        ))}
+        <Spark values={snapshot.minute.delivered} />
+      </div>
+      <Figure name={say('speed')} value={number(delivered)} note={say('lastHour')} />
+      <Figure
+        name={say('queued')}
+        value={number(total)}
+        note={oldestSeconds === undefined ? say('none') : `${say('oldest')} ${age(oldestSeconds)}`}
+      />
+      <Figure
+        name={say('refusedHour')}
+        value={`${number(attempts === 0 ? 0 : ((soft + hard) / attempts) * 100, 1)} %`}
+        note={say('softHard', { soft: number(soft), hard: number(hard) })}
+      />
+      <Attention cells={snapshot.cells} isps={snapshot.isps} open={open} />
+    </section>
+  );
+}
+
+function Figure({ name, value, note }: { readonly name: string; readonly value: string; readonly note: string }) {
+  return (
+    <div class="panel figure">
+      <h2>{name}</h2>
+      <p class="value">{value}</p>
+      <p class="small muted">{note}</p>
+    </div>
+  );
+}
+
+/** The last minute as bars. */
+function Spark({ values }: { readonly values: readonly number[] }) {
+  const most = Math.max(1, ...values);
+  return (
+    <svg class="spark" viewBox={`0 0 ${values.length * 4} 24`} preserveAspectRatio="none" aria-hidden="true">
+      {values.map((value, i) => (
+        <rect x={i * 4} y={24 - (value / most) * 24} width="3" height={(value / most) * 24} />
+      ))}
+    </svg>
+  );
+}
+
+function Attention({ cells, isps, open }: Pick<Snapshot, 'cells' | 'isps'> & Pick<SummaryProps, 'open'>) {
+  const { say, number, age } = useSpeech();
+  const bad = [...cells]
+    .filter(({ health }) => health === 'stuck' || health === 'slow')
+    .sort((a, b) => Number(b.health === 'stuck') - Number(a.health === 'stuck') || b.total - a.total);
+  const why = ({ waiting, refused, delivered }: CellView): string =>
+    [
+      waiting,
+      refused > 0
+        ? say('refusedOf', { refused: number(refused), all: number(refused + delivered) })
+        : undefined,
+    ]
+      .filter(Boolean)
+      .join('; ');
+  const oldest = (isp: string): string => {
+    const seconds = isps.find(({ name }) => name === isp)?.oldestSeconds;
+    return seconds === undefined ? '' : `, ${say('oldest')} ${age(seconds)}`;
+  };
+  return (
+    <div class="panel attention">
+      <h2>{say('attention')}</h2>
+      {bad.length === 0 && <p class="muted">{say('nothingWrong')}</p>}
+      <ul>
+        {bad.slice(0, SHOWN).map((cell) => (
+          <li>
+            <button class="row" onClick={() => open(cell)}>
+              <span class={`chip ${cell.health}`}>{say(cell.health as Word)}</span>
+              <span>
+                <strong>
+                  {cell.isp} · {cell.node}
+                </strong>{' '}
+                {cell.total > 0 && `${say('wait', { n: number(cell.total) })}${oldest(cell.isp)}. `}
+                <span class="muted">{why(cell)}</span>
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {bad.length > SHOWN && <p class="small muted">{say('more', { n: bad.length - SHOWN })}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,70 @@
+/**
+ * The most frequent refusals. Replies that differ only in addresses and ids count as one; addresses are taken out, so
+ * nothing here names a recipient. Two periods are kept, so what is shown is 30 to 60 minutes old at most, and no more
+ * than MOST different ones in each.
+ */
+import type { EventDraft } from '../queue/index.ts';
+import type { RefusalView } from './view.ts';
+
+const PERIOD_MS = 30 * 60_000;
+const MOST = 500;
+const LONGEST_TEXT = 200;
+
+interface Counted {
+  readonly view: Omit<RefusalView, 'count' | 'last'>;
+  count: number;
+  last: number;
+}
+
+export class RefusalTally {
+  #now = new Map<string, Counted>();
+  #before = new Map<string, Counted>();
+  #until = 0;
+
+  add(event: EventDraft): void {
+    const { reply, bounce, isp = 'other', time } = event;
+    if (!reply) return;
+    this.#turnTo(time);
+    const text = withoutNames(reply.text);
+    const key = `${isp}\0${reply.code ?? ''}\0${reply.enhanced ?? ''}\0${text}`;
+    const known = this.#now.get(key);
+    if (known) {
+      known.count++;
+      known.last = time;
+    } else if (this.#now.size < MOST) {
+      const view = { isp, code: reply.code, enhanced: reply.enhanced, category: bounce?.category, text };
+      this.#now.set(key, { view: { ...view, hard: event.type === 'hard_bounce' }, count: 1, last: time });
+    }
+  }
+
+  top(count: number, now: number): RefusalView[] {
+    this.#turnTo(now);
+    const sums = new Map<string, Counted>();
+    for (const [key, one] of [...this.#before, ...this.#now]) {
+      const sum = sums.get(key);
+      if (!sum) sums.set(key, { ...one });
+      else {
+        sum.count += one.count;
+        sum.last = Math.max(sum.last, one.last);
+      }
+    }
+    return [...sums.values()]
+      .sort((a, b) => b.count - a.count)
+      .slice(0, count)
+      .map(({ view, count: times, last }) => ({ ...view, count: times, last }));
+  }
+
+  #turnTo(now: number): void {
+    if (now < this.#until) return;
+    this.#before = now < this.#until + PERIOD_MS ? this.#now : new Map<string, Counted>();
+    this.#now = new Map();
+    this.#until = now + PERIOD_MS;
+  }
+}
+
+/** A reply without addresses and with its ids and numbers made alike. */
+export const withoutNames = (text: string): string =>
+  text
+    .slice(0, LONGEST_TEXT)
+    .replace(/[^\s<>()[\]"',;:]*@[^\s<>()[\]"',;]*/g, '…@…')
+    .replace(/\b(?=[\w-]*\d)[\w-]{8,}\b/g, '…');

@@ -1,0 +1,123 @@
+/** What the page is told, every second or so. Types only: the page in the browser is built with them too. */
+import type { Event } from '../core/index.ts';
+import type { EventDraft } from '../queue/index.ts';
+import type { Series } from './time-ring.ts';
+
+export type { Series } from './time-ring.ts';
+
+export interface Counts {
+  readonly new: number;
+  readonly proc: number;
+  readonly retry: number;
+  readonly hold: number;
+  readonly total: number;
+}
+
+export interface CellView extends Counts {
+  readonly isp: string;
+  readonly node: string;
+  readonly sessions: number;
+  readonly maxSessions: number;
+  /** Null: no limit. */
+  readonly ratePerSecond: number | null;
+  readonly strategy?: string | undefined;
+  /** Deliveries and refusals of the last five minutes. */
+  readonly delivered: number;
+  readonly refused: number;
+  /** Why nothing goes out just now. */
+  readonly waiting?: string | undefined;
+  readonly health: Health;
+  readonly lastError?: ErrorView | undefined;
+}
+
+/** idle: nothing to do. slow: it waits or is refused a lot. stuck: mail waits and nothing goes out. */
+export type Health = 'idle' | 'good' | 'slow' | 'stuck';
+
+export interface ErrorView {
+  readonly at: number;
+  readonly text: string;
+}
+
+export interface NodeLine {
+  readonly name: string;
+  readonly address: string;
+  readonly state: string;
+  readonly sessions: number;
+  readonly maxSessions: number;
+  readonly delivered: number;
+  readonly attempts: number;
+  readonly queued: number;
+  readonly lastError?: ErrorView | undefined;
+}
+
+export interface IspLine {
+  readonly name: string;
+  readonly queued: number;
+  readonly oldestSeconds?: number | undefined;
+}
+
+export interface CampaignLine extends Counts {
+  readonly account: string;
+  readonly campaign: string;
+  readonly accepted: number;
+  readonly delivered: number;
+  readonly hard: number;
+  readonly undelivered: number;
+}
+
+export type SenderLine = Counts & { readonly sender: string };
+
+export interface RefusalView {
+  readonly isp: string;
+  readonly code?: number | undefined;
+  readonly enhanced?: string | undefined;
+  readonly category?: string | undefined;
+  /** Without addresses; absent before the sign-in. */
+  readonly text?: string | undefined;
+  readonly hard: boolean;
+  readonly count: number;
+  readonly last: number;
+}
+
+export interface Snapshot {
+  readonly at: number;
+  readonly version: string;
+  readonly hostname: string;
+  readonly started: number;
+  readonly ready: boolean;
+  readonly notReady: readonly string[];
+  /** The hour by minutes, and the last minute by seconds. */
+  readonly hour: Series;
+  readonly minute: Series;
+  readonly queue: Counts & { readonly oldestSeconds?: number | undefined };
+  readonly totals: { readonly accepted: number; readonly delivered: number; readonly failed: number };
+  readonly nodes: readonly NodeLine[];
+  readonly isps: readonly IspLine[];
+  readonly cells: readonly CellView[];
+  readonly moreCells: number;
+  readonly senders: readonly SenderLine[];
+  readonly campaigns: readonly CampaignLine[];
+  readonly moreCampaigns: number;
+  readonly refusals: readonly RefusalView[];
+}
+
+/** What comes over the socket. Events only after the sign-in. */
+export type LiveMessage =
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly type: 'events'; readonly events: readonly EventDraft[] };
+
+export interface CellDetails {
+  /** Newest first. */
+  readonly errors: readonly Event[];
+  readonly events: readonly Event[];
+  /** How many of the newest events of the journal were looked at. */
+  readonly looked: number;
+}
+
+export interface SessionView {
+  readonly signedIn: boolean;
+  /** Whether there is a token to sign in with. */
+  readonly canSignIn: boolean;
+  /** Whether the figures may be seen without. */
+  readonly open: boolean;
+}

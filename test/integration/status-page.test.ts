@@ -1,0 +1,135 @@
+/** The status page in a real browser, served by the real program while mail flows. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import type { Page } from 'playwright-core';
+import { noBrowser, picture, Tester } from '../support/browser.ts';
+import { freePort, Mta } from '../support/mta.ts';
+import { batch, receiver, routeTo } from '../support/mta-world.ts';
+
+const TOKEN = 'token-of-the-status-page';
+const DOMAINS = ['openpost.test', 'greymail.test', 'slowbox.test', 'strictpost.test'];
+const NODES = ['n1', 'n2', 'n3'];
+
+interface World {
+  readonly mta: Mta;
+  readonly url: string;
+  readonly tester: Tester;
+}
+
+async function startWorld(t: TestContext): Promise<World> {
+  const open = await receiver(t);
+  const grey = await receiver(t, {
+    rules: [{ phase: 'rcpt', action: { code: 451, enhanced: '4.7.1', text: 'Greylisted, try again later' } }],
+  });
+  const strict = await receiver(t, { unknownUsers: ['r?3@strictpost.test', 'r?7@strictpost.test'] });
+  const port = await freePort('127.0.0.1');
+  const mta = await Mta.prepare(t, {
+    status: { listen: `127.0.0.1:${port}`, token_file: 'status.token' },
+    routes: [routeTo(grey, 'greymail.test'), routeTo(strict, 'strictpost.test'), routeTo(open)],
+    nodes: NODES.map((name, i) => ({ name, address: `127.0.0.${i + 2}`, hostname: `${name}.test` })),
+    isps: DOMAINS.map((domain) => ({ name: domain.split('.')[0], domains: [domain] })),
+    strategies: [
+      { name: 'fast', concurrent_connections: 5, messages_per_connection: 100 },
+      { name: 'careful', rate: '1/30s', concurrent_connections: 2, messages_per_connection: 50 },
+    ],
+    senders: [
+      {
+        name: 'shop',
+        nodes: NODES.map((node) => ({ node })),
+        strategies: { default: 'fast', slowbox: 'careful' },
+      },
+    ],
+  });
+  writeFileSync(join(mta.dir, 'status.token'), `${TOKEN}\n`, { mode: 0o600 });
+  await mta.start();
+  return { mta, url: `http://127.0.0.1:${port}/`, tester: await Tester.start(t) };
+}
+
+const send = async (mta: Mta, campaign: string, count: number): Promise<void> => {
+  const [header = '', ...lines] = batch(count, (i) => DOMAINS[i % DOMAINS.length]!).split('\n');
+  const labelled = { ...(JSON.parse(header) as object), campaign_id: campaign, account_id: 'acme' };
+  const body = [JSON.stringify(labelled), ...lines].join('\n');
+  const answer = await mta.api('/v1/batches', { type: 'application/x-ndjson', body });
+  assert.equal(answer.status, 200, answer.text);
+};
+
+async function signIn(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Sign in' }).first().click();
+  await page.getByLabel('Token').fill(TOKEN);
+  await page.getByRole('dialog').getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+}
+
+describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
+  test('all of it', async (t) => {
+    const { mta, url, tester } = await startWorld(t);
+    const page = await tester.open(url, { viewport: { width: 1280, height: 900 } });
+    await page.getByText('Idle: nothing waits').first().waitFor();
+    await send(mta, 'spring-sale', 400);
+    await send(mta, 'newsletter-48', 200);
+    await mta.settled(300);
+    await page.getByText(/^\s*Sending/).waitFor();
+
+    await t.test('before the sign-in it names no recipient and repeats no receiver', async () => {
+      await page.getByRole('button', { name: /^greymail, n1: stuck/ }).waitFor();
+      const text = (await page.textContent('body')) ?? '';
+      assert.doesNotMatch(text, /@|Greylisted/);
+      assert.match(text, /451 4\.7\.1/);
+      await picture(page, 'before-sign-in');
+    });
+    await t.test('a wrong token is refused, the right one opens the rest', async () => {
+      await page.getByRole('button', { name: 'Sign in' }).first().click();
+      await page.getByLabel('Token').fill('wrong');
+      await page.getByRole('dialog').getByRole('button', { name: 'Sign in' }).click();
+      await page.getByText('this is not the token').waitFor();
+      await picture(page, 'sign-in');
+      await page.keyboard.press('Escape');
+      await signIn(page);
+      await page.getByText('Greylisted, try again later').first().waitFor();
+      await picture(page, 'light');
+    });
+    await t.test('a cell opens its refusals and events', async () => {
+      await page.getByRole('button', { name: /^greymail, n2/ }).click();
+      await page.getByRole('dialog').getByText('451 4.7.1 Greylisted').first().waitFor();
+      await picture(page, 'cell');
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+    });
+    await t.test('a message is found by its recipient, with every reply', async () => {
+      await page.getByPlaceholder(/recipient/).fill('r1@greymail.test');
+      await page.getByRole('button', { name: 'Find' }).click();
+      await page.locator('.delivery').first().getByText('Greylisted').waitFor();
+    });
+    await t.test('the events come by themselves, and can be filtered', async () => {
+      const events = page.locator('#events');
+      await events.getByRole('combobox').selectOption('hard_bounce');
+      await events.locator('tbody tr').first().waitFor();
+      assert.deepEqual([...new Set(await events.locator('.chip').allTextContents())], ['hard_bounce']);
+    });
+    await t.test('in Russian, dark and on a phone nothing overflows', async () => {
+      const phone = await tester.open(url, {
+        locale: 'ru-RU',
+        colorScheme: 'dark',
+        viewport: { width: 390, height: 844 },
+      });
+      await phone.getByText('Провайдеры и узлы').first().waitFor();
+      await picture(phone, 'phone-russian-dark');
+      const overflow = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${overflow} px too wide`);
+    });
+    await t.test('dark', async () => {
+      await page.getByLabel('Theme').selectOption('dark');
+      await picture(page, 'dark');
+    });
+    await t.test('a lost connection is said, and that it is back', async () => {
+      await mta.kill('SIGKILL');
+      await page.getByText('The connection to the engine is lost').waitFor();
+      await picture(page, 'lost');
+      tester.problems.length = 0;
+      await mta.start();
+      await page.getByText('Connected again').waitFor();
+    });
+  });
+});

@@ -1,0 +1,64 @@
+/** Debian's Chromium for tests of the status page; it talks to nobody but the program under test. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { scratch } from './mta.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** Why tests with a browser cannot run here; in CI they must. */
+export const noBrowser: string | false =
+  existsSync(CHROMIUM) || process.env['CI'] !== undefined
+    ? false
+    : `${CHROMIUM} is missing: apt-get install chromium`;
+
+export class Tester {
+  readonly #browser: Browser;
+  readonly #t: TestContext;
+  /** What went wrong in the pages: exceptions, and what the content security policy or the network refused. */
+  readonly problems: string[] = [];
+
+  private constructor(browser: Browser, t: TestContext) {
+    this.#browser = browser;
+    this.#t = t;
+  }
+
+  static async start(t: TestContext): Promise<Tester> {
+    const dir = scratch(t);
+    const browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      headless: true,
+      args: [...ARGUMENTS, `--disk-cache-dir=${join(dir, 'cache')}`],
+      env: { ...process.env, HOME: dir, XDG_CONFIG_HOME: dir, XDG_CACHE_HOME: dir },
+    });
+    t.after(() => browser.close());
+    return new Tester(browser, t);
+  }
+
+  /** A page with cookies and storage of its own. */
+  async open(url: string, options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await this.#browser.newContext({ locale: 'en-GB', ...options });
+    this.#t.after(() => context.close());
+    const page = await context.newPage();
+    page.on('pageerror', (error) => this.problems.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.problems.push(message.text());
+    });
+    await page.goto(url);
+    return page;
+  }
+}
+
+/** Keeps a picture of the page in the folder that POSTRIDER_SCREENSHOTS names, for people to look at. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const dir = process.env['POSTRIDER_SCREENSHOTS'];
+  if (dir !== undefined) await page.screenshot({ path: join(dir, `${name}.png`), fullPage: true });
+}
