@@ -116,7 +116,7 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       });
       await phone.getByText('Провайдеры и узлы').first().waitFor();
       await picture(phone, 'phone-russian-dark');
-      const overflow = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      const overflow = await phone.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
       assert.ok(overflow <= 0, `${overflow} px too wide`);
     });
     await t.test('dark', async () => {
