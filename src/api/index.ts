@@ -6,7 +6,14 @@ export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencie
 export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { ErrorView, LaneView, NodeView, ReloadView, StatusView } from './overview.ts';
-export { addRow, ispLabel, noCounts, type QueueCounts, queueTotals, type QueueTotals } from './queue-counts.ts';
+export {
+  addRow,
+  ispLabel,
+  noCounts,
+  type QueueCounts,
+  queueTotals,
+  type QueueTotals,
+} from './queue-counts.ts';
 export type { CampaignView, QueueReport, QueueRow } from './queue-report.ts';
 export { answer, type FieldProblem, refuse, type RefusedCode } from './refused.ts';
 export * as schemas from './schemas.ts';

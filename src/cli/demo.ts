@@ -158,7 +158,9 @@ function whereToLook(world: DemoWorld, service: Service): string {
     `  npx postrider queue list --socket ${world.socket}`,
     `  curl --unix-socket ${world.socket} http://localhost/v1/nodes`,
     ...(listen
-      ? [`  curl -H 'Authorization: Bearer ${world.statusToken}' http://${listen.host}:${listen.port}/metrics`]
+      ? [
+          `  curl -H 'Authorization: Bearer ${world.statusToken}' http://${listen.host}:${listen.port}/metrics`,
+        ]
       : []),
     `  the configuration: ${world.configFile}`,
     `  the log:           ${join(world.dir, 'postrider.log')}`,

@@ -1,7 +1,14 @@
 /** The status page: what it has seen, and its routes on the status server. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { type ApiDependencies, type Commit, checkRequest, answer, refuse, type StatusPage } from '../api/index.ts';
+import {
+  type ApiDependencies,
+  type Commit,
+  checkRequest,
+  answer,
+  refuse,
+  type StatusPage,
+} from '../api/index.ts';
 import { guard, isOpen } from './access.ts';
 import { addAssets } from './assets.ts';
 import { addCell } from './cell.ts';
@@ -62,7 +69,11 @@ function addSession(app: FastifyInstance, sessions: Sessions): void {
     const signIn = sessions.signIn(body.value.token);
     if (signIn.ok) return reply.header('set-cookie', signIn.cookie).code(204).send();
     return signIn.why === 'wrong'
-      ? refuse(reply, { status: 401, code: 'unauthorized', message: 'this is not the token of status.token_file' })
+      ? refuse(reply, {
+          status: 401,
+          code: 'unauthorized',
+          message: 'this is not the token of status.token_file',
+        })
       : refuse(reply, { status: 429, code: 'too_many', message: 'too many wrong tokens: wait a minute' });
   });
   app.delete('/session', (request, reply) =>

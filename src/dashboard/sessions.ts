@@ -10,7 +10,8 @@ const MINUTE_MS = 60_000;
 export const COOKIE = 'postrider_session';
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-export type SignIn = { readonly ok: true; readonly cookie: string } | { readonly ok: false; readonly why: 'wrong' | 'too_many' };
+export type SignIn =
+  { readonly ok: true; readonly cookie: string } | { readonly ok: false; readonly why: 'wrong' | 'too_many' };
 
 export class Sessions {
   readonly #token: Buffer | undefined;

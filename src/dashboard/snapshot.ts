@@ -1,5 +1,12 @@
 /** Puts together what the page shows, from the counts of the queue, the sending side and what was observed. */
-import { ispLabel, queueTotals, addRow, noCounts, type ApiDependencies, type QueueCounts } from '../api/index.ts';
+import {
+  ispLabel,
+  queueTotals,
+  addRow,
+  noCounts,
+  type ApiDependencies,
+  type QueueCounts,
+} from '../api/index.ts';
 import type { LaneStatus, NodeStatus } from '../mta/egress/index.ts';
 import type { Observer } from './observer.ts';
 import type { CampaignLine, CellView, ErrorView, Health, IspLine, SenderLine, Snapshot } from './view.ts';
@@ -92,7 +99,10 @@ function sumQueue(deps: ApiDependencies): Sums {
     let isp = ispOf.get(row.domain);
     if (isp === undefined) ispOf.set(row.domain, (isp = ispLabel(deps.egress, row.domain)));
     const { node } = row;
-    addRow(entry(sums.cells, `${node}\0${isp}`, () => ({ node, isp, ...noCounts() })), row);
+    addRow(
+      entry(sums.cells, `${node}\0${isp}`, () => ({ node, isp, ...noCounts() })),
+      row,
+    );
     addRow(entry(sums.senders, row.sender, noCounts), row);
     addRow(entry(sums.campaigns, `${row.account}\0${row.campaign}`, noCounts), row);
     sums.nodes.set(node, (sums.nodes.get(node) ?? 0) + row.new + row.retry);
@@ -117,7 +127,12 @@ interface CellContext {
 /** Cells that have mail or sessions; those with the most mail first. */
 function cellsOf({ observer }: Sources, { nodes, sums, now, full }: CellContext): CellView[] {
   const cells = new Map<string, CellView>();
-  const add = (node: NodeStatus | undefined, name: string, isp: string, lanes: readonly LaneStatus[]): void => {
+  const add = (
+    node: NodeStatus | undefined,
+    name: string,
+    isp: string,
+    lanes: readonly LaneStatus[],
+  ): void => {
     const key = `${name}\0${isp}`;
     const counts = sums.cells.get(key) ?? noCounts();
     const recently = observer.recently(name, isp, now);
@@ -150,7 +165,13 @@ function cellsOf({ observer }: Sources, { nodes, sums, now, full }: CellContext)
     for (const [isp, lanes] of byIsp) add(node, node.name, isp, lanes);
   }
   for (const [key, { node, isp }] of sums.cells)
-    if (!cells.has(key)) add(nodes.find(({ name }) => name === node), node, isp, []);
+    if (!cells.has(key))
+      add(
+        nodes.find(({ name }) => name === node),
+        node,
+        isp,
+        [],
+      );
   return [...cells.values()].sort((a, b) => b.total - a.total);
 }
 

@@ -46,7 +46,10 @@ export function App() {
       <a class="skip" href="#figures">
         {speech.say('skip')}
       </a>
-      <Header {...{ picture, language, setLanguage, theme, setTheme, again }} signIn={() => setSigningIn(true)} />
+      <Header
+        {...{ picture, language, setLanguage, theme, setTheme, again }}
+        signIn={() => setSigningIn(true)}
+      />
       <main id="figures">
         {link === 'refused' && (
           <section class="panel center">
@@ -84,7 +87,9 @@ export function App() {
         )}
       </main>
       {signingIn && <SignInDialog done={again} cancel={() => setSigningIn(false)} />}
-      {open && <CellDialog {...open} cell={cellOf(open)} signedIn={signedIn} close={() => setOpen(undefined)} />}
+      {open && (
+        <CellDialog {...open} cell={cellOf(open)} signedIn={signedIn} close={() => setOpen(undefined)} />
+      )}
     </SpeechContext.Provider>
   );
 }

@@ -1,12 +1,21 @@
 /** Requests of the page. The header says that they come from it: no form of a stranger can send it. */
-export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly status: number; readonly message: string };
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly status: number; readonly message: string };
 
-export async function ask<T>(path: string, options: { readonly method?: string; readonly body?: unknown } = {}): Promise<Answer<T>> {
+export async function ask<T>(
+  path: string,
+  options: { readonly method?: string; readonly body?: unknown } = {},
+): Promise<Answer<T>> {
   const { method = 'GET', body } = options;
   const headers: Record<string, string> = { 'postrider-page': '1' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   try {
-    const answer = await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+    const answer = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+    });
     const text = await answer.text();
     const value: unknown = text === '' ? undefined : JSON.parse(text);
     if (answer.ok) return { ok: true, value: value as T };

@@ -34,11 +34,22 @@ function Facts({ cell }: { readonly cell: CellView }) {
   const facts: readonly (readonly [string, string | undefined])[] = [
     [say('state'), say(cell.health === 'idle' ? 'idleCell' : cell.health)],
     [say('why'), cell.waiting],
-    [say('queued'), (['new', 'proc', 'retry', 'hold', 'total'] as const).map((one) => `${say(one)} ${number(cell[one])}`).join(', ')],
-    [say('lastMinutes'), say('deliveredRefused', { delivered: number(cell.delivered), refused: number(cell.refused) })],
+    [
+      say('queued'),
+      (['new', 'proc', 'retry', 'hold', 'total'] as const)
+        .map((one) => `${say(one)} ${number(cell[one])}`)
+        .join(', '),
+    ],
+    [
+      say('lastMinutes'),
+      say('deliveredRefused', { delivered: number(cell.delivered), refused: number(cell.refused) }),
+    ],
     [say('sessions'), `${number(cell.sessions)} / ${number(cell.maxSessions)}`],
     [say('strategy'), cell.strategy],
-    [say('limit'), cell.ratePerSecond === null ? say('noLimit') : `${number(cell.ratePerSecond, 2)}${say('perSecond')}`],
+    [
+      say('limit'),
+      cell.ratePerSecond === null ? say('noLimit') : `${number(cell.ratePerSecond, 2)}${say('perSecond')}`,
+    ],
     [say('lastError'), cell.lastError && `${time(cell.lastError.at)} ${cell.lastError.text}`],
   ];
   return (

@@ -20,7 +20,8 @@ export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: 
     };
     draw();
     const resize = new ResizeObserver(() => {
-      if (plot.current?.width !== element.clientWidth) plot.current?.setSize({ width: element.clientWidth, height: HEIGHT });
+      if (plot.current?.width !== element.clientWidth)
+        plot.current?.setSize({ width: element.clientWidth, height: HEIGHT });
     });
     resize.observe(element);
     const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -51,13 +52,24 @@ function dataOf({ from, stepMs, delivered, soft, hard }: Series): uPlot.AlignedD
 function options(width: number, say: (word: (typeof LINES)[number]) => string): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-  const axis = { stroke: colour('muted'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') }, font: '12px system-ui' };
+  const axis = {
+    stroke: colour('muted'),
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { stroke: colour('line') },
+    font: '12px system-ui',
+  };
   return {
     width,
     height: HEIGHT,
     cursor: { y: false },
     scales: { y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } },
-    axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toTimeString().slice(0, 5)) }, { ...axis, size: 56 }],
+    axes: [
+      {
+        ...axis,
+        values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toTimeString().slice(0, 5)),
+      },
+      { ...axis, size: 56 },
+    ],
     series: [
       { value: (_, at) => (at === null ? '' : new Date(at * 1000).toTimeString().slice(0, 5)), label: ' ' },
       ...LINES.map((name) => ({

@@ -22,7 +22,11 @@ export function Events({ events }: { readonly events: readonly EventDraft[] }) {
     <section class="panel" id="events">
       <h2>{say('events')}</h2>
       <div class="tools">
-        <select aria-label={say('event')} value={type} onChange={({ currentTarget }) => setType(currentTarget.value)}>
+        <select
+          aria-label={say('event')}
+          value={type}
+          onChange={({ currentTarget }) => setType(currentTarget.value)}
+        >
           <option value="">{say('allTypes')}</option>
           {types.map((one) => (
             <option value={one}>{one}</option>

@@ -57,7 +57,9 @@ export function Grid({ snapshot, open }: GridProps) {
                 <tr key={isp}>
                   <th scope="row">{isp}</th>
                   <td class="num">{number(line?.queued ?? 0)}</td>
-                  <td class="num muted">{line?.oldestSeconds === undefined ? '' : age(line.oldestSeconds)}</td>
+                  <td class="num muted">
+                    {line?.oldestSeconds === undefined ? '' : age(line.oldestSeconds)}
+                  </td>
                   {nodes.map(({ name }) => (
                     <td class="cell" key={name}>
                       <Cell cell={cells.get(`${name}\0${isp}`)} open={open} />

@@ -59,7 +59,12 @@ export function Lookup() {
   );
 }
 
-const TONES: Readonly<Record<string, string>> = { delivered: 'good', new: 'idle', retry: 'slow', proc: 'idle' };
+const TONES: Readonly<Record<string, string>> = {
+  delivered: 'good',
+  new: 'idle',
+  retry: 'slow',
+  proc: 'idle',
+};
 
 function Delivery({ of }: { readonly of: DeliveryView }) {
   const { say, dateTime } = useSpeech();

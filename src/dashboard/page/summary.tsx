@@ -37,7 +37,9 @@ export function Summary({ snapshot, stale, open }: SummaryProps) {
   const { say, number, age } = useSpeech();
   const verdict = verdictOf(snapshot);
   const speed = speedOf(snapshot.minute);
-  const [delivered, soft, hard] = (['delivered', 'soft', 'hard'] as const).map((one) => sum(snapshot.hour[one])) as [number, number, number];
+  const [delivered, soft, hard] = (['delivered', 'soft', 'hard'] as const).map((one) =>
+    sum(snapshot.hour[one]),
+  ) as [number, number, number];
   const attempts = delivered + soft + hard;
   const { total, oldestSeconds } = snapshot.queue;
   return (
@@ -69,7 +71,15 @@ export function Summary({ snapshot, stale, open }: SummaryProps) {
   );
 }
 
-function Figure({ name, value, note }: { readonly name: string; readonly value: string; readonly note: string }) {
+function Figure({
+  name,
+  value,
+  note,
+}: {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+}) {
   return (
     <div class="panel figure">
       <h2>{name}</h2>
