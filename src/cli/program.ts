@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   status: async (io) => (await import('./status.ts')).statusCommand(io),
   queue: async (io) => (await import('./queue.ts')).queueCommand(io),
   message: async (io) => (await import('./message.ts')).messageCommand(io),
+  route: async (io) => (await import('./route.ts')).routeCommand(io),
   events: async (io) => (await import('./events.ts')).eventsCommand(io),
   node: async (io) => (await import('./node.ts')).nodeCommand(io),
   'stop-list': async (io) => (await import('./stop-list.ts')).stopListCommand(io),

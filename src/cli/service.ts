@@ -24,7 +24,7 @@ import { Egress } from '../mta/egress/index.ts';
 import { QueueInjector } from '../mta/ingress/index.ts';
 import type { SmtpServer } from '../mta/smtp/index.ts';
 import type { Pressure, Queue } from '../queue/index.ts';
-import { Router } from '../routing/index.ts';
+import { Router, SplitBook } from '../routing/index.ts';
 import {
   type Current,
   load,
@@ -59,6 +59,7 @@ export class Service {
   readonly #dashboard: Dashboard;
   readonly #chores: Chores;
   readonly #inbound: Inbound | undefined;
+  readonly #splits: SplitBook;
   #resolver: Resolver;
   #current: Current;
   #doors:
@@ -87,6 +88,7 @@ export class Service {
     this.#resolver = parts.resolver;
     this.#metrics = parts.metrics;
     this.#dashboard = parts.dashboard;
+    this.#splits = new SplitBook((key) => parts.queue.splitMark(key));
     this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
     this.#inbound = createInbound({
       config: () => this.config,
@@ -315,6 +317,6 @@ export class Service {
   }
 
   #router(): Router {
-    return new Router(this.config, (node) => this.#egress.isUp(node));
+    return new Router(this.config, (node) => this.#egress.isUp(node), this.#splits);
   }
 }

@@ -129,6 +129,7 @@ function resolveVirtualSender(one: VirtualSenderDraft): snapshot.VirtualSenderCo
 function resolveRule({
   when,
   senders,
+  sticky,
 }: VirtualSenderDraft['rules'][number]): snapshot.VirtualSenderRuleConfig {
   return {
     when:
@@ -141,6 +142,7 @@ function resolveRule({
             fromEmail: when.from_email ?? [],
             isp: when.isp ?? [],
           },
+    sticky,
     senders: senders.map((share) => ({
       sender: share.sender,
       percent: share.percent,

@@ -291,8 +291,12 @@ export const virtualSenderSchema = section({
               { example: 'default' },
             ),
             senders: key(z.array(shareSchema).prefault([]), 'Who sends, by percentage.'),
+            sticky: key(
+              leaf(flag).prefault(false),
+              'true: a recipient always gets the same sender; the percentages then hold on average only.',
+            ),
           },
-          ['sticky', 'fallback'],
+          ['fallback'],
         ),
       )
       .prefault([]),

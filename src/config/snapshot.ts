@@ -288,6 +288,8 @@ export interface VirtualSenderRuleConfig {
   readonly when: 'default' | VirtualSenderCondition;
   /** Percentages sum to 100. */
   readonly senders: readonly VirtualSenderShareConfig[];
+  /** A recipient always gets the same sender. */
+  readonly sticky: boolean;
 }
 
 export interface VirtualSenderConfig {

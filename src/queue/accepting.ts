@@ -18,6 +18,7 @@ import {
   seal,
   sealInPlace,
   type SharedMessage,
+  type SplitMark,
   unseal,
 } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
@@ -36,6 +37,8 @@ export interface NewMessage {
   readonly open?: boolean;
   /** More to write in the same transaction. */
   readonly also?: readonly Op[];
+  /** Splits that these deliveries have moved. */
+  readonly splits?: readonly SplitMark[];
 }
 
 export interface NewDelivery {
@@ -50,6 +53,7 @@ export interface Addition {
   readonly deliveries: readonly NewDelivery[];
   readonly close: boolean;
   readonly also?: readonly Op[];
+  readonly splits?: readonly SplitMark[];
 }
 
 /** The shared message as this transaction sees it. */
@@ -79,6 +83,7 @@ export class AcceptWork implements Work {
     const input = this.#input;
     const { number, deliveries } = input;
     if (input.also) transaction.ops.push(...input.also);
+    if (input.splits) for (const { key, credits } of input.splits) transaction.splits.set(key, credits);
     if ('message' in input) {
       const { message, content } = input;
       transaction.ops.push({

@@ -16,6 +16,8 @@ export interface Transaction {
   readonly events: EventDraft[];
   /** Shared messages that works of this transaction change: read through it, written once. */
   readonly shared: Map<number, SharedMessage>;
+  /** What splits owe after the works so far, by key: written once. */
+  readonly splits: Map<string, readonly number[]>;
   /** Deliveries leased by this transaction, under its lease id. */
   readonly leased: { readonly number: number; readonly index: number }[];
   readonly leaseId: number;

@@ -45,6 +45,7 @@ export {
   type MessageRecord,
   SEAL_BYTES,
   type SharedMessage,
+  type SplitMark,
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
 export type { Dispatcher, QueueState } from './state.ts';

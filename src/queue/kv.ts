@@ -27,6 +27,7 @@ export const TABLES = [
   'inbox',
   'quarantine',
   'inbound_mail',
+  'splits',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

@@ -148,6 +148,12 @@ export class Queue {
     return value && decode(value);
   }
 
+  /** What a split owed when its last mail was accepted. */
+  splitMark(key: string): readonly number[] | undefined {
+    const value = this.#state.kv.get('splits', textKey(key));
+    return value && decode<{ credits: readonly number[] }>(value).credits;
+  }
+
   /** Records the outcome of a leased delivery. On rejection the caller tries again. */
   record(delivery: LeasedDelivery, outcome: Outcome): Promise<void> {
     return this.#state.committer.submit(new OutcomeWork(this.#state, delivery, outcome));
@@ -211,7 +217,16 @@ export class Queue {
   #begin(): Transaction {
     const leaseId = this.#state.leases.nextId();
     const [takenSlots, concluded] = [new Set<string>(), new Set<string>()];
-    return { ops: [], events: [], shared: new Map(), leased: [], leaseId, takenSlots, concluded };
+    return {
+      ops: [],
+      events: [],
+      shared: new Map(),
+      splits: new Map(),
+      leased: [],
+      leaseId,
+      takenSlots,
+      concluded,
+    };
   }
 
   #seal(transaction: Transaction): void {
@@ -221,6 +236,8 @@ export class Queue {
       const done = message.remaining === 0 && !message.open;
       if (done) ops.push({ table: 'contents', key: numberKey(number), value: undefined });
     }
+    for (const [key, credits] of transaction.splits)
+      ops.push({ table: 'splits', key: textKey(key), value: encode({ credits }) });
     this.#state.leases.seal(transaction);
     this.#state.journal.seal(transaction);
     this.#snapshotting = this.#snapshotDue();

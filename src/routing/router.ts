@@ -3,6 +3,7 @@
  * by percentage, the sender's weights pick the node among those that are up. When none is up, the mail is accepted
  * all the same and waits on the node whose turn it is.
  */
+import { createHash } from 'node:crypto';
 import { closest } from 'fastest-levenshtein';
 import type {
   Config,
@@ -11,6 +12,8 @@ import type {
   VirtualSenderShareConfig,
 } from '../config/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
+import type { SplitMark } from '../queue/index.ts';
+import { SplitBook } from './split-book.ts';
 import { SmoothSplit } from './split.ts';
 import { matchingRule, type RoutingFacts } from './virtual-sender.ts';
 
@@ -19,6 +22,8 @@ export interface RouteRequest extends Omit<RoutingFacts, 'isp'> {
   readonly virtualSender: string | undefined;
   /** Names the caller may use; undefined means all. */
   readonly allowed: readonly string[] | undefined;
+  /** For sticky rules. */
+  readonly recipient?: string;
 }
 
 type Named = Pick<RouteRequest, 'sender' | 'virtualSender' | 'allowed'>;
@@ -31,6 +36,8 @@ interface Target {
 export interface Routed {
   readonly sender: SenderConfig;
   readonly virtualSender: string | undefined;
+  /** Position of the virtual sender's rule, from 1. */
+  readonly rule: number | undefined;
   readonly node: string;
   readonly override:
     { readonly fromEmail?: string; readonly fromName?: string; readonly replyTo?: string } | undefined;
@@ -46,12 +53,17 @@ export class Router {
   readonly #senders: ReadonlyMap<string, SenderConfig>;
   readonly #isps = new Map<string, string>();
   readonly #nodeSplits = new Map<string, SmoothSplit<string>>();
-  readonly #shares = new Map<VirtualSenderRuleConfig, SmoothSplit<VirtualSenderShareConfig>>();
+  readonly #keys = new Map<VirtualSenderRuleConfig, RuleKey>();
+  readonly #book: SplitBook;
   readonly #isUp: (node: string) => boolean;
 
-  constructor(config: Config, isUp: (node: string) => boolean) {
+  /** `book` goes on with the splits of the router before. */
+  constructor(config: Config, isUp: (node: string) => boolean, book = new SplitBook()) {
     this.#config = config;
     this.#isUp = isUp;
+    this.#book = book;
+    for (const { name, rules } of config.virtualSenders)
+      for (const rule of rules) this.#keys.set(rule, ruleKey(name, rule));
     this.#senders = new Map(config.senders.map((sender) => [sender.name, sender]));
     for (const { name, domains } of config.isps) for (const domain of domains) this.#isps.set(domain, name);
   }
@@ -67,11 +79,18 @@ export class Router {
   route(request: RouteRequest): Result<Routed, RoutingError> {
     const named = this.#named(request);
     if (!named.ok) return named;
-    if (named.value.kind === 'sender') return ok(this.#routed(named.value.name, undefined, undefined));
+    if (named.value.kind === 'sender') return ok(this.#routed(named.value.name));
     const virtual = this.#config.virtualSenders.find(({ name }) => name === named.value.name)!;
     const rule = matchingRule(virtual, { ...request, isp: this.#isps.get(request.toDomain) });
-    const share = this.#share(rule);
-    return ok(this.#routed(share.sender, virtual.name, share));
+    const share = this.#share(rule, request.recipient);
+    return ok(
+      this.#routed(share.sender, { virtual: virtual.name, rule: virtual.rules.indexOf(rule) + 1, share }),
+    );
+  }
+
+  /** What the splits owe since the last call; it goes into the transaction of the mail that was routed. */
+  takeMarks(): readonly SplitMark[] | undefined {
+    return this.#book.takeMarks();
   }
 
   /** The sender or virtual sender of the request; without one, the only one that the caller may use. */
@@ -109,8 +128,7 @@ export class Router {
 
   #routed(
     name: string,
-    virtualSender: string | undefined,
-    share: VirtualSenderShareConfig | undefined,
+    by?: { readonly virtual: string; readonly rule: number; readonly share: VirtualSenderShareConfig },
   ): Routed {
     const sender = this.#senders.get(name)!;
     let split = this.#nodeSplits.get(name);
@@ -119,17 +137,37 @@ export class Router {
       this.#nodeSplits.set(name, split);
     }
     const node = split.next(this.#isUp) ?? split.next(() => true)!;
-    return { sender, virtualSender, node, override: share && overrideOf(share) };
+    return { sender, virtualSender: by?.virtual, rule: by?.rule, node, override: by && overrideOf(by.share) };
   }
 
-  #share(rule: VirtualSenderRuleConfig): VirtualSenderShareConfig {
-    let split = this.#shares.get(rule);
-    if (!split) {
-      split = new SmoothSplit(rule.senders.map((share) => ({ item: share, weight: share.percent })));
-      this.#shares.set(rule, split);
-    }
-    return split.next(() => true)!;
+  #share(rule: VirtualSenderRuleConfig, recipient: string | undefined): VirtualSenderShareConfig {
+    const { key, weights } = this.#keys.get(rule)!;
+    if (weights.length === 1) return rule.senders[0]!;
+    if (rule.sticky && recipient !== undefined) return rule.senders[stickyIndex(key, weights, recipient)]!;
+    return rule.senders[this.#book.next(key, weights)]!;
   }
+}
+
+interface RuleKey {
+  readonly key: string;
+  readonly weights: readonly number[];
+}
+
+/** Equal for rules with the same conditions and shares, wherever they stand. */
+function ruleKey(virtual: string, { when, senders }: VirtualSenderRuleConfig): RuleKey {
+  const shares = senders.map(({ sender, percent }) => [sender, percent]);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([when, shares]))
+    .digest('base64url');
+  return { key: `${virtual}\0${digest.slice(0, 22)}`, weights: senders.map(({ percent }) => percent) };
+}
+
+/** The share in whose part of the whole the digest of the recipient falls. */
+function stickyIndex(key: string, weights: readonly number[], recipient: string): number {
+  const digest = createHash('sha256').update(`${key}\0${recipient.toLowerCase()}`).digest();
+  let point = (digest.readUInt32BE(0) / 2 ** 32) * weights.reduce((sum, weight) => sum + weight, 0);
+  const index = weights.findIndex((weight) => (point -= weight) < 0);
+  return index < 0 ? weights.length - 1 : index;
 }
 
 function overrideOf({ fromEmail, fromName, replyTo }: VirtualSenderShareConfig): Routed['override'] {

@@ -16,8 +16,18 @@ interface Share<T> {
 export class SmoothSplit<T> {
   readonly #items: Share<T>[];
 
-  constructor(items: readonly { readonly item: T; readonly weight: number }[]) {
-    this.#items = items.map(({ item, weight }) => ({ item, weight, credit: 0 }));
+  /** `credits` are those of a split of as many items that this one goes on from. */
+  constructor(
+    items: readonly { readonly item: T; readonly weight: number }[],
+    credits: readonly number[] = [],
+  ) {
+    const known = credits.length === items.length;
+    this.#items = items.map(({ item, weight }, i) => ({ item, weight, credit: known ? credits[i]! : 0 }));
+  }
+
+  /** What each item is owed, in the order of the items. */
+  get credits(): readonly number[] {
+    return this.#items.map(({ credit }) => credit);
   }
 
   /** The next item among those that qualify; undefined when none does. Those left out neither gain nor lose. */

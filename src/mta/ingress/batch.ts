@@ -58,7 +58,7 @@ export class CampaignBatch implements Batch {
   }
 
   async add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]> {
-    const { queue, number, clock, keyed, pressure } = this.#options;
+    const { queue, number, clock, router, keyed, pressure } = this.#options;
     const deliveries: NewDelivery[] = [];
     const digests: LineDigest[] = [];
     const rejected: RejectedLine[] = [];
@@ -76,8 +76,9 @@ export class CampaignBatch implements Batch {
     if (pressure && pressure.level !== 'none' && !(await pressure.admit()))
       throw new Error(`no mail is taken now: ${pressure.reason ?? 'short of room'}`);
     const also = digests.length > 0 ? [linesOp(number, digests)] : undefined;
-    if (deliveries.length > 0)
-      await queue.accept({ number, deliveries, close: false, ...(also && { also }) });
+    const splits = router.takeMarks();
+    const more = { ...(also && { also }), ...(splits && { splits }) };
+    if (deliveries.length > 0) await queue.accept({ number, deliveries, close: false, ...more });
     return rejected;
   }
 

@@ -215,6 +215,7 @@ export class QueueInjector implements Injector {
       );
     const answer = injectedOf(number, deliveries, rejected);
     const also = repeat && answerFor(repeat, { number, message }, answer);
+    const splits = this.#router.takeMarks();
     return this.#store(content.length, async () => {
       await this.#options.queue.accept({
         number,
@@ -223,6 +224,7 @@ export class QueueInjector implements Injector {
         roomInFront,
         deliveries,
         ...(also && { also }),
+        ...(splits && { splits }),
       });
       return answer;
     });

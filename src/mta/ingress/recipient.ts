@@ -34,6 +34,7 @@ export function recipientRecord(
     fromDomain: message.fromDomain,
     fromEmail: message.fromAddress,
     toDomain: domainOf(input.recipient),
+    recipient: input.recipient,
   });
   if (!routed.ok) return err(routed.error);
   const { sender, node, override } = routed.value;

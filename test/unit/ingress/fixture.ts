@@ -12,7 +12,7 @@ import { type DeliveryRecord, type MessageRecord, Queue } from '../../../src/que
 import { numberKey } from '../../../src/queue/keys.ts';
 import { readDelivery } from '../../../src/queue/leasing.ts';
 import { unseal } from '../../../src/queue/records.ts';
-import { Router } from '../../../src/routing/index.ts';
+import { Router, SplitBook } from '../../../src/routing/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { configured, type Settings } from '../egress/configured.ts';
@@ -69,7 +69,7 @@ export async function openDesk(
       repeatWindowMs: config.idempotencyWindowMs,
       onError: (error) => void errors.push(error),
     },
-    new Router(config, () => false),
+    new Router(config, () => false, new SplitBook((key) => queue.splitMark(key))),
   );
   return { kv, clock, queue, injector, errors };
 }
