@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { build as bundle } from 'esbuild';
 import { runChild } from '../bin/child.mjs';
 
 const INPUTS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
@@ -41,6 +40,8 @@ export async function build(root, node) {
 async function buildPage(root) {
   const from = join(root, 'src', PAGE);
   const to = join(root, 'dist/dashboard/assets');
+  // Not at the top: this file is loaded before the dependencies are there.
+  const { build: bundle } = await import('esbuild');
   await bundle({
     entryPoints: [join(from, 'main.tsx'), join(from, 'style.css')],
     outdir: to,

@@ -30,7 +30,7 @@ export function CellDialog({ node, isp, cell, signedIn, close }: CellProps) {
 }
 
 function Facts({ cell }: { readonly cell: CellView }) {
-  const { say, number, time } = useSpeech();
+  const { say, number, time, speed } = useSpeech();
   const facts: readonly (readonly [string, string | undefined])[] = [
     [say('state'), say(cell.health === 'idle' ? 'idleCell' : cell.health)],
     [say('why'), cell.waiting],
@@ -48,7 +48,7 @@ function Facts({ cell }: { readonly cell: CellView }) {
     [say('strategy'), cell.strategy],
     [
       say('limit'),
-      cell.ratePerSecond === null ? say('noLimit') : `${number(cell.ratePerSecond, 2)}${say('perSecond')}`,
+      cell.ratePerSecond === null ? say('noLimit') : speed(cell.ratePerSecond),
     ],
     [say('lastError'), cell.lastError && `${time(cell.lastError.at)} ${cell.lastError.text}`],
   ];

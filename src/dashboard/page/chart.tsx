@@ -49,7 +49,7 @@ function dataOf({ from, stepMs, delivered, soft, hard }: Series): uPlot.AlignedD
   return [times, [...delivered], [...soft], [...hard]];
 }
 
-function options(width: number, say: (word: (typeof LINES)[number]) => string): uPlot.Options {
+function options(width: number, say: (word: (typeof LINES)[number] | 'time') => string): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   const axis = {
@@ -71,7 +71,7 @@ function options(width: number, say: (word: (typeof LINES)[number]) => string): 
       { ...axis, size: 56 },
     ],
     series: [
-      { value: (_, at) => (at === null ? '' : new Date(at * 1000).toTimeString().slice(0, 5)), label: ' ' },
+      { value: (_, at) => (at === null ? '' : new Date(at * 1000).toTimeString().slice(0, 5)), label: say('time') },
       ...LINES.map((name) => ({
         label: say(name),
         stroke: colour(name),

@@ -77,10 +77,10 @@ export function Grid({ snapshot, open }: GridProps) {
 }
 
 function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly open: GridProps['open'] }) {
-  const { say, number } = useSpeech();
+  const { say, number, speed } = useSpeech();
   if (!cell) return <span class="nothing" aria-hidden="true" />;
   const health = say(cell.health === 'idle' ? 'idleCell' : (cell.health as Word));
-  const limit = cell.ratePerSecond === null ? '' : ` ≤ ${number(cell.ratePerSecond, 1)}${say('perSecond')}`;
+  const limit = cell.ratePerSecond === null ? '' : ` ≤ ${speed(cell.ratePerSecond)}`;
   return (
     <button
       class={`tile ${cell.health}`}

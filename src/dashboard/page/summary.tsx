@@ -8,9 +8,11 @@ const SHOWN = 6;
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** Deliveries per second; the second under way is not full yet. */
-const speedOf = ({ delivered }: Series): number =>
-  sum(delivered.slice(-SPEED_SECONDS - 1, -1)) / SPEED_SECONDS;
+/** Deliveries per second; the second under way is not full yet. A slow flow is seen over the whole minute only. */
+function speedOf({ delivered }: Series): number {
+  const lately = sum(delivered.slice(-SPEED_SECONDS - 1, -1)) / SPEED_SECONDS;
+  return lately >= 1 ? lately : sum(delivered) / delivered.length;
+}
 
 interface Verdict {
   readonly tone: 'good' | 'idle' | 'slow' | 'stuck';
@@ -34,9 +36,8 @@ interface SummaryProps {
 }
 
 export function Summary({ snapshot, stale, open }: SummaryProps) {
-  const { say, number, age } = useSpeech();
+  const { say, number, age, speed } = useSpeech();
   const verdict = verdictOf(snapshot);
-  const speed = speedOf(snapshot.minute);
   const [delivered, soft, hard] = (['delivered', 'soft', 'hard'] as const).map((one) =>
     sum(snapshot.hour[one]),
   ) as [number, number, number];
@@ -47,7 +48,7 @@ export function Summary({ snapshot, stale, open }: SummaryProps) {
       <div class={`panel verdict ${verdict.tone}`} role="status">
         <p class="title">
           <span class="dot" aria-hidden="true" /> {say(verdict.title)}
-          {verdict.title === 'sending' && ` ${number(speed, speed < 10 ? 1 : 0)}${say('perSecond')}`}
+          {verdict.title === 'sending' && ` ${speed(speedOf(snapshot.minute))}`}
         </p>
         {verdict.note && <p class="muted">{say(verdict.note)}</p>}
         {snapshot.notReady.map((reason) => (

@@ -17,7 +17,6 @@ const en = {
   live: 'live',
   upSince: 'up since',
   speed: 'Delivered',
-  speedNote: 'per second, last 10 s',
   queued: 'Queued',
   oldest: 'oldest',
   lastHour: 'last hour',
@@ -133,7 +132,6 @@ const ru: Words = {
   live: 'на связи',
   upSince: 'работает с',
   speed: 'Доставлено',
-  speedNote: 'в секунду, за 10 с',
   queued: 'В очереди',
   oldest: 'старейшее',
   lastHour: 'за час',
@@ -245,6 +243,12 @@ export class Speech {
 
   readonly number = (value: number, digits = 0): string =>
     value.toLocaleString(this.language, { maximumFractionDigits: digits });
+
+  /** A speed; seldom things are said by the minute, so that they do not look like none. */
+  readonly speed = (perSecond: number): string =>
+    perSecond >= 1
+      ? `${this.number(perSecond, perSecond < 10 ? 1 : 0)}${this.say('perSecond')}`
+      : `${this.number(perSecond * 60, 1)}/${this.say('min')}`;
 
   readonly age = (seconds: number): string => {
     if (seconds < 90) return `${Math.round(seconds)} ${this.say('s')}`;
