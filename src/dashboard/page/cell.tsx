@@ -46,10 +46,7 @@ function Facts({ cell }: { readonly cell: CellView }) {
     ],
     [say('sessions'), `${number(cell.sessions)} / ${number(cell.maxSessions)}`],
     [say('strategy'), cell.strategy],
-    [
-      say('limit'),
-      cell.ratePerSecond === null ? say('noLimit') : speed(cell.ratePerSecond),
-    ],
+    [say('limit'), cell.ratePerSecond === null ? say('noLimit') : speed(cell.ratePerSecond)],
     [say('lastError'), cell.lastError && `${time(cell.lastError.at)} ${cell.lastError.text}`],
   ];
   return (

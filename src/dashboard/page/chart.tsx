@@ -71,7 +71,10 @@ function options(width: number, say: (word: (typeof LINES)[number] | 'time') => 
       { ...axis, size: 56 },
     ],
     series: [
-      { value: (_, at) => (at === null ? '' : new Date(at * 1000).toTimeString().slice(0, 5)), label: say('time') },
+      {
+        value: (_, at) => (at === null ? '' : new Date(at * 1000).toTimeString().slice(0, 5)),
+        label: say('time'),
+      },
       ...LINES.map((name) => ({
         label: say(name),
         stroke: colour(name),
