@@ -32,6 +32,8 @@ export function parseReport(raw: Buffer): ParsedReport {
   if (feedback) return readFeedback(feedback.text(), mail);
   if (isMdn(root)) return { ...mail, kind: 'mdn' };
   if (isTextComplaint(root, mail)) return feedbackOf([], mail);
+  const type = feedbackInWords(notice.text);
+  if (type !== undefined) return feedbackOf([{ name: 'feedback-type', value: type }], mail);
   if (looksLikeBounce({ root, parts, mail, notice })) return bounceOf({ root, parts, mail, notice });
   if (isAutoReply(root, head.subject)) return { ...mail, kind: 'auto_reply' };
   if (isChallenge(root, head.subject)) return { ...mail, kind: 'challenge' };
@@ -50,6 +52,14 @@ function headOf(root: Part): MailHead {
     messageId: messageIdsIn(fieldOf(fields, 'message-id'))[0],
     references: messageIdsIn(all('in-reply-to', 'references')),
   };
+}
+
+/** INTEROP(Exim and others): a report in words only, by the sentences that RFC 5965 and DMARC filters use. */
+function feedbackInWords(notice: string): string | undefined {
+  if (/\bmessage claiming to be from you has failed\b.{0,60}\bDMARC\b/i.test(notice)) return 'auth-failure';
+  return /\bThis is an? (?:e-?mail )?(?:abuse|spam|feedback) report (?:for|about) an e-?mail/i.test(notice)
+    ? 'abuse'
+    : undefined;
 }
 
 /** INTEROP(Outlook JMRP): the mail complained of, in a mail from staff@hotmail.com, without a machine-readable part. */

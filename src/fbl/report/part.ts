@@ -31,7 +31,8 @@ export function readMail(raw: Buffer): Part {
     .subarray(0, LIMITS.bytes)
     .toString('latin1')
     .replaceAll('\r\n', '\n')
-    .replaceAll('\r', '\n');
+    .replaceAll('\r', '\n')
+    .replace(/^\xef\xbb\xbf/, ''); // INTEROP(editors): a byte order mark in front
   const source = { text, parts: 0 };
   const start = /^\n{1,20}/.exec(text)?.[0].length ?? 0;
   const [end, ...more] = text.startsWith('From ', start) ? mailsOfMbox(text) : [text.length];
