@@ -8,7 +8,7 @@ import type { Problem } from './client.ts';
 export async function createFile(path: string, text: string, mode: number): Promise<Result<void, Problem>> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text, { mode, flag: 'wx' });
+    await writeFile(path, text, { mode, flag: 'wx', flush: true });
     return ok(undefined);
   } catch (error) {
     return err(fileProblem(error, path));

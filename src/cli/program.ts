@@ -13,6 +13,10 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   demo: async (io) => (await import('./demo.ts')).demoCommand(io),
   audit: async (io) => (await import('./audit.ts')).auditCommand(io),
+  backup: async (io) => (await import('./backup.ts')).backupCommand(io),
+  compact: async (io) => (await import('./compact.ts')).compactCommand(io),
+  salvage: async (io) => (await import('./salvage.ts')).salvageCommand(io),
+  'copy-part': async (io) => (await import('./salvage.ts')).copyPartCommand(io),
   walk: async (io) => (await import('./walk.ts')).walkCommand(io),
   'check-config': async (io) => (await import('./check-config.ts')).checkConfigCommand(io),
   status: async (io) => (await import('./status.ts')).statusCommand(io),
@@ -31,6 +35,9 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   sink: async () => (await import('./sink.ts')).sinkCommand(),
   source: async () => (await import('./source.ts')).sourceCommand(),
 };
+
+/** What commands run in a child process. */
+const HIDDEN = new Set(['walk', 'copy-part']);
 
 /** Runs `postrider ARGS`; resolves to the exit code. Rejects only for what nobody expected. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
@@ -57,7 +64,7 @@ async function createProgram(args: readonly string[], io: Io): Promise<Command> 
   const loads =
     wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? [COMMANDS[wanted]!] : Object.values(COMMANDS);
   for (const command of await Promise.all(loads.map((load) => load(io))))
-    program.addCommand(command, { hidden: command.name() === 'walk' });
+    program.addCommand(command, { hidden: HIDDEN.has(command.name()) });
   quiet(program, io);
   return program;
 }

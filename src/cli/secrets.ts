@@ -3,7 +3,7 @@
  * base32 character); the first signs, all verify, so a key is replaced by putting a new line on top.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
@@ -50,7 +50,11 @@ function readOrCreate(file: string): string {
   }
   mkdirSync(dirname(file), { recursive: true });
   const text = `${randomBytes(32).toString('hex')}\n`;
-  writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
+  // Synced: mail that goes out is signed with it, so it must not be lost with the power.
+  writeFileSync(file, text, { mode: 0o600, flag: 'wx', flush: true });
+  const dir = openSync(dirname(file), 'r');
+  fsyncSync(dir);
+  closeSync(dir);
   return text;
 }
 

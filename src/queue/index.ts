@@ -10,12 +10,13 @@ export {
   type LineDigest,
   linesOp,
 } from './answers.ts';
+export { backupStore, copyPart, type Part } from './copies.ts';
 export type { EventDraft } from './committer.ts';
 export type { Row, Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';
 export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
-export type { Kv } from './kv.ts';
+export { type Kv, type Table, TABLES } from './kv.ts';
 export { deliveryEvent } from './labels.ts';
 export type { LateReport, LateResult } from './late-report.ts';
 export type { LeaseRequest } from './leasing.ts';

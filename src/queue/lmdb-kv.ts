@@ -7,7 +7,7 @@
  * The map grows by itself. Never call `process.exit` or end a worker with a commit under way: close first.
  */
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkOps, type Kv, type Op, type Table, TABLES } from './kv.ts';
 
@@ -50,6 +50,7 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
       env.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary', cache: false }),
     ]),
   );
+  if (options.durability === 'sync') syncDirectory(options.dir);
   // A failed write also rejects a promise of lmdb-js that it gives to nobody; unhandled, it would end the process.
   env.on('aftercommit', () => void env.committed.then(undefined, () => undefined));
   const commit = async (ops: readonly Op[]): Promise<void> => {
@@ -97,6 +98,13 @@ export function openLmdbReader(file: string): Kv {
     bytes: () => statSync(file).size,
     close: () => env.close(),
   };
+}
+
+/** The name of a new file is durable too. */
+function syncDirectory(dir: string): void {
+  const fd = openSync(dir, 'r');
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 /** Says why a file cannot be a store: lmdb-js ends the process when it has to refuse one. */

@@ -18,7 +18,7 @@ import { stringify } from 'yaml';
 import type { StatusView } from '../../src/api/index.ts';
 import { type Event, TERMINAL } from '../../src/core/index.ts';
 import { DEFAULT_TIMEOUTS, openSession, type ClientSession } from '../../src/mta/smtp/index.ts';
-import { openLmdbKv } from '../../src/queue/index.ts';
+import { openLmdbKv, openLmdbReader, STORE_FILE } from '../../src/queue/index.ts';
 import { startSink } from '../../src/testbed/index.ts';
 import { auditStore } from './audit.ts';
 import { Talk } from './talk.ts';
@@ -294,6 +294,14 @@ export class Mta {
     const violations = auditStore(kv);
     await kv.close();
     assert.deepEqual(violations, []);
+  }
+
+  /** Commits that wrote events, of a program that has ended. */
+  async groups(): Promise<number> {
+    const kv = openLmdbReader(join(this.dir, 'data', STORE_FILE));
+    const count = [...kv.range('journal', {})].length;
+    await kv.close();
+    return count;
   }
 
   #request(path: string, { method = 'GET', type, body }: Call): Promise<IncomingMessage> {

@@ -1,0 +1,54 @@
+/** `postrider compact`: gives free pages of the store back to the file system; the server must be stopped. */
+import { renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { backupStore, lockInstance, STORE_FILE } from '../queue/index.ts';
+import { fail } from './connection.ts';
+import { type ExitCode, exitingWith, type Io } from './io.ts';
+import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
+import { auditInChild } from './walk.ts';
+
+const WORK_DIR = 'compact';
+
+export const compactCommand = (io: Io): Command =>
+  withStore(
+    new Command('compact').description(
+      'make the file of the store as small as its content; stop the server first',
+    ),
+  ).action(exitingWith((options: StoreOptions) => compact(io, options)));
+
+async function compact(io: Io, options: StoreOptions): Promise<ExitCode> {
+  const dataDir = await dataDirOf(options);
+  const no = (message: string): Promise<ExitCode> =>
+    fail(io, options, { exitCode: 1, code: 'compact', message, lines: [] });
+  const lock = await lockInstance(dataDir);
+  if (!lock.ok) return no(`${lock.error.text}; a running server reuses free pages by itself`);
+  try {
+    return await replaced(io, options, dataDir);
+  } catch (error) {
+    return no((error as Error).message);
+  } finally {
+    await lock.value.release();
+  }
+}
+
+/** The copy replaces the store only when its audit is clean; a crash before the rename leaves the store as it was. */
+async function replaced(io: Io, options: StoreOptions, dataDir: string): Promise<ExitCode> {
+  const work = join(dataDir, WORK_DIR);
+  rmSync(work, { recursive: true, force: true });
+  const copy = await backupStore(dataDir, work);
+  const audited = await auditInChild(work);
+  if (!audited.ok) throw new Error(audited.error);
+  if (!audited.value.clean)
+    throw new Error('the audit of the copy is not clean, so the store stays as it is; see "postrider audit"');
+  const file = join(dataDir, STORE_FILE);
+  const [before, after] = [statSync(file).size, statSync(copy).size];
+  renameSync(copy, file);
+  rmSync(`${file}-lock`, { force: true });
+  rmSync(work, { recursive: true, force: true });
+  const told = { file, before, after };
+  await io.out(
+    options.json ? `${JSON.stringify(told)}\n` : `${file}: ${before} bytes before, ${after} now\n`,
+  );
+  return 0;
+}

@@ -1,0 +1,126 @@
+/** Disks that fill up, turn read-only or are slow: new mail waits outside, what was accepted goes out and is recorded. */
+import assert from 'node:assert/strict';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { FileSystem } from '../support/file-system.ts';
+import { type Answer, Mta } from '../support/mta.ts';
+import { batch, eventually, FROM, gate, mail, receiver, routeTo, submit } from '../support/mta-world.ts';
+import { storeShim } from '../support/store-shim.ts';
+
+const QUEUED = 30;
+
+const message = (to: string): { body: string } => ({
+  body: JSON.stringify({ envelope: { from: FROM, to: [to] }, content: mail(to).toString('latin1') }),
+});
+const inject = (mta: Mta, to: string): Promise<Answer> => mta.api('/v1/messages', message(to));
+
+/** Writes until nothing fits any more. */
+function fill(file: string): void {
+  const fd = openSync(file, 'w');
+  try {
+    for (const size of [1 << 20, 1 << 12, 1]) {
+      try {
+        for (;;) if (writeSync(fd, Buffer.alloc(size, 1)) < size) break;
+      } catch {
+        // Full: smaller pieces may still fit.
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+test(
+  'a full disk: mail is refused, outcomes are recorded, and it goes on by itself',
+  { timeout: 300_000 },
+  async (t) => {
+    const held = await gate(t);
+    const mta = await Mta.prepare(t, { routes: [routeTo(held)], disk_reserve: '4MB' });
+    const disk = FileSystem.memory(t, mta.dir, 64);
+    if (!disk) return;
+    try {
+      await mta.start();
+      const sent = await mta.api('/v1/batches', { type: 'application/x-ndjson', body: batch(QUEUED) });
+      assert.equal(sent.status, 200);
+      await eventually(() => held.held.size > 0, 'mail is at the receiver');
+      fill(join(disk.path, 'filler'));
+      await eventually(
+        async () => (await inject(mta, 'late@to.test')).status === 503,
+        'the socket refuses mail',
+      );
+      const refused = await inject(mta, 'late@to.test');
+      assert.match(refused.text, /try again later/);
+      const smtp = await submit(await mta.session(), 'late@to.test', mail('late@to.test'));
+      assert.equal(smtp.recipients[0]?.ok, false);
+      assert.match(JSON.stringify(smtp), /452/);
+      const { ready, not_ready: why } = await mta.status();
+      assert.deepEqual([ready, /injection is refused/.test(why.join())], [false, true]);
+
+      held.open();
+      const { counters } = await mta.status();
+      const accepted = counters.accepted;
+      await eventually(
+        async () => (await mta.status()).counters.delivered === accepted,
+        'all outcomes are recorded',
+      );
+      rmSync(join(disk.path, 'filler'));
+      await eventually(
+        async () => (await inject(mta, 'again@to.test')).status === 202,
+        'mail is taken again',
+      );
+      await eventually(async () => (await mta.status()).queue.total === 0, 'it is sent');
+      await mta.kill('SIGTERM');
+      await mta.audit();
+    } finally {
+      await mta.kill('SIGKILL');
+      disk.unmount();
+    }
+  },
+);
+
+test('a disk that turns read-only: mail is refused, nothing is lost', { timeout: 300_000 }, async (t) => {
+  const held = await gate(t);
+  const mta = await Mta.prepare(t, { routes: [routeTo(held)], disk_reserve: '1MB' });
+  const disk = FileSystem.ext4(t, mta.dir, 64);
+  if (!disk) return;
+  try {
+    await mta.start();
+    await mta.api('/v1/batches', { type: 'application/x-ndjson', body: batch(QUEUED) });
+    disk.breakDown();
+    await eventually(async () => (await inject(mta, 'late@to.test')).status === 503, 'mail is refused');
+    assert.equal((await mta.status()).counters.accepted, QUEUED, 'it lives and answers');
+    await mta.kill('SIGKILL');
+    await held.close();
+    disk.unmount();
+    disk.repair();
+    disk.mount();
+    await mta.audit();
+    const sink = await receiver(t);
+    mta.configure({ routes: [routeTo(sink)] });
+    await mta.start();
+    await mta.settled(QUEUED);
+    await mta.end();
+    assert.equal(sink.stats().distinctRecipients, QUEUED);
+  } finally {
+    await mta.kill('SIGKILL');
+    disk.unmount();
+  }
+});
+
+test('a slow disk: injections share its syncs', { timeout: 300_000 }, async (t) => {
+  const shim = storeShim(t);
+  if (!shim) return;
+  const sink = await receiver(t);
+  const mta = await Mta.prepare(t, { routes: [routeTo(sink)] });
+  mta.launch({ env: shim({ SYNC_DELAY_MS: 200 }) });
+  await mta.heard(({ msg }) => msg === 'postrider is running');
+  const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => inject(mta, `r${i}@to.test`)));
+  assert.ok(answers.every(({ status }) => status === 202));
+  const events = await mta.settled(60);
+  const accepted = events.filter(({ type }) => type === 'accepted');
+  // Events of one commit share a group of the journal, so their commit is seen in the store.
+  await mta.end();
+  assert.equal(accepted.length, 60);
+  assert.ok((await mta.groups()) < 60, 'fewer commits than messages');
+});

@@ -1,0 +1,104 @@
+/** Backup beside the server, restored to a queue that goes on; compaction; what is readable of a damaged store. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { MAIN, Mta } from '../support/mta.ts';
+import { batch, eventually, gate, receiver, routeTo } from '../support/mta-world.ts';
+
+const COUNT = 600;
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+}
+
+function postrider(...args: readonly string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], { maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
+      resolve({ code: Number(error?.code ?? 0), out: `${stdout}${stderr}` }),
+    );
+  });
+}
+
+test('a backup beside the server restores to a queue that goes on', { timeout: 300_000 }, async (t) => {
+  const held = await gate(t);
+  const mta = await Mta.start(t, { routes: [routeTo(held)] });
+  const ndjson = { type: 'application/x-ndjson', body: batch(COUNT) };
+  assert.equal((await mta.api('/v1/batches', ndjson)).status, 200);
+  await eventually(() => held.held.size > 0, 'mail is on its way');
+  const busy = mta.api('/v1/batches', { ...ndjson, body: batch(COUNT, () => 'other.test') });
+  const copy = join(mta.dir, 'copy');
+  const made = await postrider('backup', copy, '-c', mta.configFile);
+  assert.equal(made.code, 0, made.out);
+  assert.match(made.out, /the audit is clean/);
+  assert.equal((await busy).status, 200);
+  const again = await postrider('backup', copy, '-c', mta.configFile);
+  assert.equal(again.code, 1);
+  assert.match(again.out, /exists; name a directory without a store/);
+  assert.match((await postrider('compact', '-c', mta.configFile)).out, /is in use by process \d+/);
+
+  await mta.kill('SIGKILL');
+  await held.close();
+  rmSync(join(mta.dir, 'data'), { recursive: true });
+  renameSync(copy, join(mta.dir, 'data'));
+  const sink = await receiver(t);
+  mta.configure({ routes: [routeTo(sink)] });
+  await mta.start();
+  await eventually(async () => (await mta.status()).queue.total === 0, 'all is sent');
+  const events = await mta.end();
+  assert.ok(sink.stats().distinctRecipients >= COUNT, 'what was accepted before the copy');
+  assert.ok(events.length > 0);
+
+  const file = join(mta.dir, 'data', 'queue.mdb');
+  const before = statSync(file).size;
+  const compacted = await postrider('compact', '-c', mta.configFile);
+  assert.equal(compacted.code, 0, compacted.out);
+  assert.ok(statSync(file).size < before, `${statSync(file).size} of ${before}`);
+  await mta.audit();
+});
+
+/** Spoils pages that hold a text, as a disk would. */
+function spoil(file: string, text: string, most: number): number {
+  const bytes = readFileSync(file);
+  const fd = openSync(file, 'r+');
+  let spoilt = 0;
+  for (let page = 8 * 4096; page < bytes.length && spoilt < most; page += 4096) {
+    if (!bytes.subarray(page, page + 4096).includes(text)) continue;
+    writeSync(fd, Buffer.alloc(4096, 0xff), 0, 4096, page);
+    spoilt++;
+  }
+  return spoilt;
+}
+
+test('a damaged page is found without harm, and the rest is salvaged', { timeout: 300_000 }, async (t) => {
+  const held = await gate(t);
+  const mta = await Mta.start(t, { routes: [routeTo(held)] });
+  await mta.api('/v1/batches', { type: 'application/x-ndjson', body: batch(COUNT) });
+  await mta.kill('SIGKILL');
+  const data = join(mta.dir, 'data');
+  mkdirSync(join(mta.dir, 'sound'));
+  cpSync(data, join(mta.dir, 'sound'), {
+    recursive: true,
+    filter: (from) => !from.endsWith('instance.lock'),
+  });
+  assert.ok(spoil(join(data, 'queue.mdb'), '"Reader 300"', 1) > 0);
+  const audited = await postrider('audit', '--data-dir', data);
+  assert.equal(audited.code, 1, audited.out);
+
+  const target = join(mta.dir, 'salvaged');
+  const salvaged = await postrider('salvage', target, '--data-dir', data, '--json');
+  assert.equal(salvaged.code, 1, salvaged.out);
+  const { tables } = JSON.parse(salvaged.out) as { tables: { table: string; entries: number }[] };
+  const deliveries = tables.find(({ table }) => table === 'deliveries')!.entries;
+  assert.ok(deliveries > COUNT / 2, `${deliveries} of ${COUNT} deliveries came over`);
+  const sound = await postrider(
+    'salvage',
+    join(mta.dir, 'all'),
+    '--data-dir',
+    join(mta.dir, 'sound'),
+    '--json',
+  );
+  assert.equal(sound.code, 0, sound.out);
+});
