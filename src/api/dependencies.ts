@@ -30,6 +30,14 @@ export interface Reloaded {
   readonly needsRestart: readonly string[];
 }
 
+export interface Targets {
+  readonly nodes: readonly string[];
+  readonly senders: readonly {
+    readonly name: string;
+    readonly nodes: readonly { readonly node: string; readonly weight: number }[];
+  }[];
+}
+
 export interface ApiDependencies {
   readonly queue: Queue;
   readonly injector: Injector;
@@ -41,6 +49,8 @@ export interface ApiDependencies {
   reload(): Promise<Result<Reloaded, readonly string[]>>;
   /** Audits the store, and these counts of ours against it; the error is a sentence. */
   audit(expected: Expected): Promise<Result<AuditReport, string>>;
+  /** Where an operator may move mail to. */
+  targets(): Targets;
   readonly log: Log;
   /** Largest message that may be injected (read at each request); bodies get room for base64 on top. */
   readonly maxMessageBytes: number;

@@ -5,6 +5,7 @@ export type { AttemptView, DeliveryView, FinalView, LabelsView, MessageView } fr
 export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencies.ts';
 export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts';
+export type { JobView, MarkView, SelectorView } from './operation-view.ts';
 export type { ErrorView, LaneView, NodeView, ReloadView, StatusView } from './overview.ts';
 export {
   addRow,

@@ -10,7 +10,7 @@ import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import type { Durability, EventDraft, Pressure, Queue } from '../queue/index.ts';
 import { bounceMetrics } from './metrics-bounces.ts';
-import { addRow, ispLabel, noCounts, type QueueCounts, queueTotals } from './queue-counts.ts';
+import { addRow, heldOf, ispLabel, noCounts, type QueueCounts, queueTotals } from './queue-counts.ts';
 import { type Cell, Tally } from './tally.ts';
 
 const PREFIX = 'postrider_';
@@ -210,7 +210,7 @@ function countsByIsp(queue: Queue, egress: EgressView): Map<string, QueueCounts>
     if (!byIsp.has(isp) && byIsp.size >= MAX_ISPS) isp = 'other';
     let counts = byIsp.get(isp);
     if (!counts) byIsp.set(isp, (counts = noCounts()));
-    addRow(counts, row);
+    addRow(counts, row, heldOf(queue, row));
   }
   return byIsp;
 }

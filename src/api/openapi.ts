@@ -8,11 +8,18 @@ import { ALWAYS, type Call, REFUSALS } from './call.ts';
 import { LOOK_UP_CALLS } from './calls-look-up.ts';
 import { STOP_LIST_CALLS } from './calls-stop-list.ts';
 import { MAIL_CALLS } from './calls-mail.ts';
+import { QUEUE_CALLS } from './calls-queue.ts';
 import { SERVER_CALLS } from './calls-server.ts';
 import { errorAnswer } from './views.ts';
 
 /** Every call of the control API. */
-export const CALLS: readonly Call[] = [...MAIL_CALLS, ...LOOK_UP_CALLS, ...STOP_LIST_CALLS, ...SERVER_CALLS];
+export const CALLS: readonly Call[] = [
+  ...MAIL_CALLS,
+  ...LOOK_UP_CALLS,
+  ...QUEUE_CALLS,
+  ...STOP_LIST_CALLS,
+  ...SERVER_CALLS,
+];
 
 type Json = Readonly<Record<string, unknown>>;
 const NDJSON = 'application/x-ndjson';

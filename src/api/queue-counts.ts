@@ -14,15 +14,25 @@ export type QueueTotals = QueueCounts & { readonly oldest_seconds: number | unde
 
 export const noCounts = (): QueueCounts => ({ new: 0, proc: 0, retry: 0, hold: 0, total: 0 });
 
-/** Adds a row. Its `new` and `retry` include the leased ones; `proc` is taken out of them, out of `new` first. */
-export function addRow(counts: QueueCounts, row: Pick<Row, 'new' | 'retry' | 'proc'>): void {
+/**
+ * Adds a row. Its `new` and `retry` include those that are leased or held; `proc` and `hold` are taken out of them, out
+ * of `new` first.
+ */
+export function addRow(counts: QueueCounts, row: Pick<Row, 'new' | 'retry' | 'proc'>, held = 0): void {
   const fromNew = Math.min(row.proc, row.new);
   const fromRetry = Math.min(row.proc - fromNew, row.retry);
-  counts.new += row.new - fromNew;
-  counts.retry += row.retry - fromRetry;
+  const hold = Math.min(held, row.new + row.retry - fromNew - fromRetry);
+  const newHeld = Math.min(hold, row.new - fromNew);
+  counts.new += row.new - fromNew - newHeld;
+  counts.retry += row.retry - fromRetry - (hold - newHeld);
+  counts.hold += hold;
   counts.proc += fromNew + fromRetry;
   counts.total += row.new + row.retry;
 }
+
+/** How many of a row an operator holds. */
+export const heldOf = ({ state: { schedule } }: Queue, row: Row): number =>
+  schedule.heldOf(row, row.new + row.retry - row.proc);
 
 export const ispLabel = (egress: EgressView, domain: string): string => egress.ispOf(domain) ?? 'unresolved';
 
@@ -33,7 +43,7 @@ interface Sources {
 
 export function queueTotals({ queue, clock }: Sources): QueueTotals {
   const counts = noCounts();
-  for (const row of queue.state.counters.rows()) addRow(counts, row);
+  for (const row of queue.state.counters.rows()) addRow(counts, row, heldOf(queue, row));
   const oldest = oldestQueued(queue.state);
   const oldestSeconds = oldest === undefined ? undefined : Math.max(0, (clock.now() - oldest) / 1000);
   return { ...counts, oldest_seconds: oldestSeconds };

@@ -4,12 +4,14 @@ import { ok } from '../core/index.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import {
   addRow,
+  heldOf,
   ispLabel,
   noCounts,
   type QueueCounts,
   type QueueTotals,
   queueTotals,
 } from './queue-counts.ts';
+import { type MarkView, markView } from './operation-view.ts';
 import { answer } from './refused.ts';
 import { type Group, noQuery, queueQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
@@ -21,6 +23,8 @@ export interface QueueReport {
   /** Rows left out because of `limit`, the smallest ones. */
   readonly more_rows: number;
   readonly totals: QueueTotals;
+  /** What operators hold, and released of that; the last one that fits decides. */
+  readonly marks: readonly MarkView[];
 }
 
 export interface CampaignView {
@@ -58,13 +62,14 @@ function report(deps: ApiDependencies, groups: readonly Group[], limit: number):
       sum = { ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])), ...noCounts() };
       rows.set(key, sum);
     }
-    addRow(sum, row);
+    addRow(sum, row, heldOf(deps.queue, row));
   }
   const sorted = [...rows.values()].sort((a, b) => b.total - a.total);
   return {
     rows: sorted.slice(0, limit),
     more_rows: Math.max(0, sorted.length - limit),
     totals: queueTotals(deps),
+    marks: deps.queue.state.holds.marks.map(markView),
   };
 }
 

@@ -14,6 +14,7 @@ import { addEvents } from './events.ts';
 import { addHealth } from './health.ts';
 import { addMessages, messageBodyLimit } from './messages.ts';
 import { addOpenApi } from './openapi.ts';
+import { addOperations } from './operations.ts';
 import { addOverview } from './overview.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
@@ -61,6 +62,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addDeliveries,
       addQueueReport,
       addBouncePatterns,
+      addOperations,
       addEvents,
       addStopList,
       addOverview,

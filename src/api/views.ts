@@ -99,6 +99,32 @@ export const deliveryList = z.object({
 const counts = { new: count, proc: count, retry: count, hold: count, total: count };
 const queueTotals = z.object({ ...counts, oldest_seconds: z.number().optional() });
 
+const selectorView = z.object({
+  sender: z.string().optional(),
+  node: z.string().optional(),
+  account_id: z.string().optional(),
+  campaign_id: z.string().optional(),
+  isp: z.string().optional(),
+  domain: z.string().optional(),
+  recipient: z.string().optional(),
+  accepted_before: z.string().optional(),
+  all: z.literal(true).optional(),
+});
+
+export const jobView = z.object({
+  job: z.string(),
+  operation: z.enum(['hold', 'release', 'purge', 'retry', 'move', 'change']),
+  dry_run: z.literal(true).optional(),
+  state: z.enum(['counting', 'running', 'done']),
+  selector: selectorView,
+  matched: count,
+  done: count,
+  pending: count,
+  at: z.string(),
+});
+
+export const jobList = z.object({ jobs: z.array(jobView) });
+
 export const queueReport = z.object({
   rows: z.array(
     z.object({
@@ -113,6 +139,9 @@ export const queueReport = z.object({
   ),
   more_rows: count,
   totals: queueTotals,
+  marks: z.array(
+    z.object({ job: z.string(), mark: z.enum(['hold', 'release']), selector: selectorView, at: z.string() }),
+  ),
 });
 
 const totals = {

@@ -1,9 +1,10 @@
-/** `postrider queue list`: what is queued, grouped as asked. */
+/** `postrider queue`: what is queued, grouped as asked, and operations on it. */
 import { Command } from 'commander';
 import type { QueueReport, QueueRow } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
-import { type ExitCode, exitingWith, type Io } from './io.ts';
+import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
+import { operationCommands } from './queue-operations.ts';
 import { renderTable } from './table.ts';
 
 interface Options extends ConnectionOptions {
@@ -13,13 +14,16 @@ interface Options extends ConnectionOptions {
 
 const COUNTS = ['new', 'proc', 'retry', 'hold', 'total'] as const;
 
-export const queueCommand = (io: Io): Command =>
-  new Command('queue').description('the queue').addCommand(
+export function queueCommand(io: Io): Command {
+  const queue = new Command('queue').description('the queue').addCommand(
     withConnection(new Command('list').description('what is queued'))
       .option('--by <groups>', 'account, campaign, isp, sender, node, domain; several by commas', 'isp,node')
       .option('--limit <n>', 'rows to print, the largest first', '50')
       .action(exitingWith((options: Options) => list(io, options))),
   );
+  for (const operation of operationCommands(io)) queue.addCommand(operation);
+  return queue;
+}
 
 async function list(io: Io, options: Options): Promise<ExitCode> {
   const client = await connect(io, options);
@@ -29,8 +33,8 @@ async function list(io: Io, options: Options): Promise<ExitCode> {
 }
 
 export function queueText(io: Pick<Io, 'columns'>, groups: readonly string[], report: QueueReport): string {
-  const { rows, more_rows, totals } = report;
-  if (totals.total === 0) return 'the queue is empty\n';
+  const { rows, more_rows, totals, marks } = report;
+  if (totals.total === 0) return `the queue is empty\n${marks.map(markText).join('')}`;
   const columns = [
     ...groups.map((title) => ({ title })),
     ...COUNTS.map((title) => ({ title, align: 'right' as const })),
@@ -43,5 +47,11 @@ export function queueText(io: Pick<Io, 'columns'>, groups: readonly string[], re
   const table = renderTable(columns, [...rows.map((row) => cells(row, groups)), sum], io);
   const age = totals.oldest_seconds === undefined ? '' : formatDuration(totals.oldest_seconds * 1000);
   const more = more_rows > 0 ? `${more_rows} more rows: see --limit\n` : '';
-  return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}`;
+  return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}${marks.map(markText).join('')}`;
+}
+
+/** `hold since 2026-05-01 08:00:00Z: campaign_id=spring` */
+function markText({ mark, at, selector }: QueueReport['marks'][number]): string {
+  const fields = Object.entries(selector).map(([name, value]) => `${name}=${String(value)}`);
+  return clean(`${mark} since ${clock(at)}: ${fields.join(' ')}`) + '\n';
 }

@@ -260,6 +260,7 @@ export class Service {
     const problems = [...doors.problems, ...((await this.#inbound?.listen()) ?? [])];
     if (problems.length > 0) return err(problems);
     this.#chores.start();
+    this.#queue.operations.start();
     return ok(undefined);
   }
 
@@ -274,6 +275,7 @@ export class Service {
       maxMessageBytes: this.config.smtp.maxMessageBytes,
       reload: () => this.reload(),
       audit: (expected) => auditInChild(this.config.dataDir, expected),
+      targets: () => ({ nodes: this.config.nodes.map(({ name }) => name), senders: this.config.senders }),
       log,
       status: () => ({
         version,

@@ -8,7 +8,8 @@ import type { Phase } from './reply.ts';
 export type DeliveryEventType = 'accepted' | 'delivered' | 'soft_bounce' | 'hard_bounce' | 'undelivered';
 /** What comes back: `complaint` and `unsubscribe` change no count of the delivery; `report_rejected` had no effect. */
 export type ReportEventType = 'complaint' | 'unsubscribe' | 'report_rejected';
-export type EventType = DeliveryEventType | ReportEventType | 'moved' | 'node_state' | 'alert' | 'config';
+export type EventType =
+  DeliveryEventType | ReportEventType | 'moved' | 'operation' | 'node_state' | 'alert' | 'config';
 
 export type UndeliveredReason =
   'attempts_exhausted' | 'lifetime' | 'removed' | 'refused' | 'dropped' | 'stop_list' | 'policy' | 'report';
@@ -64,6 +65,8 @@ export interface Event {
   readonly next_attempt?: string;
   /** Node of the next attempt, when it is not this one. */
   readonly next_node?: string;
+  /** Sender from now on, when it is not this one. */
+  readonly next_sender?: string;
   readonly reason?: string;
   readonly possible_duplicate?: boolean;
   /** Sequence number of the `delivered` event that this late bounce takes back. */

@@ -143,20 +143,28 @@ export class AcceptWork implements Work {
 
   #add(
     transaction: Transaction,
-    { index, record }: NewDelivery,
+    { index, record: given }: NewDelivery,
     { message, content, inline }: { message: MessageRecord; content: Buffer | undefined; inline: boolean },
   ): void {
     const { number } = this.#input;
-    const stored: DeliveryRecord = inline ? { ...record, message } : record;
     const id = deliveryIdOf(number, index);
-    const delivery: Delivery = { id, number, index, record, message, shared: !inline };
+    const delivery: Delivery = {
+      id,
+      number,
+      index,
+      record: this.#state.holds.placed(number, given, message),
+      message,
+      shared: !inline,
+    };
+    const { record } = delivery;
+    const stored: DeliveryRecord = inline ? { ...record, message } : record;
     const { ops, events, leased, leaseId } = transaction;
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
     events.push({ ...deliveryEvent(delivery), type: 'accepted', time: this.#time(message) });
     const { schedule, dispatcher, clock } = this.#state;
     const queue = schedule.of(delivery);
     const { wakeAt } = record;
-    if (content !== undefined && wakeAt <= clock.now() && dispatcher?.claim(queue)) {
+    if (content !== undefined && wakeAt <= clock.now() && !queue.held && dispatcher?.claim(queue)) {
       leased.push({ number, index });
       this.#claimed.push({ ...delivery, queue, leaseId, content });
       return;

@@ -37,7 +37,7 @@ export interface Row {
 }
 
 type CountedEvent = Pick<Event, 'type' | 'attempt' | 'reply' | 'reason' | 'node' | 'corrects'> &
-  Pick<Event, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'next_node'>;
+  Pick<Event, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'next_node' | 'next_sender'>;
 
 const zero = (): Totals => ({
   accepted: 0,
@@ -49,6 +49,10 @@ const zero = (): Totals => ({
   complaints: 0,
   unsubscribes: 0,
 });
+
+/** The labels of a delivery after the event. */
+const next = (event: CountedEvent): CountedEvent =>
+  event.next_sender === undefined ? event : { ...event, sender: event.next_sender };
 
 export class Counters {
   readonly #totals = new Map<string, Totals>();
@@ -89,10 +93,10 @@ export class Counters {
         break;
       case 'soft_bounce':
         totals.soft_bounces++;
-        this.#rowOf(event, event.next_node ?? event.node).retry++;
+        this.#rowOf(next(event), event.next_node ?? event.node).retry++;
         break;
       case 'moved':
-        this.#rowOf(event, event.next_node)[tried ? 'retry' : 'new']++;
+        this.#rowOf(next(event), event.next_node)[tried ? 'retry' : 'new']++;
         break;
       case 'delivered':
         totals.delivered++;

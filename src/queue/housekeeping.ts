@@ -6,8 +6,9 @@
 import { domainOf, timeOfMessageNumber } from '../core/index.ts';
 import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
+import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
-import { deliveryFrom, expire, takeSlot } from './leasing.ts';
+import { deliveryFrom, takeSlot } from './leasing.ts';
 import { type Delivery, type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
@@ -21,7 +22,8 @@ export class SweepWork implements Work {
   next: Buffer | undefined;
   /** Time of acceptance (ms) of the oldest delivery seen, by recipient domain. */
   readonly oldest = new Map<string, number>();
-  readonly #queues = new Set<QueueHead>();
+  /** Slots taken, by queue. */
+  readonly #queues = new Map<QueueHead, number>();
 
   constructor(state: QueueState, from: Buffer | undefined) {
     this.#state = state;
@@ -49,7 +51,7 @@ export class SweepWork implements Work {
   }
 
   applied(): void {
-    for (const queue of this.#queues) this.#state.schedule.refresh(queue);
+    for (const [queue, count] of this.#queues) this.#state.schedule.taken(queue, count);
   }
 
   /** Undefined when the message is missing or damaged: a work that throws would keep the others alive for ever. */
@@ -69,9 +71,9 @@ export class SweepWork implements Work {
       const key = slotKey({ queueId: queue.id, wakeAt: record.wakeAt, number, index });
       // Taken: a lease of this same commit has it, and its outcome will end it.
       if (!takeSlot(transaction, key)) return;
-      this.#queues.add(queue);
+      this.#queues.set(queue, (this.#queues.get(queue) ?? 0) + 1);
     }
-    expire(this.#state, transaction, delivery);
+    endUnattempted(this.#state, transaction, delivery, 'lifetime');
   }
 }
 

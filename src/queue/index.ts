@@ -17,6 +17,8 @@ export { hasContent, oldestQueued } from './housekeeping.ts';
 export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
 export { type Kv, type Table, TABLES } from './kv.ts';
+export type { Mark } from './holds.ts';
+export type { JobRecord, Operation } from './job.ts';
 export { deliveryEvent } from './labels.ts';
 export type { LateReport, LateResult } from './late-report.ts';
 export type { LeaseRequest } from './leasing.ts';
@@ -32,6 +34,7 @@ export {
   listDeliveries,
   type ListRequest,
 } from './lookup.ts';
+export { OperationRefused, type OperationRequest } from './operations.ts';
 export type { AttemptFacts, Outcome } from './outcomes.ts';
 export { type Band, BANDS, type QueueHead, type QueueKey } from './queue-head.ts';
 export { bandOfRank } from './queue-key.ts';
@@ -49,6 +52,7 @@ export {
   type SplitMark,
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
+export { isWhole, type Selector } from './selector.ts';
 export type { Dispatcher, QueueState } from './state.ts';
 export type { StopEntry, StopKey, StopList, StopListPage, StopListQuery, StopSource } from './stop-list.ts';
 export { type StopKind, type StopTarget, stopTarget } from './stop-target.ts';

@@ -28,6 +28,8 @@ export const TABLES = [
   'quarantine',
   'inbound_mail',
   'splits',
+  'holds',
+  'jobs',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

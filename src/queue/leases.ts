@@ -3,7 +3,7 @@
  * schedule; it is removed when all of them have an outcome. After a crash, the deliveries that a lease names and that
  * have neither ended nor a slot are those that may have been on the wire.
  */
-import { deliveryIdOf } from '../core/index.ts';
+import { deliveryIdOf, parseDeliveryId } from '../core/index.ts';
 import type { Transaction } from './committer.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
 import { seal, unseal } from './records.ts';
@@ -30,6 +30,22 @@ export class Leases {
   /** Id of the next transaction's lease. */
   nextId(): number {
     return this.#nextId++;
+  }
+
+  /** Id of the newest lease that was given out. */
+  get newest(): number {
+    return this.#nextId - 1;
+  }
+
+  /** Id of the oldest lease that is held; Infinity when there is none. */
+  get oldest(): number {
+    for (const id of this.#open.keys()) return id;
+    return Infinity;
+  }
+
+  /** What is leased now. */
+  *held(): Generator<{ readonly number: number; readonly index: number }> {
+    for (const id of this.#held.keys()) yield parseDeliveryId(id)!;
   }
 
   /** Deliveries that are leased now. */

@@ -6,7 +6,7 @@ import { deliveryIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey, textKey } from './keys.ts';
 import { deliveryEvent } from './labels.ts';
-import { endDelivery } from './outcomes.ts';
+import { endUnattempted } from './ending.ts';
 import {
   decode,
   type Delivery,
@@ -71,6 +71,7 @@ export class LeaseWork implements Work {
   readonly #contents: ContentCache;
   readonly #taken: LeasedDelivery[] = [];
   readonly #damaged: string[] = [];
+  #slots = 0;
 
   constructor(state: QueueState, request: LeaseRequest, contents: ContentCache) {
     this.#state = state;
@@ -81,8 +82,11 @@ export class LeaseWork implements Work {
   build(transaction: Transaction): void {
     const { queue, limit } = this.#request;
     const { schedule, clock } = this.#state;
+    if (queue.held) return;
     for (const { key, number, index } of schedule.due(queue, clock.now(), limit)) {
-      if (takeSlot(transaction, key)) this.#take(transaction, number, index);
+      if (!takeSlot(transaction, key)) continue;
+      this.#slots++;
+      this.#take(transaction, number, index);
     }
     const { mark } = this.#request;
     if (mark && this.#taken.length > 0) {
@@ -97,7 +101,7 @@ export class LeaseWork implements Work {
       counters.lease(deliveryEvent(delivery), 1);
     }
     const { queue } = this.#request;
-    const next = schedule.refresh(queue);
+    const next = schedule.taken(queue, this.#slots);
     if (next !== Infinity) dispatcher?.wake(queue, next);
     for (const id of this.#damaged) report('error', 'a damaged delivery was set aside', { delivery_id: id });
   }
@@ -111,7 +115,7 @@ export class LeaseWork implements Work {
       const delivery = readDelivery(this.#state, number, index);
       if (!delivery) throw new Error('the delivery record is missing');
       if (delivery.record.expiresAt <= this.#state.clock.now()) {
-        expire(this.#state, transaction, delivery);
+        endUnattempted(this.#state, transaction, delivery, 'lifetime');
         return;
       }
       const content = this.#contents.get(this.#state, delivery);
@@ -131,22 +135,4 @@ export function takeSlot({ ops, takenSlots }: Transaction, key: Buffer): boolean
   takenSlots.add(name);
   ops.push({ table: 'schedule', key, value: undefined });
   return true;
-}
-
-/** Adds the end of a delivery whose lifetime is over. */
-export function expire(state: QueueState, transaction: Transaction, delivery: Delivery): void {
-  const at = state.clock.now();
-  const { record, message, shared } = delivery;
-  const final = { type: 'undelivered', reason: 'lifetime', at } as const;
-  endDelivery(state, transaction, delivery, { ...record, ...(shared ? {} : { message }), final });
-  const bounce = { class: 'soft', category: 'expired' } as const;
-  const attempt = record.attempts.length;
-  transaction.events.push({
-    ...deliveryEvent(delivery),
-    type: 'undelivered',
-    reason: 'lifetime',
-    time: at,
-    attempt,
-    bounce,
-  });
 }

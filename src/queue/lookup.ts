@@ -6,7 +6,7 @@ import type { Entry } from './kv.ts';
 import type { Delivery } from './records.ts';
 import type { QueueState } from './state.ts';
 
-export type DeliveryState = 'new' | 'proc' | 'retry' | 'delivered' | 'hard_bounce' | 'undelivered';
+export type DeliveryState = 'new' | 'proc' | 'retry' | 'hold' | 'delivered' | 'hard_bounce' | 'undelivered';
 
 export interface FoundDelivery extends Delivery {
   readonly state: DeliveryState;
@@ -34,6 +34,7 @@ function found(state: QueueState, delivery: Delivery): FoundDelivery {
   const { record, number, index } = delivery;
   if (record.final) return { ...delivery, state: record.final.type };
   if (state.leases.of(number, index) !== undefined) return { ...delivery, state: 'proc' };
+  if (state.schedule.find(delivery)?.held) return { ...delivery, state: 'hold' };
   return { ...delivery, state: record.attempts.length > 0 ? 'retry' : 'new' };
 }
 

@@ -3,17 +3,12 @@
  * (the fence): a second one, or one that comes after the lease was lost, changes nothing and is reported.
  */
 import type { UndeliveredReason } from '../core/index.ts';
-import { sharedMessage } from './accepting.ts';
 import type { EventDraft, Transaction, Work } from './committer.ts';
-import { deliveryKey, numberKey } from './keys.ts';
+import { endDelivery, endUnattempted } from './ending.ts';
+import { addProgress, conclude, type Progress, requeue } from './job-progress.ts';
+import { deliveryKey } from './keys.ts';
 import { deliveryEvent } from './labels.ts';
-import {
-  type AttemptRecord,
-  type Delivery,
-  type DeliveryRecord,
-  encode,
-  type LeasedDelivery,
-} from './records.ts';
+import { type AttemptRecord, type DeliveryRecord, encode, type LeasedDelivery } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 import type { StopEntry } from './stop-list.ts';
@@ -46,27 +41,13 @@ export type Outcome =
   /** Given back untouched: not an attempt. `wakeAt` is when it may be leased again, `node` by which other node. */
   | { readonly kind: 'released'; readonly wakeAt: number; readonly node?: string };
 
-/** Adds the end of a delivery: history in, queue and content out. */
-export function endDelivery(
-  state: QueueState,
-  transaction: Transaction,
-  delivery: Delivery,
-  record: DeliveryRecord,
-): void {
-  const { number, index } = delivery;
-  const { ops, shared } = transaction;
-  const before = delivery.shared ? sharedMessage(state, transaction, number) : undefined;
-  ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: undefined });
-  ops.push({ table: 'history', key: deliveryKey(number, index), value: encode(record) });
-  if (before) shared.set(number, { ...before, remaining: before.remaining - 1 });
-  else ops.push({ table: 'contents', key: numberKey(number), value: undefined });
-}
-
 export class OutcomeWork implements Work {
   readonly #state: QueueState;
   readonly #delivery: LeasedDelivery;
   readonly #outcome: Outcome;
   #fenced = false;
+  /** Jobs whose change this outcome carries. */
+  readonly #progresses: Progress[] = [];
   #slot: { queue: QueueHead; wakeAt: number } | undefined;
 
   constructor(state: QueueState, delivery: LeasedDelivery, outcome: Outcome) {
@@ -97,6 +78,7 @@ export class OutcomeWork implements Work {
       return;
     }
     leases.end(leaseId, number, index);
+    for (const progress of this.#progresses) conclude(progress, 1, true);
     counters.lease(deliveryEvent(this.#delivery), -1);
     if (!this.#slot) return;
     const { queue, wakeAt } = this.#slot;
@@ -104,41 +86,67 @@ export class OutcomeWork implements Work {
   }
 
   failed(): void {
+    for (const progress of this.#progresses) conclude(progress, 1, false);
     if (this.#slot) this.#state.schedule.unused(this.#slot.queue);
   }
 
-  #release(transaction: Transaction, { wakeAt, node: to }: Outcome & { kind: 'released' }): void {
+  #release(transaction: Transaction, { wakeAt, node }: Outcome & { kind: 'released' }): void {
     const { record } = this.#delivery;
-    const node = to ?? record.node;
-    const moved = node !== record.node;
-    const next = { ...record, node, wakeAt };
-    if (moved || wakeAt !== record.wakeAt) this.#store(transaction, next);
-    this.#queue(transaction, next);
-    if (!moved) return;
-    const attempt = record.attempts.length;
-    const time = this.#state.clock.now();
-    transaction.events.push({
-      ...deliveryEvent(this.#delivery),
-      type: 'moved',
-      time,
-      attempt,
-      next_node: node,
+    const asked = this.#asked(transaction);
+    if (!asked) {
+      endUnattempted(this.#state, transaction, this.#delivery, 'removed');
+      return;
+    }
+    const next = this.#placed({
+      ...asked,
+      wakeAt,
+      node: asked.node === record.node ? (node ?? asked.node) : asked.node,
     });
+    const same = next.wakeAt === record.wakeAt && next.mark === record.mark && next.band === record.band;
+    if (next.node !== record.node || next.sender !== record.sender)
+      requeue(transaction, this.#delivery, next, this.#state.clock.now());
+    else if (!same) this.#store(transaction, next);
+    this.#queue(transaction, next);
   }
 
   #defer(transaction: Transaction, outcome: Outcome & { kind: 'deferred' }): void {
     const { record } = this.#delivery;
-    const node = outcome.node ?? record.node;
+    const { facts } = outcome;
+    const asked = this.#asked(transaction);
+    if (!asked) {
+      const attempted = facts.reply !== undefined;
+      this.#end(transaction, { kind: 'failed', type: 'undelivered', reason: 'removed', facts, attempted });
+      return;
+    }
+    const node = asked.node === record.node ? (outcome.node ?? asked.node) : asked.node;
     const wakeAt = Math.max(outcome.nextAttemptAt, 0);
-    const attempts = this.#attempts(outcome.facts, 'soft_bounce');
-    const stored = { ...record, node, wakeAt, attempts };
+    const attempts = this.#attempts(facts, 'soft_bounce');
+    const stored = this.#placed({ ...asked, node, wakeAt, attempts });
     this.#store(transaction, stored);
     this.#queue(transaction, stored);
     const next = {
       next_attempt: new Date(wakeAt).toISOString(),
       ...(node === record.node ? {} : { next_node: node }),
+      ...(asked.sender === record.sender ? {} : { next_sender: asked.sender }),
     };
-    transaction.events.push({ ...this.#event(outcome.facts, attempts.length), ...next, type: 'soft_bounce' });
+    transaction.events.push({ ...this.#event(facts, attempts.length), ...next, type: 'soft_bounce' });
+  }
+
+  /** The record as operators want it by now; undefined when they have removed the delivery. */
+  #asked(transaction: Transaction): DeliveryRecord | undefined {
+    const { jobs } = this.#state;
+    const { record } = this.#delivery;
+    if (jobs.none) return record;
+    const { asked, by } = jobs.returned(this.#delivery);
+    for (const progress of by) {
+      addProgress(progress, 1, transaction);
+      this.#progresses.push(progress);
+    }
+    return asked;
+  }
+
+  #placed(record: DeliveryRecord): DeliveryRecord {
+    return this.#state.holds.placed(this.#delivery.number, record, this.#delivery.message);
   }
 
   #end(transaction: Transaction, outcome: Outcome & { kind: 'delivered' | 'failed' }): void {

@@ -14,6 +14,8 @@ export interface QueueKey {
   readonly campaign: string;
   /** The smaller one goes first: 0 for priority, the minute of the deadline for geo, the last one for standard. */
   readonly rank: number;
+  /** The mark (holds.ts) that was set on single deliveries and fits those of this queue; 0 for none. */
+  readonly mark: number;
 }
 
 /** A queue. There is one such object for a queue as long as it is used, so it can be compared and be a key itself. */
@@ -21,6 +23,8 @@ export interface QueueHead extends QueueKey {
   readonly id: number;
   /** Sender, account and campaign in one text: what takes turns on the way out. */
   readonly flow: string;
-  /** Wall time (ms) at which the earliest slot wakes; Infinity when there is none. */
+  /** Wall time (ms) at which the earliest slot wakes; Infinity when there is none, or the queue is held. */
   readonly wakeAt: number;
+  /** An operator holds it: its slots wait until it is released. */
+  readonly held: boolean;
 }

@@ -9,14 +9,15 @@ const LAST = 2 ** 32 - 1;
 
 /** What decides on the queue of a delivery. */
 export interface Queued {
-  readonly record: Pick<DeliveryRecord, 'recipient' | 'sender' | 'node' | 'expiresAt'>;
+  readonly record: Pick<DeliveryRecord, 'recipient' | 'sender' | 'node' | 'expiresAt' | 'band' | 'mark'>;
   readonly message: Pick<MessageRecord, 'band' | 'deadline' | 'accountId' | 'campaignId'>;
 }
 
 /** Mail of the band geo without a deadline has until its lifetime ends. */
 export function rankOf({ record, message }: Queued): number {
-  if (message.band === 'standard') return LAST;
-  if (message.band === 'priority') return 0;
+  const band = record.band ?? message.band;
+  if (band === 'standard') return LAST;
+  if (band === 'priority') return 0;
   const minute = Math.floor((message.deadline ?? record.expiresAt) / MINUTE);
   return Math.min(Math.max(minute, 1), LAST - 1);
 }
@@ -33,16 +34,19 @@ export function queueKeyOf(queued: Queued): QueueKey {
     account: message.accountId ?? '',
     campaign: message.campaignId ?? '',
     rank: rankOf(queued),
+    mark: record.mark ?? 0,
   };
 }
 
 /** One text for a queue, in memory and in the table `queues`. */
-export const nameOf = ({ node, domain, sender, account, campaign, rank }: QueueKey): string =>
-  `${node}\0${domain}\0${sender}\0${account}\0${campaign}\0${rank}`;
+export const nameOf = ({ node, domain, sender, account, campaign, rank, mark }: QueueKey): string =>
+  `${node}\0${domain}\0${sender}\0${account}\0${campaign}\0${rank}\0${mark}`;
 
 export const storedKey = (key: QueueKey): Buffer => textKey(nameOf(key));
 
 export function parseStoredKey(key: Buffer): QueueKey {
-  const [node = '', domain = '', sender = '', account = '', campaign = '', rank] = key.toString().split('\0');
-  return { node, domain, sender, account, campaign, rank: Number(rank) };
+  const [node = '', domain = '', sender = '', account = '', campaign = '', rank, mark] = key
+    .toString()
+    .split('\0');
+  return { node, domain, sender, account, campaign, rank: Number(rank), mark: Number(mark) };
 }

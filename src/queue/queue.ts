@@ -15,12 +15,16 @@ import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
 import { numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import type { Kv } from './kv.ts';
+import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
 import { ContentCache, type LeaseRequest, LeaseWork } from './leasing.ts';
+import { Operations } from './operations.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
 import { decode, encode, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
+import { RunningJobs } from './running-jobs.ts';
+import type { QueueHead } from './queue-head.ts';
 import { Schedule } from './schedule.ts';
 import type { Dispatcher, QueueState } from './state.ts';
 import { StopList } from './stop-list.ts';
@@ -53,6 +57,7 @@ export class Queue {
   /** Inbound mail that is not read yet. */
   readonly inbox: Inbox;
   readonly #nextNumber: () => number;
+  readonly #operations: Operations;
   #snapshotAt: number;
   /** The transaction under way carries a snapshot. */
   #snapshotting = false;
@@ -69,13 +74,17 @@ export class Queue {
     });
     const journal = new Journal(kv, meta.storeId, readMark(kv));
     const counters = new Counters();
-    const schedule = new Schedule(kv);
+    const holds = new Holds(kv);
+    const schedule = new Schedule(kv, holds);
+    const jobs = new RunningJobs((domain) => holds.ispOf(domain));
     this.#state = {
       kv,
       clock,
       journal,
       counters,
       schedule,
+      holds,
+      jobs,
       leases: new Leases(),
       committer,
       stopList: new StopList(kv, () => clock.now(), committer),
@@ -87,6 +96,7 @@ export class Queue {
     for (const event of journal.events(journal.counted)) counters.apply(event);
     this.#snapshotAt = clock.mono();
     this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal));
+    this.#operations = new Operations(this.#state, this.#nextNumber);
   }
 
   /** Opens the queue on a store and recovers what a crash left. Throws StoreVersionError. */
@@ -118,6 +128,22 @@ export class Queue {
 
   attach(dispatcher: Dispatcher): void {
     this.#state.dispatcher = dispatcher;
+    this.#state.holds.ispOf = (domain) => dispatcher.ispOf(domain);
+    if (this.#state.holds.byIsp) this.#state.schedule.applyHolds();
+  }
+
+  /** The ISP of a domain is known now, or another one: its queues may be held by that, or not any more. */
+  ispFound(queues: Iterable<QueueHead>): void {
+    const { holds, schedule, dispatcher } = this.#state;
+    if (!holds.byIsp) return;
+    const changed = schedule.applyHolds(queues);
+    dispatcher?.held(changed.filter(({ held }) => held));
+    for (const queue of changed) if (queue.wakeAt !== Infinity) dispatcher?.wake(queue, queue.wakeAt);
+  }
+
+  /** What operators have asked for: holds, releases and jobs. */
+  get operations(): Operations {
+    return this.#operations;
   }
 
   /** A number for a new message; grows with time, unique in this store. */
@@ -208,6 +234,7 @@ export class Queue {
 
   /** Waits for the commits under way, writes a last snapshot of the counts and closes the store. */
   async close(): Promise<void> {
+    await this.#operations.stop();
     await this.#state.committer.drained();
     this.#snapshotAt = -Infinity;
     await this.#state.committer.submit({ build: () => undefined }).catch(() => undefined);

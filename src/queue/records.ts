@@ -66,6 +66,10 @@ export interface DeliveryRecord {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   readonly override?:
     { readonly fromEmail?: string; readonly fromName?: string; readonly replyTo?: string } | undefined;
+  /** Another band than the message's, given by an operator. */
+  readonly band?: Band | undefined;
+  /** The mark (holds.ts) on single deliveries that fits this one. */
+  readonly mark?: number | undefined;
   /** Set when a crash left open whether the message had been taken. */
   readonly possibleDuplicate?: true | undefined;
   readonly final?: FinalRecord | undefined;

@@ -4,10 +4,12 @@
  * lease).
  */
 import type { Kv, Op } from './kv.ts';
-import { parseSlotKey, slotBound, slotKey } from './keys.ts';
+import type { Holds } from './holds.ts';
+import { parseSlotKey, type Slot, slotBound, slotKey } from './keys.ts';
 import type { QueueHead, QueueKey } from './queue-head.ts';
 import { nameOf, parseStoredKey, type Queued, queueKeyOf, storedKey } from './queue-key.ts';
 import { decode, encode } from './records.ts';
+import { fitsQueue, type Selector } from './selector.ts';
 
 class Head implements QueueHead {
   readonly id: number;
@@ -17,22 +19,34 @@ class Head implements QueueHead {
   readonly account: string;
   readonly campaign: string;
   readonly rank: number;
+  readonly mark: number;
   readonly flow: string;
-  wakeAt = Infinity;
+  /** When its earliest slot wakes, held or not. */
+  slotAt = Infinity;
+  /** Slots, counted only where there is a mark. */
+  slots = 0;
   /** Whether the store knows the id. */
   stored = false;
   /** Uses in commits that have not ended. */
   uses = 0;
 
-  constructor(id: number, key: QueueKey) {
+  held: boolean;
+
+  constructor(id: number, key: QueueKey, held: boolean) {
     this.id = id;
+    this.held = held;
     this.node = key.node;
     this.domain = key.domain;
     this.sender = key.sender;
     this.account = key.account;
     this.campaign = key.campaign;
     this.rank = key.rank;
+    this.mark = key.mark;
     this.flow = `${key.sender}\0${key.account}\0${key.campaign}`;
+  }
+
+  get wakeAt(): number {
+    return this.held ? Infinity : this.slotAt;
   }
 }
 
@@ -42,38 +56,70 @@ interface SlotPlace {
   readonly index: number;
 }
 
+type RowKey = Omit<QueueKey, 'rank' | 'mark'>;
+
 const FAR = 2 ** 48 - 1;
+const rowOf = ({ node, domain, sender, account, campaign }: RowKey): string =>
+  `${node}\0${domain}\0${sender}\0${account}\0${campaign}`;
 
 export class Schedule {
   readonly #kv: Kv;
+  readonly #holds: Holds;
   readonly #heads = new Map<string, Head>();
+  /** Queues of marked deliveries, by the row that they are part of. */
+  readonly #marked = new Map<string, Set<Head>>();
   #nextId = 1;
 
-  constructor(kv: Kv) {
+  constructor(kv: Kv, holds: Holds) {
     this.#kv = kv;
+    this.#holds = holds;
     for (const { key, value } of kv.range('queues', {})) {
       const { id } = decode<{ id: number }>(value);
-      const queue = parseStoredKey(key);
-      const head = new Head(id, queue);
+      const head = this.#add(id, parseStoredKey(key));
       head.stored = true;
-      head.wakeAt = this.#earliest(id);
-      this.#heads.set(nameOf(queue), head);
+      head.slotAt = this.#earliest(id);
+      if (head.mark > 0) for (const _ of this.slots(head)) head.slots++;
       this.#nextId = Math.max(this.#nextId, id + 1);
     }
   }
 
-  /** The queues that have a slot. */
+  /** The queues that have a slot and are not held. */
   *heads(): Generator<QueueHead> {
     for (const head of this.#heads.values()) if (head.wakeAt !== Infinity) yield head;
+  }
+
+  /** The queues that have a slot, held ones too, and may hold deliveries that fit. */
+  *fitting(selector: Selector): Generator<QueueHead> {
+    for (const head of this.#heads.values())
+      if (head.slotAt !== Infinity && fitsQueue(selector, head, this.#holds.ispOf)) yield head;
+  }
+
+  /** Looks again who is held, among all queues or these; gives those that changed. */
+  applyHolds(queues: Iterable<QueueHead> = this.#heads.values()): QueueHead[] {
+    const changed: Head[] = [];
+    for (const queue of queues) {
+      const head = this.#known(queue);
+      const held = this.#holds.holds(head);
+      if (held !== head.held) changed.push(head);
+      head.held = held;
+    }
+    return changed;
+  }
+
+  /** How many of a row's deliveries are held; `waiting` are those of it that are not leased. */
+  heldOf(row: RowKey, waiting: number): number {
+    const held = this.#holds.holds({ ...row, mark: 0 });
+    if (this.#marked.size === 0) return held ? waiting : 0;
+    let others = 0;
+    for (const head of this.#marked.get(rowOf(row)) ?? []) if (head.held !== held) others += head.slots;
+    return held ? Math.max(0, waiting - others) : Math.min(waiting, others);
   }
 
   /** The queue a delivery belongs to, made when it is new. */
   of(delivery: Queued): QueueHead {
     const key = queueKeyOf(delivery);
     const name = nameOf(key);
-    let head = this.#heads.get(name);
-    if (!head) this.#heads.set(name, (head = new Head(this.#nextId++, key)));
-    return head;
+    return this.#heads.get(name) ?? this.#add(this.#nextId++, key);
   }
 
   /** The queue a delivery belongs to, if it is known. */
@@ -94,9 +140,10 @@ export class Schedule {
     const head = this.#known(queue);
     head.stored = true;
     head.uses--;
-    if (wakeAt >= head.wakeAt) return false;
-    head.wakeAt = wakeAt;
-    return true;
+    if (head.mark > 0) head.slots++;
+    if (wakeAt >= head.slotAt) return false;
+    head.slotAt = wakeAt;
+    return !head.held;
   }
 
   /** The commit that would have added a slot failed. */
@@ -105,9 +152,18 @@ export class Schedule {
   }
 
   /** A commit that took slots away is durable: the head is read again. Returns its wake time. */
-  refresh(queue: QueueHead): number {
+  taken(queue: QueueHead, count: number): number {
     const head = this.#known(queue);
-    return (head.wakeAt = this.#earliest(head.id));
+    if (head.mark > 0) head.slots -= count;
+    head.slotAt = this.#earliest(head.id);
+    return head.wakeAt;
+  }
+
+  /** Its slots after `after`, in order; at most `limit`. */
+  *slots({ id }: QueueHead, after?: Buffer, limit?: number): Generator<{ key: Buffer } & Slot> {
+    const start = after ? Buffer.concat([after, Buffer.of(0)]) : slotBound(id, 0);
+    const range = { start, end: slotBound(id, FAR), ...(limit === undefined ? {} : { limit }) };
+    for (const { key } of this.#kv.range('schedule', range)) yield { key, ...parseSlotKey(key) };
   }
 
   /** Slots that are due, earliest first; at most `limit`. */
@@ -124,7 +180,8 @@ export class Schedule {
   /** Forgets queues without slots: adds the removals. */
   prune(ops: Op[]): void {
     for (const [name, head] of this.#heads) {
-      if (head.wakeAt !== Infinity || head.uses > 0) continue;
+      if (head.slotAt !== Infinity || head.uses > 0) continue;
+      this.#marked.get(rowOf(head))?.delete(head);
       if (head.stored) ops.push({ table: 'queues', key: storedKey(head), value: undefined });
       this.#heads.delete(name);
     }
@@ -132,6 +189,17 @@ export class Schedule {
 
   get size(): number {
     return this.#heads.size;
+  }
+
+  #add(id: number, key: QueueKey): Head {
+    const head = new Head(id, key, this.#holds.holds(key));
+    this.#heads.set(nameOf(key), head);
+    if (key.mark === 0) return head;
+    const row = rowOf(key);
+    const marked = this.#marked.get(row);
+    if (marked) marked.add(head);
+    else this.#marked.set(row, new Set([head]));
+    return head;
   }
 
   /** Only this class makes heads. */

@@ -3,10 +3,12 @@ import type { Clock } from '../core/index.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
 import type { Journal } from './journal.ts';
+import type { Holds } from './holds.ts';
 import type { Kv } from './kv.ts';
 import type { Leases } from './leases.ts';
 import type { LeasedDelivery } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
+import type { RunningJobs } from './running-jobs.ts';
 import type { Schedule } from './schedule.ts';
 import type { StopList } from './stop-list.ts';
 
@@ -21,6 +23,10 @@ export interface Dispatcher {
   granted(deliveries: readonly LeasedDelivery[]): void;
   /** The earliest slot of the queue wakes at `wakeAt` (wall ms), now or later; told whenever that changes. */
   wake(queue: QueueHead, wakeAt: number): void;
+  /** The queues are held from now on: what of them is in memory comes back. */
+  held(queues: readonly QueueHead[]): void;
+  /** The ISP that a domain belongs to, as far as that is known. */
+  ispOf(domain: string): string | undefined;
 }
 
 export interface QueueState {
@@ -29,6 +35,8 @@ export interface QueueState {
   readonly journal: Journal;
   readonly counters: Counters;
   readonly schedule: Schedule;
+  readonly holds: Holds;
+  readonly jobs: RunningJobs;
   readonly leases: Leases;
   readonly committer: Committer;
   readonly stopList: StopList;

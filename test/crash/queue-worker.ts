@@ -38,6 +38,8 @@ queue.attach({
     granted.push(...deliveries);
   },
   wake: () => undefined,
+  held: () => undefined,
+  ispOf: () => undefined,
 });
 tell({ what: 'ready' });
 

@@ -202,18 +202,26 @@ export class Destination {
     return { bearer: all[0], others: all.slice(1) };
   }
 
+  /** The queue sends nothing for now; returns what of it was in memory. */
+  withdraw(queue: FlowQueue): LeasedDelivery[] {
+    if (!queue.share) return [];
+    this.#waitNoMore(queue);
+    this.#ready.delete(queue);
+    this.#buffered -= queue.buffered;
+    this.#shares.hold(queue.share, -queue.buffered);
+    return queue.drain();
+  }
+
   /** The queue's mail goes elsewhere from now on; returns what of it was in memory. */
   detach(queue: FlowQueue): LeasedDelivery[] {
     const { share } = queue;
     if (!share) return [];
-    this.#waitNoMore(queue);
-    this.#ready.delete(queue);
+    const inMemory = this.withdraw(queue);
     this.#claimed -= queue.claimed;
-    this.#buffered -= queue.buffered;
-    this.#shares.hold(share, -(queue.claimed + queue.buffered));
+    this.#shares.hold(share, -queue.claimed);
     this.#shares.leave(share);
     queue.share = undefined;
-    return queue.drain();
+    return inMemory;
   }
 
   /** The queue's mail comes here from now on. */

@@ -141,6 +141,10 @@ export class Egress implements Dispatcher, EgressView {
     this.#arm();
   }
 
+  held(queues: readonly QueueHead[]): void {
+    for (const queue of queues) this.#nodes.get(queue.node)?.held(queue);
+  }
+
   // EgressView
 
   get classifier(): Classifier {

@@ -12,10 +12,11 @@ import { Destination, type DestinationOwner } from './destination.ts';
 import { DomainPlace, placeOf } from './domain-place.ts';
 import { FlowQueue } from './flow-queue.ts';
 import { Lane } from './lane.ts';
+import { laneStatus } from './lane-status.ts';
 import type { LimiterMark } from './limiter.ts';
 import type { RoutePlan } from './plan.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
-import type { LaneStatus, NodeState, NodeStatus } from './status.ts';
+import type { NodeState, NodeStatus } from './status.ts';
 
 const LEASE_AGAIN_MS = 1_000;
 
@@ -124,6 +125,7 @@ export class Node implements DestinationOwner, SessionOwner {
         destination.attach(queue);
       }
     }
+    this.#options.context.queue.ispFound([...place.queues].map(({ head }) => head));
     destination.ready(...[...place.queues].filter((queue) => this.isDue(queue)));
   }
 
@@ -148,7 +150,7 @@ export class Node implements DestinationOwner, SessionOwner {
     const queue = this.#queues.get(delivery.queue);
     const destination = queue && placeOf(queue).destination;
     if (!queue || !destination || queue.claimed === 0) return false;
-    if (!this.active || placeOf(queue).planExpiresAtMs <= this.mono()) {
+    if (!this.active || queue.head.held || placeOf(queue).planExpiresAtMs <= this.mono()) {
       destination.unclaim(queue);
       return false;
     }
@@ -156,6 +158,13 @@ export class Node implements DestinationOwner, SessionOwner {
     destination.arrived(queue, delivery, true);
     destination.pump();
     return true;
+  }
+
+  /** An operator holds the queue: what of it waits in memory goes back. */
+  held(head: QueueHead): void {
+    const queue = this.#queues.get(head);
+    const destination = queue && placeOf(queue).destination;
+    if (queue && destination) this.giveBack(destination.lane, destination.withdraw(queue));
   }
 
   pump(): void {
@@ -191,7 +200,8 @@ export class Node implements DestinationOwner, SessionOwner {
 
   status(): NodeStatus {
     const { name, address, hostname, maxSessions } = this.#config;
-    const lanes = [...this.#lanes.values()].map((lane) => this.#laneStatus(lane));
+    const destinations = [...this.#destinations.values()];
+    const lanes = [...this.#lanes.values()].map((lane) => laneStatus(lane, destinations));
     const counts = { sessions: this.#sessionCount, maxSessions };
     return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures, lanes };
   }
@@ -266,7 +276,8 @@ export class Node implements DestinationOwner, SessionOwner {
   /** To the store when the queue's mail goes elsewhere by now, or nowhere. */
   putBack(destination: Destination, delivery: LeasedDelivery): void {
     const queue = this.#queues.get(delivery.queue);
-    const stays = queue && this.active && placeOf(queue).destination === destination;
+    const held = queue?.head.held ?? true;
+    const stays = queue && !held && this.active && placeOf(queue).destination === destination;
     if (stays) destination.putBack(queue, delivery);
     else this.giveBack(destination.lane, [delivery]);
   }
@@ -320,7 +331,7 @@ export class Node implements DestinationOwner, SessionOwner {
       return;
     }
     for (const delivery of taken) budget.take(delivery.content.length);
-    if (placeOf(queue).destination === destination) {
+    if (placeOf(queue).destination === destination && !queue.head.held) {
       for (const delivery of taken) destination.arrived(queue, delivery, false);
       return;
     }
@@ -376,25 +387,5 @@ export class Node implements DestinationOwner, SessionOwner {
     const { senders, strategies } = this.#options.context.settings.config;
     const sender = senders.find(({ nodes }) => nodes.some(({ node }) => node === this.name));
     return sender ? strategyFor(sender.strategies, named) : strategies[0]!;
-  }
-
-  #laneStatus(lane: Lane): LaneStatus {
-    const destinations = [...this.#destinations.values()].filter((destination) => destination.lane === lane);
-    const { ratePerInterval, concurrentConnections, name } = lane.strategy;
-    const resting = destinations
-      .map((destination) => destination.resting())
-      .find((text) => text !== undefined);
-    return {
-      isp: lane.isp,
-      key: lane.key,
-      strategy: name,
-      sessions: lane.sessions,
-      maxSessions: concurrentConnections,
-      ratePerSecond: ratePerInterval ? (ratePerInterval.count / ratePerInterval.perMs) * 1000 : undefined,
-      inFlight: lane.inFlight,
-      queues: destinations.reduce((sum, destination) => sum + destination.queueCount, 0),
-      waiting: lane.waiting() ?? resting,
-      lastError: lane.lastError,
-    };
   }
 }

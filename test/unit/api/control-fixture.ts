@@ -260,6 +260,13 @@ export async function startControl(
     }),
     reload: () => Promise.resolve(state.reload),
     audit: (expected) => Promise.resolve(ok(audit(queue.state.kv, { expected }))),
+    targets: () => ({
+      nodes: ['n1', 'n2'],
+      senders: [
+        { name: 'promo', nodes: [{ node: 'n1', weight: 1 }] },
+        { name: 'other', nodes: [{ node: 'n2', weight: 1 }] },
+      ],
+    }),
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     maxMessageBytes: 100_000,
     ...overrides,

@@ -216,6 +216,9 @@ describe('overviews', () => {
       rows: [{ isp: 'gmail', node: 'n1', ...COUNTS }],
       more_rows: 4,
       totals: { ...COUNTS, oldest_seconds: 61 },
+      marks: [
+        { job: '3', mark: 'hold', at: '2026-05-01T08:00:00.000Z', selector: { campaign_id: 'spring' } },
+      ],
     };
     assert.equal(
       queueText(PLAIN, ['isp', 'node'], report),
@@ -225,12 +228,13 @@ describe('overviews', () => {
         'all            1     2      3     0      6',
         '4 more rows: see --limit',
         'oldest delivery: 1m1s',
+        'hold since 2026-05-01 08:00:00Z: campaign_id=spring',
         '',
       ].join('\n'),
     );
     const empty = { ...COUNTS, total: 0, oldest_seconds: undefined };
     assert.equal(
-      queueText(PLAIN, ['isp'], { rows: [], more_rows: 0, totals: empty }),
+      queueText(PLAIN, ['isp'], { rows: [], more_rows: 0, totals: empty, marks: [] }),
       'the queue is empty\n',
     );
   });

@@ -8,8 +8,16 @@ let numbers = 0;
 
 /** A queue that no store knows; its wake time may be changed. */
 export function headOf(wish: Partial<QueueHead> = {}): QueueHead & { wakeAt: number } {
-  const key = { node: 'n1', domain: 'one.test', sender: 'promo', account: '', campaign: '', rank: STANDARD };
-  const head = { id: ++numbers, wakeAt: Infinity, ...key, ...wish };
+  const key = {
+    node: 'n1',
+    domain: 'one.test',
+    sender: 'promo',
+    account: '',
+    campaign: '',
+    rank: STANDARD,
+    mark: 0,
+  };
+  const head = { id: ++numbers, wakeAt: Infinity, held: false, ...key, ...wish };
   return { flow: `${head.sender}\0${head.account}\0${head.campaign}`, ...head };
 }
 

@@ -42,7 +42,7 @@ async function scene(): Promise<Scene> {
 const remove = (table: Table, key: Buffer): Op => ({ table, key, value: undefined });
 const spoil = (table: Table, key: Buffer): Op => ({ table, key, value: Buffer.from('rubbish') });
 const write = (table: Table, key: Buffer, record: object): Op => ({ table, key, value: encode(record) });
-const TWIN = { node: 'n1', domain: 'two.test', sender: 'promo', account: '', campaign: '', rank: 1 };
+const TWIN = { node: 'n1', domain: 'two.test', sender: 'promo', account: '', campaign: '', rank: 1, mark: 0 };
 const NO_VALUE = Buffer.alloc(0);
 
 function edited<T extends object>({ rig }: Scene, table: Table, key: Buffer, change: Partial<T>): Op {
@@ -224,7 +224,7 @@ const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op[]; say
   {
     name: 'two queues of one id',
     ops: () => [write('queues', storedKey(TWIN), { id: 1 })],
-    says: /queue 1 is n1 two\.test promo \S* \S* 1 and n1 one\.test/,
+    says: /queue 1 is n1 two\.test promo \S* \S* 1 0 and n1 one\.test/,
   },
 ];
 

@@ -24,6 +24,9 @@ export class FakeDispatcher implements Dispatcher {
   readonly places = new Map<string, number>();
   readonly delivered: LeasedDelivery[] = [];
   readonly wakes: string[] = [];
+  /** Queues that it was told to give back, as `node domain`. */
+  readonly withdrawn: string[] = [];
+  readonly isps = new Map<string, string>();
 
   claim({ node, domain }: QueueHead): boolean {
     const free = this.places.get(`${node} ${domain}`) ?? 0;
@@ -41,6 +44,14 @@ export class FakeDispatcher implements Dispatcher {
 
   wake({ node, domain }: QueueHead, wakeAt: number): void {
     this.wakes.push(`${node} ${domain} ${wakeAt}`);
+  }
+
+  held(queues: readonly QueueHead[]): void {
+    this.withdrawn.push(...queues.map(({ node, domain }) => `${node} ${domain}`));
+  }
+
+  ispOf(domain: string): string | undefined {
+    return this.isps.get(domain);
   }
 }
 

@@ -27,7 +27,7 @@ import {
   type ModelDelivery,
   NODES,
 } from './model.ts';
-import type { Commit, Operation, OutcomeOperation, Step } from './model-steps.ts';
+import type { Commit, Operate, Operation, OutcomeOperation, Step } from './model-steps.ts';
 
 type Batch = Pick<ModelDelivery, 'number' | 'band' | 'campaign' | 'node'>;
 type Check = (result: PromiseSettledResult<unknown>) => void;
@@ -66,6 +66,7 @@ export class ModelRun {
   async run(steps: readonly Step[]): Promise<void> {
     for (const step of steps) {
       if (step.step === 'commit') await this.#commit(step);
+      else if (step.step === 'operate') await this.#operate(step);
       else if (step.step === 'trim') await this.#trim(step.ageMs);
       else await this.#restart(step.clean, step.passMs);
     }
@@ -106,6 +107,41 @@ export class ModelRun {
       const written = events(rig, lastEvent).map(({ type, delivery_id }) => `${type} ${plain(delivery_id!)}`);
       assert.deepEqual(written, commit.events);
     }
+    this.#compare();
+    await this.#workJobs();
+  }
+
+  /** An operation, and all that can be done of it at once: what is leased comes later. */
+  async #operate({ op, selector, node }: Operate): Promise<void> {
+    const { operations } = this.#rig.queue;
+    const operation = op === 'move' ? { op, node } : { op };
+    const lastEvent = this.#rig.queue.state.journal.last;
+    const { id, at, watermark, state } = await operations.submit({ operation, selector, text: op });
+    if (op === 'hold' || op === 'release') this.#model.marks.push({ hold: op === 'hold', selector });
+    if (state === 'done') {
+      this.#compare();
+      return;
+    }
+    const job = { id, op, selector, node, at, watermark, done: 0 };
+    this.#model.jobs.push(job);
+    await this.#workJobs(lastEvent + 1, () => this.#model.work(job, this.#now));
+  }
+
+  /** Goes on with jobs as far as that goes, after which the model has done `work`. */
+  async #workJobs(lastEvent = this.#rig.queue.state.journal.last, work = (): string[] => []): Promise<void> {
+    const { operations } = this.#rig.queue;
+    while (await operations.step());
+    const expected = work();
+    const written = events(this.#rig, lastEvent).map(
+      ({ type, delivery_id }) => `${type} ${plain(delivery_id!)}`,
+    );
+    assert.deepEqual(written.sort(), expected.sort());
+    for (const job of [...this.#model.jobs]) {
+      const { state, done } = operations.get(job.id)!;
+      assert.equal(done, job.done, `${job.op} has done so many`);
+      if (state === 'done') this.#model.jobs.splice(this.#model.jobs.indexOf(job), 1);
+    }
+    if (this.#model.leased().length === 0) assert.equal(this.#model.jobs.length, 0, 'a job is not done');
     this.#compare();
   }
 
@@ -252,6 +288,8 @@ export class ModelRun {
     assert.deepEqual(this.#rig.recovered, this.#model.restart());
     this.#held.clear();
     this.#compare();
+    const { jobs } = this.#model;
+    await this.#workJobs(undefined, () => jobs.flatMap((job) => this.#model.work(job, this.#now)));
   }
 
   #keys(table: 'deliveries' | 'history'): string[] {
@@ -279,6 +317,10 @@ export class ModelRun {
     const proc = [...counters.rows()].reduce((sum, row) => sum + row.proc, 0);
     assert.equal(proc, this.#model.leased().length);
     assert.equal(counters.sum().queued, this.#model.queued().length);
+    let held = 0;
+    for (const row of counters.rows()) held += schedule.heldOf(row, row.new + row.retry - row.proc);
+    const waiting = this.#model.queued().filter(({ state }) => state === 'waiting');
+    assert.equal(held, waiting.filter((one) => this.#model.held(one)).length);
   }
 }
 
@@ -293,6 +335,6 @@ function plain(id: string): string {
 function modelOf({ number, band, campaign }: Batch, { index, record }: NewDelivery): ModelDelivery {
   const { node, wakeAt, expiresAt, recipient } = record;
   const domain = recipient.slice(recipient.indexOf('@') + 1);
-  const facts = { number, index, domain, band, campaign, node, wakeAt, expiresAt };
-  return { ...facts, attempts: 0, duplicate: false, state: 'waiting', endedAt: 0 };
+  const facts = { number, index, domain, recipient, band, campaign, node, wakeAt, expiresAt };
+  return { ...facts, attempts: 0, triedAt: 0, duplicate: false, state: 'waiting', endedAt: 0 };
 }

@@ -61,12 +61,29 @@ const reopen = fc.record({
   clean: fc.boolean(),
   passMs: fc.constantFrom(-500, 0, 7),
 });
+const selector = fc.oneof(
+  fc.record({ campaign: fc.constantFrom(...CAMPAIGNS) }),
+  fc.record({ domain, node }),
+  fc.record({ node }),
+  fc.constant({}),
+);
+const one = fc.record({ recipient: domain.map((name) => `r0@${name}`) });
+const operate = fc.oneof(
+  fc.record({ step: fc.constant('operate'), op: fc.constantFrom('hold', 'release'), selector, node }),
+  fc.record({
+    step: fc.constant('operate'),
+    op: fc.constantFrom('purge', 'retry', 'move'),
+    selector: fc.oneof(selector, one),
+    node,
+  }),
+);
 const trim = fc.record({ step: fc.constant('trim'), ageMs: fc.constantFrom(0, 20, 5_000) });
 
 export const steps = fc.array(
   fc.oneof(
     { weight: 12, arbitrary: commit },
     { weight: 1, arbitrary: reopen },
+    { weight: 3, arbitrary: operate },
     { weight: 1, arbitrary: trim },
   ),
   { minLength: 1, maxLength: 40, size: 'max' },
@@ -76,4 +93,5 @@ type Of<A> = A extends fc.Arbitrary<infer T> ? T : never;
 export type Step = Of<typeof steps>[number];
 export type Commit = Of<typeof commit>;
 export type Operation = Of<typeof operation>;
+export type Operate = Of<typeof operate>;
 export type OutcomeOperation = Of<typeof outcome>;

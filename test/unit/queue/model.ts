@@ -4,6 +4,7 @@
  * that want the same delivery gets it, and all or none of them are stored.
  */
 import type { Band } from '../../../src/queue/queue-head.ts';
+import { effect, fits, type ModelJob, type ModelSelector } from './model-jobs.ts';
 import { nameOf, rankOf } from '../../../src/queue/queue-key.ts';
 
 export const NODES = ['n1', 'n2'] as const;
@@ -14,12 +15,15 @@ export interface ModelDelivery {
   readonly number: number;
   readonly index: number;
   readonly domain: string;
+  readonly recipient: string;
   readonly band: Band;
   readonly campaign: string;
   readonly expiresAt: number;
   node: string;
   wakeAt: number;
   attempts: number;
+  /** When the last attempt was recorded; 0 before the first. */
+  triedAt: number;
   /** Left in the hands of a worker by a crash. */
   duplicate: boolean;
   state: 'waiting' | 'leased' | 'delivered' | 'hard_bounce' | 'undelivered' | 'removed';
@@ -42,7 +46,7 @@ export const idOf = ({ number, index }: { readonly number: number; readonly inde
 /** Name of the queue that a delivery waits in. */
 export function queueOf({ node, domain, campaign, band, expiresAt }: ModelDelivery): string {
   const record = { recipient: '', sender: 'promo', node, expiresAt };
-  const key = { node, domain, sender: 'promo', account: '', campaign };
+  const key = { node, domain, sender: 'promo', account: '', campaign, mark: 0 };
   return nameOf({ ...key, rank: rankOf({ record, message: { band } }) });
 }
 
@@ -51,6 +55,10 @@ const isQueued = ({ state }: ModelDelivery): boolean => state === 'waiting' || s
 export class Model {
   readonly deliveries = new Map<string, ModelDelivery>();
   readonly open = new Set<number>();
+  /** In the order in which they were set. */
+  readonly marks: { readonly hold: boolean; readonly selector: ModelSelector }[] = [];
+  /** Those that are not done. */
+  readonly jobs: ModelJob[] = [];
 
   queued(): ModelDelivery[] {
     return [...this.deliveries.values()].filter(isQueued);
@@ -60,11 +68,30 @@ export class Model {
     return this.queued().filter(({ state }) => state === 'leased');
   }
 
+  /** The last mark that fits decides. */
+  held(delivery: ModelDelivery): boolean {
+    return this.marks.findLast(({ selector }) => fits(selector, delivery))?.hold ?? false;
+  }
+
+  /** A job goes through what waits; gives its events. */
+  work(job: ModelJob, now: number): string[] {
+    const written: string[] = [];
+    for (const delivery of this.queued()) {
+      const change = delivery.state === 'waiting' ? effect(job, delivery) : undefined;
+      if (!change) continue;
+      job.done++;
+      Object.assign(delivery, change, change.state ? { endedAt: now } : {});
+      if (change.state) written.push(`undelivered ${idOf(delivery)}`);
+      else if (change.node) written.push(`moved ${idOf(delivery)}`);
+    }
+    return written;
+  }
+
   /** When each queue that has something to do wakes. */
   wakes(): Record<string, number> {
     const wakes: Record<string, number> = {};
     for (const one of this.queued()) {
-      if (one.state !== 'waiting') continue;
+      if (one.state !== 'waiting' || this.held(one)) continue;
       const name = queueOf(one);
       wakes[name] = Math.min(wakes[name] ?? Infinity, one.wakeAt);
     }
@@ -142,7 +169,7 @@ export class ModelCommit {
   /** The deliveries that a lease gives, in order. */
   lease(queue: string, limit: number): ModelDelivery[] {
     const due = this.#waiting
-      .filter((one) => queueOf(one) === queue && one.wakeAt <= this.#now)
+      .filter((one) => queueOf(one) === queue && one.wakeAt <= this.#now && !this.#model.held(one))
       .sort(byOrder)
       .slice(0, limit);
     return due.filter((delivery) => {
@@ -159,8 +186,24 @@ export class ModelCommit {
     if (this.#concluded.has(delivery)) return false;
     this.#concluded.add(delivery);
     if (ask.kind === 'end') this.#end(delivery, ask.as, ask.attempted ? 1 : 0);
-    else this.#requeue(delivery, ask);
+    else this.#returned(delivery, ask);
     return true;
+  }
+
+  /** It comes back from a worker: jobs that are not done change it. A retry does not, it was just tried. */
+  #returned(delivery: ModelDelivery, ask: Ask & { kind: 'deferred' | 'released' }): void {
+    let { node } = ask;
+    for (const job of this.#model.jobs) {
+      const change = job.op === 'retry' ? undefined : effect(job, delivery);
+      if (!change) continue;
+      this.#changes.push(() => job.done++);
+      if (change.state) {
+        this.#end(delivery, 'removed', ask.kind === 'deferred' ? 1 : 0);
+        return;
+      }
+      node = change.node!;
+    }
+    this.#requeue(delivery, { ...ask, node });
   }
 
   sweep(): void {
@@ -181,7 +224,7 @@ export class ModelCommit {
     const free = this.#places[queue] ?? 0;
     this.events.push(`accepted ${idOf(delivery)}`);
     this.#changes.push(() => this.#model.deliveries.set(idOf(delivery), delivery));
-    if (!claimable || delivery.wakeAt > this.#now || free === 0) return;
+    if (!claimable || delivery.wakeAt > this.#now || free === 0 || this.#model.held(delivery)) return;
     this.#places[queue] = free - 1;
     this.claimed.push(idOf(delivery));
     this.#changes.push(() => (delivery.state = 'leased'));
@@ -191,7 +234,8 @@ export class ModelCommit {
     const attempts = delivery.attempts + (kind === 'deferred' ? 1 : 0);
     if (kind === 'deferred') this.events.push(`soft_bounce ${idOf(delivery)}`);
     else if (node !== delivery.node) this.events.push(`moved ${idOf(delivery)}`);
-    this.#changes.push(() => Object.assign(delivery, { state: 'waiting', node, wakeAt, attempts }));
+    const triedAt = kind === 'deferred' ? this.#now : delivery.triedAt;
+    this.#changes.push(() => Object.assign(delivery, { state: 'waiting', node, wakeAt, attempts, triedAt }));
   }
 
   #end(delivery: ModelDelivery, as: End, attempts = 0): void {

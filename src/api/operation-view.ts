@@ -1,0 +1,82 @@
+/** Jobs and marks as they are shown. */
+import type { JobRecord, Mark, Operation, Selector } from '../queue/index.ts';
+
+export interface SelectorView {
+  readonly sender?: string | undefined;
+  readonly node?: string | undefined;
+  readonly account_id?: string | undefined;
+  readonly campaign_id?: string | undefined;
+  readonly isp?: string | undefined;
+  readonly domain?: string | undefined;
+  readonly recipient?: string | undefined;
+  /** Accepted before this time. */
+  readonly accepted_before?: string | undefined;
+  readonly all?: true | undefined;
+}
+
+export interface JobView {
+  readonly job: string;
+  readonly operation: Operation['op'];
+  readonly dry_run?: true | undefined;
+  /** `counting`: `matched` still grows. */
+  readonly state: JobRecord['state'];
+  readonly selector: SelectorView;
+  readonly matched: number;
+  readonly done: number;
+  /** Left to do. What ended by itself meanwhile is neither done nor pending. */
+  readonly pending: number;
+  readonly at: string;
+}
+
+export interface MarkView {
+  readonly job: string;
+  readonly mark: 'hold' | 'release';
+  readonly selector: SelectorView;
+  readonly at: string;
+}
+
+export function selectorView(selector: Selector): SelectorView {
+  const { account, campaign, before, ...names } = selector;
+  const view = {
+    ...names,
+    account_id: account,
+    campaign_id: campaign,
+    accepted_before: before === undefined ? undefined : iso(before),
+  };
+  return Object.values(view).some((value) => value !== undefined) ? view : { all: true };
+}
+
+export function jobView(record: JobRecord, dryRun: boolean): JobView {
+  const { id, operation, state, matched, done, selector, at } = record;
+  return {
+    job: String(id),
+    operation: operation.op,
+    ...(dryRun ? { dry_run: true } : {}),
+    state,
+    selector: selectorView(selector),
+    matched,
+    done,
+    pending: state === 'done' && !dryRun ? 0 : Math.max(0, matched - done),
+    at: iso(at),
+  };
+}
+
+export const markView = ({ id, hold, selector, at }: Mark): MarkView => ({
+  job: String(id),
+  mark: hold ? 'hold' : 'release',
+  selector: selectorView(selector),
+  at: iso(at),
+});
+
+/** `purge campaign_id=spring` */
+export function operationText(operation: Operation, selector: Selector): string {
+  const { op, ...target } = operation;
+  const words = Object.entries({ ...selectorView(selector) }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`],
+  );
+  const to =
+    'node' in target ? target.node : 'sender' in target ? target.sender : 'band' in target ? target.band : '';
+  return `${op} ${words.join(' ')}${to === '' ? '' : ` to ${to}`}`;
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,205 @@
+/**
+ * `POST /v1/queue/hold|release|purge|retry|move|change` and `GET /v1/jobs/:id`. The first answer comes soon, whatever
+ * the size of the queue: what is not done by then goes on by itself.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { domainOf, err, ok, parseDuration, type Result, toAsciiDomain } from '../core/index.ts';
+import {
+  type JobRecord,
+  type Operation,
+  OperationRefused,
+  type OperationRequest,
+  type Selector,
+} from '../queue/index.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { jobView, type JobView, operationText } from './operation-view.ts';
+import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
+import {
+  changeBody,
+  jobPath,
+  moveBody,
+  type SelectorBody,
+  selectorOf,
+  simpleBody,
+} from './schemas-operations.ts';
+import { noQuery } from './schemas.ts';
+import { checkRequest, instead } from './shape.ts';
+
+/** How long an answer waits for the job to be done. */
+const WAIT_MS = 100;
+const LOOK_MS = 5;
+/** A sender's nodes by weight, in this many parts. */
+const PARTS = 100;
+
+interface Asked {
+  readonly selector: SelectorBody;
+  readonly dryRun: boolean;
+  readonly operation: Result<Operation, Refused>;
+}
+
+export function addOperations(app: FastifyInstance, { deps }: RouteContext): void {
+  app.post('/v1/queue/hold', operating(deps, simple('hold')));
+  app.post('/v1/queue/release', operating(deps, simple('release')));
+  app.post('/v1/queue/purge', operating(deps, simple('purge')));
+  app.post('/v1/queue/retry', operating(deps, simple('retry')));
+  app.post(
+    '/v1/queue/move',
+    operating(deps, (body) => {
+      const checked = checkRequest(moveBody, body);
+      return checked.ok ? ok(asked(checked.value, moveTo(deps, checked.value.target))) : checked;
+    }),
+  );
+  app.post(
+    '/v1/queue/change',
+    operating(deps, (body) => {
+      const checked = checkRequest(changeBody, body);
+      return checked.ok ? ok(asked(checked.value, changeTo(deps, checked.value.target))) : checked;
+    }),
+  );
+  app.get('/v1/jobs/:id', async (request, reply) => {
+    const path = checkRequest(jobPath, request.params);
+    return answer(reply, path.ok ? await job(deps, Number(path.value.id)) : path);
+  });
+  app.get('/v1/jobs', (request, reply) => {
+    const query = checkRequest(noQuery, request.query);
+    const jobs = deps.queue.operations.list().map((record) => jobView(record, false));
+    return answer(reply, query.ok ? ok({ jobs }) : query);
+  });
+}
+
+type Read = (body: unknown) => Result<Asked, Refused>;
+
+const simple =
+  (op: 'hold' | 'release' | 'purge' | 'retry'): Read =>
+  (body) => {
+    const checked = checkRequest(simpleBody, body);
+    return checked.ok ? ok(asked(checked.value, ok({ op }))) : checked;
+  };
+
+const operating =
+  (deps: ApiDependencies, read: Read) =>
+  async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const body = read(request.body ?? {});
+    if (!body.ok) return answer(reply, body);
+    const { operation, dryRun, selector: given } = body.value;
+    if (!operation.ok) return answer(reply, operation);
+    const selector = selectorFrom(given, deps.clock.now());
+    const what = { operation: operation.value, selector, text: operationText(operation.value, selector) };
+    if (dryRun) return answer(reply, ok(await counted(deps, what)));
+    return answer(reply, await started(deps, what), 202);
+  };
+
+const asked = (
+  body: Parameters<typeof selectorOf>[0] & { readonly dry_run?: boolean | undefined },
+  operation: Result<Operation, Refused>,
+): Asked => ({ selector: selectorOf(body), dryRun: body.dry_run === true, operation });
+
+function selectorFrom(body: SelectorBody, now: number): Selector {
+  const {
+    account_id: account,
+    campaign_id: campaign,
+    older_than: age,
+    all: _,
+    domain,
+    recipient,
+    ...names
+  } = body;
+  const selector: Selector = {
+    ...pickNames(names),
+    account,
+    campaign,
+    domain: domain === undefined ? undefined : toAsciiDomain(domain),
+    recipient: recipient === undefined ? undefined : normal(recipient),
+    before: age === undefined ? undefined : now - parseDuration(age)!,
+  };
+  return Object.fromEntries(Object.entries(selector).filter(([, value]) => value !== undefined));
+}
+
+const pickNames = ({ sender, node, isp }: Pick<SelectorBody, 'sender' | 'node' | 'isp'>): Selector => ({
+  sender,
+  node,
+  isp,
+});
+
+/** The domain as an A-label, as the queue has it. */
+const normal = (address: string): string =>
+  `${address.slice(0, address.lastIndexOf('@'))}@${toAsciiDomain(domainOf(address))}`;
+
+async function counted({ queue, clock }: ApiDependencies, request: OperationRequest): Promise<JobView> {
+  const count = queue.operations.count(request);
+  const until = clock.mono() + WAIT_MS;
+  while (!count.step() && clock.mono() < until) await turn();
+  return jobView(count.record, true);
+}
+
+async function started(
+  { queue, clock, log }: ApiDependencies,
+  request: OperationRequest,
+): Promise<Result<JobView, Refused>> {
+  try {
+    let record = await queue.operations.submit(request);
+    const until = clock.mono() + WAIT_MS;
+    while (record.state !== 'done' && clock.mono() < until) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      record = queue.operations.get(record.id) ?? record;
+    }
+    return ok(jobView(record, false));
+  } catch (error) {
+    if (error instanceof OperationRefused) return err(unavailable(error.message));
+    log.error({ err: error }, 'an operation on the queue could not be stored');
+    return err(unavailable('the queue cannot store the operation now, try again later'));
+  }
+}
+
+async function job({ queue, clock }: ApiDependencies, id: number): Promise<Result<JobView, Refused>> {
+  const count = queue.operations.counted(id);
+  const until = clock.mono() + WAIT_MS;
+  while (count && !count.step() && clock.mono() < until) await turn();
+  const record: JobRecord | undefined = queue.operations.get(id);
+  return record
+    ? ok(jobView(record, count !== undefined))
+    : err(notFound(`no job ${id} is known: it never was, or is forgotten by now`));
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+type Target = { readonly node?: string | undefined; readonly sender?: string | undefined };
+
+function moveTo(deps: ApiDependencies, { node, sender }: Target): Result<Operation, Refused> {
+  if (sender !== undefined) return toSender(deps, 'move', sender);
+  const names = deps.targets().nodes;
+  return names.includes(node!) ? ok({ op: 'move', node: node! }) : err(unknownTarget('node', node!, names));
+}
+
+function changeTo(
+  deps: ApiDependencies,
+  { band, sender }: { readonly band?: 'priority' | 'geo' | 'standard' | undefined } & Target,
+): Result<Operation, Refused> {
+  return band === undefined ? toSender(deps, 'change', sender!) : ok({ op: 'change', band });
+}
+
+function toSender(deps: ApiDependencies, op: 'move' | 'change', name: string): Result<Operation, Refused> {
+  const { senders } = deps.targets();
+  const sender = senders.find((one) => one.name === name);
+  if (!sender)
+    return err(
+      unknownTarget(
+        'sender',
+        name,
+        senders.map((one) => one.name),
+      ),
+    );
+  const weights = sender.nodes.reduce((sum, { weight }) => sum + weight, 0);
+  const nodes = sender.nodes.flatMap(({ node, weight }) =>
+    Array.from({ length: Math.max(1, Math.round((weight / weights) * PARTS)) }, () => node),
+  );
+  return ok({ op, sender: name, nodes });
+}
+
+const unknownTarget = (kind: 'node' | 'sender', name: string, known: readonly string[]): Refused =>
+  invalid([
+    {
+      field: `target.${kind}`,
+      message: `${name} is not configured${instead(name, known)}; there are ${known.join(', ') || 'none'}`,
+    },
+  ]);

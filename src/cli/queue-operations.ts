@@ -1,0 +1,129 @@
+/**
+ * `postrider queue hold|release|purge|retry|move|change`: says how many deliveries fit, asks, and follows the job to its
+ * end. Without a terminal to ask on it wants `--yes`.
+ */
+import { Command } from 'commander';
+import type { JobView } from '../api/index.ts';
+import { err, ok, type Result } from '../core/index.ts';
+import type { ControlClient, Problem } from './client.ts';
+import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
+import { clean, type ExitCode, exitingWith, type Io } from './io.ts';
+
+const LOOK_MS = 300;
+
+interface Options extends ConnectionOptions {
+  readonly sender?: string;
+  readonly node?: string;
+  readonly account?: string;
+  readonly campaign?: string;
+  readonly isp?: string;
+  readonly domain?: string;
+  readonly recipient?: string;
+  readonly olderThan?: string;
+  readonly all?: true;
+  readonly dryRun?: true;
+  readonly yes?: true;
+  readonly toNode?: string;
+  readonly toSender?: string;
+  readonly toBand?: string;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  hold: 'keep mail from being sent, also mail that comes later, until it is released',
+  release: 'let go what is held',
+  purge: 'remove mail; it ends as undelivered with the reason removed',
+  retry: 'try again now what waits for its next attempt',
+  move: 'give mail to another node (--to-node), or to another sender (--to-sender)',
+  change: 'give mail another band (--to-band) or sender (--to-sender)',
+};
+
+export const operationCommands = (io: Io): Command[] =>
+  Object.entries(WORDS).map(([name, text]) => {
+    const command = withConnection(new Command(name).description(text))
+      .option('--sender <name>', 'mail of a sender')
+      .option('--node <name>', 'mail of a node')
+      .option('--account <id>', 'mail of an account')
+      .option('--campaign <id>', 'mail of a campaign')
+      .option('--isp <name>', 'mail to an ISP')
+      .option('--domain <name>', 'mail to a domain')
+      .option('--recipient <address>', 'mail to one address')
+      .option('--older-than <duration>', 'mail that was accepted so long ago')
+      .option('--all', 'the whole queue')
+      .option('--dry-run', 'only say how many deliveries fit')
+      .option('--yes', 'do not ask')
+      .action(exitingWith((options: Options) => operate(io, name, options)));
+    if (name === 'move') command.option('--to-node <name>', 'where it goes');
+    if (name === 'change') command.option('--to-band <band>', 'priority, geo or standard');
+    if (name === 'move' || name === 'change') command.option('--to-sender <name>', 'whose it is then');
+    return command;
+  });
+
+async function operate(io: Io, name: string, options: Options): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const path = `/v1/queue/${name}`;
+  const body = requestOf(name, options);
+  const first = await client.post<JobView>(path, { ...body, dry_run: true });
+  const preview = first.ok ? await followed(io, client, first.value, options) : first;
+  if (!preview.ok || options.dryRun) return show(io, options, preview, ({ matched }) => fits(matched));
+  const agreed = options.yes ? ok(true) : await ask(io, `${name} ${preview.value.matched} deliveries?`);
+  if (!agreed.ok) return fail(io, options, agreed.error);
+  if (!agreed.value) {
+    io.err('nothing was done\n');
+    return 1;
+  }
+  const started = await client.post<JobView>(path, body);
+  const ended = started.ok ? await followed(io, client, started.value, options) : started;
+  return show(io, options, ended, (job) => jobText(name, job));
+}
+
+function requestOf(name: string, options: Options): object {
+  const { sender, node, account, campaign, isp, domain, recipient, olderThan, all } = options;
+  const fields = { sender, node, isp, domain, recipient, all };
+  const selector = { ...fields, account_id: account, campaign_id: campaign, older_than: olderThan };
+  if (name !== 'move' && name !== 'change') return { selector };
+  return { selector, target: { node: options.toNode, sender: options.toSender, band: options.toBand } };
+}
+
+/** Waits until the job is done; Ctrl-C ends the waiting, not the job. */
+async function followed(
+  io: Io,
+  client: ControlClient,
+  started: JobView,
+  { json }: ConnectionOptions,
+): Promise<Result<JobView, Problem>> {
+  const stop = io.interrupted();
+  let job = started;
+  while (job.state !== 'done' && !stop.aborted) {
+    if (!json && io.columns !== undefined) io.err(`\r${job.done} of ${job.matched} done `);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LOOK_MS);
+      stop.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
+    const next = await client.get<JobView>(`/v1/jobs/${job.job}`);
+    if (!next.ok) return next;
+    job = next.value;
+  }
+  if (!json && io.columns !== undefined && job !== started) io.err('\n');
+  return ok(job);
+}
+
+async function ask(io: Io, question: string): Promise<Result<boolean, Problem>> {
+  if (io.columns === undefined) {
+    const message = `${question} There is no terminal to ask on: add --yes, or --dry-run to see what fits`;
+    return err({ exitCode: 2, code: 'not_confirmed', message, lines: [] });
+  }
+  io.err(`${clean(question)} [y/N] `);
+  let text = '';
+  for await (const chunk of io.stdin()) {
+    text += chunk.toString();
+    if (text.includes('\n')) break;
+  }
+  return ok(/^y(es)?$/i.test(text.trim()));
+}
+
+const fits = (matched: number): string => `${matched} deliveries fit\n`;
+
+function jobText(name: string, { job, state, matched, done, pending }: JobView): string {
+  if (state === 'done') return `${name}: ${done} of ${matched} deliveries done (job ${job})\n`;
+  return `${name}: ${done} of ${matched} deliveries done, ${pending} to do; job ${job} goes on\n`;
+}

@@ -1,0 +1,22 @@
+/** What a lane says of itself and of its destinations. */
+import type { Destination } from './destination.ts';
+import type { Lane } from './lane.ts';
+import type { LaneStatus } from './status.ts';
+
+export function laneStatus(lane: Lane, all: readonly Destination[]): LaneStatus {
+  const destinations = all.filter((destination) => destination.lane === lane);
+  const { ratePerInterval, concurrentConnections, name } = lane.strategy;
+  const resting = destinations.map((destination) => destination.resting()).find((text) => text !== undefined);
+  return {
+    isp: lane.isp,
+    key: lane.key,
+    strategy: name,
+    sessions: lane.sessions,
+    maxSessions: concurrentConnections,
+    ratePerSecond: ratePerInterval ? (ratePerInterval.count / ratePerInterval.perMs) * 1000 : undefined,
+    inFlight: lane.inFlight,
+    queues: destinations.reduce((sum, destination) => sum + destination.queueCount, 0),
+    waiting: lane.waiting() ?? resting,
+    lastError: lane.lastError,
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * Standing marks: what operators hold, and what they released. The last mark that fits decides, also for mail that
+ * comes later. A mark on whole queues costs nothing per delivery: it is a flag on their heads. The deliveries that a
+ * mark by recipient or age fits stand in queues of their own (`mark` in the key), so that their head can have the flag.
+ */
+import { domainOf } from '../core/index.ts';
+import type { Transaction } from './committer.ts';
+import { numberKey } from './keys.ts';
+import type { Kv } from './kv.ts';
+import type { QueueKey } from './queue-head.ts';
+import { decode, type DeliveryRecord, encode, type MessageRecord } from './records.ts';
+import { covers, fitsDelivery, fitsQueue, type IspOf, isWhole, type Selector } from './selector.ts';
+
+export interface Mark {
+  readonly id: number;
+  /** False: released. */
+  readonly hold: boolean;
+  readonly selector: Selector;
+  /** When it was set (wall ms). */
+  readonly at: number;
+}
+
+/** Marks that can stand; more would make every new queue slow. */
+export const MAX_MARKS = 1_000;
+
+export class Holds {
+  #marks: readonly Mark[] = [];
+  /** Whether a mark speaks of single deliveries. */
+  single = false;
+  /** Which ISP a domain belongs to; nobody knows until the sending side is there. */
+  ispOf: IspOf = () => undefined;
+
+  constructor(kv: Kv) {
+    this.set([...kv.range('holds', {})].map(({ value }) => decode<Mark>(value)));
+  }
+
+  /** In the order in which they were set. */
+  get marks(): readonly Mark[] {
+    return this.#marks;
+  }
+
+  get byIsp(): boolean {
+    return this.#marks.some(({ selector }) => selector.isp !== undefined);
+  }
+
+  /** Whether a queue is held. */
+  holds(queue: Omit<QueueKey, 'rank'>): boolean {
+    let held = false;
+    for (const { id, hold, selector } of this.#marks) {
+      const fits = isWhole(selector) ? fitsQueue(selector, queue, this.ispOf) : queue.mark === id;
+      if (fits) held = hold;
+    }
+    return held;
+  }
+
+  /** The mark in whose queue a delivery of `queue` stands; 0 for none. */
+  markOf(
+    queue: Omit<QueueKey, 'rank' | 'mark'>,
+    { number, recipient }: { readonly number: number; readonly recipient: string },
+  ): number {
+    let mark = 0;
+    for (const { id, selector } of this.#marks) {
+      if (isWhole(selector) || !fitsQueue(selector, queue, this.ispOf)) continue;
+      if (fitsDelivery(selector, number, { recipient })) mark = id;
+    }
+    return mark;
+  }
+
+  /** The record with the mark that fits its delivery now; the same record where that has not changed. */
+  placed(
+    number: number,
+    record: DeliveryRecord,
+    message: Pick<MessageRecord, 'accountId' | 'campaignId'>,
+  ): DeliveryRecord {
+    if (!this.single && record.mark === undefined) return record;
+    const { recipient, node, sender } = record;
+    const { accountId: account = '', campaignId: campaign = '' } = message;
+    const queue = { node, sender, account, campaign, domain: domainOf(recipient) };
+    const mark = this.markOf(queue, { number, recipient }) || undefined;
+    return mark === record.mark ? record : { ...record, mark };
+  }
+
+  /** The marks once this one is set: those that it covers go, and a release that has nothing under it does. */
+  with(mark: Mark): readonly Mark[] {
+    const kept = this.#marks.filter(({ selector }) => !covers(mark.selector, selector));
+    const all = [...kept, mark];
+    const first = all.findIndex(({ hold }) => hold);
+    return first < 0 ? [] : all.slice(first);
+  }
+
+  /** Adds what a change of the marks writes. */
+  write({ ops }: Transaction, next: readonly Mark[]): void {
+    for (const { id } of this.#marks)
+      if (!next.some((mark) => mark.id === id))
+        ops.push({ table: 'holds', key: numberKey(id), value: undefined });
+    for (const mark of next)
+      if (!this.#marks.includes(mark))
+        ops.push({ table: 'holds', key: numberKey(mark.id), value: encode(mark) });
+  }
+
+  /** The commit that wrote them is durable. */
+  set(next: readonly Mark[]): void {
+    this.#marks = next;
+    this.single = next.some(({ selector }) => !isWhole(selector));
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Operations of an operator on the queue. `hold` and `release` set a standing mark; `purge`, `retry`, `move` and
+ * `change` are jobs: stored with a watermark, worked off in slices between other commits, resumed after a restart.
+ *
+ * A job first counts, where it is about single deliveries, then goes through the slots of the queues that fit. What is
+ * leased meanwhile is asked about when it comes back (running-jobs.ts), so a job is done only when all leases that were
+ * open when it came to the end have ended. Jobs go through the queues in the order in which they were asked for.
+ */
+import type { Transaction } from './committer.ts';
+import type { JobRecord, Operation } from './job.ts';
+import type { Progress } from './job-progress.ts';
+import { JobWork } from './job-work.ts';
+import { JobCount } from './job-count.ts';
+import { numberKey } from './keys.ts';
+import { decode, encode } from './records.ts';
+import type { QueueHead } from './queue-head.ts';
+import { fitsQueue, isWhole, type Selector } from './selector.ts';
+import { MAX_MARKS } from './holds.ts';
+import type { QueueState } from './state.ts';
+
+export interface OperationRequest {
+  readonly operation: Operation;
+  readonly selector: Selector;
+  /** What the journal says of it. */
+  readonly text: string;
+}
+
+/** Done jobs that are remembered. */
+const KEPT = 100;
+/** Jobs that are not done. */
+const MAX_RUNNING = 100;
+const LOOK_AGAIN_MS = 50;
+const AGAIN_MS = 1_000;
+/** A slice is followed by a pause as long as itself, so that half of the time is left to others. */
+const LONGEST_PAUSE_MS = 50;
+
+interface Walk {
+  readonly progress: Progress;
+  count: JobCount | undefined;
+  /** Those that are left; undefined before it has begun. */
+  queues: QueueHead[] | undefined;
+  after: Buffer | undefined;
+  /** Newest lease when the walk was over; undefined while it is not. */
+  lease: number | undefined;
+}
+
+/** An operation that cannot be done; the text says why. */
+export class OperationRefused extends Error {}
+
+export class Operations {
+  readonly #state: QueueState;
+  readonly #nextNumber: () => number;
+  /** All that are remembered, by id. */
+  readonly #jobs = new Map<number, Progress>();
+  readonly #counts = new Map<number, JobCount>();
+  readonly #walks: Walk[] = [];
+  #lastId = 0;
+  #line: Promise<unknown> = Promise.resolve();
+  #loop: Promise<void> | undefined;
+  #started = false;
+
+  constructor(state: QueueState, nextNumber: () => number) {
+    this.#state = state;
+    this.#nextNumber = nextNumber;
+    for (const { value } of state.kv.range('jobs', {})) {
+      const progress = { record: decode<JobRecord>(value), pending: 0 };
+      this.#jobs.set(progress.record.id, progress);
+      this.#lastId = progress.record.id;
+      if (progress.record.state !== 'done') this.#walk(progress);
+    }
+  }
+
+  /** Works jobs off in the background from now on, until `stop`. */
+  start(): void {
+    this.#started = true;
+    this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false;
+    await this.#loop;
+  }
+
+  get(id: number): JobRecord | undefined {
+    return this.#counts.get(id)?.record ?? this.#jobs.get(id)?.record;
+  }
+
+  /** A count that was asked for, if the id is one. */
+  counted(id: number): JobCount | undefined {
+    return this.#counts.get(id);
+  }
+
+  /** All that are remembered, the oldest first. */
+  list(): JobRecord[] {
+    return [...this.#jobs.values()].map(({ record }) => record);
+  }
+
+  /** How many deliveries fit: exact at once for whole queues, else counted in slices. */
+  count({ operation, selector }: OperationRequest): JobCount {
+    const record = this.#record(++this.#lastId, { operation, selector, text: '' });
+    const count = new JobCount(this.#state, record);
+    this.#counts.set(record.id, count);
+    if (this.#counts.size > KEPT) this.#counts.delete(this.#counts.keys().next().value!);
+    return count;
+  }
+
+  /** Resolves when it is durable: a mark then holds, a job goes on by itself. Throws OperationRefused. */
+  submit(request: OperationRequest): Promise<JobRecord> {
+    // One after the other: the next one builds on the marks of this one.
+    const submitted = this.#line.then(() => this.#submit(request));
+    this.#line = submitted.catch(() => undefined);
+    return submitted;
+  }
+
+  /** One slice of one job, or the end of it. False when there is nothing to do just now. */
+  async step(): Promise<boolean> {
+    const { oldest } = this.#state.leases;
+    const over = this.#walks.find(({ lease }) => lease !== undefined && oldest > lease);
+    const walk = over ?? this.#walks.find(({ lease }) => lease === undefined);
+    if (!walk) return false;
+    if (over) await this.#finish(walk);
+    else if (walk.count) this.#countOn(walk, walk.count);
+    else await this.#walkOn(walk);
+    return true;
+  }
+
+  async #submit(request: OperationRequest): Promise<JobRecord> {
+    const { operation } = request;
+    if (this.#walks.length >= MAX_RUNNING)
+      throw new OperationRefused(`${MAX_RUNNING} jobs are under way; wait until some are done`);
+    const record = this.#record(++this.#lastId, request);
+    if (operation.op === 'hold' || operation.op === 'release') await this.#mark(record, request);
+    else await this.#store(record, request, () => undefined);
+    const progress = { record, pending: 0 };
+    this.#jobs.set(record.id, progress);
+    if (record.state !== 'done') this.#walk(progress);
+    this.#run();
+    return record;
+  }
+
+  async #mark(record: JobRecord, request: OperationRequest): Promise<void> {
+    const { holds, schedule, dispatcher } = this.#state;
+    const { id, selector, at } = record;
+    const next = holds.with({ id, hold: request.operation.op === 'hold', selector, at });
+    if (next.length > MAX_MARKS)
+      throw new OperationRefused(`${MAX_MARKS} marks stand already; release what need not be held any more`);
+    await this.#store(record, request, (transaction) => holds.write(transaction, next));
+    holds.set(next);
+    const changed = schedule.applyHolds();
+    dispatcher?.held(changed.filter(({ held }) => held));
+    for (const queue of changed) if (queue.wakeAt !== Infinity) dispatcher?.wake(queue, queue.wakeAt);
+  }
+
+  #record(id: number, { operation, selector }: OperationRequest): JobRecord {
+    const at = this.#state.clock.now();
+    const mark = operation.op === 'hold' || operation.op === 'release';
+    const base = { id, operation, selector, at, watermark: this.#nextNumber() };
+    if (!isWhole(selector)) return { ...base, state: 'counting', matched: 0, done: 0 };
+    const matched = this.#matched(selector);
+    return { ...base, state: mark ? 'done' : 'running', matched, done: mark ? matched : 0 };
+  }
+
+  /** From the counts, so it takes no longer for a million. */
+  #matched(selector: Selector): number {
+    const { counters, holds } = this.#state;
+    let matched = 0;
+    for (const row of counters.rows())
+      if (fitsQueue(selector, row, holds.ispOf)) matched += row.new + row.retry;
+    return matched;
+  }
+
+  #store(
+    record: JobRecord,
+    { text }: OperationRequest,
+    more: (transaction: Transaction) => void,
+  ): Promise<void> {
+    const forgotten = [...this.#jobs.values()].filter((job) => job.record.state === 'done').slice(0, -KEPT);
+    return this.#state.committer.submit({
+      build: (transaction) => {
+        more(transaction);
+        for (const { record: old } of forgotten)
+          transaction.ops.push({ table: 'jobs', key: numberKey(old.id), value: undefined });
+        transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
+        transaction.events.push({ type: 'operation', time: record.at, reason: text });
+      },
+      applied: () => {
+        for (const { record: old } of forgotten) this.#jobs.delete(old.id);
+      },
+    });
+  }
+
+  #walk(progress: Progress): void {
+    const { record } = progress;
+    const count = record.state === 'counting' ? new JobCount(this.#state, record) : undefined;
+    this.#walks.push({ progress, count, queues: undefined, after: undefined, lease: undefined });
+    this.#state.jobs.add(progress);
+  }
+
+  #countOn(walk: Walk, count: JobCount): void {
+    const done = count.step();
+    const { record } = walk.progress;
+    walk.progress.record = { ...record, matched: count.record.matched, state: done ? 'running' : 'counting' };
+    if (done) walk.count = undefined;
+  }
+
+  async #walkOn(walk: Walk): Promise<void> {
+    const { selector, operation } = walk.progress.record;
+    walk.queues ??= [...this.#state.schedule.fitting(selector)].filter((one) => concerns(operation, one));
+    const [queue] = walk.queues;
+    if (!queue) {
+      walk.lease = this.#state.leases.newest;
+      return;
+    }
+    const work = new JobWork(this.#state, walk.progress, queue, walk.after);
+    await this.#state.committer.submit(work);
+    walk.after = work.next;
+    if (!work.next) walk.queues.shift();
+  }
+
+  async #finish(walk: Walk): Promise<void> {
+    const { progress } = walk;
+    const record: JobRecord = { ...progress.record, state: 'done' };
+    await this.#state.committer.submit({
+      build: ({ ops }) => void ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) }),
+    });
+    progress.record = record;
+    this.#state.jobs.delete(progress);
+    this.#walks.splice(this.#walks.indexOf(walk), 1);
+  }
+
+  #run(): void {
+    if (!this.#started || this.#loop || this.#walks.length === 0) return;
+    this.#loop = this.#work().finally(() => {
+      this.#loop = undefined;
+      this.#run();
+    });
+  }
+
+  async #work(): Promise<void> {
+    const { clock, report } = this.#state;
+    while (this.#started && this.#walks.length > 0) {
+      const start = clock.mono();
+      try {
+        const stepped = await this.step();
+        const took = clock.mono() - start;
+        await pause(stepped ? Math.min(took, LONGEST_PAUSE_MS) : LOOK_AGAIN_MS);
+      } catch (error) {
+        report('error', 'a job on the queue could not go on, trying again', { error });
+        await pause(AGAIN_MS);
+      }
+    }
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Whether an operation can change anything in a queue. */
+function concerns(operation: Operation, queue: QueueHead): boolean {
+  if ('node' in operation) return queue.node !== operation.node;
+  return !('sender' in operation) || queue.sender !== operation.sender;
+}

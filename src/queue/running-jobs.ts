@@ -1,0 +1,58 @@
+/** The jobs that are not done: what leased deliveries are asked about when they come back. */
+import { changed, type JobRecord } from './job.ts';
+import type { Progress } from './job-progress.ts';
+import type { DeliveryRecord, LeasedDelivery } from './records.ts';
+import { fitsDelivery, fitsQueue, type IspOf } from './selector.ts';
+
+export interface Asked {
+  /** The record as the jobs leave it; undefined when one removes the delivery. */
+  readonly asked: DeliveryRecord | undefined;
+  /** The jobs that changed something. */
+  readonly by: readonly Progress[];
+}
+
+export class RunningJobs {
+  readonly #running = new Set<Progress>();
+  readonly #ispOf: IspOf;
+
+  constructor(ispOf: IspOf) {
+    this.#ispOf = ispOf;
+  }
+
+  get none(): boolean {
+    return this.#running.size === 0;
+  }
+
+  [Symbol.iterator](): IterableIterator<Progress> {
+    return this.#running.values();
+  }
+
+  add(progress: Progress): void {
+    this.#running.add(progress);
+  }
+
+  delete(progress: Progress): void {
+    this.#running.delete(progress);
+  }
+
+  /** What the jobs make of a delivery that was leased when they came by. It has just been tried: no retry. */
+  returned(delivery: LeasedDelivery): Asked {
+    let asked = delivery.record;
+    const by: Progress[] = [];
+    for (const progress of this.#running) {
+      const { operation, at } = progress.record;
+      if (operation.op === 'retry' || !this.#fits(progress.record, delivery)) continue;
+      if (operation.op === 'purge') return { asked: undefined, by: [...by, progress] };
+      const next = changed(operation, { number: delivery.number, record: asked }, at);
+      if (!next) continue;
+      asked = next;
+      by.push(progress);
+    }
+    return { asked, by };
+  }
+
+  #fits({ selector, watermark }: JobRecord, { number, queue, record }: LeasedDelivery): boolean {
+    if (number >= watermark || !fitsQueue(selector, queue, this.#ispOf)) return false;
+    return fitsDelivery(selector, number, record);
+  }
+}
