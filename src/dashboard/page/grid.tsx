@@ -79,7 +79,7 @@ export function Grid({ snapshot, open }: GridProps) {
 function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly open: GridProps['open'] }) {
   const { say, number, speed } = useSpeech();
   if (!cell) return <span class="nothing" aria-hidden="true" />;
-  const health = say(cell.health === 'idle' ? 'idleCell' : (cell.health as Word));
+  const health = say(cell.health === 'idle' ? 'idleCell' : cell.health);
   const limit = cell.ratePerSecond === null ? '' : ` ≤ ${speed(cell.ratePerSecond)}`;
   return (
     <button

@@ -104,8 +104,12 @@ function Delivery({ of }: { readonly of: DeliveryView }) {
 /** All that is known of it, but its time. */
 function attemptText(record: Readonly<Record<string, unknown>> | object): string {
   const parts: string[] = [];
-  for (const [name, value] of Object.entries(record))
+  for (const [name, value] of Object.entries(record) as [string, unknown][])
     if (name !== 'at' && value !== undefined)
-      parts.push(typeof value === 'object' && value !== null ? attemptText(value) : `${value as string}`);
+      parts.push(
+        typeof value === 'object' && value !== null
+          ? attemptText(value)
+          : String(value),
+      );
   return parts.join(' ');
 }
