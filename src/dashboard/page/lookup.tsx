@@ -106,10 +106,6 @@ function attemptText(record: Readonly<Record<string, unknown>> | object): string
   const parts: string[] = [];
   for (const [name, value] of Object.entries(record) as [string, unknown][])
     if (name !== 'at' && value !== undefined)
-      parts.push(
-        typeof value === 'object' && value !== null
-          ? attemptText(value)
-          : String(value),
-      );
+      parts.push(typeof value === 'object' && value !== null ? attemptText(value) : String(value));
   return parts.join(' ');
 }
