@@ -1,7 +1,6 @@
 /** ISP x node. Colour is never alone: each cell names its state for readers of screens and in its title. */
 import type { CellView, Snapshot } from '../view.ts';
 import { useSpeech } from './speech.ts';
-import type { Word } from './words.ts';
 
 /** Rows and columns drawn at most, those with the most mail: more would not be read, and cost a slow machine much. */
 const MOST_ISPS = 60;

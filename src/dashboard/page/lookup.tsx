@@ -102,10 +102,12 @@ function Delivery({ of }: { readonly of: DeliveryView }) {
 }
 
 /** All that is known of it, but its time. */
-function attemptText(record: Readonly<Record<string, unknown>> | object): string {
+function attemptText(record: object): string {
   const parts: string[] = [];
-  for (const [name, value] of Object.entries(record) as [string, unknown][])
-    if (name !== 'at' && value !== undefined)
-      parts.push(typeof value === 'object' && value !== null ? attemptText(value) : String(value));
+  for (const [name, value] of Object.entries(record) as [string, unknown][]) {
+    if (name === 'at' || value === undefined) continue;
+    if (typeof value === 'object' && value !== null) parts.push(attemptText(value));
+    else parts.push(typeof value === 'string' ? value : JSON.stringify(value));
+  }
   return parts.join(' ');
 }
