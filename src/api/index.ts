@@ -18,6 +18,7 @@ export {
 export type { CampaignView, QueueReport, QueueRow } from './queue-report.ts';
 export { answer, type FieldProblem, refuse, type RefusedCode } from './refused.ts';
 export * as schemas from './schemas.ts';
+export type { BounceReport, ReportRow } from './reports.ts';
 export type { StopEntryView, StopListChange, StopListView } from './stop-list.ts';
 export {
   type ControlServer,

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { ALWAYS, type Call, REFUSALS } from './call.ts';
 import { LOOK_UP_CALLS } from './calls-look-up.ts';
+import { REPORT_CALLS } from './calls-reports.ts';
 import { STOP_LIST_CALLS } from './calls-stop-list.ts';
 import { MAIL_CALLS } from './calls-mail.ts';
 import { QUEUE_CALLS } from './calls-queue.ts';
@@ -18,6 +19,7 @@ export const CALLS: readonly Call[] = [
   ...LOOK_UP_CALLS,
   ...QUEUE_CALLS,
   ...STOP_LIST_CALLS,
+  ...REPORT_CALLS,
   ...SERVER_CALLS,
 ];
 

@@ -18,6 +18,7 @@ import { addOperations } from './operations.ts';
 import { addOverview } from './overview.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
+import { addReports } from './reports.ts';
 import { addStopList } from './stop-list.ts';
 
 const CLOSE_MS = 5_000;
@@ -64,6 +65,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addBouncePatterns,
       addOperations,
       addEvents,
+      addReports,
       addStopList,
       addOverview,
       addAudit,

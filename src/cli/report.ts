@@ -8,6 +8,7 @@ import type { Problem } from './client.ts';
 import { fail, show } from './connection.ts';
 import { clean, type ExitCode, exitingWith, type Io } from './io.ts';
 import { fileProblem } from './new-file.ts';
+import { summaryCommand } from './report-summary.ts';
 
 interface Options {
   readonly json?: true;
@@ -19,7 +20,11 @@ export function reportCommand(io: Io): Command {
     .argument('<file>', 'mail as it arrived, - for standard input')
     .option('--json', 'print JSON')
     .action(exitingWith((file: string, options: Options) => decode(io, file, options)));
-  return new Command('report').description('bounces, complaints, reports').addCommand(decoding);
+  return new Command('report')
+    .description('bounces, complaints, reports')
+    .addCommand(decoding)
+    .addCommand(summaryCommand(io, 'bounces'))
+    .addCommand(summaryCommand(io, 'undelivered'));
 }
 
 type Failed = DsnRecipient & { readonly bounce?: Bounce };

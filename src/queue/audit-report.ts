@@ -54,6 +54,8 @@ const NAMES = [
   'undelivered',
   'removed',
   'soft_bounces',
+  'complaints',
+  'unsubscribes',
   'queued',
 ] as const;
 

@@ -139,3 +139,15 @@ test('a CSV file goes in with its bad lines named, comes out, and goes in again'
   assert.deepEqual([missing.code, /none\.csv/.test(missing.err)], [2, true]);
   await mta.end();
 });
+
+test('a hard bounce enters by rule, in the transaction of its event', async (t) => {
+  const sink = await receiver(t, { unknownUsers: ['gone@*'] });
+  const rules = [{ when: { class: 'hard' }, then: { stop_list: true } }];
+  const mta = await Mta.start(t, { routes: [routeTo(sink)], rules });
+  await mta.api('/v1/messages', { body: message(['Gone@to.test']) });
+  await mta.until((events) => ends(events).length === 1);
+  assert.match((await command(mta, 'list')).out, /gone@to\.test .*hard_bounce/);
+  const again = await mta.api('/v1/messages', { body: message(['gone@to.test']) });
+  assert.equal(again.status, 400);
+  assert.equal(ofType(await mta.end(), 'hard_bounce').length, 1);
+});

@@ -3,7 +3,7 @@
  * the rule's name, and the effects are carried out here.
  */
 import type { Refusal } from '../../core/index.ts';
-import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts';
+import type { AttemptFacts, LeasedDelivery, Outcome, StopEntry } from '../../queue/index.ts';
 import type { EgressContext, Sender } from './context.ts';
 import { decide, type Decision, type Effect } from './decide.ts';
 import type { Lane } from './lane.ts';
@@ -46,7 +46,10 @@ export class Reactions {
     for (const effect of effects) this.#carryOut(effect, refused, rule!);
     if (ending.kind === 'released') return ending;
     const named = rule === undefined ? facts : { ...facts, bounce: { ...facts.bounce!, rule } };
-    if (ending.kind === 'failed') return { ...ending, facts: named, attempted: true };
+    if (ending.kind === 'failed') {
+      const stops = effects.some((effect) => effect.kind === 'stop_list');
+      return { ...ending, facts: named, attempted: true, ...(stops && { stop: stopEntry(delivery, named) }) };
+    }
     const { kind, nextAttemptAt, retry } = ending;
     return { kind, nextAttemptAt, facts: named, ...this.#otherNode(delivery, sender, retry) };
   }
@@ -103,3 +106,12 @@ export class Reactions {
     return { node: nodes[(at + 1) % nodes.length]!.node };
   }
 }
+
+/** A dead address is dead for everybody, so the entry is for the whole platform; it is stored with the outcome. */
+const stopEntry = ({ record }: LeasedDelivery, { time, reply }: AttemptFacts): StopEntry => ({
+  kind: 'address',
+  value: record.recipient.toLowerCase(),
+  source: 'hard_bounce',
+  reason: reply?.text.slice(0, 200),
+  at: time,
+});
