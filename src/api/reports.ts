@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { stringify } from 'csv-stringify/sync';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { foldReply } from '../bounce/index.ts';
 import type { Event } from '../core/index.ts';
 import { parseTime } from '../mta/ingress/index.ts';
@@ -43,16 +43,22 @@ const SLICE_LINES = 2_000;
 const MAX_GROUPS = 50_000;
 const OTHERS = '(others)';
 
-export function addReports(app: FastifyInstance, { deps, closing }: RouteContext): void {
-  for (const name of ['bounces', 'undelivered'] as const)
-    app.get(`/v1/reports/${name}`, async (request, reply) => {
-      const query = checkRequest(reportQuery, request.query);
-      if (!query.ok) return answer(reply, query);
-      const { journal } = deps.queue.state;
-      const report = await sumUp(journal, { name, query: query.value, now: deps.clock.now(), closing });
-      if (query.value.format === 'json') return reply.send(report);
-      return reply.type('text/csv; charset=utf-8').send(csvOf(report, query.value.group_by));
-    });
+export function addReports(app: FastifyInstance, context: RouteContext): void {
+  app.get('/v1/reports/bounces', (request, reply) => report(context, 'bounces', { request, reply }));
+  app.get('/v1/reports/undelivered', (request, reply) => report(context, 'undelivered', { request, reply }));
+}
+
+async function report(
+  { deps, closing }: RouteContext,
+  name: ReportName,
+  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+): Promise<FastifyReply> {
+  const query = checkRequest(reportQuery, request.query);
+  if (!query.ok) return answer(reply, query);
+  const { journal } = deps.queue.state;
+  const summed = await sumUp(journal, { name, query: query.value, now: deps.clock.now(), closing });
+  if (query.value.format === 'json') return reply.send(summed);
+  return reply.type('text/csv; charset=utf-8').send(csvOf(summed, query.value.group_by));
 }
 
 export function csvOf({ rows }: BounceReport, groups: readonly ReportGroup[]): string {

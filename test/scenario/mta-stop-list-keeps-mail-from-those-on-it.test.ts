@@ -132,7 +132,7 @@ test('a CSV file goes in with its bad lines named, comes out, and goes in again'
   writeFileSync(file, 'a b@@\n');
   assert.deepEqual(await command(mta, 'import', file, '--json'), {
     code: 1,
-    out: '{"added":0,"rejected":1,"lines":[{"line":1,"message":"address is not an address: an address has the form local@domain"}]}\n',
+    out: '{"added":0,"rejected":1,"lines":[{"line":1,"message":"address is not an address: the local part has a character that needs quotes"}]}\n',
     err: '',
   });
   const missing = await command(mta, 'import', join(mta.dir, 'none.csv'));
