@@ -229,6 +229,26 @@ function egressMetrics(registry: Registry, egress: EgressView): void {
       for (const [isp, sessions] of sum) set(sessions, { node: name, isp });
     }
   });
+  laneSpeed(registry, egress);
+}
+
+/** The slowest lane of each ISP: domains of no ISP have one for each set of hosts. */
+function laneSpeed(registry: Registry, egress: EgressView): void {
+  const text = 'Recipients per second that strategy and receiver allow, by node and ISP; absent: no limit';
+  gauge(registry, 'lane_speed', text, ['node', 'isp'], (set) => {
+    for (const { name, lanes } of egress.nodes()) {
+      const slowest = new Map<string, number>();
+      for (const { isp, ratePerSecond = Infinity, slowed } of lanes) {
+        const speed = Math.min(ratePerSecond, slowed?.perSecond ?? Infinity);
+        if (speed < (slowest.get(isp) ?? Infinity)) slowest.set(isp, speed);
+      }
+      for (const [isp, speed] of slowest) set(speed, { node: name, isp });
+    }
+  });
+  gauge(registry, 'lanes_slowed', 'ISPs whose speed is lowered, by node', ['node'], (set) => {
+    for (const { name, lanes } of egress.nodes())
+      set(lanes.filter(({ slowed }) => slowed).length, { node: name });
+  });
 }
 
 function loopMetrics(registry: Registry, loop: ReturnType<typeof monitorEventLoopDelay>, clock: Clock): void {

@@ -22,10 +22,39 @@ export interface LaneView {
   readonly max_sessions: number;
   /** Null: no limit. */
   readonly rate_per_second: number | null;
+  /** A speed that was lowered by the receiver's replies or by a rule. */
+  readonly slowed?: SlowedView | undefined;
+  readonly warmup?: WarmupView | undefined;
   readonly in_flight: number;
   readonly queues: number;
   readonly waiting?: string | undefined;
   readonly last_error?: ErrorView | undefined;
+}
+
+export interface SlowedView {
+  readonly per_second: number;
+  /** What the receiver is known to bear. */
+  readonly known_per_second: number;
+  readonly changed_at: string;
+  readonly reason: string;
+  readonly lowered_at: string;
+  readonly lowered_because: string;
+}
+
+/** How far the warm-up of a node's address towards an ISP is. */
+export interface WarmupView {
+  readonly plan: string;
+  /** From 1. */
+  readonly stage: number;
+  readonly stages: number;
+  readonly daily_cap: number;
+  /** The last day with mail, and what came of it. */
+  readonly day: string;
+  readonly delivered: number;
+  readonly hard_bounces: number;
+  readonly blocks: number;
+  readonly paused_until?: string | undefined;
+  readonly reason: string;
 }
 
 export interface NodeView {
@@ -112,15 +141,47 @@ function nodeView({ maxSessions, lastError, lanes, ...node }: NodeStatus): NodeV
   };
 }
 
-function laneView({ maxSessions, ratePerSecond, inFlight, lastError, ...lane }: LaneStatus): LaneView {
+function laneView({
+  maxSessions,
+  ratePerSecond,
+  inFlight,
+  lastError,
+  slowed,
+  warmup,
+  ...lane
+}: LaneStatus): LaneView {
   return {
     ...lane,
     max_sessions: maxSessions,
     rate_per_second: ratePerSecond ?? null,
+    slowed: slowed && slowedView(slowed),
+    warmup: warmup && warmupView(warmup),
     in_flight: inFlight,
     last_error: errorView(lastError),
   };
 }
+
+const slowedView = (slowed: NonNullable<LaneStatus['slowed']>): SlowedView => ({
+  per_second: slowed.perSecond,
+  known_per_second: slowed.known,
+  changed_at: new Date(slowed.changedAt).toISOString(),
+  reason: slowed.reason,
+  lowered_at: new Date(slowed.cutAt).toISOString(),
+  lowered_because: slowed.cutReason,
+});
+
+const warmupView = (warmup: NonNullable<LaneStatus['warmup']>): WarmupView => ({
+  plan: warmup.plan,
+  stage: warmup.stage + 1,
+  stages: warmup.stages,
+  daily_cap: warmup.dailyCap,
+  day: warmup.day,
+  delivered: warmup.delivered,
+  hard_bounces: warmup.hard,
+  blocks: warmup.blocked,
+  paused_until: warmup.pausedUntil > 0 ? new Date(warmup.pausedUntil).toISOString() : undefined,
+  reason: warmup.reason,
+});
 
 const errorView = (error: NodeStatus['lastError']): ErrorView | undefined =>
   error && { at: new Date(error.at).toISOString(), text: error.text };

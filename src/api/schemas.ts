@@ -125,6 +125,8 @@ export const EVENT_TYPES = keysOf<EventType>({
   moved: true,
   operation: true,
   node_state: true,
+  speed: true,
+  warmup: true,
   alert: true,
   config: true,
 });

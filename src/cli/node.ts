@@ -53,6 +53,7 @@ export function nodesText(io: Pick<Io, 'columns'>, nodes: readonly NodeView[]): 
   const errors = nodes.flatMap(({ name, last_error: error }) =>
     error ? [`${name}: last error ${clock(error.at)}: ${clean(error.text)}\n`] : [],
   );
+  errors.push(...slowedLines(nodes));
   const laneTable = lanes.length > 0 ? `\n${renderTable(LANE_COLUMNS, lanes, io)}` : '';
   return `${renderTable(NODE_COLUMNS, rows, io)}${laneTable}${errors.length > 0 ? '\n' : ''}${errors.join('')}`;
 }
@@ -63,10 +64,26 @@ const laneRow = (node: string, lane: LaneView): (string | number)[] => [
   lane.isp === 'other' ? lane.key.replace(/^mx:route:/, 'route ') : lane.isp,
   lane.strategy,
   `${lane.sessions}/${lane.max_sessions}`,
-  lane.rate_per_second === null ? 'no limit' : speed(lane.rate_per_second),
+  speedText(lane),
   lane.in_flight,
   lane.waiting ?? '',
 ];
+
+/** `100/min`, or when it is lowered: `40/min of 100/min`. */
+function speedText({ rate_per_second: allowed, slowed }: LaneView): string {
+  const full = allowed === null ? 'no limit' : speed(allowed);
+  return slowed ? `${speed(slowed.per_second)} of ${full}` : full;
+}
+
+/** Why speeds are lowered, a line for each. */
+const slowedLines = (nodes: readonly NodeView[]): string[] =>
+  nodes.flatMap(({ name, lanes }) =>
+    lanes.flatMap(({ isp, slowed }) =>
+      slowed
+        ? [`${name} towards ${isp}: lowered ${clock(slowed.lowered_at)}: ${clean(slowed.lowered_because)}\n`]
+        : [],
+    ),
+  );
 
 /** Per second where that is a round enough figure, else per minute or hour. */
 function speed(perSecond: number): string {

@@ -10,6 +10,7 @@ interface Named {
 export function checkNames({ draft, report }: Checked): void {
   const { nodes, isps, strategies, retry_rules, lock_rules, bounce_patterns, senders, virtual_senders } =
     draft.lists;
+  const { warmup_plans, caps } = draft.lists;
   const named: Readonly<Record<string, readonly Named[]>> = {
     node: nodes,
     ISP: isps,
@@ -18,6 +19,8 @@ export function checkNames({ draft, report }: Checked): void {
     'lock rule': lock_rules,
     rule: draft.lists.rules.flatMap((rule) => (rule.name === undefined ? [] : [rule as typeof rule & Named])),
     'bounce pattern': bounce_patterns,
+    'warm-up plan': warmup_plans,
+    cap: caps,
     sender: senders,
     'virtual sender': virtual_senders,
   };
@@ -36,6 +39,7 @@ const KINDS = {
   strategy: 'strategies',
   sender: 'senders',
   'retry rule': 'retry_rules',
+  'warm-up plan': 'warmup_plans',
   ISP: 'isps',
 } as const;
 
@@ -47,10 +51,18 @@ export function checkReferences(checked: Checked): void {
     const known = names(KINDS[kind]);
     if (!known.includes(name)) report.error(path, `unknown ${kind} "${name}"${instead(name, known, kind)}`);
   };
-  for (const node of draft.lists.nodes)
+  for (const node of draft.lists.nodes) {
     if (node.strategies) referStrategies(node.strategies, draft.at(node, 'strategies'), checked, refer);
+    if (node.warmup !== null) refer('warm-up plan', node.warmup, draft.at(node, 'warmup'));
+  }
   for (const isp of draft.lists.isps)
     if (isp.strategy !== undefined) refer('strategy', isp.strategy, draft.at(isp, 'strategy'));
+  for (const plan of draft.lists.warmup_plans)
+    for (const isp of Object.keys(plan.isps)) refer('ISP', isp, draft.at(plan, 'isps', isp));
+  for (const cap of draft.lists.caps) {
+    refer('ISP', cap.isp, draft.at(cap, 'isp'));
+    if (cap.sender !== undefined) refer('sender', cap.sender, draft.at(cap, 'sender'));
+  }
   for (const sender of draft.lists.senders) {
     for (const share of sender.nodes) refer('node', share.node, draft.at(share, 'node'));
     referStrategies(sender.strategies, draft.at(sender, 'strategies'), checked, refer);

@@ -1,5 +1,5 @@
 /** Strategies, retry rules and nodes: what contradicts itself, or cannot work together. */
-import { formatDuration } from '../core/index.ts';
+import { formatDuration, type Rate } from '../core/index.ts';
 import { isWritten, type Checked } from './checked.ts';
 import type { NodeDraft, SenderDraft, StrategyDraft } from './draft.ts';
 import { startingStrategies } from './resolve-isps.ts';
@@ -9,7 +9,10 @@ export function checkStrategies(checked: Checked): void {
   const { draft, report } = checked;
   for (const strategy of draft.lists.strategies) {
     const window = windowOf(strategy);
-    if (window) checkBurst(strategy, window.count, formatDuration(window.perMs), checked);
+    if (window) {
+      checkBurst(strategy, window.count, formatDuration(window.perMs), checked);
+      checkFloor(strategy, window, checked);
+    }
     if (strategy.rate && strategy.interval !== undefined)
       report.warn(draft.at(strategy, 'interval'), 'has no effect because rate is set: remove one of the two');
     if (strategy.connection_attempts > 1 && (strategy.rate || strategy.interval === undefined))
@@ -34,6 +37,16 @@ function checkBurst(
     );
   if (limit !== undefined && limit < burst)
     report.error(draft.at(strategy, 'daily_limit'), `daily_limit ${limit} is less than burst ${burst}`);
+}
+
+function checkFloor(strategy: StrategyDraft, window: Rate, { draft, report }: Checked): void {
+  const floor = typeof strategy.adaptive === 'object' ? strategy.adaptive.floor : undefined;
+  if (floor === undefined || floor.count / floor.perMs < window.count / window.perMs) return;
+  const speed = `${window.count}/${formatDuration(window.perMs)}`;
+  report.error(
+    [...draft.at(strategy, 'adaptive'), 'floor'],
+    `the floor is not below the ${speed} of the strategy, so nothing could be slowed: write a lower one`,
+  );
 }
 
 export function checkRetryRules({ draft, report }: Checked): void {

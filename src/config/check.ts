@@ -8,6 +8,7 @@ import { checkAddresses } from './check-network.ts';
 import { checkIsps, checkNames, checkReferences } from './check-names.ts';
 import { checkLockRules, checkRules } from './check-rules.ts';
 import { checkSenders } from './check-senders.ts';
+import { checkCaps, checkWarmupPlans } from './check-speed.ts';
 import { checkNodeSpeeds, checkRetryRules, checkStrategies } from './check-sending.ts';
 import type { Checked } from './checked.ts';
 import { checkVirtualSenders } from './check-virtual-senders.ts';
@@ -26,6 +27,8 @@ const CHECKS: readonly ((checked: Checked) => void)[] = [
   checkRules,
   checkSenders,
   checkNodeSpeeds,
+  checkWarmupPlans,
+  checkCaps,
   checkVirtualSenders,
   checkAddresses,
   checkBouncePatterns,

@@ -39,6 +39,9 @@ export const keyDocs = z.registry<KeyDoc>();
 /** Keys the documentation promises for a later version: refused, but not called unknown. */
 export const plannedKeys = z.registry<{ readonly keys: readonly string[] }>();
 
+/** What a value of several kinds may be, in words for a message. */
+export const expectations = z.registry<{ readonly text: string }>();
+
 /** Message of a required key that is absent; the reader adds an example. */
 export const MISSING = 'missing';
 

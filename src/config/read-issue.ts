@@ -1,6 +1,6 @@
 /** What an issue of zod means, in a sentence for the person who wrote the file. */
 import type * as z from 'zod';
-import { childOf, keyDocs, keysOf, MISSING, plannedKeys, unwrap } from './kind.ts';
+import { childOf, expectations, keyDocs, keysOf, MISSING, plannedKeys, unwrap } from './kind.ts';
 import { describe } from './kinds.ts';
 import { nearest, type Path } from './problem.ts';
 import type { Report } from './report.ts';
@@ -47,8 +47,10 @@ function messageOf(issue: Issue, path: Path, report: Report): string {
   const one = schemaAt(path);
   const absent = found === undefined || found === null;
   if (absent && (issue.code !== 'custom' || issue.message === MISSING)) return missingMessage(path, one);
-  if (issue.code === 'invalid_union')
-    return `expected default or conditions such as {to_domain: [gmail.com]}, got ${describe(found)}`;
+  if (issue.code === 'invalid_union') {
+    const wanted = one && expectations.get(unwrap(one))?.text;
+    return `expected ${wanted ?? 'default or conditions such as {to_domain: [gmail.com]}'}, got ${describe(found)}`;
+  }
   if (issue.code !== 'invalid_type') return issue.message;
   if (issue.expected === 'array') {
     const isWord = typeof found === 'string' || typeof found === 'number';

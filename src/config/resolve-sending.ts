@@ -3,6 +3,7 @@ import type { Rate } from '../core/index.ts';
 import type { Draft, NodeDraft, SenderDraft, StrategyDraft, VirtualSenderDraft } from './draft.ts';
 import { startingStrategies } from './resolve-isps.ts';
 import { resolveRules, type Rules } from './resolve-rules.ts';
+import { resolveAdaptive, resolveCap, resolveWarmupPlan } from './resolve-speed.ts';
 import { shippedStrategies, withShipped } from './shipped.ts';
 import type * as snapshot from './snapshot.ts';
 import type { Sources } from './source.ts';
@@ -23,6 +24,8 @@ export function windowOf(strategy: StrategyDraft): Rate | null {
 
 export interface Sending extends Rules {
   readonly strategies: readonly snapshot.StrategyConfig[];
+  readonly warmupPlans: readonly snapshot.WarmupPlanConfig[];
+  readonly caps: readonly snapshot.CapConfig[];
   readonly nodes: readonly snapshot.NodeConfig[];
   readonly senders: readonly snapshot.SenderConfig[];
   readonly virtualSenders: readonly snapshot.VirtualSenderConfig[];
@@ -36,10 +39,16 @@ export function resolveSending(draft: Draft, sources: Sources): Sending {
   const choose = chooser(new Map(strategies.map((one) => [one.name, one])), startingStrategies(draft));
   const ownDefault = lists.retry_rules.some(({ name }) => name === 'default');
   const retries = new Map(rules.retryRules.map((one) => [one.name, one]));
+  const warmupPlans = lists.warmup_plans.map(resolveWarmupPlan);
   return {
     strategies,
     ...rules,
-    nodes: lists.nodes.map((node) => resolveNode(node, choose)),
+    warmupPlans,
+    caps: lists.caps.map(resolveCap),
+    nodes: lists.nodes.map((node) => ({
+      ...resolveNode(node, choose),
+      warmup: warmupPlans.find(({ name }) => name === node.warmup) ?? null,
+    })),
     senders: lists.senders.map((sender) => ({
       ...resolveSender(sender),
       strategies: choose(sender.strategies),
@@ -91,10 +100,11 @@ function resolveStrategy(one: StrategyDraft): snapshot.StrategyConfig {
     helo: one.helo,
     tls: one.tls ?? null,
     drop: one.drop,
+    adaptive: resolveAdaptive(one.adaptive),
   };
 }
 
-function resolveNode(one: NodeDraft, choose: Choose): snapshot.NodeConfig {
+function resolveNode(one: NodeDraft, choose: Choose): Omit<snapshot.NodeConfig, 'warmup'> {
   return {
     name: one.name,
     address: one.address,

@@ -3,7 +3,7 @@
  * Each list is keyed by name; the checks between lists are in the check-*.ts files.
  */
 import * as z from 'zod';
-import { leaf, key, oneOrMany, section, type Spec } from './kind.ts';
+import { expectations, leaf, key, oneOrMany, orNull, section, type Spec } from './kind.ts';
 import { choice, decimal, duration, filePath, flag, headerName, integer, name } from './kinds.ts';
 import { rate, text, weight } from './kinds.ts';
 import {
@@ -15,6 +15,7 @@ import {
   sourceAddress,
   unsubscribeUrl,
 } from './kinds-net.ts';
+import { adaptiveSchema } from './schema-speed.ts';
 
 const tls = choice(['none', 'may', 'require', 'verify']);
 const TLS_TEXT =
@@ -36,29 +37,29 @@ export const routeSchema = section({
   tls: key(leaf(tls).optional(), `Goes before the sender and the strategy. ${TLS_TEXT}`, { example: 'none' }),
 });
 
-export const nodeSchema = section(
-  {
-    name: key(leaf(name), 'Name in commands, metrics and events.', { example: 'n1' }),
-    address: key(leaf(sourceAddress), 'The one IP address it sends from; the machine must have it.', {
-      example: '192.0.2.10',
-    }),
-    hostname: key(
-      leaf(domain),
-      'EHLO name; the PTR record of the address must give it and its A record the address.',
-      {
-        example: 'mx1.s1.example.com',
-      },
-    ),
-    max_sessions: key(leaf(integer({ min: 1, max: 100_000 })).prefault(500), 'Open SMTP sessions in all.'),
-    enabled: key(leaf(flag).prefault(true), 'false takes the node out of service; its queue waits.'),
-    strategies: key(
-      strategyMap.optional(),
-      'Speeds of this node (`default` and ISP names), used before those of the sender.',
-      { example: { default: '60:60' }, off: true },
-    ),
-  },
-  ['warmup'],
-);
+export const nodeSchema = section({
+  name: key(leaf(name), 'Name in commands, metrics and events.', { example: 'n1' }),
+  address: key(leaf(sourceAddress), 'The one IP address it sends from; the machine must have it.', {
+    example: '192.0.2.10',
+  }),
+  hostname: key(
+    leaf(domain),
+    'EHLO name; the PTR record of the address must give it and its A record the address.',
+    {
+      example: 'mx1.s1.example.com',
+    },
+  ),
+  max_sessions: key(leaf(integer({ min: 1, max: 100_000 })).prefault(500), 'Open SMTP sessions in all.'),
+  enabled: key(leaf(flag).prefault(true), 'false takes the node out of service; its queue waits.'),
+  strategies: key(
+    strategyMap.optional(),
+    'Speeds of this node (`default` and ISP names), used before those of the sender.',
+    { example: { default: '60:60' }, off: true },
+  ),
+  warmup: key(leaf(orNull(name)).prefault(null), 'Name of a warm-up plan, while the address is new.', {
+    example: 'new-address',
+  }),
+});
 
 const textEncoding = choice(['quoted-printable', 'base64', '8bit']);
 
@@ -111,55 +112,60 @@ export const ispSchema = section({
   }),
 });
 
-export const strategySchema = section(
-  {
-    name: key(leaf(name), 'Name used by senders and nodes. "60:60" and "unlimited" are built in.', {
-      example: 'gmail-warm',
-    }),
-    rate: key(leaf(rate).optional(), 'Messages of one node towards one ISP per window.', {
-      example: '500/1m',
-    }),
-    concurrent_connections: key(leaf(integer({ min: 1, max: 10_000 })).prefault(1), 'Sessions at once.', {
-      example: 10,
-    }),
-    messages_per_connection: key(
-      leaf(integer({ min: 1, max: 1_000_000 })).prefault(60),
-      'Messages of a session.',
-      {
-        example: 100,
-      },
-    ),
-    connection_attempts: key(
-      leaf(integer({ min: 1, max: 10_000 })).prefault(1),
-      'Times the sessions are opened per interval.',
-    ),
-    interval: key(
-      leaf(duration('60s')).optional(),
-      'Without `rate`: sessions x messages x attempts may be sent per interval. Neither: no limit.',
-      { example: '60s', off: true },
-    ),
-    burst: key(
-      leaf(integer({ min: 1 })).prefault(1),
-      'Messages that may go at once; the rest is spread evenly.',
-    ),
-    daily_limit: key(leaf(integer({ min: 1 })).optional(), 'Messages of a calendar day in `timezone`.', {
-      example: 200_000,
-    }),
-    max_recipients_per_transaction: key(
-      leaf(integer({ min: 1, max: 1000 })).prefault(100),
-      'Recipients of one transaction, where return path and bytes are the same.',
-    ),
-    helo: key(
-      leaf(choice(['hostname', 'from_domain', 'address'])).prefault('hostname'),
-      'EHLO with the host name of the node, the From domain of the mail that a session is opened for, or the address literal.',
-    ),
-    tls: key(leaf(tls).optional(), `Used when neither route nor sender says (then: may). ${TLS_TEXT}`, {
-      example: 'may',
-    }),
-    drop: key(leaf(flag).prefault(false), 'true discards the mail instead of delivering it.'),
-  },
-  ['adaptive'],
-);
+export const strategySchema = section({
+  name: key(leaf(name), 'Name used by senders and nodes. "60:60" and "unlimited" are built in.', {
+    example: 'gmail-warm',
+  }),
+  rate: key(leaf(rate).optional(), 'Messages of one node towards one ISP per window.', {
+    example: '500/1m',
+  }),
+  concurrent_connections: key(leaf(integer({ min: 1, max: 10_000 })).prefault(1), 'Sessions at once.', {
+    example: 10,
+  }),
+  messages_per_connection: key(
+    leaf(integer({ min: 1, max: 1_000_000 })).prefault(60),
+    'Messages of a session.',
+    {
+      example: 100,
+    },
+  ),
+  connection_attempts: key(
+    leaf(integer({ min: 1, max: 10_000 })).prefault(1),
+    'Times the sessions are opened per interval.',
+  ),
+  interval: key(
+    leaf(duration('60s')).optional(),
+    'Without `rate`: sessions x messages x attempts may be sent per interval. Neither: no limit.',
+    { example: '60s', off: true },
+  ),
+  burst: key(
+    leaf(integer({ min: 1 })).prefault(1),
+    'Messages that may go at once; the rest is spread evenly.',
+  ),
+  daily_limit: key(leaf(integer({ min: 1 })).optional(), 'Messages of a calendar day in `timezone`.', {
+    example: 200_000,
+  }),
+  max_recipients_per_transaction: key(
+    leaf(integer({ min: 1, max: 1000 })).prefault(100),
+    'Recipients of one transaction, where return path and bytes are the same.',
+  ),
+  helo: key(
+    leaf(choice(['hostname', 'from_domain', 'address'])).prefault('hostname'),
+    'EHLO with the host name of the node, the From domain of the mail that a session is opened for, or the address literal.',
+  ),
+  tls: key(leaf(tls).optional(), `Used when neither route nor sender says (then: may). ${TLS_TEXT}`, {
+    example: 'may',
+  }),
+  drop: key(leaf(flag).prefault(false), 'true discards the mail instead of delivering it.'),
+  adaptive: key(
+    z
+      .union([leaf(flag), adaptiveSchema])
+      .register(expectations, { text: 'true, false or settings such as {threshold: 5}' })
+      .prefault(false),
+    'true lowers the speed when the receiver limits or blocks, and raises it again; a map sets how.',
+    { example: true },
+  ),
+});
 
 export const retryRuleSchema = section({
   name: key(leaf(name), 'Name used by senders. "default" is built in.', { example: 'patient' }),

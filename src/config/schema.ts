@@ -11,6 +11,7 @@ import { mxSchema } from './schema-mx.ts';
 import * as reactions from './schema-rules.ts';
 import { bouncePatternSchema } from './schema-bounces.ts';
 import * as sending from './schema-sending.ts';
+import * as speed from './schema-speed.ts';
 
 const listenAddress = endpoint('an address to listen on such as 127.0.0.1:8025', { anyPort: true });
 const restart = { reloadable: false } as const;
@@ -219,6 +220,14 @@ export const lists = {
     z.array(bouncePatternSchema).prefault([]),
     'What replies mean, before the shipped patterns (config/bounce-patterns.yaml); the first that matches decides.',
   ),
+  warmup_plans: key(
+    z.array(speed.warmupPlanSchema).prefault([]),
+    'How much a new address may send a day. A node names its plan.',
+  ),
+  caps: key(
+    z.array(speed.capSchema).prefault([]),
+    'Limits that all nodes share, towards an ISP or of a sender towards it.',
+  ),
   senders: key(z.array(sending.senderSchema).prefault([]), 'Sending identities.'),
   virtual_senders: key(
     z.array(sending.virtualSenderSchema).prefault([]),
@@ -226,7 +235,7 @@ export const lists = {
   ),
 };
 
-export const schema = section({ ...settings, ...lists }, ['sinks', 'warmup', 'adaptive']);
+export const schema = section({ ...settings, ...lists }, ['sinks']);
 
 /** Names that the program brings along; an entry of the same name replaces it. */
 export const builtins = {

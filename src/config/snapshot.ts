@@ -140,6 +140,28 @@ export interface StrategyConfig {
   readonly tls: TlsMode | null;
   /** Discards instead of delivering. */
   readonly drop: boolean;
+  /** How a lowered speed behaves. */
+  readonly adaptive: AdaptiveConfig;
+}
+
+/** What the replies of a receiver do to the speed. Percentages are plain numbers. */
+export interface AdaptiveConfig {
+  /** False: only rules (slow_down) lower the speed; it recovers in the same way. */
+  readonly enabled: boolean;
+  /** Categories of refusals that count as trouble. */
+  readonly categories: readonly BounceCategory[];
+  /** Share of trouble that is borne. */
+  readonly threshold: number;
+  /** The most that one step takes away. */
+  readonly decrease: number;
+  /** Part of the known speed that a step gives back. */
+  readonly increase: number;
+  readonly stepMs: number;
+  /** How long the known speed is kept before more is tried. */
+  readonly holdMs: number;
+  /** The slowest speed; null: floorPercent of the strategy's. */
+  readonly floor: Rate | null;
+  readonly floorPercent: number;
 }
 
 /** Which strategy applies towards which ISP; read it with strategyFor. */
@@ -157,6 +179,33 @@ export interface NodeConfig {
   readonly enabled: boolean;
   /** The node's own speeds, before those of the sender; null: those of the sender. */
   readonly strategies: StrategyChoice | null;
+  readonly warmup: WarmupPlanConfig | null;
+}
+
+/** Daily caps of a new address, stage by stage. Percentages are plain numbers. */
+export interface WarmupPlanConfig {
+  readonly name: string;
+  /** Recipients a day towards one ISP. */
+  readonly stages: readonly number[];
+  readonly byIsp: Readonly<Record<string, readonly number[]>>;
+  /** Part of the cap that a day must have delivered for the next stage. */
+  readonly advanceAt: number;
+  readonly maxHardBounces: number;
+  readonly maxBlocks: number;
+  readonly minAttempts: number;
+  readonly pauseMs: number;
+  readonly overflow: 'wait' | 'move';
+}
+
+/** A limit that all nodes share. */
+export interface CapConfig {
+  readonly name: string;
+  readonly isp: string;
+  /** Null: mail of all senders counts. */
+  readonly sender: string | null;
+  readonly rate: Rate | null;
+  readonly burst: number;
+  readonly dailyLimit: number | null;
 }
 
 export interface IspConfig {
@@ -331,6 +380,8 @@ export interface Config {
   readonly shippedRules: boolean;
   /** Before the shipped ones. */
   readonly bouncePatterns: readonly BouncePattern[];
+  readonly warmupPlans: readonly WarmupPlanConfig[];
+  readonly caps: readonly CapConfig[];
   readonly senders: readonly SenderConfig[];
   readonly virtualSenders: readonly VirtualSenderConfig[];
 }

@@ -8,8 +8,9 @@ import type { Phase } from './reply.ts';
 export type DeliveryEventType = 'accepted' | 'delivered' | 'soft_bounce' | 'hard_bounce' | 'undelivered';
 /** What comes back: `complaint` and `unsubscribe` change no count of the delivery; `report_rejected` had no effect. */
 export type ReportEventType = 'complaint' | 'unsubscribe' | 'report_rejected';
-export type EventType =
-  DeliveryEventType | ReportEventType | 'moved' | 'operation' | 'node_state' | 'alert' | 'config';
+/** What happens to nodes and the program, not to a delivery. */
+export type StateEventType = 'operation' | 'node_state' | 'speed' | 'warmup' | 'alert' | 'config';
+export type EventType = DeliveryEventType | ReportEventType | StateEventType | 'moved';
 
 export type UndeliveredReason =
   'attempts_exhausted' | 'lifetime' | 'removed' | 'refused' | 'dropped' | 'stop_list' | 'policy' | 'report';
@@ -68,6 +69,8 @@ export interface Event {
   /** Sender from now on, when it is not this one. */
   readonly next_sender?: string;
   readonly reason?: string;
+  /** Type `speed`: recipients per second before and now; null: as fast as the strategy allows. */
+  readonly speed?: { readonly from: number | null; readonly to: number | null };
   readonly possible_duplicate?: boolean;
   /** Sequence number of the `delivered` event that this late bounce takes back. */
   readonly corrects?: number;

@@ -21,7 +21,7 @@ export type { Mark } from './holds.ts';
 export type { JobRecord, Operation } from './job.ts';
 export { deliveryEvent } from './labels.ts';
 export type { LateReport, LateResult } from './late-report.ts';
-export type { LeaseRequest } from './leasing.ts';
+export type { LeaseRequest, LimitMark } from './leasing.ts';
 export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';

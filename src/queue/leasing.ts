@@ -5,6 +5,7 @@
 import { deliveryIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey, textKey } from './keys.ts';
+import type { Op } from './kv.ts';
 import { deliveryEvent } from './labels.ts';
 import { endUnattempted } from './ending.ts';
 import {
@@ -58,11 +59,23 @@ function messageOf(state: QueueState, number: number): Delivery['message'] {
   return decode<SharedMessage>(value).message;
 }
 
+/** State of a limiter, by its key. */
+export interface LimitMark {
+  readonly key: string;
+  readonly value: object;
+}
+
+export const limitOp = ({ key, value }: LimitMark): Op => ({
+  table: 'limits',
+  key: textKey(key),
+  value: encode(value),
+});
+
 export interface LeaseRequest {
   readonly queue: QueueHead;
   readonly limit: number;
-  /** State of the limiter once these deliveries are sent; stored with the lease, so a restart cannot exceed it. */
-  readonly mark?: { readonly key: string; readonly value: object } | undefined;
+  /** State of the limiters once these deliveries are sent; stored with the lease, so a restart cannot exceed them. */
+  readonly marks?: readonly LimitMark[];
 }
 
 export class LeaseWork implements Work {
@@ -88,10 +101,8 @@ export class LeaseWork implements Work {
       this.#slots++;
       this.#take(transaction, number, index);
     }
-    const { mark } = this.#request;
-    if (mark && this.#taken.length > 0) {
-      transaction.ops.push({ table: 'limits', key: textKey(mark.key), value: encode(mark.value) });
-    }
+    const { marks = [] } = this.#request;
+    if (this.#taken.length > 0) for (const mark of marks) transaction.ops.push(limitOp(mark));
   }
 
   applied(): void {

@@ -17,7 +17,7 @@ import { numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
-import { ContentCache, type LeaseRequest, LeaseWork } from './leasing.ts';
+import { ContentCache, type LeaseRequest, LeaseWork, type LimitMark, limitOp } from './leasing.ts';
 import { Operations } from './operations.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
@@ -185,9 +185,14 @@ export class Queue {
     return this.#state.committer.submit(new OutcomeWork(this.#state, delivery, outcome));
   }
 
-  /** Writes an event that changes no delivery (node_state, alert, config). */
-  announce(event: EventDraft): Promise<void> {
-    return this.#state.committer.submit({ build: ({ events }) => void events.push(event) });
+  /** Writes an event that changes no delivery (node_state, speed, alert, config), and the limiter state that goes with it. */
+  announce(event: EventDraft, mark?: LimitMark): Promise<void> {
+    return this.#state.committer.submit({
+      build: ({ events, ops }) => {
+        events.push(event);
+        if (mark) ops.push(limitOp(mark));
+      },
+    });
   }
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */

@@ -10,6 +10,9 @@ import type { EgressContext, Sender } from './context.ts';
 import type { Lane } from './lane.ts';
 import type { Reactions } from './reactions.ts';
 
+/** A session waits as long for the cap of a sender; beyond it the delivery goes back. */
+const CAP_WAIT_MS = 1_000;
+
 export interface AttemptInput {
   readonly session: ClientSession;
   readonly delivery: LeasedDelivery;
@@ -120,6 +123,13 @@ export class Attempts {
       void recorder.record(delivery, unattempted(reason, clock.now()));
       return { kind: 'unattempted' };
     }
+    const later = capped(lane, delivery.record.sender);
+    if (later !== undefined) {
+      lane.forgo();
+      token.spent = true;
+      void recorder.record(delivery, { kind: 'released', wakeAt: later });
+      return { kind: 'unattempted' };
+    }
     const content = await buildContent({
       delivery,
       sender,
@@ -143,7 +153,7 @@ export class Attempts {
       ...properties,
       beforeRcpt: () => {
         token.spent = true;
-        return lane.spend(input.signal);
+        return lane.spend(input.signal, delivery.record.sender);
       },
     });
     if (!token.spent) {
@@ -161,6 +171,7 @@ export class Attempts {
     const [first] = result.recipients;
     if (first!.ok) {
       const facts = this.#facts(input.delivery, undefined, { input, reply: first!.value, bytes: sent.bytes });
+      input.lane.accepted();
       void this.#context.recorder.record(input.delivery, { kind: 'delivered', facts });
       return { kind: 'delivered' };
     }
@@ -177,6 +188,7 @@ export class Attempts {
       at: facts.time,
       text: refusal.reply ? formatReply(refusal.reply) : refusal.text,
     };
+    if (refusal.reply) lane.refused(facts.bounce!, lane.lastError.text);
     const outcome = this.#reactions.to({ delivery, refusal, facts, lane });
     void this.#context.recorder.record(delivery, outcome);
     return { kind: 'refused', refusal };
@@ -207,6 +219,12 @@ export class Attempts {
       ...(refusal && { bounce: this.#context.settings.classifier.classify(refusal, over?.input.lane.isp) }),
     };
   }
+}
+
+/** Wall ms of its slot, if the sender's cap towards this ISP is used up for more than a moment. */
+function capped(lane: Lane, sender: string): number | undefined {
+  const full = lane.capsOf(sender).find(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS);
+  return full?.nextSlot();
 }
 
 function eventReply(reply: Reply | undefined, refusal: Refusal | undefined): EventReply {

@@ -5,6 +5,7 @@ import type { Clock } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
 import type { Queue } from '../../queue/index.ts';
 import type { KeyRing } from '../dkim/index.ts';
+import type { Caps } from './caps.ts';
 import type { IspIndex } from './isp.ts';
 import type { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
@@ -28,6 +29,7 @@ export interface EgressContext {
   isps: IspIndex;
   readonly queue: Queue;
   readonly recorder: Recorder;
+  readonly caps: Caps;
   readonly tokens: Tokens;
   readonly clock: Clock;
   readonly random: () => number;

@@ -111,7 +111,7 @@ export class Destination {
     const { lane } = this;
     const { share, head } = queue;
     const { capacity } = lane;
-    if (!this.#owner.active || !lane.limiter.unlimited || lane.strategy.drop || !share) return false;
+    if (!this.#owner.active || !lane.unlimited || lane.strategy.drop || !share) return false;
     if (this.#free(capacity) <= this.#due.flowsUpTo(share.band)) return false;
     if (head.wakeAt !== Infinity && head.wakeAt <= this.#owner.now()) return false;
     if (this.#shares.left(share, capacity) <= 0 || this.resting() !== undefined) return false;
@@ -288,7 +288,7 @@ export class Destination {
 
   #open(): void {
     const { lane } = this;
-    while (this.#buffered > this.#opening && lane.sessions < lane.strategy.concurrentConnections) {
+    while (this.#buffered > this.#opening && lane.sessions < lane.maxSessions) {
       if (!lane.mayHandOut() || !this.#owner.reserveSession(this)) return;
       this.#opening++;
       this.#sessions++;

@@ -10,6 +10,7 @@ import type { Dispatcher, LeasedDelivery, Queue, QueueHead } from '../../queue/i
 import { addressAvailable } from './address-watch.ts';
 import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
+import { Caps } from './caps.ts';
 import { Campaigns } from './content.ts';
 import type { EgressContext, EgressSettings } from './context.ts';
 import { type DomainPlace, placeOf } from './domain-place.ts';
@@ -60,7 +61,9 @@ export class Egress implements Dispatcher, EgressView {
   constructor(options: EgressOptions) {
     const { planner, ...rest } = options;
     const recorder = new Recorder(options.queue, options.report);
-    this.#context = { ...rest, recorder, isps: new IspIndex(options.settings.config.isps) };
+    const { queue, settings, clock } = options;
+    const caps = new Caps(clock, settings.config, (key) => queue.limitMark(key));
+    this.#context = { ...rest, recorder, caps, isps: new IspIndex(settings.config.isps) };
     this.#planner = planner;
     this.#reactions = new Reactions(this.#context);
     this.#attempts = new Attempts(this.#context, new Campaigns(), this.#reactions);
@@ -83,6 +86,7 @@ export class Egress implements Dispatcher, EgressView {
   async configure(settings: EgressSettings, planner: RoutePlanner): Promise<void> {
     this.#context.settings = settings;
     this.#reactions.configure();
+    this.#context.caps.configure(settings.config);
     this.#planner = planner;
     this.#context.isps = new IspIndex(settings.config.isps);
     this.#syncNodes();
@@ -288,7 +292,17 @@ export class Egress implements Dispatcher, EgressView {
       budget: this.#budget,
       replan: ({ head }) => this.#activate(head),
       sleep: (queue) => this.#sleep(queue),
+      otherNode: (delivery, laneKey) => this.#otherNode(delivery, laneKey),
     });
+  }
+
+  /** Another node of the delivery's sender that can send now and has room for this ISP. */
+  #otherNode({ record }: LeasedDelivery, laneKey: string): string | undefined {
+    const nodes = this.#context.settings.senders.get(record.sender)?.config.nodes ?? [];
+    return nodes.find(({ node: name }) => {
+      const node = name === record.node ? undefined : this.#nodes.get(name);
+      return node?.active && !node.isFull(laneKey);
+    })?.node;
   }
 
   async #checkAddresses(): Promise<void> {

@@ -6,5 +6,5 @@ export { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
 export { RoutePlanner, type RoutePlannerOptions } from './plan.ts';
 export { retryDelayMs, type RetryRule } from './retry.ts';
 export { RuleBook, type RuleFacts } from './rules.ts';
-export type { SpeedControl } from './speed-control.ts';
+export type { SpeedState } from './speed-control.ts';
 export type { EgressView, LaneStatus, NodeState, NodeStatus } from './status.ts';

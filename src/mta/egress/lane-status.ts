@@ -5,14 +5,16 @@ import type { LaneStatus } from './status.ts';
 
 export function laneStatus(lane: Lane, all: readonly Destination[]): LaneStatus {
   const destinations = all.filter((destination) => destination.lane === lane);
-  const { ratePerInterval, concurrentConnections, name } = lane.strategy;
+  const { ratePerInterval, name } = lane.strategy;
   const resting = destinations.map((destination) => destination.resting()).find((text) => text !== undefined);
   return {
     isp: lane.isp,
     key: lane.key,
     strategy: name,
     sessions: lane.sessions,
-    maxSessions: concurrentConnections,
+    maxSessions: lane.maxSessions,
+    slowed: lane.slowed,
+    warmup: lane.warmup?.status,
     ratePerSecond: ratePerInterval ? (ratePerInterval.count / ratePerInterval.perMs) * 1000 : undefined,
     inFlight: lane.inFlight,
     queues: destinations.reduce((sum, destination) => sum + destination.queueCount, 0),

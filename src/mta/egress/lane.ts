@@ -1,15 +1,40 @@
 /**
  * A (node, ISP): where speed is counted. It owns the limiter, the number of sessions and the destinations (sets of
  * hosts) of this ISP. Nothing else counts against the strategy, so its limits are exact.
+ *
+ * What slows it stands in a row of gates: the strategy, the pace that `speed-control.ts` sets while the receiver minds
+ * the strategy's, the warm-up of the address, caps that nodes share. A lane without a gate costs nothing.
  */
-import type { StrategyConfig } from '../../config/index.ts';
-import type { Clock } from '../../core/index.ts';
+import type { StrategyConfig, WarmupPlanConfig } from '../../config/index.ts';
+import type { Bounce, BounceCategory, Clock } from '../../core/index.ts';
+import { type LaneCaps, NO_CAPS, type SharedCap } from './caps.ts';
 import { Limiter, type LimiterMark } from './limiter.ts';
+import { SessionLimit } from './session-limit.ts';
+import { sleep } from './sleep.ts';
+import { paceOf, type SpeedChange, SpeedControl, type SpeedState } from './speed-control.ts';
 import type { LaneStatus } from './status.ts';
+import { Warmup, type WarmupMark } from './warmup.ts';
 
 /** A delivery is handed to a session only when its token comes within this time. */
 const TOKEN_HORIZON_MS = 1_000;
 const LONGEST_TIMER_MS = 60_000;
+/** Mail above the cap of a warm-up moves when it would wait longer than this, in slices. */
+const OVERFLOW_AFTER_MS = 60_000;
+const OVERFLOW_AGAIN_MS = 60_000;
+const OVERFLOW_SLICE = 100;
+
+/** What a lane keeps over a restart. */
+export interface LaneMark extends LimiterMark {
+  readonly slowed?: SpeedState | undefined;
+  readonly warmup?: WarmupMark | undefined;
+}
+
+/** Something a token must pass; see Limiter. */
+interface Gate {
+  waitMs(n?: number): number;
+  take(since?: number): void;
+  within(ms: number, max: number): number;
+}
 
 export interface LaneOptions {
   readonly key: string;
@@ -18,9 +43,14 @@ export interface LaneOptions {
   readonly strategy: StrategyConfig;
   readonly timezone: string;
   readonly clock: Clock;
-  readonly mark: LimiterMark | undefined;
+  readonly mark: LaneMark | undefined;
   /** A token comes soon: deliveries may be handed out again. */
   readonly onToken: () => void;
+  /** The speed was lowered or raised. */
+  readonly onSpeed?: (change: SpeedChange) => void;
+  /** The plan of the node's address, if it has one. */
+  readonly warmup?: WarmupPlanConfig | null;
+  readonly onWarmup?: (reason: string) => void;
 }
 
 export class Lane {
@@ -33,41 +63,179 @@ export class Lane {
   /** Deliveries in memory or on the wire. */
   inFlight = 0;
   lastError: LaneStatus['lastError'];
+  readonly #clock: Clock;
   readonly #onToken: () => void;
+  readonly #onSpeed: LaneOptions['onSpeed'];
+  readonly #onWarmup: LaneOptions['onWarmup'];
+  readonly #sessionLimit: SessionLimit;
   #strategy: StrategyConfig;
+  /** Everything a token must pass; empty: no limit. */
+  #gates: readonly Gate[] = [];
+  #caps = NO_CAPS;
+  #warmup: Warmup | undefined;
+  /** Of a lane whose plan has gone; kept in case it comes back. */
+  #warmupMark: WarmupMark | undefined;
+  #noOverflowUntil = -Infinity;
+  #control: SpeedControl | undefined;
+  /** The limiter of a lowered speed. */
+  #pace: Limiter | undefined;
+  /** Replies so far and at the last look, for the speed of a lane that nobody watches. */
+  #replies = 0;
+  #looked = { replies: 0, at: 0 };
   /** Handed out, token not spent yet. */
   #promised = 0;
   #line: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LaneOptions) {
+    const { clock, mark, strategy } = options;
     this.key = options.key;
     this.isp = options.isp ?? 'other';
+    this.#clock = clock;
     this.#onToken = options.onToken;
-    this.#strategy = options.strategy;
-    this.limiter = new Limiter(options.clock, limits(options.strategy, options.timezone), options.mark);
+    this.#onSpeed = options.onSpeed;
+    this.#onWarmup = options.onWarmup;
+    this.#strategy = strategy;
+    this.#sessionLimit = new SessionLimit(clock);
+    this.#looked.at = clock.mono();
+    this.limiter = new Limiter(clock, limits(strategy, options.timezone), mark);
+    if (strategy.adaptive.enabled || mark?.slowed) this.#control = this.#newControl(mark?.slowed);
+    this.#warmupMark = mark?.warmup;
+    this.#warmUp(options.warmup ?? null, options.timezone);
+    this.#setGates();
   }
 
   get strategy(): StrategyConfig {
     return this.#strategy;
   }
 
-  configure(strategy: StrategyConfig, timezone: string): void {
+  /** True when nothing limits the speed: no token is needed. */
+  get unlimited(): boolean {
+    return this.#gates.length === 0;
+  }
+
+  /** The lowered speed and why, if it is lowered. */
+  get slowed(): SpeedState | undefined {
+    return this.#control?.state;
+  }
+
+  /** The warm-up, while it lasts. */
+  get warmup(): Warmup | undefined {
+    return this.#warmup;
+  }
+
+  /** Limits that other lanes spend from, too. */
+  get caps(): LaneCaps {
+    return this.#caps;
+  }
+
+  set caps(caps: LaneCaps) {
+    this.#caps = caps;
+    this.#setGates();
+  }
+
+  configure(strategy: StrategyConfig, timezone: string, warmup: WarmupPlanConfig | null = null): void {
     this.#strategy = strategy;
+    this.#warmUp(warmup, timezone);
     this.limiter.configure(limits(strategy, timezone));
+    if (this.#control) this.#control.configure(strategy.adaptive, perSecond(strategy));
+    else if (strategy.adaptive.enabled) this.#control = this.#newControl(undefined);
+    if (!strategy.adaptive.enabled && !this.#control?.state) this.#control = undefined;
+    this.#setGates();
+  }
+
+  /** Sessions that may be open at once. */
+  get maxSessions(): number {
+    return this.#sessionLimit.current(this.#strategy.concurrentConnections);
   }
 
   /** How many deliveries are worth having in memory. */
   get capacity(): number {
     const bySessions = this.#strategy.concurrentConnections * 2;
-    if (this.limiter.unlimited) return bySessions;
-    return Math.min(bySessions, Math.max(1, this.limiter.within(TOKEN_HORIZON_MS, bySessions)));
+    if (this.unlimited) return bySessions;
+    if (this.overflows) return OVERFLOW_SLICE;
+    const within = this.#gates.reduce((n, gate) => gate.within(TOKEN_HORIZON_MS, n), bySessions);
+    return Math.min(bySessions, Math.max(1, within));
+  }
+
+  /** The warm-up has no room for today (or is paused), and the plan says that mail moves. */
+  get overflows(): boolean {
+    const warmup = this.#warmup;
+    if (!warmup || warmup.done || warmup.plan.overflow !== 'move') return false;
+    if (this.#clock.mono() < this.#noOverflowUntil) return false;
+    return warmup.waitMs(this.#promised + 1) > OVERFLOW_AFTER_MS;
+  }
+
+  /** No other node had room: its mail waits here for a while. */
+  noOverflow(): void {
+    this.#noOverflowUntil = this.#clock.mono() + OVERFLOW_AGAIN_MS;
+  }
+
+  /** ms until the n-th token from now may be spent; 0 means at once. */
+  waitMs(n = 1): number {
+    let wait = 0;
+    for (const gate of this.#gates) wait = Math.max(wait, gate.waitMs(n));
+    return wait;
+  }
+
+  /** Spends a token that has been waited for since `since` (mono ms). The caller has seen `waitMs() === 0`. */
+  take(since?: number): void {
+    for (const gate of this.#gates) gate.take(since);
+  }
+
+  /** What to store before as many tokens are spent as deliveries are in memory, or asked for. */
+  mark(): LaneMark {
+    const { slowed } = this;
+    const n = this.inFlight + this.leasing;
+    const warmup = this.#warmup?.mark(n) ?? this.#warmupMark;
+    return { ...this.limiter.mark(n), ...(slowed && { slowed }), ...(warmup && { warmup }) };
+  }
+
+  // What receivers said.
+
+  accepted(): void {
+    this.#replies++;
+    this.#control?.accepted();
+    this.#warmup?.accepted();
+  }
+
+  /** A refusal by the receiver, in its words. */
+  refused({ category, class: bounceClass }: Bounce, text: string): void {
+    this.#replies++;
+    this.#warmup?.refused(bounceClass, text);
+    const control = this.#control;
+    if (!control) return;
+    const minded = control.minds(category);
+    if (category === 'connection_limit' && minded && this.#strategy.adaptive.enabled) {
+      this.#sessionLimit.refused(this.sessions - 1, this.#strategy.adaptive.holdMs);
+      control.accepted();
+    } else if (minded && this.#strategy.adaptive.enabled) control.refused(category, text);
+    else control.accepted();
+  }
+
+  /** Lowers the speed because a rule says so; it recovers as that of an adaptive strategy. */
+  slowDown(percent: number, reason: string, category?: BounceCategory): boolean {
+    // Where the share of such replies steers the speed, a rule for each single one would only add to it.
+    if (category && this.#strategy.adaptive.enabled && this.#control?.minds(category)) return false;
+    this.#control ??= this.#newControl(undefined);
+    return this.#control.slowDown(percent, reason);
+  }
+
+  /** Gives the strategy's speed back at once. */
+  fullSpeed(reason: string): void {
+    this.#control?.reset(reason);
+  }
+
+  /** Once a minute: what goes out meanwhile is the speed of a lane that has no other measure. */
+  look(): void {
+    this.#looked = { replies: this.#replies, at: this.#clock.mono() };
+    this.#control?.forget();
   }
 
   /** Whether another delivery may be handed to a session. Otherwise the lane looks again when a token comes. */
   mayHandOut(): boolean {
-    if (this.limiter.unlimited) return true;
-    const wait = this.limiter.waitMs(this.#promised + 1);
+    if (this.unlimited) return true;
+    const wait = this.waitMs(this.#promised + 1);
     if (wait <= TOKEN_HORIZON_MS) return true;
     this.#lookAgain(wait - TOKEN_HORIZON_MS);
     return false;
@@ -84,12 +252,14 @@ export class Lane {
   }
 
   /** Waits for the token of a handed-out delivery, first come first served, and spends it. */
-  spend(signal: AbortSignal): Promise<void> | undefined {
-    if (this.limiter.unlimited) {
+  spend(signal: AbortSignal, sender?: string): Promise<void> | undefined {
+    const caps = this.capsOf(sender);
+    if (this.unlimited && caps.length === 0) {
       this.#promised--;
       return undefined;
     }
-    const turn = this.#line.then(() => this.#spendInTurn(signal));
+    const since = this.#clock.mono();
+    const turn = this.#line.then(() => this.#spendInTurn(signal, since, caps));
     this.#line = turn.catch(() => undefined);
     return turn;
   }
@@ -101,21 +271,41 @@ export class Lane {
 
   /** Why no token comes soon, in words; undefined when one does. */
   waiting(): string | undefined {
-    const wait = this.limiter.waitMs();
-    return wait > TOKEN_HORIZON_MS
-      ? `strategy ${this.#strategy.name}: next message in ${Math.ceil(wait / 1000)} s`
-      : undefined;
+    const wait = this.waitMs();
+    if (wait <= TOKEN_HORIZON_MS) return undefined;
+    return `${this.#whoLimits(wait)}: next message in ${Math.ceil(wait / 1000)} s`;
   }
 
-  async #spendInTurn(signal: AbortSignal): Promise<void> {
+  #whoLimits(wait: number): string {
+    const warmup = this.#warmup;
+    if (warmup && warmup.waitMs() >= wait) {
+      const { stage, pausedUntil, reason } = warmup.state;
+      if (pausedUntil > 0) return reason;
+      return `warm-up ${warmup.plan.name}, stage ${stage + 1}: ${warmup.dailyCap} a day`;
+    }
+    const cap = this.#caps.all.find(({ limiter }) => limiter.waitMs() >= wait);
+    if (cap) return `cap ${cap.name}`;
+    const slowed = this.#pace && this.#pace.waitMs() >= wait ? this.slowed : undefined;
+    return slowed ? `slowed down (${slowed.cutReason})` : `strategy ${this.#strategy.name}`;
+  }
+
+  /** Caps of one sender, which its deliveries must pass beside the gates. */
+  capsOf(sender: string | undefined): readonly SharedCap[] {
+    if (this.#caps === NO_CAPS || sender === undefined) return NONE;
+    return this.#caps.bySender.get(sender) ?? NONE;
+  }
+
+  async #spendInTurn(signal: AbortSignal, since: number, caps: readonly SharedCap[]): Promise<void> {
     try {
       for (;;) {
         signal.throwIfAborted();
-        const wait = this.limiter.waitMs();
+        let wait = this.waitMs();
+        for (const { limiter } of caps) wait = Math.max(wait, limiter.waitMs());
         if (wait <= 0) break;
         await sleep(Math.min(wait, LONGEST_TIMER_MS), signal);
       }
-      this.limiter.take();
+      this.take(since);
+      for (const { limiter } of caps) limiter.take(since);
     } finally {
       this.#promised--;
     }
@@ -130,7 +320,65 @@ export class Lane {
       Math.min(ms, LONGEST_TIMER_MS),
     );
   }
+
+  #newControl(state: SpeedState | undefined): SpeedControl {
+    const { replies, at } = this.#looked;
+    const ms = this.#clock.mono() - at;
+    return new SpeedControl({
+      clock: this.#clock,
+      settings: this.#strategy.adaptive,
+      ceiling: perSecond(this.#strategy),
+      measured: ms > 0 && this.#replies > replies ? ((this.#replies - replies) / ms) * 1000 : undefined,
+      state,
+      onChange: (change) => this.#speedChanged(change),
+    });
+  }
+
+  #speedChanged(change: SpeedChange): void {
+    if (change.to === undefined && !this.#strategy.adaptive.enabled) this.#control = undefined;
+    this.#setGates();
+    // A timer for the old speed would come too late or too early.
+    this.stop();
+    if ((change.to ?? Infinity) > (change.from ?? Infinity)) this.#onToken();
+    this.#onSpeed?.(change);
+  }
+
+  #setGates(): void {
+    const speed = this.#control?.perSecond;
+    if (speed === undefined) this.#pace = undefined;
+    else if (this.#pace) this.#pace.configure(paceOf(speed));
+    else this.#pace = new Limiter(this.#clock, paceOf(speed));
+    const gates: Gate[] = this.limiter.unlimited ? [] : [this.limiter];
+    if (this.#pace) gates.push(this.#pace);
+    if (this.#warmup && !this.#warmup.done) gates.push(this.#warmup);
+    this.#gates = [...gates, ...this.#caps.all.map(({ limiter }) => limiter)];
+  }
+
+  #warmUp(plan: WarmupPlanConfig | null, timezone: string): void {
+    if (!plan) {
+      this.#warmupMark = this.#warmup?.mark(0) ?? this.#warmupMark;
+      this.#warmup = undefined;
+      return;
+    }
+    if (this.#warmup) {
+      this.#warmup.configure(plan, timezone);
+      return;
+    }
+    const { isp } = this;
+    const onChange = (reason: string): void => this.#warmupChanged(reason);
+    this.#warmup = new Warmup({ clock: this.#clock, plan, isp, timezone, mark: this.#warmupMark, onChange });
+  }
+
+  #warmupChanged(reason: string): void {
+    this.#setGates();
+    this.#onWarmup?.(reason);
+  }
 }
+
+const NONE: readonly SharedCap[] = [];
+
+const perSecond = ({ ratePerInterval: rate }: StrategyConfig): number | undefined =>
+  rate ? (rate.count / rate.perMs) * 1000 : undefined;
 
 const limits = (strategy: StrategyConfig, timezone: string) => ({
   rate: strategy.ratePerInterval,
@@ -138,15 +386,3 @@ const limits = (strategy: StrategyConfig, timezone: string) => ({
   dailyLimit: strategy.dailyLimit,
   timezone,
 });
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
-}

@@ -6,6 +6,9 @@
  * never puts more than `count` into a window. Time is monotonic while running. `mark` is what must be stored before
  * tokens are spent. A restart takes all of them for spent at the last moment, since nobody knows when they were; and a
  * clock that stepped back in between counts as no time at all.
+ *
+ * Timers fire late. A fast limiter therefore lets who has waited for a token catch up with up to `slack`, and makes
+ * the interval so much longer that no window notices: (perMs + slack) / (count - burst + 1).
  */
 import type { Clock } from '../../core/index.ts';
 
@@ -25,10 +28,17 @@ export interface LimiterMark {
   /** What the reserved ones are worth, in ms. */
   readonly reservedMs: number;
   readonly days: Readonly<Record<string, number>>;
+  /** The rate and burst it was made for. */
+  readonly speed?: string;
 }
 
 /** Less is the dust of adding doubles, and no wait. */
 const DUST_MS = 1e-6;
+/** What may be caught up with: timers are late by a few ms, under load by more. It costs at most 0.5 % of the speed. */
+const MAX_SLACK_MS = 20;
+const SLACK_SHARE = 1 / 200;
+/** Slower ones lose nothing that counts by a late timer. */
+const FAST_INTERVAL_MS = 1_000;
 /** Days that are remembered, for a clock that is set back. */
 const DAYS_KEPT = 4;
 
@@ -56,11 +66,13 @@ export class Limiter {
     if (mark) this.#restore(mark);
   }
 
-  /** Changes the speed; what was spent stays spent. */
+  /** Changes the speed; what was spent stays spent, and a burst has to be earned first. */
   configure(options: LimiterOptions): void {
     const moved = options.timezone !== this.#options.timezone;
+    const other = speedOf(options) !== speedOf(this.#options);
     this.#options = options;
     if (moved) this.#day = this.#today();
+    if (other) this.#emptyBucket();
   }
 
   /** True when neither rate nor daily limit applies. */
@@ -78,11 +90,17 @@ export class Limiter {
     return wait > DUST_MS ? wait : 0;
   }
 
-  /** Spends a token. The caller has seen `waitMs() === 0`. */
-  take(): void {
+  /**
+   * Spends a token. The caller has seen `waitMs() === 0`, and has waited for it since `since` (mono ms): what a timer
+   * was late is not lost, up to the slack.
+   */
+  take(since = Infinity): void {
     this.#turnDay();
     this.#counts.set(this.#day.name, (this.#counts.get(this.#day.name) ?? 0) + 1);
-    if (this.#options.rate) this.#arrival = Math.max(this.#clock.mono(), this.#arrival) + this.#interval();
+    if (!this.#options.rate) return;
+    const now = this.#clock.mono();
+    const from = Math.min(now, Math.max(since, now - this.#slack()));
+    this.#arrival = Math.max(from, this.#arrival) + this.#interval();
   }
 
   /** How many tokens can be spent within the next `ms`, at most `max`. */
@@ -99,19 +117,34 @@ export class Limiter {
     const aheadMs = Math.max(0, this.#arrival - this.#clock.mono()) + reservedMs;
     const { name } = this.#day;
     const days = { ...Object.fromEntries(this.#counts), [name]: (this.#counts.get(name) ?? 0) + n };
-    return { at: this.#clock.now(), aheadMs, reservedMs, days };
+    return { at: this.#clock.now(), aheadMs, reservedMs, days, speed: speedOf(this.#options) };
   }
 
-  #restore({ at, aheadMs, reservedMs, days }: LimiterMark): void {
+  #restore({ at, aheadMs, reservedMs, days, speed }: LimiterMark): void {
     // The wall clock counts whole ms, so up to one of them has not passed.
     const elapsed = Math.max(0, this.#clock.now() - at - 1);
     this.#arrival = this.#clock.mono() + Math.max(aheadMs - elapsed, reservedMs);
     for (const [name, count] of Object.entries(days)) this.#counts.set(name, count);
+    if (speed !== speedOf(this.#options)) this.#emptyBucket();
+  }
+
+  /** The next token comes when it would have come anyway, and no burst with it. */
+  #emptyBucket(): void {
+    const { rate, burst } = this.#options;
+    if (!rate || burst <= 1) return;
+    const now = this.#clock.mono();
+    this.#arrival = Math.max(now, this.#arrival) + (Math.min(burst, rate.count) - 1) * this.#interval();
   }
 
   #interval(): number {
     const { rate, burst } = this.#options;
-    return rate!.perMs / Math.max(1, rate!.count - burst + 1);
+    return (rate!.perMs + this.#slack()) / Math.max(1, rate!.count - burst + 1);
+  }
+
+  #slack(): number {
+    const { rate, burst } = this.#options;
+    if (rate!.perMs / Math.max(1, rate!.count - burst + 1) >= FAST_INTERVAL_MS) return 0;
+    return Math.min(MAX_SLACK_MS, rate!.perMs * SLACK_SHARE);
   }
 
   #rateWait(n: number): number {
@@ -143,6 +176,9 @@ export class Limiter {
     return { ...dayAt(since, this.#options.timezone), since };
   }
 }
+
+const speedOf = ({ rate, burst }: LimiterOptions): string =>
+  rate ? `${rate.count}/${rate.perMs}/${burst}` : '';
 
 /** The calendar day of a moment: its name (2026-11-21) and when it ends (wall ms). */
 export function dayAt(time: number, timezone: string): { name: string; endsAt: number } {

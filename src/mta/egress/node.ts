@@ -3,7 +3,7 @@
  * could live in a thread of its own. It sends only from its address: when that is not on the machine the node is
  * down, and its mail waits.
  */
-import { type NodeConfig, type StrategyConfig, strategyFor } from '../../config/index.ts';
+import type { NodeConfig } from '../../config/index.ts';
 import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
 import type { Attempts } from './attempt.ts';
 import type { Budget } from './budget.ts';
@@ -11,9 +11,9 @@ import type { EgressContext } from './context.ts';
 import { Destination, type DestinationOwner } from './destination.ts';
 import { DomainPlace, placeOf } from './domain-place.ts';
 import { FlowQueue } from './flow-queue.ts';
-import { Lane } from './lane.ts';
+import type { Lane } from './lane.ts';
 import { laneStatus } from './lane-status.ts';
-import type { LimiterMark } from './limiter.ts';
+import { Lanes } from './lanes.ts';
 import type { RoutePlan } from './plan.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
 import type { NodeState, NodeStatus } from './status.ts';
@@ -29,12 +29,14 @@ export interface NodeOptions {
   readonly replan: (queue: FlowQueue) => void;
   /** The queue's next slot wakes later. */
   readonly sleep: (queue: FlowQueue) => void;
+  /** Another node of the sender that has room for the ISP of this lane. */
+  readonly otherNode: (delivery: LeasedDelivery, laneKey: string) => string | undefined;
 }
 
 export class Node implements DestinationOwner, SessionOwner {
   readonly name: string;
   readonly #options: NodeOptions;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes: Lanes;
   readonly #destinations = new Map<string, Destination>();
   readonly #queues = new Map<QueueHead, FlowQueue>();
   readonly #places = new Map<string, DomainPlace>();
@@ -50,6 +52,7 @@ export class Node implements DestinationOwner, SessionOwner {
     this.#options = options;
     this.#config = options.config;
     this.name = options.config.name;
+    this.#lanes = new Lanes(options.config, options.context, (lane) => this.#tokenCame(lane));
     this.#sessions = new Sessions(this, options.context, options.attempts);
   }
 
@@ -74,8 +77,7 @@ export class Node implements DestinationOwner, SessionOwner {
   /** The caller wakes the queues afterwards. */
   configure(config: NodeConfig): void {
     this.#config = config;
-    const { timezone } = this.#options.context.settings.config;
-    for (const lane of this.#lanes.values()) lane.configure(this.#strategy(lane.isp), timezone);
+    this.#lanes.configure(config);
     // Routes and addresses may be others now: what has not been sent finds its way anew.
     for (const place of this.#places.values()) place.planExpiresAtMs = -Infinity;
     this.giveBackAll();
@@ -171,12 +173,17 @@ export class Node implements DestinationOwner, SessionOwner {
     for (const destination of this.#destinations.values()) destination.pump();
   }
 
+  /** Nothing more goes to this ISP today, and other nodes may take its mail. */
+  isFull(laneKey: string): boolean {
+    return this.#lanes.known(laneKey)?.overflows ?? false;
+  }
+
   /** Stops taking mail; resolves when all sessions have ended, at the latest after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     this.giveBackAll();
     await this.#sessions.ended(deadlineMs);
-    for (const lane of this.#lanes.values()) lane.stop();
+    for (const lane of this.#lanes) lane.stop();
   }
 
   kill(): void {
@@ -192,16 +199,13 @@ export class Node implements DestinationOwner, SessionOwner {
     for (const [key, destination] of this.#destinations) {
       if (!used.has(destination) && destination.unused) this.#destinations.delete(key);
     }
-    const lanes = new Set([...this.#destinations.values()].map(({ lane }) => lane));
-    for (const [key, lane] of this.#lanes) {
-      if (!lanes.has(lane) && lane.sessions === 0 && lane.limiter.unlimited) this.#lanes.delete(key);
-    }
+    this.#lanes.prune(new Set([...this.#destinations.values()].map(({ lane }) => lane)));
   }
 
   status(): NodeStatus {
     const { name, address, hostname, maxSessions } = this.#config;
     const destinations = [...this.#destinations.values()];
-    const lanes = [...this.#lanes.values()].map((lane) => laneStatus(lane, destinations));
+    const lanes = [...this.#lanes].map((lane) => laneStatus(lane, destinations));
     const counts = { sessions: this.#sessionCount, maxSessions };
     return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures, lanes };
   }
@@ -295,9 +299,7 @@ export class Node implements DestinationOwner, SessionOwner {
     try {
       if (placeOf(queue).planExpiresAtMs > this.mono()) {
         // All that is handed out or may be: the mark of the last request is the one that is kept.
-        const value = lane.limiter.unlimited ? undefined : lane.limiter.mark(lane.inFlight + lane.leasing);
-        const mark = value && { key: this.#markKey(lane.key), value };
-        taken = await context.queue.lease({ queue: queue.head, limit, mark });
+        taken = await context.queue.lease({ queue: queue.head, limit, ...this.#lanes.marks(lane) });
       } else replan(queue);
     } catch (error) {
       const details = { node: this.name, domain: queue.head.domain, error };
@@ -330,6 +332,7 @@ export class Node implements DestinationOwner, SessionOwner {
       for (const delivery of taken) attempts.drop(delivery);
       return;
     }
+    taken = this.#overflow(lane, taken);
     for (const delivery of taken) budget.take(delivery.content.length);
     if (placeOf(queue).destination === destination && !queue.head.held) {
       for (const delivery of taken) destination.arrived(queue, delivery, false);
@@ -349,9 +352,23 @@ export class Node implements DestinationOwner, SessionOwner {
     if (place.queues.size === 0) this.#places.delete(place.domain);
   }
 
+  /** What a warm-up has no room for goes to other nodes; returns what stays. */
+  #overflow(lane: Lane, taken: readonly LeasedDelivery[]): readonly LeasedDelivery[] {
+    if (!lane.overflows) return taken;
+    const { context, otherNode } = this.#options;
+    const wakeAt = context.clock.now();
+    const stay = taken.filter((delivery) => {
+      const node = otherNode(delivery, lane.key);
+      if (node !== undefined) void context.recorder.record(delivery, { kind: 'released', wakeAt, node });
+      return node === undefined;
+    });
+    if (stay.length > 0) lane.noOverflow();
+    return stay;
+  }
+
   #destination(plan: RoutePlan, isp: string | undefined): Destination {
     const laneKey = isp === undefined ? `mx:${plan.key}` : `isp:${isp}`;
-    const lane = this.#lanes.get(laneKey) ?? this.#newLane(laneKey, isp);
+    const lane = this.#lanes.get(laneKey, isp);
     const key = `${laneKey}\0${plan.key}`;
     const known = this.#destinations.get(key);
     if (known) {
@@ -363,29 +380,7 @@ export class Node implements DestinationOwner, SessionOwner {
     return destination;
   }
 
-  #newLane(key: string, isp: string | undefined): Lane {
-    const { clock, settings, queue } = this.#options.context;
-    const mark = queue.limitMark(this.#markKey(key)) as LimiterMark | undefined;
-    const { timezone } = settings.config;
-    const onToken = (): void => {
-      for (const destination of this.#destinations.values())
-        if (destination.lane.key === key) destination.pump();
-    };
-    const lane = new Lane({ key, isp, strategy: this.#strategy(isp), timezone, clock, mark, onToken });
-    this.#lanes.set(key, lane);
-    return lane;
-  }
-
-  #markKey(laneKey: string): string {
-    return `${this.name}\0${laneKey}`;
-  }
-
-  /** The node's own strategies, else those of the senders that use it (the configuration sees to it that they agree). */
-  #strategy(isp: string | undefined): StrategyConfig {
-    const named = isp === 'other' ? undefined : isp;
-    if (this.#config.strategies) return strategyFor(this.#config.strategies, named);
-    const { senders, strategies } = this.#options.context.settings.config;
-    const sender = senders.find(({ nodes }) => nodes.some(({ node }) => node === this.name));
-    return sender ? strategyFor(sender.strategies, named) : strategies[0]!;
+  #tokenCame(lane: Lane): void {
+    for (const destination of this.#destinations.values()) if (destination.lane === lane) destination.pump();
   }
 }

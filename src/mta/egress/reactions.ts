@@ -77,8 +77,15 @@ export class Reactions {
       case 'alert':
         this.#alert(refused, rule);
         break;
+      case 'slow_down':
+        this.#slowDown(effect.percent, refused, rule);
+        break;
       default:
     }
+  }
+
+  #slowDown(percent: number, { lane, refusal, facts }: Refused, rule: string): void {
+    lane?.slowDown(percent, `rule ${rule}: ${refusal.text}`.slice(0, 300), facts.bounce?.category);
   }
 
   #alert({ delivery, facts, lane, refusal }: Refused, rule: string): void {

@@ -120,6 +120,8 @@ export class Sessions {
     const { lane } = destination;
     this.#noteError(refusal);
     lane.lastError = { at: this.#context.clock.now(), text: refusal.text };
+    if (refusal.reply)
+      lane.refused(this.#context.settings.classifier.classify(refusal, lane.isp), refusal.text);
     const { bearer, others } = destination.openFailed(refusal);
     if (refusal.scope === 'node')
       this.#context.report('error', refusal.text, { node: this.#owner.config.name });

@@ -1,5 +1,8 @@
 /** What the sending side says of itself, for the API, metrics and the CLI. */
 import type { Classifier } from '../../bounce/index.ts';
+import type { SpeedState } from './speed-control.ts';
+import type { WarmupState } from './warmup.ts';
+
 export type NodeState = 'running' | 'draining' | 'locked' | 'down' | 'stopped';
 
 export interface LaneStatus {
@@ -12,6 +15,11 @@ export interface LaneStatus {
   readonly maxSessions: number;
   /** Recipients per second that the strategy allows; undefined means no limit. */
   readonly ratePerSecond: number | undefined;
+  /** The lowered speed and why; undefined: the strategy's own. */
+  readonly slowed: SpeedState | undefined;
+  /** The warm-up of the address towards this ISP, while it lasts. */
+  readonly warmup:
+    (WarmupState & { readonly plan: string; readonly stages: number; readonly dailyCap: number }) | undefined;
   /** Deliveries leased and not ended. */
   readonly inFlight: number;
   readonly queues: number;

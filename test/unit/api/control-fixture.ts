@@ -174,6 +174,8 @@ const NODE: NodeStatus = {
       inFlight: 2,
       queues: 1,
       waiting: 'the rate of 60:60 is used up',
+      slowed: undefined,
+      warmup: undefined,
       lastError: undefined,
     },
   ],

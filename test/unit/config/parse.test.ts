@@ -135,6 +135,7 @@ describe('values', () => {
       maxSessions: 20,
       enabled: false,
       strategies: null,
+      warmup: null,
     });
   });
 

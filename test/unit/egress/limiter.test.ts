@@ -13,7 +13,12 @@ const speed = fc
   .map((one): LimiterOptions => ({ ...one, dailyLimit: null, timezone: 'UTC' }));
 
 type Step =
-  | { readonly kind: 'lease'; readonly n: number; readonly pausesMs: readonly number[] }
+  | {
+      readonly kind: 'lease';
+      readonly n: number;
+      readonly pausesMs: readonly number[];
+      readonly lateMs: number;
+    }
   | { readonly kind: 'pause'; readonly ms: number }
   | { readonly kind: 'set clock'; readonly ms: number }
   | { readonly kind: 'restart'; readonly ms: number; readonly mono: number };
@@ -23,6 +28,7 @@ const lease = fc.record({
   kind: fc.constant('lease' as const),
   n: fc.integer({ min: 1, max: 5 }),
   pausesMs: fc.array(pauseMs, { maxLength: 5 }),
+  lateMs: fc.oneof(fc.constant(0), fc.nat(60)),
 });
 const pause = fc.record({ kind: fc.constant('pause' as const), ms: pauseMs });
 const clockBack = fc.record({
@@ -63,8 +69,10 @@ function live(options: LimiterOptions, life: readonly Step[], clock = new TwoClo
       stored = limiter.mark(step.n);
       for (const ms of step.pausesMs.slice(0, step.n)) {
         clock.advance(ms);
+        const since = clock.mono();
         waitFor(limiter, clock);
-        limiter.take();
+        clock.advance(step.lateMs);
+        limiter.take(since);
         takes.push({ passed: clock.passed, wall: clock.now() });
       }
     }
@@ -105,6 +113,38 @@ describe('limiter: windows', () => {
     );
   });
 
+  test('nor when the speed changes, running or over a restart: no more than the faster of both', () => {
+    const two = fc.tuple(speed, speed).map(([one, other]): LimiterOptions[] => {
+      const perMs = one.rate!.perMs;
+      return [one, { ...other, rate: { ...other.rate!, perMs } }];
+    });
+    const turns = fc.array(
+      fc.record({ n: fc.integer({ min: 1, max: 50 }), ms: pauseMs, restart: fc.boolean() }),
+    );
+    fc.assert(
+      fc.property(two, turns, (options, life) => {
+        const clock = new TwoClocks();
+        const takes: Take[] = [];
+        let limiter = new Limiter(clock, options[0]!);
+        for (const [i, { n, ms, restart: again }] of life.entries()) {
+          const mark = limiter.mark(n);
+          for (let k = 0; k < n; k++) {
+            waitFor(limiter, clock);
+            limiter.take();
+            takes.push({ passed: clock.passed, wall: clock.now() });
+          }
+          clock.advance(ms);
+          const next = options[(i + 1) % 2]!;
+          if (again) limiter = new Limiter(clock, next, mark);
+          else limiter.configure(next);
+        }
+        const count = Math.max(options[0]!.rate!.count, options[1]!.rate!.count);
+        assertWindows(takes, { ...options[0]!, rate: { count, perMs: options[0]!.rate!.perMs } });
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   test('a token spent long after its mark still counts when the process starts again', () => {
     const clock = new TwoClocks();
     const options = { rate: { count: 1, perMs: 60_000 }, burst: 1, dailyLimit: null, timezone: 'UTC' };
@@ -125,7 +165,7 @@ describe('limiter: windows', () => {
         const mark = new Limiter(clock, options).mark(n);
         clock.advance(ms);
         const { rate, burst } = options;
-        const interval = rate!.perMs / (rate!.count - burst + 1);
+        const interval = (rate!.perMs * 1.005) / (rate!.count - burst + 1);
         const wait = new Limiter(clock, options, mark).waitMs();
         assert.ok(wait <= n * interval + DOUBLE_MS, `${wait} ms for ${n} tokens of ${interval} ms`);
       }),
@@ -147,6 +187,26 @@ describe('limiter: speed', () => {
         assert.ok(clock.passed <= wanted / 0.99, `${n} tokens took ${clock.passed} ms instead of ${wanted}`);
       }),
     );
+  });
+
+  test('timers that are late cost a fast limiter nothing, and nobody more than it has waited', () => {
+    const clock = new TwoClocks();
+    const rate = { count: 6_000, perMs: 60_000 };
+    const limiter = new Limiter(clock, { rate, burst: 1, dailyLimit: null, timezone: 'UTC' });
+    const takes: Take[] = [];
+    for (let i = 0; i < 7_000; i++) {
+      const since = clock.mono();
+      const waited = limiter.waitMs() > 0;
+      waitFor(limiter, clock);
+      if (waited) clock.advance(4);
+      limiter.take(takes.length > 0 ? since : undefined);
+      takes.push({ passed: clock.passed, wall: clock.now() });
+    }
+    assertWindows(takes, { rate } as LimiterOptions);
+    assert.ok(clock.passed < 7_000 * 10 * 1.01, `${clock.passed}`);
+    clock.advance(5_000);
+    limiter.take();
+    assert.ok(limiter.waitMs() > 9, 'idle time is not caught up with');
   });
 
   test('an idle limiter gives its burst at once, and not one more', () => {

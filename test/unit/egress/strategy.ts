@@ -1,4 +1,17 @@
-import type { StrategyConfig } from '../../../src/config/index.ts';
+import type { AdaptiveConfig, StrategyConfig } from '../../../src/config/index.ts';
+
+export const ADAPTIVE: AdaptiveConfig = {
+  enabled: true,
+  categories: ['rate_limited', 'ip_blocked', 'connection_limit'],
+  threshold: 2,
+  decrease: 50,
+  increase: 10,
+  stepMs: 15_000,
+  holdMs: 60_000,
+  floor: null,
+  floorPercent: 1,
+};
+const ADAPTIVE_OFF: AdaptiveConfig = { ...ADAPTIVE, enabled: false };
 
 export const strategy = (wish: Partial<StrategyConfig> = {}): StrategyConfig => ({
   name: 'test',
@@ -12,5 +25,6 @@ export const strategy = (wish: Partial<StrategyConfig> = {}): StrategyConfig => 
   helo: 'hostname',
   tls: null,
   drop: false,
+  adaptive: ADAPTIVE_OFF,
   ...wish,
 });

@@ -105,11 +105,11 @@ describe('lease', () => {
     const mark = (used: number) => ({ key: 'n1 other', value: { used } });
     await accept(rig, { delayMs: 1 });
     const [queue] = queuesOf(rig.queue, 'n1', 'one.test');
-    await rig.queue.lease({ queue: queue!, limit: 1, mark: mark(1) });
+    await rig.queue.lease({ queue: queue!, limit: 1, marks: [mark(1)] });
     assert.equal(rig.queue.limitMark('n1 other'), undefined);
     rig.clock.advance(1);
-    await rig.queue.lease({ queue: queue!, limit: 1, mark: mark(2) });
-    await rig.queue.lease({ queue: queue!, limit: 1, mark: mark(3) });
+    await rig.queue.lease({ queue: queue!, limit: 1, marks: [mark(2)] });
+    await rig.queue.lease({ queue: queue!, limit: 1, marks: [mark(3)] });
     assert.deepEqual(rig.queue.limitMark('n1 other'), { used: 2 }, 'nothing was left to give');
     assert.deepEqual((await crash(rig)).queue.limitMark('n1 other'), { used: 2 });
   });

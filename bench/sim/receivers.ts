@@ -1,0 +1,143 @@
+/**
+ * Modelled receivers. Each says at any moment what it would take at best, and answers attempts with the replies that
+ * receivers of its kind give. What they cannot know (who sends, how) they do not look at.
+ */
+import type { Reply } from '../../src/core/index.ts';
+import { HOUR, MINUTE } from './clock.ts';
+
+export interface Offer {
+  /** ms since the start. */
+  readonly at: number;
+  readonly node: number;
+  /** Sessions of this node, this one included. */
+  readonly sessions: number;
+  readonly delivery: number;
+}
+
+export interface Receiver {
+  /** Recipients per hour that it would take at best. */
+  capacity(at: number): number;
+  /** Undefined: taken. */
+  answer(offer: Offer): Reply | undefined;
+}
+
+const TOO_FAST: Reply = {
+  code: 421,
+  enhanced: '4.7.28',
+  text: 'Our system has detected an unusual rate of mail',
+};
+const TOO_MANY: Reply = { code: 421, enhanced: undefined, text: 'Too many concurrent connections' };
+const GREYLISTED: Reply = {
+  code: 451,
+  enhanced: '4.7.1',
+  text: 'Greylisted, please try again in 300 seconds',
+};
+const BLOCKED: Reply = {
+  code: 421,
+  enhanced: '4.7.28',
+  text: 'Temporarily blocked because of unusual traffic',
+};
+
+/** Takes `count` in any stretch of `perMs`; what is refused does not count. */
+class Window {
+  readonly #perMs: number;
+  readonly #times: number[] = [];
+  #head = 0;
+
+  constructor(perMs: number) {
+    this.#perMs = perMs;
+  }
+
+  take(at: number, count: number): boolean {
+    while (this.#head < this.#times.length && this.#times[this.#head]! <= at - this.#perMs) this.#head++;
+    if (this.#head > 4096) (this.#times.splice(0, this.#head, ...[]), (this.#head = 0));
+    if (this.#times.length - this.#head >= count) return false;
+    this.#times.push(at);
+    return true;
+  }
+}
+
+/** A rate per node, or with `shared` for all of them together. */
+export function fixedRate(perMinute: number, shared = false): Receiver {
+  const windows = new Map<number, Window>();
+  return {
+    capacity: () => perMinute * 60,
+    answer({ at, node }) {
+      const key = shared ? 0 : node;
+      let window = windows.get(key);
+      if (!window) windows.set(key, (window = new Window(MINUTE)));
+      return window.take(at, perMinute) ? undefined : TOO_FAST;
+    },
+  };
+}
+
+/** So many sessions at once; with a latency of `latencyMs` that is its capacity. */
+export const connectionLimit = (most: number, latencyMs: number): Receiver => ({
+  capacity: () => (most * HOUR) / latencyMs,
+  answer: ({ sessions }) => (sessions > most ? TOO_MANY : undefined),
+});
+
+/** Nobody is believed at once. */
+export function greylisting(perMinute: number, waitMs = 5 * MINUTE): Receiver {
+  const seen = new Map<number, number>();
+  return {
+    capacity: () => perMinute * 60,
+    answer({ at, delivery }) {
+      const first = seen.get(delivery);
+      if (first === undefined) seen.set(delivery, at);
+      return first === undefined || at < first + waitMs ? GREYLISTED : undefined;
+    },
+  };
+}
+
+/** The rate falls with each attempt above it and recovers with time; who has lost it all is shut out for a while. */
+export function reputation(perMinute: number): Receiver {
+  const window = new Window(MINUTE);
+  let [score, seen, shutUntil] = [1, 0, 0];
+  const turn = (at: number): void => {
+    score = Math.min(1, score + ((at - seen) / HOUR) * 0.1);
+    seen = at;
+  };
+  return {
+    capacity: () => perMinute * 60,
+    answer({ at }) {
+      turn(at);
+      if (at < shutUntil) return BLOCKED;
+      if (window.take(at, Math.max(1, Math.floor(perMinute * score)))) return undefined;
+      score = Math.max(0.05, score - 0.002);
+      if (score <= 0.1) shutUntil = at + 30 * MINUTE;
+      return TOO_FAST;
+    },
+  };
+}
+
+/** A rate, and a block from `from` on for `ms`; who goes on knocking makes it longer. */
+export function blocking(perMinute: number, from: number, ms: number): Receiver {
+  const rate = fixedRate(perMinute);
+  let until = from + ms;
+  const latest = from + 3 * ms;
+  return {
+    capacity: (at) => (at >= from && at < from + ms ? 0 : perMinute * 60),
+    answer(offer) {
+      if (offer.at < from || offer.at >= until) return rate.answer(offer);
+      until = Math.min(latest, until + 500);
+      return BLOCKED;
+    },
+  };
+}
+
+/** By day and night, working day and weekend. */
+export function weekly(perMinute: number): Receiver {
+  const window = new Window(MINUTE);
+  const share = (at: number): number => {
+    const hour = Math.floor(at / HOUR) % 24;
+    const weekend = Math.floor(at / (24 * HOUR)) % 7 >= 5;
+    const day = hour >= 8 && hour < 20;
+    if (weekend) return day ? 0.7 : 0.5;
+    return day ? 0.3 : 1;
+  };
+  return {
+    capacity: (at) => perMinute * 60 * share(at),
+    answer: ({ at }) => (window.take(at, Math.floor(perMinute * share(at))) ? undefined : TOO_FAST),
+  };
+}

@@ -1,0 +1,115 @@
+/** The lanes of a node: made when mail for an ISP comes, with what was stored of them; what they announce and store. */
+import { type NodeConfig, type StrategyConfig, strategyFor } from '../../config/index.ts';
+import type { EventDraft, LimitMark } from '../../queue/index.ts';
+import type { EgressContext } from './context.ts';
+import { Lane, type LaneMark } from './lane.ts';
+import type { SpeedChange } from './speed-control.ts';
+
+export class Lanes {
+  readonly #context: EgressContext;
+  readonly #onToken: (lane: Lane) => void;
+  readonly #lanes = new Map<string, Lane>();
+  #config: NodeConfig;
+
+  constructor(config: NodeConfig, context: EgressContext, onToken: (lane: Lane) => void) {
+    this.#config = config;
+    this.#context = context;
+    this.#onToken = onToken;
+  }
+
+  [Symbol.iterator](): Iterator<Lane> {
+    return this.#lanes.values();
+  }
+
+  known(key: string): Lane | undefined {
+    return this.#lanes.get(key);
+  }
+
+  /** The lane of an ISP; undefined stands for a domain of none, whose key names the hosts. */
+  get(key: string, isp: string | undefined): Lane {
+    return this.#lanes.get(key) ?? this.#add(key, isp);
+  }
+
+  configure(config: NodeConfig): void {
+    this.#config = config;
+    const { settings, caps } = this.#context;
+    for (const lane of this.#lanes.values()) {
+      lane.configure(this.#strategy(lane.isp), settings.config.timezone, config.warmup);
+      lane.caps = caps.join(lane, lane.isp);
+    }
+  }
+
+  /** Forgets lanes that nothing uses; one with a limit keeps its count. */
+  prune(used: ReadonlySet<Lane>): void {
+    for (const [key, lane] of this.#lanes) {
+      lane.look();
+      if (!used.has(lane) && lane.sessions === 0 && lane.unlimited) this.#lanes.delete(key);
+    }
+  }
+
+  /** What must be stored with a lease before its deliveries are sent; nothing where nothing limits. */
+  marks(lane: Lane): { readonly marks?: readonly LimitMark[] } {
+    const { all, bySender } = lane.caps;
+    if (lane.unlimited && bySender.size === 0) return {};
+    const caps = [...all, ...[...bySender.values()].flat()];
+    return { marks: [this.#mark(lane), ...caps.map((cap) => cap.mark())] };
+  }
+
+  #add(key: string, isp: string | undefined): Lane {
+    const { clock, settings, queue, caps } = this.#context;
+    const lane: Lane = new Lane({
+      key,
+      isp,
+      strategy: this.#strategy(isp),
+      timezone: settings.config.timezone,
+      clock,
+      mark: queue.limitMark(this.#markKey(key)) as LaneMark | undefined,
+      warmup: this.#config.warmup,
+      onToken: () => this.#onToken(lane),
+      onSpeed: (change) => this.#speedChanged(lane, change),
+      onWarmup: (reason) => this.#warmupChanged(lane, reason),
+    });
+    lane.caps = caps.join(lane, lane.isp);
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  #speedChanged(lane: Lane, { from, to, reason, notable }: SpeedChange): void {
+    if (!notable) return;
+    const speed = { from: from ?? null, to: to ?? null };
+    this.#context.report('info', `speed towards ${lane.isp}: ${reason}`, {
+      node: this.#config.name,
+      ...speed,
+    });
+    this.#announce(lane, { type: 'speed', reason, speed });
+  }
+
+  #warmupChanged(lane: Lane, reason: string): void {
+    const paused = (lane.warmup?.state.pausedUntil ?? 0) > 0;
+    this.#context.report(paused ? 'warn' : 'info', `${lane.isp}: ${reason}`, { node: this.#config.name });
+    this.#announce(lane, { type: paused ? 'alert' : 'warmup', reason });
+  }
+
+  #announce(lane: Lane, what: Pick<EventDraft, 'type' | 'reason' | 'speed'>): void {
+    const { queue, clock } = this.#context;
+    const about = { node: this.#config.name, source_ip: this.#config.address, isp: lane.isp };
+    void queue.announce({ ...what, ...about, time: clock.now() }, this.#mark(lane)).catch(() => undefined);
+  }
+
+  #mark(lane: Lane): LimitMark {
+    return { key: this.#markKey(lane.key), value: lane.mark() };
+  }
+
+  #markKey(laneKey: string): string {
+    return `${this.#config.name}\0${laneKey}`;
+  }
+
+  /** The node's own strategies, else those of the senders that use it (the configuration sees to it that they agree). */
+  #strategy(isp: string | undefined): StrategyConfig {
+    const named = isp === 'other' ? undefined : isp;
+    if (this.#config.strategies) return strategyFor(this.#config.strategies, named);
+    const { senders, strategies } = this.#context.settings.config;
+    const sender = senders.find(({ nodes }) => nodes.some(({ node }) => node === this.#config.name));
+    return sender ? strategyFor(sender.strategies, named) : strategies[0]!;
+  }
+}

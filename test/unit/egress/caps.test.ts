@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { CapConfig } from '../../../src/config/index.ts';
+import { Caps } from '../../../src/mta/egress/caps.ts';
+import { Lane } from '../../../src/mta/egress/lane.ts';
+import { configured } from './configured.ts';
+import { strategy } from './strategy.ts';
+import { TwoClocks } from './two-clocks.ts';
+
+const CAP = { name: 'all', isp: 'x', rate: '10/1m', burst: 1 };
+
+function capsOf(clock: TwoClocks, stored: ReadonlyMap<string, unknown>, ...caps: object[]): Caps {
+  const config = configured({ isps: [{ name: 'x', domains: ['x.test'] }] });
+  const { caps: parsed } = configured({
+    isps: [{ name: 'x', domains: ['x.test'] }],
+    nodes: [{ name: 'n1', address: '127.0.0.1', hostname: 'n1.test' }],
+    senders: [{ name: 'a', nodes: [{ node: 'n1' }] }],
+    caps,
+  });
+  return new Caps(clock, { ...config, caps: parsed satisfies readonly CapConfig[] }, (key) =>
+    stored.get(key),
+  );
+}
+
+function laneOf(clock: TwoClocks, caps: Caps): Lane {
+  const lane = new Lane({
+    key: 'isp:x',
+    isp: 'x',
+    strategy: strategy(),
+    timezone: 'UTC',
+    clock,
+    mark: undefined,
+    onToken: () => undefined,
+  });
+  lane.caps = caps.join(lane, lane.isp);
+  return lane;
+}
+
+describe('a cap of an ISP', () => {
+  test('three lanes together never exceed it, also over restarts', () => {
+    const step = fc.record({ lane: fc.nat(2), ms: fc.nat(20_000), restart: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 20, maxLength: 60 }), (life) => {
+        const clock = new TwoClocks();
+        const stored = new Map<string, unknown>();
+        let lanes: Lane[] = [];
+        const start = (): void => {
+          const caps = capsOf(clock, stored, CAP);
+          lanes = [0, 1, 2].map(() => laneOf(clock, caps));
+        };
+        start();
+        const takes: number[] = [];
+        for (const { lane: i, ms, restart } of life) {
+          clock.advance(ms);
+          if (restart) {
+            clock.restart(1);
+            start();
+          }
+          const lane = lanes[i]!;
+          lane.leasing = 1;
+          for (const cap of lane.caps.all) {
+            const { key, value } = cap.mark();
+            stored.set(key, JSON.parse(JSON.stringify(value)));
+          }
+          if (lane.waitMs() === 0) {
+            lane.take();
+            takes.push(clock.passed);
+          }
+          lane.leasing = 0;
+        }
+        for (let k = 10; k < takes.length; k++)
+          assert.ok(
+            takes[k]! - takes[k - 10]! >= 60_000 - 1e-3,
+            `11 within ${takes[k]! - takes[k - 10]!} ms`,
+          );
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('a lane says that it waits for it, and is free of it when the cap has gone', () => {
+    const clock = new TwoClocks();
+    const lane = laneOf(clock, capsOf(clock, new Map(), CAP));
+    assert.ok(!lane.unlimited);
+    lane.take();
+    assert.match(lane.waiting()!, /^cap all: next message in 6 s$/);
+    lane.caps = capsOf(clock, new Map()).join(lane, 'x');
+    assert.ok(lane.unlimited);
+  });
+});
+
+describe('a cap of a sender', () => {
+  test('is no limit for others; deliveries that go back come in the order of its slots', () => {
+    const clock = new TwoClocks();
+    const lane = laneOf(clock, capsOf(clock, new Map(), { ...CAP, sender: 'a' }));
+    assert.ok(lane.unlimited);
+    assert.deepEqual(lane.capsOf('b'), []);
+    const [cap] = lane.capsOf('a');
+    cap!.limiter.take();
+    const now = clock.now();
+    const slots = [1, 2, 3].map(() => cap!.nextSlot() - now);
+    assert.deepEqual(slots, [6_000, 12_000, 18_000]);
+  });
+});
