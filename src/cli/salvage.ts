@@ -57,27 +57,26 @@ interface Job {
   readonly table: Table;
 }
 
-/** Forward in chunks, then entry by entry up to the damage, and the same from the other end. */
-async function copyTable(job: Job): Promise<Copied> {
-  let entries = 0;
-  for (const reverse of [false, true]) {
-    let after = '';
+/**
+ * Forward in chunks, then entry by entry up to the damage, and the same from the other end down to it. A damaged page
+ * may also look like the end of a table (lmdb-js), so it is whole only when nothing is left for the way back.
+ */
+async function copyTable({ source, target, table }: Job): Promise<Copied> {
+  const copy = async (way: 'forward' | 'back', floor: string): Promise<Part> => {
+    let all: Part = { entries: 0, last: undefined, whole: false };
     for (const chunk of [CHUNK, 1]) {
-      const part = await copyInChild([
-        job.source,
-        job.target,
-        job.table,
-        String(reverse),
-        String(chunk),
-        after,
-      ]);
-      entries += part.entries;
-      after = part.last ?? after;
-      if (part.whole) return { table: job.table, entries, whole: !reverse };
+      if (all.whole) break;
+      const part = await copyInChild([source, target, table, way, String(chunk), all.last ?? '', floor]);
+      all = { entries: all.entries + part.entries, last: part.last ?? all.last, whole: part.whole };
     }
-  }
-  return { table: job.table, entries, whole: false };
+    return all;
+  };
+  const forward = await copy('forward', '');
+  const back = await copy('back', forward.last ?? '');
+  return { table, entries: forward.entries + back.entries, whole: back.whole && back.entries === 0 };
 }
+
+const keyOf = (hex: string): Buffer | undefined => (hex === '' ? undefined : Buffer.from(hex, 'hex'));
 
 interface Part {
   readonly entries: number;
@@ -106,22 +105,24 @@ export const copyPartCommand = (io: Io): Command =>
     .argument('<source>')
     .argument('<target>')
     .argument('<table>')
-    .argument('<reverse>')
+    .argument('<way>')
     .argument('<chunk>')
     .argument('<after>')
+    .argument('<floor>')
     .action(exitingWith((...args: string[]) => copyHere(io, args)));
 
 async function copyHere(
   io: Io,
-  [source = '', dir = '', table, reverse, chunk, after = '']: readonly string[],
+  [source = '', dir = '', table, way, chunk, after = '', floor = '']: readonly string[],
 ): Promise<ExitCode> {
   try {
     const target = openLmdbKv({ dir, durability: 'sync' });
     const part = {
       table: table as Table,
-      reverse: reverse === 'true',
+      reverse: way === 'back',
       chunk: Number(chunk),
-      after: after === '' ? undefined : Buffer.from(after, 'hex'),
+      after: keyOf(after),
+      floor: keyOf(floor),
     };
     const told = (last: Buffer, count: number): void => void io.out(`${last.toString('hex')} ${count}\n`);
     await copyPart(openLmdbReader(source), target, part, told);

@@ -37,6 +37,8 @@ export interface Part {
   readonly table: Table;
   readonly reverse: boolean;
   readonly after?: Buffer | undefined;
+  /** From the end: down to this key, which has come over. */
+  readonly floor?: Buffer | undefined;
   /** Entries of one commit; what was read and not committed is lost with a process that dies. */
   readonly chunk: number;
 }
@@ -48,8 +50,12 @@ export async function copyPart(
   part: Part,
   copied: (last: Buffer, count: number) => void,
 ): Promise<void> {
-  const { table, reverse, after, chunk } = part;
-  const bound = after && (reverse ? { end: after } : { start: Buffer.concat([after, Buffer.of(0)]) });
+  const { table, reverse, after, floor, chunk } = part;
+  const low = reverse ? floor : after;
+  const bounds = {
+    ...(low && { start: Buffer.concat([low, Buffer.of(0)]) }),
+    ...(reverse && after && { end: after }),
+  };
   let ops: Op[] = [];
   const flush = async (last: Buffer): Promise<void> => {
     await target.commit(ops);
@@ -57,7 +63,7 @@ export async function copyPart(
     ops = [];
   };
   let last: Entry | undefined;
-  for (const entry of source.range(table, { ...bound, reverse })) {
+  for (const entry of source.range(table, { ...bounds, reverse })) {
     last = entry;
     ops.push({ table, ...entry });
     if (ops.length >= chunk) await flush(entry.key);
