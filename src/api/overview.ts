@@ -4,6 +4,7 @@ import { err, ok, type Result } from '../core/index.ts';
 import type { LaneStatus, NodeStatus } from '../mta/egress/index.ts';
 import type { Totals } from '../queue/index.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { lockView, type LockView } from './nodes.ts';
 import { queueTotals, type QueueTotals } from './queue-counts.ts';
 import { answer, type Refused } from './refused.ts';
 import { noBody, noQuery } from './schemas.ts';
@@ -68,6 +69,8 @@ export interface NodeView {
   readonly delivered: number;
   readonly last_error?: ErrorView | undefined;
   readonly lanes: readonly LaneView[];
+  /** Those that stop this node or a part of it. */
+  readonly locks: readonly LockView[];
 }
 
 export interface StatusView {
@@ -98,7 +101,7 @@ export function addOverview(app: FastifyInstance, { deps }: RouteContext): void 
   });
   app.get('/v1/nodes', (request, reply) => {
     const query = checkRequest(noQuery, request.query);
-    return answer(reply, query.ok ? ok({ nodes: deps.egress.nodes().map(nodeView) }) : query);
+    return answer(reply, query.ok ? ok({ nodes: nodeViews(deps) }) : query);
   });
   app.post('/v1/config/reload', async (request, reply) => {
     const body = checkRequest(noBody, request.body);
@@ -132,7 +135,17 @@ function statusView(deps: ApiDependencies): StatusView {
   };
 }
 
-function nodeView({ maxSessions, lastError, lanes, ...node }: NodeStatus): NodeView {
+function nodeViews({ egress, clock }: ApiDependencies): NodeView[] {
+  const locks = egress.control.locks();
+  return egress.nodes().map((node) => ({
+    ...nodeView(node),
+    locks: locks
+      .filter(({ record }) => (record.node ?? node.name) === node.name)
+      .map((lock) => lockView(lock, clock.now())),
+  }));
+}
+
+function nodeView({ maxSessions, lastError, lanes, ...node }: NodeStatus): Omit<NodeView, 'locks'> {
   return {
     ...node,
     max_sessions: maxSessions,

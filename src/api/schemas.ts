@@ -127,6 +127,8 @@ export const EVENT_TYPES = keysOf<EventType>({
   node_state: true,
   speed: true,
   warmup: true,
+  lock: true,
+  unlock: true,
   alert: true,
   config: true,
 });

@@ -15,6 +15,7 @@ import { addHealth } from './health.ts';
 import { addMessages, messageBodyLimit } from './messages.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOperations } from './operations.ts';
+import { addNodes } from './nodes.ts';
 import { addOverview } from './overview.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
@@ -69,6 +70,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addStopList,
       addOverview,
       addAudit,
+      addNodes,
       addHealth,
       addOpenApi,
     ])

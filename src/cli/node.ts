@@ -1,18 +1,22 @@
-/** `postrider node list`: each node, and what it does towards each ISP. */
+/** `postrider node`: `list` shows each node and what it does towards each ISP; node-control.ts has the rest. */
 import { Command } from 'commander';
 import type { LaneView, NodeView } from '../api/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
+import { locksText, nodeControlCommands } from './node-control.ts';
 import { renderTable } from './table.ts';
 
-export const nodeCommand = (io: Io): Command =>
-  new Command('node')
+export function nodeCommand(io: Io): Command {
+  const command = new Command('node')
     .description('the nodes')
     .addCommand(
       withConnection(new Command('list').description('state, sessions and speed of the nodes')).action(
         exitingWith((options: ConnectionOptions) => list(io, options)),
       ),
     );
+  for (const one of nodeControlCommands(io)) command.addCommand(one);
+  return command;
+}
 
 async function list(io: Io, options: ConnectionOptions): Promise<ExitCode> {
   const client = await connect(io, options);
@@ -55,7 +59,10 @@ export function nodesText(io: Pick<Io, 'columns'>, nodes: readonly NodeView[]): 
   );
   errors.push(...slowedLines(nodes));
   const laneTable = lanes.length > 0 ? `\n${renderTable(LANE_COLUMNS, lanes, io)}` : '';
-  return `${renderTable(NODE_COLUMNS, rows, io)}${laneTable}${errors.length > 0 ? '\n' : ''}${errors.join('')}`;
+  const locks = nodes.flatMap((node) => node.locks);
+  const unique = locks.filter(({ id }, i) => locks.findIndex((one) => one.id === id) === i);
+  const lockTable = unique.length > 0 ? `\n${locksText(io, unique)}` : '';
+  return `${renderTable(NODE_COLUMNS, rows, io)}${laneTable}${lockTable}${errors.length > 0 ? '\n' : ''}${errors.join('')}`;
 }
 
 const laneRow = (node: string, lane: LaneView): (string | number)[] => [

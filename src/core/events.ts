@@ -9,7 +9,8 @@ export type DeliveryEventType = 'accepted' | 'delivered' | 'soft_bounce' | 'hard
 /** What comes back: `complaint` and `unsubscribe` change no count of the delivery; `report_rejected` had no effect. */
 export type ReportEventType = 'complaint' | 'unsubscribe' | 'report_rejected';
 /** What happens to nodes and the program, not to a delivery. */
-export type StateEventType = 'operation' | 'node_state' | 'speed' | 'warmup' | 'alert' | 'config';
+export type StateEventType =
+  'operation' | 'node_state' | 'lock' | 'unlock' | 'speed' | 'warmup' | 'alert' | 'config';
 export type EventType = DeliveryEventType | ReportEventType | StateEventType | 'moved';
 
 export type UndeliveredReason =
@@ -71,6 +72,8 @@ export interface Event {
   readonly reason?: string;
   /** Type `speed`: recipients per second before and now; null: as fast as the strategy allows. */
   readonly speed?: { readonly from: number | null; readonly to: number | null };
+  /** When a lock ends, if it has an end. */
+  readonly until?: string;
   readonly possible_duplicate?: boolean;
   /** Sequence number of the `delivered` event that this late bounce takes back. */
   readonly corrects?: number;

@@ -11,6 +11,7 @@ export {
   linesOp,
 } from './answers.ts';
 export { backupStore, copyPart, type Part } from './copies.ts';
+export type { Control, ControlChange } from './controls.ts';
 export type { EventDraft } from './committer.ts';
 export type { Row, Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';

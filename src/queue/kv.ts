@@ -30,6 +30,7 @@ export const TABLES = [
   'splits',
   'holds',
   'jobs',
+  'controls',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, type Event, messageNumberAt, messageNumbers } from '../core/index.ts';
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
+import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
 import { Counters } from './counters.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
@@ -193,6 +194,16 @@ export class Queue {
         if (mark) ops.push(limitOp(mark));
       },
     });
+  }
+
+  /** Standing orders about sending (locks, states of nodes). */
+  controls(): readonly Control[] {
+    return readControls(this.#state.kv);
+  }
+
+  /** Sets or removes one, with its event. What was submitted in the same turn shares the commit. */
+  control(change: ControlChange): Promise<void> {
+    return this.#state.committer.submit(controlWork(change));
   }
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */

@@ -22,6 +22,7 @@ test('nothing is sent from another address, and every delivery goes back without
   const sessionOwner: SessionOwner = {
     config: config.nodes[0]!,
     active: true,
+    generation: 0,
     settled: () => assert.fail('an attempt was made'),
     putBack: () => assert.fail('a session was opened'),
     giveBack: (_, deliveries) => void givenBack.push(...deliveries),

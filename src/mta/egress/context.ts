@@ -7,6 +7,7 @@ import type { Queue } from '../../queue/index.ts';
 import type { KeyRing } from '../dkim/index.ts';
 import type { Caps } from './caps.ts';
 import type { IspIndex } from './isp.ts';
+import type { Locks } from './locks.ts';
 import type { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 
@@ -27,6 +28,7 @@ export interface EgressContext {
   settings: EgressSettings;
   /** The ISPs of these settings. */
   isps: IspIndex;
+  readonly locks: Locks;
   readonly queue: Queue;
   readonly recorder: Recorder;
   readonly caps: Caps;

@@ -109,6 +109,7 @@ export class Destination {
    */
   claim(queue: FlowQueue): boolean {
     const { lane } = this;
+    if (lane.locks.length > 0) return false;
     const { share, head } = queue;
     const { capacity } = lane;
     if (!this.#owner.active || !lane.unlimited || lane.strategy.drop || !share) return false;
@@ -236,8 +237,18 @@ export class Destination {
     clearTimeout(this.#restTimer);
     this.#restUntil = 0;
     this.evict(this.#idle.length);
+    return this.recall();
+  }
+
+  /** Gives back what waits in memory; sessions stay. */
+  recall(): LeasedDelivery[] {
     for (const queue of [...this.#due.queues()]) this.#waitNoMore(queue);
     return this.#drain();
+  }
+
+  /** The queues whose mail waits here. */
+  get waitingQueues(): readonly FlowQueue[] {
+    return [...new Set([...this.#due.queues(), ...this.#ready.queues()])];
   }
 
   /** Ends up to `count` idle sessions; says how many. */
@@ -346,6 +357,7 @@ export class Destination {
     this.#buffered--;
     this.#shares.hold(queue.share!, -1);
     this.lane.promise();
+    if (this.lane.locks.length > 0) this.lane.probe(delivery.id);
     return delivery;
   }
 

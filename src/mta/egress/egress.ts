@@ -4,6 +4,7 @@
  *
  * The way of a delivery: wake -> plan (route or MX) -> lane and destination -> lease -> session -> attempt -> outcome.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Refusal, Result } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
 import type { Dispatcher, LeasedDelivery, Queue, QueueHead } from '../../queue/index.ts';
@@ -16,7 +17,13 @@ import type { EgressContext, EgressSettings } from './context.ts';
 import { type DomainPlace, placeOf } from './domain-place.ts';
 import type { FlowQueue } from './flow-queue.ts';
 import { IspIndex } from './isp.ts';
+import type { Lane } from './lane.ts';
+import { Locks } from './locks.ts';
+import { Mover } from './mover.ts';
 import { Node } from './node.ts';
+import { NodeChoice } from './node-choice.ts';
+import { NodeControl } from './node-control.ts';
+import { NodeModes } from './node-modes.ts';
 import { moveOrphans } from './orphans.ts';
 import type { RoutePlan, RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
@@ -47,6 +54,9 @@ export class Egress implements Dispatcher, EgressView {
   readonly #context: EgressContext;
   readonly #attempts: Attempts;
   readonly #reactions: Reactions;
+  readonly #choice: NodeChoice;
+  readonly #mover: Mover;
+  readonly #modes: NodeModes;
   readonly #budget: Budget;
   readonly #nodes = new Map<string, Node>();
   /** Not configured any more; they end what they have begun. */
@@ -61,11 +71,15 @@ export class Egress implements Dispatcher, EgressView {
   constructor(options: EgressOptions) {
     const { planner, ...rest } = options;
     const recorder = new Recorder(options.queue, options.report);
-    const { queue, settings, clock } = options;
+    const { queue, settings, clock, report } = options;
     const caps = new Caps(clock, settings.config, (key) => queue.limitMark(key));
-    this.#context = { ...rest, recorder, caps, isps: new IspIndex(settings.config.isps) };
+    const locks = new Locks({ queue, clock, report, onChange: () => this.#relock() });
+    this.#context = { ...rest, recorder, caps, locks, isps: new IspIndex(settings.config.isps) };
+    this.#modes = new NodeModes(queue);
+    this.#choice = new NodeChoice(this.#context, (node) => this.isUp(node));
+    this.#mover = new Mover(this.#context, this.#choice);
     this.#planner = planner;
-    this.#reactions = new Reactions(this.#context);
+    this.#reactions = new Reactions(this.#context, this.#choice);
     this.#attempts = new Attempts(this.#context, new Campaigns(), this.#reactions);
     this.#budget = new Budget(CONTENT_BYTES, () => {
       for (const node of this.#nodes.values()) node.pump();
@@ -84,12 +98,13 @@ export class Egress implements Dispatcher, EgressView {
 
   /** New settings: speeds and senders at once, new nodes up, removed ones give their mail to others. */
   async configure(settings: EgressSettings, planner: RoutePlanner): Promise<void> {
+    const sessionsFit = fitSessions(this.#context.settings, settings);
     this.#context.settings = settings;
     this.#reactions.configure();
     this.#context.caps.configure(settings.config);
     this.#planner = planner;
     this.#context.isps = new IspIndex(settings.config.isps);
-    this.#syncNodes();
+    this.#syncNodes(sessionsFit);
     await this.#checkAddresses();
     for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
   }
@@ -99,6 +114,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#stopping = true;
     clearTimeout(this.#timer);
     for (const timer of this.#timers) clearInterval(timer);
+    this.#context.locks.stop();
     await Promise.all([...this.#nodes.values(), ...this.#leaving].map((node) => node.stop(deadlineMs)));
     await this.#context.recorder.drained();
   }
@@ -109,9 +125,18 @@ export class Egress implements Dispatcher, EgressView {
     for (const node of [...this.#nodes.values(), ...this.#leaving]) node.kill();
   }
 
-  /** Whether a node can send now. */
-  isUp(node: string): boolean {
-    return this.#nodes.get(node)?.active ?? false;
+  /** Whether a node takes new mail. */
+  isUp(name: string): boolean {
+    const node = this.#nodes.get(name);
+    return (
+      node !== undefined && node.active && node.state === 'running' && !this.#context.locks.nodeLocked(name)
+    );
+  }
+
+  /** What operators do with nodes. */
+  get control(): NodeControl {
+    const { locks } = this.#context;
+    return new NodeControl({ locks, modes: this.#modes, changed: () => this.#checkAddresses() });
   }
 
   // Dispatcher: what the queue asks and tells.
@@ -156,7 +181,13 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   nodes(): readonly NodeStatus[] {
-    return [...this.#nodes.values()].map((node) => node.status());
+    const { locks } = this.#context;
+    return [...this.#nodes.values()].map((node) => {
+      const status = node.status();
+      return status.state === 'running' && locks.nodeLocked(node.name)
+        ? { ...status, state: 'locked' }
+        : status;
+    });
   }
 
   ispOf(domain: string): string | undefined {
@@ -169,7 +200,9 @@ export class Egress implements Dispatcher, EgressView {
   whyWaiting(nodeName: string, domain: string): string | undefined {
     const node = this.#nodes.get(nodeName);
     if (!node) return `node ${nodeName} is not configured; the mail moves to another node of its sender`;
-    if (node.state !== 'running') return `node ${nodeName} is ${node.state}`;
+    if (!node.active) return `node ${nodeName} is ${node.state}`;
+    const lock = this.#context.locks.ofNode(nodeName);
+    if (lock) return lock.text(this.#context.clock.now());
     const place = node.placeOf(domain);
     if (place?.resolving) return `looking up where mail for ${domain} goes`;
     return place?.destination?.resting() ?? place?.destination?.lane.waiting();
@@ -265,7 +298,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#arm();
   }
 
-  #syncNodes(): void {
+  #syncNodes(sessionsFit = true): void {
     const { config } = this.#context.settings;
     const wanted = new Map(config.nodes.map((node) => [node.name, node]));
     for (const [name, node] of this.#nodes) {
@@ -279,9 +312,21 @@ export class Egress implements Dispatcher, EgressView {
     }
     for (const node of config.nodes) {
       const known = this.#nodes.get(node.name);
-      if (known) known.configure(node);
+      if (known) known.configure(node, { sessionsFit });
       else this.#nodes.set(node.name, this.#newNode(node));
     }
+  }
+
+  #relock(): void {
+    for (const node of this.#nodes.values()) node.relock();
+    // Mail that waited behind another lock may move to what is open now.
+    for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
+  }
+
+  /** Moves what may move; what came meanwhile, or was unlocked, is looked at again. */
+  async #escape(queue: FlowQueue, lane: Lane): Promise<void> {
+    if (!lane.locks.some((lock) => lock.record.waiting === 'move')) return;
+    if (await this.#mover.move(queue, lane.key)) this.#sleep(queue);
   }
 
   #newNode(config: EgressSettings['config']['nodes'][number]): Node {
@@ -293,6 +338,7 @@ export class Egress implements Dispatcher, EgressView {
       replan: ({ head }) => this.#activate(head),
       sleep: (queue) => this.#sleep(queue),
       otherNode: (delivery, laneKey) => this.#otherNode(delivery, laneKey),
+      locked: (queue, lane) => void this.#escape(queue, lane),
     });
   }
 
@@ -306,14 +352,15 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   async #checkAddresses(): Promise<void> {
+    // The wall clock may have stepped.
+    this.#context.locks.look();
     const { config } = this.#context.settings;
     await Promise.all(
       config.nodes.map(async ({ name, address, enabled }) => {
-        const state: NodeState = !enabled
-          ? 'stopped'
-          : (await addressAvailable(address))
-            ? 'running'
-            : 'down';
+        const available = await addressAvailable(address);
+        const mode = this.#modes.of(name);
+        const state: NodeState =
+          !enabled || mode === 'disabled' ? 'stopped' : !available ? 'down' : (mode ?? 'running');
         const node = this.#nodes.get(name);
         if (node && node.state !== state && !this.#stopping) await this.#changeState(node, state);
       }),
@@ -328,7 +375,7 @@ export class Egress implements Dispatcher, EgressView {
         ? `the address ${node.config.address} is not on this machine`
         : `node ${node.name} is ${state}`;
     if (!first) this.#context.report(state === 'down' ? 'error' : 'info', reason, { node: node.name, state });
-    if (state === 'running') this.#wakeNode(node.name);
+    if (node.active) this.#wakeNode(node.name);
     const time = this.#context.clock.now();
     await this.#context.queue
       .announce({ type: 'node_state', time, node: node.name, source_ip: node.config.address, reason })
@@ -345,4 +392,16 @@ export class Egress implements Dispatcher, EgressView {
     for (const node of this.#nodes.values()) node.prune();
     void this.#context.queue.prune().catch(() => undefined);
   }
+}
+
+/** Whether sessions opened by the old settings are as the new ones want them: routes say where, and all say which TLS. */
+function fitSessions({ config: old }: EgressSettings, { config: now }: EgressSettings): boolean {
+  const wishes = ({ routes, senders, strategies, nodes, egress }: EgressSettings['config']): unknown => [
+    routes,
+    egress.port,
+    senders.map((sender) => [sender.name, sender.tls, sender.nodes.map(({ node }) => node)]),
+    strategies.map(({ name, tls, helo }) => [name, tls, helo]),
+    nodes.map(({ name, strategies: own }) => [name, own !== null]),
+  ];
+  return isDeepStrictEqual(wishes(old), wishes(now));
 }

@@ -2,6 +2,8 @@ export type { EgressSettings, Sender } from './context.ts';
 export type { Report } from './report.ts';
 export { decide, type Decision, type DecideInput, type Effect, type Ending } from './decide.ts';
 export { Egress, type EgressOptions } from './egress.ts';
+export type { Lock, LockRecord } from './lock.ts';
+export { NodeControl, type LockRequest, type NodeControls } from './node-control.ts';
 export { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
 export { RoutePlanner, type RoutePlannerOptions } from './plan.ts';
 export { retryDelayMs, type RetryRule } from './retry.ts';

@@ -9,6 +9,7 @@ import type { StrategyConfig, WarmupPlanConfig } from '../../config/index.ts';
 import type { Bounce, BounceCategory, Clock } from '../../core/index.ts';
 import { type LaneCaps, NO_CAPS, type SharedCap } from './caps.ts';
 import { Limiter, type LimiterMark } from './limiter.ts';
+import type { Lock } from './lock.ts';
 import { SessionLimit } from './session-limit.ts';
 import { sleep } from './sleep.ts';
 import { paceOf, type SpeedChange, SpeedControl, type SpeedState } from './speed-control.ts';
@@ -58,6 +59,8 @@ export class Lane {
   readonly isp: string;
   readonly limiter: Limiter;
   sessions = 0;
+  /** What stops this lane, or lets one delivery go first; nearly always nothing. */
+  locks: readonly Lock[] = [];
   /** Deliveries that lease requests under way may bring. */
   leasing = 0;
   /** Deliveries in memory or on the wire. */
@@ -149,8 +152,14 @@ export class Lane {
     return this.#sessionLimit.current(this.#strategy.concurrentConnections);
   }
 
+  /** Nothing may go out. */
+  get locked(): boolean {
+    return this.locks.length > 0 && this.locks.some((lock) => lock.locked(this.#clock.now()));
+  }
+
   /** How many deliveries are worth having in memory. */
   get capacity(): number {
+    if (this.locks.length > 0) return this.#mayProbe() ? 1 : 0;
     const bySessions = this.#strategy.concurrentConnections * 2;
     if (this.unlimited) return bySessions;
     if (this.overflows) return OVERFLOW_SLICE;
@@ -234,6 +243,7 @@ export class Lane {
 
   /** Whether another delivery may be handed to a session. Otherwise the lane looks again when a token comes. */
   mayHandOut(): boolean {
+    if (this.locks.length > 0 && !this.#mayProbe()) return false;
     if (this.unlimited) return true;
     const wait = this.waitMs(this.#promised + 1);
     if (wait <= TOKEN_HORIZON_MS) return true;
@@ -244,6 +254,11 @@ export class Lane {
   /** A delivery was handed out: its token must be spent or given back. */
   promise(): void {
     this.#promised++;
+  }
+
+  /** What was handed out goes first: nothing else until it is known what became of it. */
+  probe(deliveryId: string): void {
+    for (const lock of this.locks) lock.probe = deliveryId;
   }
 
   /** The delivery was not sent after all. */
@@ -271,6 +286,7 @@ export class Lane {
 
   /** Why no token comes soon, in words; undefined when one does. */
   waiting(): string | undefined {
+    if (this.locks.length > 0) return this.locks.map((lock) => lock.text(this.#clock.now())).join('; ');
     const wait = this.waitMs();
     if (wait <= TOKEN_HORIZON_MS) return undefined;
     return `${this.#whoLimits(wait)}: next message in ${Math.ceil(wait / 1000)} s`;
@@ -287,6 +303,11 @@ export class Lane {
     if (cap) return `cap ${cap.name}`;
     const slowed = this.#pace && this.#pace.waitMs() >= wait ? this.slowed : undefined;
     return slowed ? `slowed down (${slowed.cutReason})` : `strategy ${this.#strategy.name}`;
+  }
+
+  /** Every lock has come to its end, and nothing is on its way to try. */
+  #mayProbe(): boolean {
+    return this.locks.every((lock) => !lock.locked(this.#clock.now()) && lock.probe === undefined);
   }
 
   /** Caps of one sender, which its deliveries must pass beside the gates. */

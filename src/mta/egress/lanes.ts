@@ -1,8 +1,9 @@
 /** The lanes of a node: made when mail for an ISP comes, with what was stored of them; what they announce and store. */
-import { type NodeConfig, type StrategyConfig, strategyFor } from '../../config/index.ts';
+import type { NodeConfig, StrategyConfig } from '../../config/index.ts';
 import type { EventDraft, LimitMark } from '../../queue/index.ts';
 import type { EgressContext } from './context.ts';
 import { Lane, type LaneMark } from './lane.ts';
+import { strategyOf } from './node-strategy.ts';
 import type { SpeedChange } from './speed-control.ts';
 
 export class Lanes {
@@ -39,6 +40,11 @@ export class Lanes {
     }
   }
 
+  /** Locks may be others now. */
+  relock(): void {
+    for (const lane of this) lane.locks = this.#context.locks.of(this.#config.name, lane.key);
+  }
+
   /** Forgets lanes that nothing uses; one with a limit keeps its count. */
   prune(used: ReadonlySet<Lane>): void {
     for (const [key, lane] of this.#lanes) {
@@ -56,7 +62,7 @@ export class Lanes {
   }
 
   #add(key: string, isp: string | undefined): Lane {
-    const { clock, settings, queue, caps } = this.#context;
+    const { clock, settings, queue, caps, locks } = this.#context;
     const lane: Lane = new Lane({
       key,
       isp,
@@ -70,6 +76,7 @@ export class Lanes {
       onWarmup: (reason) => this.#warmupChanged(lane, reason),
     });
     lane.caps = caps.join(lane, lane.isp);
+    lane.locks = locks.of(this.#config.name, key);
     this.#lanes.set(key, lane);
     return lane;
   }
@@ -104,12 +111,7 @@ export class Lanes {
     return `${this.#config.name}\0${laneKey}`;
   }
 
-  /** The node's own strategies, else those of the senders that use it (the configuration sees to it that they agree). */
   #strategy(isp: string | undefined): StrategyConfig {
-    const named = isp === 'other' ? undefined : isp;
-    if (this.#config.strategies) return strategyFor(this.#config.strategies, named);
-    const { senders, strategies } = this.#context.settings.config;
-    const sender = senders.find(({ nodes }) => nodes.some(({ node }) => node === this.#config.name));
-    return sender ? strategyFor(sender.strategies, named) : strategies[0]!;
+    return strategyOf(this.#context.settings.config, this.#config, isp);
   }
 }

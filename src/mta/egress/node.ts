@@ -15,6 +15,7 @@ import type { Lane } from './lane.ts';
 import { laneStatus } from './lane-status.ts';
 import { Lanes } from './lanes.ts';
 import type { RoutePlan } from './plan.ts';
+import { senderLocked, withoutLocked } from './sender-locks.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
 import type { NodeState, NodeStatus } from './status.ts';
 
@@ -25,6 +26,8 @@ export interface NodeOptions {
   readonly context: EgressContext;
   readonly attempts: Attempts;
   readonly budget: Budget;
+  /** Mail waits behind a lock: it may have to move. */
+  readonly locked: (queue: FlowQueue, lane: Lane) => void;
   /** The plan of a queue is not fresh any more: to be looked up before more is leased. */
   readonly replan: (queue: FlowQueue) => void;
   /** The queue's next slot wakes later. */
@@ -35,6 +38,7 @@ export interface NodeOptions {
 
 export class Node implements DestinationOwner, SessionOwner {
   readonly name: string;
+  generation = 0;
   readonly #options: NodeOptions;
   readonly #lanes: Lanes;
   readonly #destinations = new Map<string, Destination>();
@@ -65,22 +69,40 @@ export class Node implements DestinationOwner, SessionOwner {
   }
 
   get active(): boolean {
-    return this.#state === 'running' && !this.#stopping;
+    return (this.#state === 'running' || this.#state === 'draining') && !this.#stopping;
   }
 
   setState(state: NodeState): void {
     this.#state = state;
-    if (state === 'running') this.pump();
+    if (this.active) this.pump();
     else this.giveBackAll();
   }
 
-  /** The caller wakes the queues afterwards. */
-  configure(config: NodeConfig): void {
+  /** The caller wakes the queues afterwards. Sessions stay when what they were opened for still holds. */
+  configure(config: NodeConfig, { sessionsFit }: { readonly sessionsFit: boolean }): void {
+    const fit =
+      sessionsFit && config.address === this.#config.address && config.hostname === this.#config.hostname;
     this.#config = config;
     this.#lanes.configure(config);
-    // Routes and addresses may be others now: what has not been sent finds its way anew.
+    // Routes and ISPs may be others now: what has not been sent finds its way anew.
     for (const place of this.#places.values()) place.planExpiresAtMs = -Infinity;
-    this.giveBackAll();
+    if (!fit) this.generation++;
+    for (const destination of this.#destinations.values())
+      this.giveBack(destination.lane, fit ? destination.recall() : destination.stop());
+  }
+
+  /** Other locks hold now: what is in memory behind them goes back, and moves if they say so; the rest goes on. */
+  relock(): void {
+    this.#lanes.relock();
+    for (const destination of this.#destinations.values()) {
+      const { lane } = destination;
+      if (!lane.locked) destination.pump();
+      else {
+        const waiting = destination.waitingQueues;
+        this.giveBack(lane, destination.stop());
+        for (const queue of waiting) this.#options.locked(queue, lane);
+      }
+    }
   }
 
   queue(head: QueueHead): FlowQueue {
@@ -108,7 +130,7 @@ export class Node implements DestinationOwner, SessionOwner {
   ready(queue: FlowQueue): boolean {
     const place = placeOf(queue);
     if (!place.destination || place.planExpiresAtMs <= this.mono()) return false;
-    place.destination.ready(queue);
+    this.#offer(place.destination, [queue]);
     return true;
   }
 
@@ -128,7 +150,10 @@ export class Node implements DestinationOwner, SessionOwner {
       }
     }
     this.#options.context.queue.ispFound([...place.queues].map(({ head }) => head));
-    destination.ready(...[...place.queues].filter((queue) => this.isDue(queue)));
+    this.#offer(
+      destination,
+      [...place.queues].filter((queue) => this.isDue(queue)),
+    );
   }
 
   isDue({ head }: FlowQueue): boolean {
@@ -139,7 +164,10 @@ export class Node implements DestinationOwner, SessionOwner {
   claim(head: QueueHead): boolean {
     const place = this.#places.get(head.domain);
     if (!place?.destination || place.planExpiresAtMs <= this.mono()) return false;
-    return place.destination.claim(this.queue(head));
+    const queue = this.queue(head);
+    return (
+      !senderLocked(this.#options.context, queue, place.destination.lane) && place.destination.claim(queue)
+    );
   }
 
   unclaim(head: QueueHead): void {
@@ -152,7 +180,8 @@ export class Node implements DestinationOwner, SessionOwner {
     const queue = this.#queues.get(delivery.queue);
     const destination = queue && placeOf(queue).destination;
     if (!queue || !destination || queue.claimed === 0) return false;
-    if (!this.active || queue.head.held || placeOf(queue).planExpiresAtMs <= this.mono()) {
+    const locked = destination.lane.locked || senderLocked(this.#options.context, queue, destination.lane);
+    if (locked || !this.active || queue.head.held || placeOf(queue).planExpiresAtMs <= this.mono()) {
       destination.unclaim(queue);
       return false;
     }
@@ -267,6 +296,8 @@ export class Node implements DestinationOwner, SessionOwner {
   settled(lane: Lane, delivery: LeasedDelivery): void {
     lane.inFlight--;
     this.#options.budget.release(delivery.content.length);
+    const { locks } = this.#options.context;
+    if (locks.anySender) locks.release(delivery.id);
   }
 
   giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void {
@@ -280,7 +311,7 @@ export class Node implements DestinationOwner, SessionOwner {
   /** To the store when the queue's mail goes elsewhere by now, or nowhere. */
   putBack(destination: Destination, delivery: LeasedDelivery): void {
     const queue = this.#queues.get(delivery.queue);
-    const held = queue?.head.held ?? true;
+    const held = (queue?.head.held ?? true) || destination.lane.locked;
     const stays = queue && !held && this.active && placeOf(queue).destination === destination;
     if (stays) destination.putBack(queue, delivery);
     else this.giveBack(destination.lane, [delivery]);
@@ -310,19 +341,22 @@ export class Node implements DestinationOwner, SessionOwner {
     }
     queue.leasing = false;
     destination.leased(queue);
-    this.#arrived(queue, destination, taken);
+    this.#arrived(queue, destination, withoutLocked(context, lane.key, taken));
     if (!this.active) {
       this.giveBackAll();
       return;
     }
-    if (this.isDue(queue)) placeOf(queue).destination?.ready(queue);
+    if (lane.locked) this.giveBack(lane, destination.recall());
+    const now = placeOf(queue).destination;
+    if (now && this.isDue(queue)) this.#offer(now, [queue]);
     destination.pump();
   }
 
   /** Until now the queue counted as leasing, so that nobody asked a store that fails again and again. */
   #leaseAgain(queue: FlowQueue): void {
     queue.leasing = false;
-    placeOf(queue).destination?.ready(queue);
+    const { destination } = placeOf(queue);
+    if (destination) this.#offer(destination, [queue]);
   }
 
   #arrived(queue: FlowQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
@@ -341,6 +375,14 @@ export class Node implements DestinationOwner, SessionOwner {
     // The queue's mail goes elsewhere by now, where other limits hold.
     lane.inFlight += taken.length;
     this.giveBack(lane, taken);
+  }
+
+  /** To where they go, unless a lock is in the way: then they may have to move. */
+  #offer(destination: Destination, queues: readonly FlowQueue[]): void {
+    const { lane } = destination;
+    if (!lane.locked)
+      destination.ready(...queues.filter((queue) => !senderLocked(this.#options.context, queue, lane)));
+    else for (const queue of queues) this.#options.locked(queue, lane);
   }
 
   #forget(queue: FlowQueue): void {

@@ -2,12 +2,13 @@
  * From a refusal to the outcome of its delivery, and to what else follows: the rules are asked once, the event carries
  * the rule's name, and the effects are carried out here.
  */
+import type { LockRuleConfig } from '../../config/index.ts';
 import type { Refusal } from '../../core/index.ts';
 import type { AttemptFacts, LeasedDelivery, Outcome, StopEntry } from '../../queue/index.ts';
 import type { EgressContext, Sender } from './context.ts';
 import { decide, type Decision, type Effect } from './decide.ts';
 import type { Lane } from './lane.ts';
-import type { RetryRule } from './retry.ts';
+import type { NodeChoice } from './node-choice.ts';
 import { RuleBook } from './rules.ts';
 
 export interface Refused {
@@ -24,12 +25,14 @@ const MAX_ALERTS = 1_000;
 
 export class Reactions {
   readonly #context: EgressContext;
+  readonly #choice: NodeChoice;
   #rules: RuleBook;
   /** When an alert was last written (monotonic ms), by rule, node and ISP. */
   readonly #alerts = new Map<string, number>();
 
-  constructor(context: EgressContext) {
+  constructor(context: EgressContext, choice: NodeChoice) {
     this.#context = context;
+    this.#choice = choice;
     this.#rules = new RuleBook(context.settings.config.rules);
   }
 
@@ -51,7 +54,9 @@ export class Reactions {
       return { ...ending, facts: named, attempted: true, ...(stops && { stop: stopEntry(delivery, named) }) };
     }
     const { kind, nextAttemptAt, retry } = ending;
-    return { kind, nextAttemptAt, facts: named, ...this.#otherNode(delivery, sender, retry) };
+    const { sender: name, node } = delivery.record;
+    const other = this.#choice.forRetry(retry.mode, { sender: name, node, lane: refused.lane?.key });
+    return { kind, nextAttemptAt, facts: named, ...(other !== undefined && { node: other }) };
   }
 
   #decide({ delivery, refusal, facts, lane }: Refused, sender: Sender | undefined): Decision {
@@ -74,6 +79,12 @@ export class Reactions {
 
   #carryOut(effect: Effect, refused: Refused, rule: string): void {
     switch (effect.kind) {
+      case 'lock':
+        this.#lock(effect.rule, refused, rule);
+        break;
+      case 'slow_down':
+        refused.lane?.slowDown?.(effect.percent, `rule ${rule}: ${refused.refusal.text}`);
+        break;
       case 'alert':
         this.#alert(refused, rule);
         break;
@@ -86,6 +97,14 @@ export class Reactions {
 
   #slowDown(percent: number, { lane, refusal, facts }: Refused, rule: string): void {
     lane?.slowDown(percent, `rule ${rule}: ${refusal.text}`.slice(0, 300), facts.bounce?.category);
+  }
+
+  /** A refusal before it was known where the mail goes locks nothing. */
+  #lock(lock: LockRuleConfig, { delivery, facts, lane, refusal }: Refused, cause: string): void {
+    if (!lane) return;
+    const { node, sender } = delivery.record;
+    const place = { node, sender, lane: lane.key, isp: lane.isp };
+    this.#context.locks.refused(lock, place, { facts, cause, text: refusal.text });
   }
 
   #alert({ delivery, facts, lane, refusal }: Refused, rule: string): void {
@@ -103,14 +122,6 @@ export class Reactions {
     const about = { node, sender, ...(isp !== undefined && { isp }), ...(reply && { reply }) };
     const bounced = bounce && { bounce: { ...bounce, rule } };
     void queue.announce({ type: 'alert', time, reason, ...about, ...bounced }).catch(() => undefined);
-  }
-
-  /** Retry mode `sender_nodes`: the next attempt leaves from the sender's next node. */
-  #otherNode({ record }: LeasedDelivery, sender: Sender | undefined, rule: RetryRule): { node?: string } {
-    const nodes = sender?.config.nodes ?? [];
-    if (rule.mode !== 'sender_nodes' || nodes.length < 2) return {};
-    const at = nodes.findIndex(({ node }) => node === record.node);
-    return { node: nodes[(at + 1) % nodes.length]!.node };
   }
 }
 

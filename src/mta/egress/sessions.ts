@@ -7,7 +7,7 @@ import type { NodeConfig, TlsMode } from '../../config/index.ts';
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
-import type { Attempts } from './attempt.ts';
+import type { AttemptEnd, Attempts } from './attempt.ts';
 import { connect } from './connect.ts';
 import type { EgressContext } from './context.ts';
 import type { Destination } from './destination.ts';
@@ -18,6 +18,8 @@ import type { NodeStatus } from './status.ts';
 export interface SessionOwner {
   readonly config: NodeConfig;
   readonly active: boolean;
+  /** Grows when sessions that are open do not fit the configuration any more. */
+  readonly generation: number;
   /** The delivery has an outcome, or goes back: it is not in memory any more. */
   settled(lane: Lane, delivery: LeasedDelivery): void;
   giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void;
@@ -92,10 +94,11 @@ export class Sessions {
 
   async #serve(session: ClientSession, destination: Destination, address: string): Promise<void> {
     const { lane } = destination;
+    const { generation } = this.#owner;
     for (let sent = 0; sent < lane.strategy.messagesPerConnection; sent++) {
       await this.#context.recorder.room();
-      // A reload may have given the node another address: this session is not the node's any more.
-      if (!session.usable || !this.#owner.active || this.#owner.config.address !== address) return;
+      // A reload may have given the node another address or name, or other rules for TLS: a new session, then.
+      if (!session.usable || !this.#owner.active || this.#owner.generation !== generation) return;
       const delivery = await destination.next(session);
       if (!delivery) return;
       const end = await this.#attempts.run({
@@ -106,14 +109,24 @@ export class Sessions {
         signal: this.#abort.signal,
       });
       if (end.kind === 'stale') {
+        this.#settleLocks(lane, delivery, end);
         this.#owner.putBack(destination, delivery);
         return;
       }
+      this.#settleLocks(lane, delivery, end);
       this.#owner.settled(lane, delivery);
       if (end.kind !== 'unattempted') this.#attempted++;
       if (end.kind === 'delivered') this.#delivered++;
       if (end.kind === 'refused') this.#noteError(end.refusal);
     }
+  }
+
+  #settleLocks(lane: Lane, { id, record }: LeasedDelivery, end: AttemptEnd): void {
+    const { locks } = this.#context;
+    const ofSender = locks.anySender ? locks.ofSender(record.sender, lane.key) : undefined;
+    if (lane.locks.length === 0 && !ofSender) return;
+    const said = end.kind === 'refused' ? end.refusal : end.kind === 'delivered' ? end.kind : undefined;
+    locks.settle(ofSender ? [...lane.locks, ofSender] : lane.locks, id, said);
   }
 
   #openFailed(destination: Destination, refusal: Refusal): void {

@@ -1,5 +1,6 @@
 /** What the sending side says of itself, for the API, metrics and the CLI. */
 import type { Classifier } from '../../bounce/index.ts';
+import type { NodeControls } from './node-control.ts';
 import type { SpeedState } from './speed-control.ts';
 import type { WarmupState } from './warmup.ts';
 
@@ -42,6 +43,7 @@ export interface NodeStatus {
 }
 
 export interface EgressView {
+  readonly control: NodeControls;
   nodes(): readonly NodeStatus[];
   /** What classifies refusals now, with its counts. */
   readonly classifier: Classifier;

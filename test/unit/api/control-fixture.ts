@@ -13,7 +13,7 @@ import {
 } from '../../../src/api/index.ts';
 import { err, messageIdOf, ok, parseAddress, type Result } from '../../../src/core/index.ts';
 import { Classifier } from '../../../src/bounce/index.ts';
-import type { EgressView, NodeStatus } from '../../../src/mta/egress/index.ts';
+import type { EgressView, NodeStatus, NodeControls } from '../../../src/mta/egress/index.ts';
 import type {
   Batch,
   BatchHeader,
@@ -184,6 +184,21 @@ const NODE: NodeStatus = {
 export class FakeEgress implements EgressView {
   readonly classifier = new Classifier();
   readonly isps = new Map([['gmail.com', 'gmail']]);
+  /** What was asked of the nodes, in order. */
+  readonly asked: unknown[] = [];
+  readonly control: NodeControls = {
+    locks: () => [],
+    lock: (...asked) => this.#ask('lock', asked),
+    unlock: (...asked) => this.#ask('unlock', asked).then(() => 1),
+    lift: (...asked) => this.#ask('lift', asked).then(() => (asked[0] === 'known' ? 1 : 0)),
+    drain: (...asked) => this.#ask('drain', asked),
+    disable: (...asked) => this.#ask('disable', asked),
+    resume: (...asked) => this.#ask('resume', asked),
+  };
+  #ask(verb: string, asked: readonly unknown[]): Promise<void> {
+    this.asked.push([verb, ...asked]);
+    return Promise.resolve();
+  }
   waiting: string | undefined;
   nodes(): readonly NodeStatus[] {
     return [NODE];

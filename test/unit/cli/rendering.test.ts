@@ -262,6 +262,7 @@ describe('overviews', () => {
         attempts: 5,
         delivered: 4,
         last_error: { at: AT, text: 'refused' },
+        locks: [],
         lanes: [
           lane,
           { ...lane, isp: 'other', key: 'mx:mx.b.test', rate_per_second: null, waiting: undefined },

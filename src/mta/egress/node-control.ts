@@ -1,0 +1,79 @@
+/** What operators do with nodes and locks, by name. All of it is durable when the promise resolves. */
+import type { Lock } from './lock.ts';
+import type { Locks } from './locks.ts';
+import type { NodeModes } from './node-modes.ts';
+
+export interface LockRequest {
+  /** Name of an ISP, or the key of a lane (`mx:...`); absent: the whole node. */
+  readonly isp?: string | undefined;
+  readonly durationMs?: number | undefined;
+  readonly waiting?: 'wait' | 'move' | undefined;
+  readonly reason?: string | undefined;
+}
+
+export interface NodeControlOptions {
+  readonly locks: Locks;
+  readonly modes: NodeModes;
+  /** The modes are others now. */
+  readonly changed: () => Promise<void>;
+}
+
+/** The same for those that only use it. */
+export type NodeControls = Pick<
+  NodeControl,
+  'locks' | 'lock' | 'unlock' | 'lift' | 'drain' | 'disable' | 'resume'
+>;
+
+export class NodeControl {
+  readonly #options: NodeControlOptions;
+
+  constructor(options: NodeControlOptions) {
+    this.#options = options;
+  }
+
+  locks(): readonly Lock[] {
+    return this.#options.locks.list();
+  }
+
+  lock(
+    node: string,
+    { isp, durationMs, waiting = 'wait', reason = 'by an operator' }: LockRequest,
+  ): Promise<void> {
+    const lane = isp === undefined ? undefined : laneOf(isp);
+    return this.#options.locks.byHand({ node, lane, isp, durationMs, waiting, reason });
+  }
+
+  /** Lifts the locks of the node, all or those towards one ISP; says how many. */
+  unlock(node: string, isp: string | undefined): Promise<number> {
+    return this.#options.locks.lift(
+      ({ record }) => record.node === node && (isp === undefined || record.lane === laneOf(isp)),
+    );
+  }
+
+  /** Lifts one lock of any scope; says how many (0 or 1). */
+  lift(id: string): Promise<number> {
+    return this.#options.locks.lift((lock) => lock.id === id);
+  }
+
+  /** Takes no new mail and sends what it has. */
+  drain(node: string): Promise<void> {
+    return this.#set(node, 'draining');
+  }
+
+  /** Sends nothing; its mail waits. */
+  disable(node: string): Promise<void> {
+    return this.#set(node, 'disabled');
+  }
+
+  /** Undoes drain and disable. */
+  resume(node: string): Promise<void> {
+    return this.#set(node, undefined);
+  }
+
+  async #set(node: string, mode: 'draining' | 'disabled' | undefined): Promise<void> {
+    await this.#options.modes.set(node, mode);
+    await this.#options.changed();
+  }
+}
+
+const laneOf = (isp: string): string => (/^(?:mx|isp):/.test(isp) ? isp : `isp:${isp}`);
