@@ -2,6 +2,7 @@
 import type { Clock, Result } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import type { Injector } from '../mta/ingress/index.ts';
+import type { Preview, RouteRequest, RoutingError } from '../routing/index.ts';
 import type { AuditReport, Durability, Expected, Queue } from '../queue/index.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -45,6 +46,8 @@ export interface ApiDependencies {
   readonly clock: Clock;
   readonly metrics: Metrics;
   status(): ServerStatus;
+  /** Who would send a message; no split takes a turn. */
+  preview(request: RouteRequest): Result<Preview, RoutingError>;
   /** Reads the configuration again; the errors are lines as `check-config` prints them. */
   reload(): Promise<Result<Reloaded, readonly string[]>>;
   /** Audits the store, and these counts of ours against it; the error is a sentence. */

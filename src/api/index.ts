@@ -6,6 +6,7 @@ export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencie
 export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { JobView, MarkView, SelectorView } from './operation-view.ts';
+export type { ExplainedNode, ExplainView } from './explain.ts';
 export type { LockView } from './nodes.ts';
 export type { ErrorView, LaneView, NodeView, ReloadView, StatusView } from './overview.ts';
 export {

@@ -11,6 +11,7 @@ import { addBouncePatterns } from './bounce-patterns.ts';
 import { addDeliveries } from './deliveries.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { addEvents } from './events.ts';
+import { addExplain } from './explain.ts';
 import { addHealth } from './health.ts';
 import { addMessages, messageBodyLimit } from './messages.ts';
 import { addOpenApi } from './openapi.ts';
@@ -71,6 +72,7 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       addOverview,
       addAudit,
       addNodes,
+      addExplain,
       addHealth,
       addOpenApi,
     ])

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   message: async (io) => (await import('./message.ts')).messageCommand(io),
   route: async (io) => (await import('./route.ts')).routeCommand(io),
   events: async (io) => (await import('./events.ts')).eventsCommand(io),
+  explain: async (io) => (await import('./explain.ts')).explainCommand(io),
   node: async (io) => (await import('./node.ts')).nodeCommand(io),
   report: async (io) => (await import('./report.ts')).reportCommand(io),
   'stop-list': async (io) => (await import('./stop-list.ts')).stopListCommand(io),

@@ -274,6 +274,7 @@ export class Service {
       metrics: this.#metrics,
       maxMessageBytes: this.config.smtp.maxMessageBytes,
       reload: () => this.reload(),
+      preview: (request) => this.#router().preview(request),
       audit: (expected) => auditInChild(this.config.dataDir, expected),
       targets: () => ({ nodes: this.config.nodes.map(({ name }) => name), senders: this.config.senders }),
       log,

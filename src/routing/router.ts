@@ -43,6 +43,13 @@ export interface Routed {
     { readonly fromEmail?: string; readonly fromName?: string; readonly replyTo?: string } | undefined;
 }
 
+/** For people: who sends, and by which rule (from 1) of a virtual sender. */
+export interface Preview {
+  readonly virtualSender: string | undefined;
+  readonly rule: number | undefined;
+  readonly senders: readonly { readonly sender: SenderConfig; readonly percent: number }[];
+}
+
 export interface RoutingError {
   readonly field: 'sender' | 'virtual_sender';
   readonly text: string;
@@ -91,6 +98,20 @@ export class Router {
   /** What the splits owe since the last call; it goes into the transaction of the mail that was routed. */
   takeMarks(): readonly SplitMark[] | undefined {
     return this.#book.takeMarks();
+  }
+
+  /** Who would send such a message. No split takes a turn. */
+  preview(request: RouteRequest): Result<Preview, RoutingError> {
+    const named = this.#named(request);
+    if (!named.ok) return named;
+    const { kind, name } = named.value;
+    const shareOf = (sender: string, percent: number) => ({ sender: this.#senders.get(sender)!, percent });
+    if (kind === 'sender')
+      return ok({ virtualSender: undefined, rule: undefined, senders: [shareOf(name, 100)] });
+    const virtual = this.#config.virtualSenders.find((one) => one.name === name)!;
+    const rule = matchingRule(virtual, { ...request, isp: this.#isps.get(request.toDomain) });
+    const senders = rule.senders.map(({ sender, percent }) => shareOf(sender, percent));
+    return ok({ virtualSender: name, rule: virtual.rules.indexOf(rule) + 1, senders });
   }
 
   /** The sender or virtual sender of the request; without one, the only one that the caller may use. */

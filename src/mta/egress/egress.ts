@@ -25,6 +25,7 @@ import { NodeChoice } from './node-choice.ts';
 import { NodeControl } from './node-control.ts';
 import { NodeModes } from './node-modes.ts';
 import { moveOrphans } from './orphans.ts';
+import { type PathView, pathView } from './path-view.ts';
 import type { RoutePlan, RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
@@ -188,6 +189,11 @@ export class Egress implements Dispatcher, EgressView {
         ? { ...status, state: 'locked' }
         : status;
     });
+  }
+
+  async path(domain: string, nodes: readonly string[]): Promise<PathView> {
+    const plan = await this.#planner.resolve(domain);
+    return pathView({ domain, nodes, plan, statuses: this.nodes(), context: this.#context });
   }
 
   ispOf(domain: string): string | undefined {
@@ -376,6 +382,8 @@ export class Egress implements Dispatcher, EgressView {
         : `node ${node.name} is ${state}`;
     if (!first) this.#context.report(state === 'down' ? 'error' : 'info', reason, { node: node.name, state });
     if (node.active) this.#wakeNode(node.name);
+    // Mail that waits behind a lock elsewhere may move here now.
+    if (state === 'running' && this.#context.locks.list().length > 0) this.#relock();
     const time = this.#context.clock.now();
     await this.#context.queue
       .announce({ type: 'node_state', time, node: node.name, source_ip: node.config.address, reason })

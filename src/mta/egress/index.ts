@@ -5,6 +5,7 @@ export { Egress, type EgressOptions } from './egress.ts';
 export type { Lock, LockRecord } from './lock.ts';
 export { NodeControl, type LockRequest, type NodeControls } from './node-control.ts';
 export { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
+export type { NodePath, PathView } from './path-view.ts';
 export { RoutePlanner, type RoutePlannerOptions } from './plan.ts';
 export { retryDelayMs, type RetryRule } from './retry.ts';
 export { RuleBook, type RuleFacts } from './rules.ts';

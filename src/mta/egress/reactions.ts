@@ -82,9 +82,6 @@ export class Reactions {
       case 'lock':
         this.#lock(effect.rule, refused, rule);
         break;
-      case 'slow_down':
-        refused.lane?.slowDown?.(effect.percent, `rule ${rule}: ${refused.refusal.text}`);
-        break;
       case 'alert':
         this.#alert(refused, rule);
         break;

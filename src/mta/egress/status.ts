@@ -1,6 +1,7 @@
 /** What the sending side says of itself, for the API, metrics and the CLI. */
 import type { Classifier } from '../../bounce/index.ts';
 import type { NodeControls } from './node-control.ts';
+import type { PathView } from './path-view.ts';
 import type { SpeedState } from './speed-control.ts';
 import type { WarmupState } from './warmup.ts';
 
@@ -47,6 +48,8 @@ export interface EgressView {
   nodes(): readonly NodeStatus[];
   /** What classifies refusals now, with its counts. */
   readonly classifier: Classifier;
+  /** The way that mail to a domain would take from these nodes; looks it up. */
+  path(domain: string, nodes: readonly string[]): Promise<PathView>;
   /** ISP that a recipient domain was last found to belong to, if it is known. */
   ispOf(domain: string): string | undefined;
   /** Why a queued delivery of this queue waits, in words. */

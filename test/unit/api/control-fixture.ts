@@ -13,7 +13,7 @@ import {
 } from '../../../src/api/index.ts';
 import { err, messageIdOf, ok, parseAddress, type Result } from '../../../src/core/index.ts';
 import { Classifier } from '../../../src/bounce/index.ts';
-import type { EgressView, NodeStatus, NodeControls } from '../../../src/mta/egress/index.ts';
+import type { EgressView, NodeStatus, NodeControls, PathView } from '../../../src/mta/egress/index.ts';
 import type {
   Batch,
   BatchHeader,
@@ -206,6 +206,31 @@ export class FakeEgress implements EgressView {
   ispOf(domain: string): string | undefined {
     return this.isps.get(domain);
   }
+  path(): Promise<PathView> {
+    const nodes = [
+      {
+        node: 'n1',
+        state: 'running',
+        address: '192.0.2.10',
+        strategy: '60:60',
+        chosenBy: 'strategies.default of sender promo',
+        ratePerSecond: 1,
+        dailyLimit: null,
+        maxSessions: 1,
+        locks: [],
+        waiting: undefined,
+      },
+    ];
+    const hosts = [{ name: 'mx.gmail.com', addresses: ['192.0.2.99'], port: 25 }];
+    return Promise.resolve({
+      isp: undefined,
+      lane: 'mx:mx.gmail.com',
+      hosts,
+      source: 'mx',
+      problem: undefined,
+      nodes,
+    });
+  }
   whyWaiting(): string | undefined {
     return this.waiting;
   }
@@ -276,6 +301,7 @@ export async function startControl(
       configFile: '/etc/postrider.yaml',
     }),
     reload: () => Promise.resolve(state.reload),
+    preview: () => err({ field: 'sender', text: 'name a sender: there is promo, other' }),
     audit: (expected) => Promise.resolve(ok(audit(queue.state.kv, { expected }))),
     targets: () => ({
       nodes: ['n1', 'n2'],

@@ -1,0 +1,193 @@
+/** `GET /v1/explain`: the way a message to a recipient would take, and what stands in it. Nothing takes a turn. */
+import type { FastifyInstance } from 'fastify';
+import * as z from 'zod';
+import { err, ok, parseAddress, type Result } from '../core/index.ts';
+import { listDeliveries } from '../queue/index.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { address, label } from './fields.ts';
+import { lockView, type LockView } from './nodes.ts';
+import { answer, invalid, type Refused } from './refused.ts';
+import { checkRequest } from './shape.ts';
+
+const query = z.strictObject({
+  recipient: address,
+  sender: label.optional(),
+  virtual_sender: label.optional(),
+  from: address.optional(),
+  group: label.optional(),
+});
+
+export interface ExplainedNode {
+  readonly node: string;
+  readonly weight: number;
+  /** Whether new mail is given to it. */
+  readonly takes_mail: boolean;
+  readonly state: string;
+  readonly address: string;
+  readonly strategy: string;
+  readonly chosen_by: string;
+  readonly rate_per_second: number | null;
+  readonly daily_limit: number | null;
+  readonly max_sessions: number;
+  readonly locks: readonly LockView[];
+  readonly waiting?: string | undefined;
+}
+
+export interface ExplainedSender {
+  readonly sender: string;
+  readonly percent: number;
+  readonly lifetime_seconds: number;
+  readonly retry_rule: string;
+  readonly locks: readonly LockView[];
+  readonly nodes: readonly ExplainedNode[];
+}
+
+export interface ExplainView {
+  readonly recipient: string;
+  readonly domain: string;
+  readonly virtual_sender?: string | undefined;
+  /** Place of the rule in the virtual sender, from 1. */
+  readonly rule?: number | undefined;
+  readonly isp: {
+    readonly name: string;
+    readonly matched_by: string;
+    readonly entry: string;
+    readonly source?: string | undefined;
+  } | null;
+  /** What speed limits are counted by. */
+  readonly counted_by?: string | undefined;
+  readonly hosts_from: string;
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly port: number;
+  }[];
+  readonly problem?: string | undefined;
+  readonly senders: readonly ExplainedSender[];
+  readonly queued: readonly {
+    readonly id: string;
+    readonly sender: string;
+    readonly node: string;
+    readonly attempts: number;
+    readonly next_attempt: string;
+    readonly why_waiting?: string | undefined;
+  }[];
+}
+
+const QUEUED = 20;
+
+export function addExplain(app: FastifyInstance, { deps }: RouteContext): void {
+  app.get('/v1/explain', async (request, reply) => {
+    const asked = checkRequest(query, request.query);
+    return answer(reply, asked.ok ? await explain(deps, asked.value) : asked);
+  });
+}
+
+async function explain(
+  deps: ApiDependencies,
+  asked: z.infer<typeof query>,
+): Promise<Result<ExplainView, Refused>> {
+  const recipient = parseAddress(asked.recipient);
+  if (!recipient.ok) return err(invalid([{ field: 'recipient', message: recipient.error }]));
+  const { domain } = recipient.value;
+  const from = asked.from ?? '';
+  const routed = deps.preview({
+    sender: asked.sender,
+    virtualSender: asked.virtual_sender,
+    allowed: undefined,
+    group: asked.group,
+    fromEmail: from,
+    fromDomain: from.slice(from.lastIndexOf('@') + 1).toLowerCase(),
+    toDomain: domain,
+  });
+  if (!routed.ok) return err(invalid([{ field: routed.error.field, message: routed.error.text }]));
+  const { senders, virtualSender, rule } = routed.value;
+  const nodes = new Set(senders.flatMap(({ sender }) => sender.nodes.map(({ node }) => node)));
+  const path = await deps.egress.path(domain, [...nodes]);
+  return ok({
+    recipient: asked.recipient,
+    domain,
+    virtual_sender: virtualSender,
+    rule,
+    isp: path.isp
+      ? {
+          name: path.isp.isp.name,
+          matched_by: path.isp.by,
+          entry: path.isp.entry,
+          source: path.isp.isp.source ?? undefined,
+        }
+      : null,
+    counted_by: path.lane,
+    hosts_from: path.source,
+    hosts: path.hosts,
+    problem: path.problem?.text,
+    senders: senders.map((share) => explainedSender(deps, share, path)),
+    queued: queuedTo(deps, asked.recipient),
+  });
+}
+
+type Preview = Extract<ReturnType<ApiDependencies['preview']>, { ok: true }>['value'];
+type Path = Awaited<ReturnType<ApiDependencies['egress']['path']>>;
+
+function explainedSender(
+  { egress, clock }: ApiDependencies,
+  { sender, percent }: Preview['senders'][number],
+  path: Path,
+): ExplainedSender {
+  const now = clock.now();
+  const locks = egress.control
+    .locks()
+    .filter(
+      ({ record }) =>
+        record.scope === 'sender_isp' && record.sender === sender.name && record.lane === path.lane,
+    );
+  return {
+    sender: sender.name,
+    percent,
+    lifetime_seconds: sender.lifetimeMs / 1000,
+    retry_rule: sender.retry.name,
+    locks: locks.map((lock) => lockView(lock, now)),
+    nodes: sender.nodes.flatMap(({ node, weight }) => {
+      const found = path.nodes.find((one) => one.node === node);
+      if (!found) return [];
+      const { chosenBy, ratePerSecond, dailyLimit, maxSessions, ...rest } = found;
+      return [
+        {
+          ...rest,
+          weight,
+          takes_mail: found.state === 'running',
+          chosen_by: chosenBy,
+          rate_per_second: ratePerSecond ?? null,
+          daily_limit: dailyLimit,
+          max_sessions: maxSessions,
+          locks: found.locks.map((lock) => lockView(lock, now)),
+        },
+      ];
+    }),
+  };
+}
+
+/** Queued deliveries to the address, the oldest ones, as far as one page of the queue shows them. */
+function queuedTo({ queue, egress, clock }: ApiDependencies, recipient: string): ExplainView['queued'] {
+  const { deliveries } = listDeliveries(queue.state, {
+    recipient,
+    campaignId: undefined,
+    state: undefined,
+    after: undefined,
+    limit: 1_000,
+  });
+  return deliveries
+    .filter(({ record }) => record.final === undefined)
+    .slice(0, QUEUED)
+    .map(({ id, record }) => ({
+      id,
+      sender: record.sender,
+      node: record.node,
+      attempts: record.attempts.length,
+      next_attempt: new Date(record.wakeAt).toISOString(),
+      why_waiting:
+        record.wakeAt <= clock.now()
+          ? egress.whyWaiting(record.node, record.recipient.slice(record.recipient.lastIndexOf('@') + 1))
+          : undefined,
+    }));
+}

@@ -1,0 +1,99 @@
+/** `postrider explain ADDRESS`: which way mail to the address would take, and what stands in it. */
+import { Command } from 'commander';
+import type { ExplainedNode, ExplainView, LockView } from '../api/index.ts';
+import { formatDuration } from '../core/index.ts';
+import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
+import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
+
+interface ExplainOptions extends ConnectionOptions {
+  readonly sender?: string;
+  readonly virtualSender?: string;
+  readonly from?: string;
+  readonly group?: string;
+}
+
+export const explainCommand = (io: Io): Command =>
+  withConnection(
+    new Command('explain').description('which way mail to an address takes, and what stands in it'),
+  )
+    .argument('<address>')
+    .option('--sender <name>', 'as if it were sent by this sender')
+    .option('--virtual-sender <name>', 'as if it were sent by this virtual sender')
+    .option('--from <address>', 'From address, for the rules of a virtual sender')
+    .option('--group <label>', 'group, for the rules of a virtual sender')
+    .action(exitingWith((recipient: string, options: ExplainOptions) => explain(io, recipient, options)));
+
+async function explain(io: Io, recipient: string, options: ExplainOptions): Promise<ExitCode> {
+  const { sender, virtualSender, from, group } = options;
+  const asked = { recipient, sender, virtual_sender: virtualSender, from, group };
+  const given = Object.entries(asked).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as const],
+  );
+  const client = await connect(io, options);
+  const result = await client.get<ExplainView>(
+    `/v1/explain?${new URLSearchParams(Object.fromEntries(given)).toString()}`,
+  );
+  return show(io, options, result, explainText);
+}
+
+export function explainText(view: ExplainView): string {
+  const { isp, hosts, problem, queued } = view;
+  const rule = view.rule === undefined ? '' : `, rule ${view.rule}`;
+  const lines = [
+    `to        ${clean(view.recipient)}`,
+    ...(view.virtual_sender === undefined ? [] : [`through   virtual sender ${view.virtual_sender}${rule}`]),
+    isp
+      ? `ISP       ${isp.name}, by ${isp.matched_by} ${isp.entry}`
+      : `ISP       none: counted by ${view.counted_by ?? 'nothing, its hosts are not known'}`,
+    problem === undefined
+      ? `hosts     ${hosts.map(({ name }) => name).join(', ')} (${view.hosts_from === 'route' ? 'a route of the configuration' : 'MX'})`
+      : `hosts     none: ${clean(problem)}`,
+    ...view.senders.flatMap(senderLines),
+    ...(queued.length === 0 ? ['queued    nothing to this address'] : queued.map(queuedLine)),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+const senderLines = ({
+  sender,
+  percent,
+  retry_rule: retry,
+  lifetime_seconds: lifetime,
+  nodes,
+  locks,
+}: ExplainView['senders'][number]): string[] => [
+  `sender    ${sender}, ${percent} % of such mail, retry rule ${retry}, lifetime ${formatDuration(lifetime * 1000)}`,
+  ...locks.map((lock) => `  ${lockText(lock)}`),
+  ...nodes.flatMap(nodeLines),
+];
+
+function nodeLines(node: ExplainedNode): string[] {
+  const speed =
+    node.rate_per_second === null ? 'no limit' : `${Number((node.rate_per_second * 60).toFixed(2))} a minute`;
+  const day = node.daily_limit === null ? '' : `, ${node.daily_limit} a day`;
+  return [
+    `  node    ${node.node} (${node.address}) is ${node.state}, weight ${node.weight}${node.takes_mail ? '' : ', takes no new mail'}`,
+    `          ${speed}${day}, ${node.max_sessions} ${node.max_sessions === 1 ? 'session' : 'sessions'}: strategy ${node.strategy}, by ${node.chosen_by}`,
+    ...node.locks.map((lock) => `          ${lockText(lock)}`),
+    ...(node.waiting === undefined || node.locks.length > 0
+      ? []
+      : [`          waits: ${clean(node.waiting)}`]),
+  ];
+}
+
+function lockText({ id, rule, state, seconds_left: left, reason, waiting }: LockView): string {
+  const end = left === undefined ? 'until it is lifted' : `for ${formatDuration(left * 1000)}`;
+  const when = state === 'probing' ? 'one delivery goes first to try' : end;
+  return `lock ${id} ${rule === undefined ? 'by hand' : `by ${rule}`}, ${when}, mail ${waiting}s: ${clean(reason)}`;
+}
+
+function queuedLine({
+  id,
+  node,
+  attempts,
+  next_attempt: next,
+  why_waiting: why,
+}: ExplainView['queued'][number]): string {
+  const made = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  return `queued    ${id} on ${node}, ${made}, ${why === undefined ? `next ${clock(next)}` : clean(why)}`;
+}

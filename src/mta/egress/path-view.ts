@@ -1,0 +1,103 @@
+/** The way that mail to a domain would take, and what each node may send there now: for `explain`. */
+import { type NodeConfig, strategyFor } from '../../config/index.ts';
+import type { Refusal, Result } from '../../core/index.ts';
+import type { EgressContext } from './context.ts';
+import type { IspMatch } from './isp.ts';
+import type { Lock } from './lock.ts';
+import { strategyOf } from './node-strategy.ts';
+import type { RoutePlan } from './plan.ts';
+import type { NodeStatus } from './status.ts';
+
+/** What one node may send there. */
+export interface NodePath {
+  readonly node: string;
+  readonly state: string;
+  readonly address: string;
+  readonly strategy: string;
+  /** The setting that chose the strategy. */
+  readonly chosenBy: string;
+  /** Messages per second; undefined: no limit. */
+  readonly ratePerSecond: number | undefined;
+  readonly dailyLimit: number | null;
+  readonly maxSessions: number;
+  readonly locks: readonly Lock[];
+  /** What holds mail back just now, in words. */
+  readonly waiting: string | undefined;
+}
+
+export interface PathView {
+  readonly isp: IspMatch | undefined;
+  /** What limits are counted by. */
+  readonly lane: string | undefined;
+  /** Hosts in the order they are tried, with their addresses. */
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly port: number;
+  }[];
+  /** The setting or the DNS. */
+  readonly source: 'route' | 'mx';
+  /** Why the mail goes nowhere. */
+  readonly problem: Refusal | undefined;
+  readonly nodes: readonly NodePath[];
+}
+
+export interface PathRequest {
+  readonly domain: string;
+  readonly nodes: readonly string[];
+  readonly statuses: readonly NodeStatus[];
+  readonly plan: Result<RoutePlan, Refusal>;
+  readonly context: EgressContext;
+}
+
+export function pathView({ domain, nodes, statuses, plan, context }: PathRequest): PathView {
+  const hostNames = plan.ok ? plan.value.hostNames : [];
+  const isp = context.isps.match(domain, hostNames);
+  const lane = isp ? `isp:${isp.isp.name}` : plan.ok ? `mx:${plan.value.key}` : undefined;
+  const configs = context.settings.config.nodes.filter(({ name }) => nodes.includes(name));
+  return {
+    isp,
+    lane,
+    hosts: plan.ok ? [...plan.value.hosts()] : [],
+    source: plan.ok && plan.value.key.startsWith('route:') ? 'route' : 'mx',
+    problem: plan.ok ? undefined : plan.error,
+    nodes: configs.map((config) => nodePath({ config, isp, lane, statuses, context })),
+  };
+}
+
+function nodePath(at: {
+  readonly config: NodeConfig;
+  readonly isp: IspMatch | undefined;
+  readonly lane: string | undefined;
+  readonly statuses: readonly NodeStatus[];
+  readonly context: EgressContext;
+}): NodePath {
+  const { config, isp, lane, statuses, context } = at;
+  const strategy = strategyOf(context.settings.config, config, isp?.isp.name);
+  const status = statuses.find(({ name }) => name === config.name);
+  const { ratePerInterval: rate, dailyLimit, concurrentConnections } = strategy;
+  return {
+    node: config.name,
+    state: status?.state ?? 'down',
+    address: config.address,
+    strategy: strategy.name,
+    chosenBy: chosenBy(context, config, isp),
+    ratePerSecond: rate ? (rate.count / rate.perMs) * 1000 : undefined,
+    dailyLimit,
+    maxSessions: Math.min(concurrentConnections, config.maxSessions),
+    locks: lane === undefined ? [] : context.locks.of(config.name, lane),
+    waiting: status?.lanes.find(({ key }) => key === lane)?.waiting,
+  };
+}
+
+function chosenBy({ settings }: EgressContext, node: NodeConfig, isp: IspMatch | undefined): string {
+  const sender = settings.config.senders.find(({ nodes }) => nodes.some((share) => share.node === node.name));
+  const choice = node.strategies ?? sender?.strategies;
+  const owner = node.strategies ? `node ${node.name}` : `sender ${sender?.name ?? ''}`;
+  if (!choice) return 'no sender uses the node';
+  const name = isp?.isp.name;
+  if (name === undefined || !Object.hasOwn(choice.byIsp, name)) return `strategies.default of ${owner}`;
+  return isp?.isp.strategy === strategyFor(choice, name).name
+    ? `the strategy that ISP ${name} starts with`
+    : `strategies.${name} of ${owner}`;
+}

@@ -1,0 +1,103 @@
+/** The program with three nodes while it sends: locks, unlocks, a drain and reloads; every message arrives once. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Mta, oneEndEach, ofType } from '../support/mta.ts';
+import { batch, eventually, receiver, routeTo } from '../support/mta-world.ts';
+
+const MAIL = 3_000;
+const ISPS = ['one', 'two', 'three'];
+const nodes = [2, 3, 4].map((i) => ({ name: `n${i}`, address: `127.0.0.${i}`, hostname: `n${i}.test` }));
+const BLOCKED = { code: 451, enhanced: '4.7.1', text: 'this address is blocked' };
+const speed = (count: number): object[] => [
+  { name: 'own', rate: `${count}/1s`, concurrent_connections: 4, messages_per_connection: 50 },
+];
+
+test('locks, moves, unlocks, a drain and reloads while sending lose and duplicate nothing', async (t) => {
+  const sink = await receiver(t, {
+    rules: [{ phase: 'rcpt', recipient: 'r300@one.test', once: true, action: BLOCKED }],
+  });
+  const mta = await Mta.start(t, {
+    routes: [routeTo(sink)],
+    nodes,
+    isps: ISPS.map((name) => ({ name, domains: [`${name}.test`] })),
+    strategies: speed(150),
+    retry_rules: [{ name: 'soon', type: 'fixed', interval: '500ms', attempts: 20 }],
+    lock_rules: [{ name: 'stop', duration: '30m', waiting: 'move' }],
+    rules: [{ name: 'blocked', when: { code: 451, isp: 'one' }, then: { lock: 'stop', alert: true } }],
+    senders: [
+      {
+        name: 'shop',
+        nodes: nodes.map(({ name }) => ({ node: name })),
+        strategies: { default: 'own' },
+        retry: 'soon',
+      },
+    ],
+  });
+  const post = (path: string, body: object): ReturnType<Mta['api']> =>
+    mta.api(path, { method: 'POST', body: JSON.stringify(body) });
+  const accepted = mta.api('/v1/batches', {
+    type: 'application/x-ndjson',
+    body: batch(MAIL, (i) => `${ISPS[i % 3]!}.test`),
+  });
+  assert.ok(await sink.until(({ recipients }) => recipients > 100));
+  assert.equal((await post('/v1/nodes/n2/lock', { isp: 'two', waiting: 'move' })).status, 200);
+  assert.equal((await post('/v1/nodes/n3/drain', {})).status, 200);
+  mta.configure({ strategies: speed(200) });
+  assert.equal((await post('/v1/config/reload', {})).status, 200);
+  assert.ok(await sink.until(({ recipients }) => recipients > 700));
+  assert.equal((await post('/v1/nodes/n4/lock', { duration: '1h', reason: 'test' })).status, 200);
+  assert.equal((await post('/v1/nodes/n2/unlock', {})).status, 200);
+  assert.equal((await post('/v1/nodes/n3/resume', {})).status, 200);
+  assert.ok(await sink.until(({ recipients }) => recipients > 1_200));
+  assert.equal((await post('/v1/nodes/n4/unlock', {})).status, 200);
+  mta.configure({ strategies: speed(400) });
+  assert.equal((await post('/v1/config/reload', {})).status, 200);
+  await eventually(async () => {
+    const locks = (await mta.api('/v1/locks')).body as { locks: { id: string }[] };
+    for (const { id } of locks.locks) await mta.api(`/v1/locks/${id}`, { method: 'DELETE' });
+    return locks.locks.length === 0 && sink.stats().recipients > 1_500;
+  }, 'all locks are lifted');
+  await accepted;
+  await mta.settled(MAIL);
+  const events = await mta.end();
+  oneEndEach(events);
+  assert.equal(ofType(events, 'delivered').length, MAIL);
+  assert.deepEqual([sink.stats().recipients, sink.stats().duplicates], [MAIL, 0]);
+  assert.ok(ofType(events, 'lock').length >= 2);
+  assert.equal(ofType(events, 'lock').length, ofType(events, 'unlock').length);
+  assert.ok(ofType(events, 'moved').length > 0);
+});
+
+test('explain says who sends, from where, how fast, and what stands in the way', async (t) => {
+  const sink = await receiver(t);
+  const mta = await Mta.start(t, {
+    routes: [routeTo(sink)],
+    nodes,
+    isps: [{ name: 'one', domains: ['one.test'] }],
+    strategies: [{ name: 'own', rate: '60/1m' }],
+    senders: [{ name: 'shop', nodes: [{ node: 'n2' }], strategies: { default: 'own' } }],
+  });
+  await mta.api('/v1/nodes/n2/lock', {
+    method: 'POST',
+    body: JSON.stringify({ isp: 'one', reason: 'by me' }),
+  });
+  await mta.api('/v1/batches', { type: 'application/x-ndjson', body: batch(1, () => 'one.test') });
+  const { status, body } = await mta.api('/v1/explain?recipient=r0@one.test');
+  assert.equal(status, 200);
+  const view = body as {
+    isp: { name: string; matched_by: string };
+    hosts_from: string;
+    senders: { sender: string; nodes: { node: string; strategy: string; locks: { reason: string }[] }[] }[];
+    queued: { node: string; why_waiting?: string }[];
+  };
+  const node = view.senders[0]!.nodes[0]!;
+  assert.deepEqual(
+    [view.isp.name, view.isp.matched_by, view.hosts_from, view.senders[0]!.sender, node.node, node.strategy],
+    ['one', 'domain', 'route', 'shop', 'n2', 'own'],
+  );
+  assert.equal(node.locks[0]!.reason, 'by me');
+  assert.match(view.queued[0]!.why_waiting!, /locked by hand: by me/);
+  assert.equal((await mta.api('/v1/explain?recipient=nobody')).status, 400);
+  assert.equal((await mta.api('/v1/explain?recipient=a@b.test&sender=shpo')).status, 400);
+  await mta.end();
+});
