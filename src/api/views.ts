@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { AcceptedMessage } from './messages.ts';
 import type { Ack } from './batch-chunks.ts';
 import type { DeliveryView, LabelsView, MessageView } from './deliveries.ts';
+import type { LockView } from './nodes.ts';
 import type { ErrorView, LaneView, NodeView, ReloadView } from './overview.ts';
 import type { CampaignView } from './queue-report.ts';
 import { EVENT_TYPES, STATES } from './schemas.ts';
@@ -192,6 +193,24 @@ const lane: z.ZodType<LaneView> = z.object({
   last_error: problem.optional(),
 });
 
+const lock: z.ZodType<LockView> = z.object({
+  id: z.string(),
+  scope: z.string(),
+  node: z.string().optional(),
+  sender: z.string().optional(),
+  isp: z.string().optional(),
+  lane: z.string().optional(),
+  rule: z.string().optional(),
+  state: z.enum(['locked', 'probing']),
+  since: time,
+  until: time.optional(),
+  seconds_left: count.optional(),
+  level: count,
+  waiting: z.string(),
+  reason: z.string(),
+  reply: free.optional(),
+});
+
 const node = {
   name: z.string(),
   address: z.string(),
@@ -204,6 +223,7 @@ export const nodeList: z.ZodType<{ nodes: NodeView[] }> = z.object({
   nodes: z.array(
     z.object({
       ...node,
+      locks: z.array(lock),
       hostname: z.string(),
       attempts: count,
       delivered: count,
