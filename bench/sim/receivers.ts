@@ -50,7 +50,10 @@ class Window {
 
   take(at: number, count: number): boolean {
     while (this.#head < this.#times.length && this.#times[this.#head]! <= at - this.#perMs) this.#head++;
-    if (this.#head > 4096) (this.#times.splice(0, this.#head, ...[]), (this.#head = 0));
+    if (this.#head > 4096) {
+      this.#times.splice(0, this.#head);
+      this.#head = 0;
+    }
     if (this.#times.length - this.#head >= count) return false;
     this.#times.push(at);
     return true;
