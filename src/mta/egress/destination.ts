@@ -357,7 +357,7 @@ export class Destination {
     this.#buffered--;
     this.#shares.hold(queue.share!, -1);
     this.lane.promise();
-    if (this.lane.locks.length > 0) this.lane.probe(delivery.id);
+    for (const lock of this.lane.locks) lock.probe = delivery.id;
     return delivery;
   }
 

@@ -1,6 +1,8 @@
 /** Where the mail of one node for one recipient domain goes, for all queues of that domain. */
+import type { LeasedDelivery } from '../../queue/index.ts';
 import type { Destination } from './destination.ts';
 import type { FlowQueue, Place } from './flow-queue.ts';
+import type { Lane } from './lane.ts';
 
 export class DomainPlace implements Place {
   readonly domain: string;
@@ -14,6 +16,24 @@ export class DomainPlace implements Place {
 
   constructor(domain: string) {
     this.domain = domain;
+  }
+
+  /** The mail goes there from now on; what waited in memory for another destination is given back. */
+  goTo(destination: Destination, giveBack: (lane: Lane, waiting: readonly LeasedDelivery[]) => void): void {
+    const before = this.destination;
+    this.destination = destination;
+    if (before === destination) return;
+    for (const queue of this.queues) {
+      if (before) giveBack(before.lane, before.detach(queue));
+      destination.attach(queue);
+    }
+  }
+
+  /** The queue is forgotten. True when it was the last one. */
+  without(queue: FlowQueue): boolean {
+    this.queues.delete(queue);
+    this.destination?.detach(queue);
+    return this.queues.size === 0;
   }
 }
 

@@ -4,7 +4,6 @@
  *
  * The way of a delivery: wake -> plan (route or MX) -> lane and destination -> lease -> session -> attempt -> outcome.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Refusal, Result } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
 import type { Dispatcher, LeasedDelivery, Queue, QueueHead } from '../../queue/index.ts';
@@ -17,7 +16,6 @@ import type { EgressContext, EgressSettings } from './context.ts';
 import { type DomainPlace, placeOf } from './domain-place.ts';
 import type { FlowQueue } from './flow-queue.ts';
 import { IspIndex } from './isp.ts';
-import type { Lane } from './lane.ts';
 import { Locks } from './locks.ts';
 import { Mover } from './mover.ts';
 import { Node } from './node.ts';
@@ -26,12 +24,14 @@ import { NodeControl } from './node-control.ts';
 import { NodeModes } from './node-modes.ts';
 import { moveOrphans } from './orphans.ts';
 import { type PathView, pathView } from './path-view.ts';
+import { fitSessions } from './session-fit.ts';
 import type { RoutePlan, RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 import type { Classifier } from '../../bounce/index.ts';
-import type { EgressView, NodeState, NodeStatus } from './status.ts';
+import type { EgressView } from './egress-view.ts';
+import type { NodeState, NodeStatus } from './status.ts';
 import { WakeHeap } from './wake-heap.ts';
 
 const ADDRESS_CHECK_MS = 5_000;
@@ -329,12 +329,6 @@ export class Egress implements Dispatcher, EgressView {
     for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
   }
 
-  /** Moves what may move; what came meanwhile, or was unlocked, is looked at again. */
-  async #escape(queue: FlowQueue, lane: Lane): Promise<void> {
-    if (!lane.locks.some((lock) => lock.record.waiting === 'move')) return;
-    if (await this.#mover.move(queue, lane.key)) this.#sleep(queue);
-  }
-
   #newNode(config: EgressSettings['config']['nodes'][number]): Node {
     return new Node({
       config,
@@ -344,7 +338,9 @@ export class Egress implements Dispatcher, EgressView {
       replan: ({ head }) => this.#activate(head),
       sleep: (queue) => this.#sleep(queue),
       otherNode: (delivery, laneKey) => this.#otherNode(delivery, laneKey),
-      locked: (queue, lane) => void this.#escape(queue, lane),
+      // What came meanwhile, or was unlocked, is looked at again.
+      locked: (queue, lane) =>
+        void this.#mover.move(queue, lane).then((moved) => moved && this.#sleep(queue)),
     });
   }
 
@@ -352,8 +348,9 @@ export class Egress implements Dispatcher, EgressView {
   #otherNode({ record }: LeasedDelivery, laneKey: string): string | undefined {
     const nodes = this.#context.settings.senders.get(record.sender)?.config.nodes ?? [];
     return nodes.find(({ node: name }) => {
-      const node = name === record.node ? undefined : this.#nodes.get(name);
-      return node?.active && !node.isFull(laneKey);
+      if (name === record.node || !this.isUp(name) || this.#context.locks.of(name, laneKey).length > 0)
+        return false;
+      return !this.#nodes.get(name)!.isFull(laneKey);
     })?.node;
   }
 
@@ -400,16 +397,4 @@ export class Egress implements Dispatcher, EgressView {
     for (const node of this.#nodes.values()) node.prune();
     void this.#context.queue.prune().catch(() => undefined);
   }
-}
-
-/** Whether sessions opened by the old settings are as the new ones want them: routes say where, and all say which TLS. */
-function fitSessions({ config: old }: EgressSettings, { config: now }: EgressSettings): boolean {
-  const wishes = ({ routes, senders, strategies, nodes, egress }: EgressSettings['config']): unknown => [
-    routes,
-    egress.port,
-    senders.map((sender) => [sender.name, sender.tls, sender.nodes.map(({ node }) => node)]),
-    strategies.map(({ name, tls, helo }) => [name, tls, helo]),
-    nodes.map(({ name, strategies: own }) => [name, own !== null]),
-  ];
-  return isDeepStrictEqual(wishes(old), wishes(now));
 }

@@ -9,7 +9,7 @@ import type { StrategyConfig, WarmupPlanConfig } from '../../config/index.ts';
 import type { Bounce, BounceCategory, Clock } from '../../core/index.ts';
 import { type LaneCaps, NO_CAPS, type SharedCap } from './caps.ts';
 import { Limiter, type LimiterMark } from './limiter.ts';
-import type { Lock } from './lock.ts';
+import { type Lock, mayProbe } from './lock.ts';
 import { SessionLimit } from './session-limit.ts';
 import { sleep } from './sleep.ts';
 import { paceOf, type SpeedChange, SpeedControl, type SpeedState } from './speed-control.ts';
@@ -159,7 +159,7 @@ export class Lane {
 
   /** How many deliveries are worth having in memory. */
   get capacity(): number {
-    if (this.locks.length > 0) return this.#mayProbe() ? 1 : 0;
+    if (this.locks.length > 0) return mayProbe(this.locks, this.#clock.now()) ? 1 : 0;
     const bySessions = this.#strategy.concurrentConnections * 2;
     if (this.unlimited) return bySessions;
     if (this.overflows) return OVERFLOW_SLICE;
@@ -243,7 +243,7 @@ export class Lane {
 
   /** Whether another delivery may be handed to a session. Otherwise the lane looks again when a token comes. */
   mayHandOut(): boolean {
-    if (this.locks.length > 0 && !this.#mayProbe()) return false;
+    if (this.locks.length > 0 && !mayProbe(this.locks, this.#clock.now())) return false;
     if (this.unlimited) return true;
     const wait = this.waitMs(this.#promised + 1);
     if (wait <= TOKEN_HORIZON_MS) return true;
@@ -254,11 +254,6 @@ export class Lane {
   /** A delivery was handed out: its token must be spent or given back. */
   promise(): void {
     this.#promised++;
-  }
-
-  /** What was handed out goes first: nothing else until it is known what became of it. */
-  probe(deliveryId: string): void {
-    for (const lock of this.locks) lock.probe = deliveryId;
   }
 
   /** The delivery was not sent after all. */
@@ -303,11 +298,6 @@ export class Lane {
     if (cap) return `cap ${cap.name}`;
     const slowed = this.#pace && this.#pace.waitMs() >= wait ? this.slowed : undefined;
     return slowed ? `slowed down (${slowed.cutReason})` : `strategy ${this.#strategy.name}`;
-  }
-
-  /** Every lock has come to its end, and nothing is on its way to try. */
-  #mayProbe(): boolean {
-    return this.locks.every((lock) => !lock.locked(this.#clock.now()) && lock.probe === undefined);
   }
 
   /** Caps of one sender, which its deliveries must pass beside the gates. */

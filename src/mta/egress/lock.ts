@@ -92,3 +92,7 @@ export class Lock {
     return `locked ${by}${left}: ${why}`;
   }
 }
+
+/** Every lock has come to its end, and nothing is on its way to try. */
+export const mayProbe = (locks: readonly Lock[], now: number): boolean =>
+  locks.every((lock) => !lock.locked(now) && lock.probe === undefined);

@@ -4,6 +4,7 @@
  */
 import type { EgressContext } from './context.ts';
 import type { FlowQueue } from './flow-queue.ts';
+import type { Lane } from './lane.ts';
 import type { NodeChoice } from './node-choice.ts';
 
 const SLICE = 200;
@@ -17,10 +18,11 @@ export class Mover {
     this.#choice = choice;
   }
 
-  /** Moves what is due in the queue; says whether there was a way. Never rejects. */
-  async move(queue: FlowQueue, lane: string): Promise<boolean> {
+  /** Moves what is due in the queue, when a lock of the lane says so; says whether there was a way. Never rejects. */
+  async move(queue: FlowQueue, { key: lane, locks }: Lane): Promise<boolean> {
     const { sender, node } = queue.head;
     const next = (): string | undefined => this.#choice.spread({ sender, node, lane });
+    if (!locks.some((lock) => lock.record.waiting === 'move')) return false;
     if (queue.leasing || next() === undefined) return false;
     queue.leasing = true;
     try {

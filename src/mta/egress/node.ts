@@ -15,6 +15,7 @@ import type { Lane } from './lane.ts';
 import { laneStatus } from './lane-status.ts';
 import { Lanes } from './lanes.ts';
 import type { RoutePlan } from './plan.ts';
+import { withoutOverflow } from './overflow.ts';
 import { senderLocked, withoutLocked } from './sender-locks.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
 import type { NodeState, NodeStatus } from './status.ts';
@@ -56,7 +57,7 @@ export class Node implements DestinationOwner, SessionOwner {
     this.#options = options;
     this.#config = options.config;
     this.name = options.config.name;
-    this.#lanes = new Lanes(options.config, options.context, (lane) => this.#tokenCame(lane));
+    this.#lanes = new Lanes(options.config, options.context, (lane) => this.pump(lane));
     this.#sessions = new Sessions(this, options.context, options.attempts);
   }
 
@@ -95,13 +96,10 @@ export class Node implements DestinationOwner, SessionOwner {
   relock(): void {
     this.#lanes.relock();
     for (const destination of this.#destinations.values()) {
-      const { lane } = destination;
-      if (!lane.locked) destination.pump();
-      else {
-        const waiting = destination.waitingQueues;
-        this.giveBack(lane, destination.stop());
-        for (const queue of waiting) this.#options.locked(queue, lane);
-      }
+      const waiting = destination.lane.locked ? destination.waitingQueues : [];
+      if (destination.lane.locked) this.giveBack(destination.lane, destination.stop());
+      else destination.pump();
+      this.#offer(destination, waiting);
     }
   }
 
@@ -140,15 +138,8 @@ export class Node implements DestinationOwner, SessionOwner {
    */
   assign(place: DomainPlace, plan: RoutePlan, isp: string | undefined): void {
     const destination = this.#destination(plan, isp);
-    const before = place.destination;
     place.planExpiresAtMs = plan.expiresAtMs;
-    place.destination = destination;
-    if (before !== destination) {
-      for (const queue of place.queues) {
-        if (before) this.giveBack(before.lane, before.detach(queue));
-        destination.attach(queue);
-      }
-    }
+    place.goTo(destination, (lane, deliveries) => this.giveBack(lane, deliveries));
     this.#options.context.queue.ispFound([...place.queues].map(({ head }) => head));
     this.#offer(
       destination,
@@ -198,8 +189,10 @@ export class Node implements DestinationOwner, SessionOwner {
     if (queue && destination) this.giveBack(destination.lane, destination.withdraw(queue));
   }
 
-  pump(): void {
-    for (const destination of this.#destinations.values()) destination.pump();
+  /** All destinations, or those of one lane. */
+  pump(lane?: Lane): void {
+    for (const destination of this.#destinations.values())
+      if (lane === undefined || destination.lane === lane) destination.pump();
   }
 
   /** Nothing more goes to this ISP today, and other nodes may take its mail. */
@@ -366,7 +359,7 @@ export class Node implements DestinationOwner, SessionOwner {
       for (const delivery of taken) attempts.drop(delivery);
       return;
     }
-    taken = this.#overflow(lane, taken);
+    taken = withoutOverflow(this.#options, lane, taken);
     for (const delivery of taken) budget.take(delivery.content.length);
     if (placeOf(queue).destination === destination && !queue.head.held) {
       for (const delivery of taken) destination.arrived(queue, delivery, false);
@@ -386,26 +379,9 @@ export class Node implements DestinationOwner, SessionOwner {
   }
 
   #forget(queue: FlowQueue): void {
-    const { head } = queue;
     const place = placeOf(queue);
-    this.#queues.delete(head);
-    place.queues.delete(queue);
-    place.destination?.detach(queue);
-    if (place.queues.size === 0) this.#places.delete(place.domain);
-  }
-
-  /** What a warm-up has no room for goes to other nodes; returns what stays. */
-  #overflow(lane: Lane, taken: readonly LeasedDelivery[]): readonly LeasedDelivery[] {
-    if (!lane.overflows) return taken;
-    const { context, otherNode } = this.#options;
-    const wakeAt = context.clock.now();
-    const stay = taken.filter((delivery) => {
-      const node = otherNode(delivery, lane.key);
-      if (node !== undefined) void context.recorder.record(delivery, { kind: 'released', wakeAt, node });
-      return node === undefined;
-    });
-    if (stay.length > 0) lane.noOverflow();
-    return stay;
+    this.#queues.delete(queue.head);
+    if (place.without(queue)) this.#places.delete(place.domain);
   }
 
   #destination(plan: RoutePlan, isp: string | undefined): Destination {
@@ -420,9 +396,5 @@ export class Node implements DestinationOwner, SessionOwner {
     const destination = new Destination(lane, plan, this);
     this.#destinations.set(key, destination);
     return destination;
-  }
-
-  #tokenCame(lane: Lane): void {
-    for (const destination of this.#destinations.values()) if (destination.lane === lane) destination.pump();
   }
 }

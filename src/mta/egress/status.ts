@@ -1,7 +1,4 @@
 /** What the sending side says of itself, for the API, metrics and the CLI. */
-import type { Classifier } from '../../bounce/index.ts';
-import type { NodeControls } from './node-control.ts';
-import type { PathView } from './path-view.ts';
 import type { SpeedState } from './speed-control.ts';
 import type { WarmupState } from './warmup.ts';
 
@@ -41,17 +38,4 @@ export interface NodeStatus {
   readonly delivered: number;
   readonly lastError: { readonly at: number; readonly text: string } | undefined;
   readonly lanes: readonly LaneStatus[];
-}
-
-export interface EgressView {
-  readonly control: NodeControls;
-  nodes(): readonly NodeStatus[];
-  /** What classifies refusals now, with its counts. */
-  readonly classifier: Classifier;
-  /** The way that mail to a domain would take from these nodes; looks it up. */
-  path(domain: string, nodes: readonly string[]): Promise<PathView>;
-  /** ISP that a recipient domain was last found to belong to, if it is known. */
-  ispOf(domain: string): string | undefined;
-  /** Why a queued delivery of this queue waits, in words. */
-  whyWaiting(node: string, domain: string): string | undefined;
 }

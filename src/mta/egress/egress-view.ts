@@ -1,0 +1,18 @@
+/** What the sending side shows of itself as a whole. */
+import type { Classifier } from '../../bounce/index.ts';
+import type { NodeControls } from './node-control.ts';
+import type { PathView } from './path-view.ts';
+import type { NodeStatus } from './status.ts';
+
+export interface EgressView {
+  readonly control: NodeControls;
+  nodes(): readonly NodeStatus[];
+  /** What classifies refusals now, with its counts. */
+  readonly classifier: Classifier;
+  /** The way that mail to a domain would take from these nodes; looks it up. */
+  path(domain: string, nodes: readonly string[]): Promise<PathView>;
+  /** ISP that a recipient domain was last found to belong to, if it is known. */
+  ispOf(domain: string): string | undefined;
+  /** Why a queued delivery of this queue waits, in words. */
+  whyWaiting(node: string, domain: string): string | undefined;
+}
