@@ -15,7 +15,12 @@ test('a domain that does not exist ends everything that is due, and nothing that
   const { reply, bounce, isp, source_ip } = world.events().at(-1)!;
   assert.deepEqual(
     [reply?.enhanced, bounce, isp, source_ip],
-    ['5.1.2', { class: 'hard', category: 'bad_domain', pattern: 'domain-unknown', rule: 'unknown-user' }, 'unresolved', '127.0.0.1'],
+    [
+      '5.1.2',
+      { class: 'hard', category: 'bad_domain', pattern: 'domain-unknown', rule: 'unknown-user' },
+      'unresolved',
+      '127.0.0.1',
+    ],
   );
   assert.equal(world.dns.count('MX gone.test'), 1);
 });
