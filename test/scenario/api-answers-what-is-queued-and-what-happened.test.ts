@@ -46,8 +46,10 @@ describe('control API', () => {
         notBefore: Date.UTC(2026, 2, 1),
         expires: undefined,
         metadata: { a: 1 },
+        idempotencyKey: undefined,
       },
       origin: { protocol: 'HTTP', helo: '', peerAddress: 'local' },
+      digest: undefined,
     });
   });
 
@@ -112,7 +114,11 @@ describe('control API', () => {
       attempted: true,
     });
     const ended = (await control.get(`/v1/deliveries/${id}.1`)).json;
-    assert.deepEqual(ended.final, { type: 'hard_bounce', at: new Date(control.clock.now()).toISOString() });
+    assert.deepEqual(ended.final, {
+      type: 'hard_bounce',
+      at: new Date(control.clock.now()).toISOString(),
+      seq: 3,
+    });
     assert.equal(ended.why_waiting, undefined);
     const message = (await control.get(`/v1/messages/${id}`)).json;
     assert.equal(message.content_kept, false);

@@ -125,18 +125,17 @@ test('a drop strategy discards without a connection', async (t) => {
 test('our own fault never bounces: the delivery waits, and it is reported with its stack', async (t) => {
   const sink = await receiver(t);
   const world = await openWorld(t, { sink, faults: true });
-  await world.send('a@to.test', { sender: 'forgotten' });
   await world.send('b@to.test', { kind: 'campaign', text: 'no campaign at all' });
   await world.send('c@to.test');
-  const faults = await world.reported(/a fault of our own; the delivery waits/, 2);
+  const faults = await world.reported(/a fault of our own; the delivery waits/);
   await world.ended(1);
   await world.stop();
-  for (const to of ['a@to.test', 'b@to.test']) assert.deepEqual(world.story(to), []);
+  assert.deepEqual(world.story('b@to.test'), []);
   assert.deepEqual(world.story('c@to.test'), ['delivered 250']);
   for (const { details } of faults) {
     assert.ok(details['error'] instanceof Error && details['delivery_id']);
   }
-  assert.equal(world.queue.state.counters.sum().queued, 2);
+  assert.equal(world.queue.state.counters.sum().queued, 1);
   assert.ok(wakeAt(world.queue, 'n1', 'to.test') > Date.now() + 50_000);
   assert.equal(world.egress.nodes()[0]!.delivered, 1, 'what was not delivered does not count as such');
 });
