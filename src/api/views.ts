@@ -4,7 +4,7 @@ import type { AcceptedMessage } from './messages.ts';
 import type { Ack } from './batch-chunks.ts';
 import type { DeliveryView, LabelsView, MessageView } from './deliveries.ts';
 import type { LockView } from './nodes.ts';
-import type { ErrorView, LaneView, NodeView, ReloadView } from './overview.ts';
+import type { ErrorView, LaneView, NodeView, ReloadView, SlowedView, WarmupView } from './overview.ts';
 import type { CampaignView } from './queue-report.ts';
 import { EVENT_TYPES, STATES } from './schemas.ts';
 
@@ -180,6 +180,28 @@ export const eventView = z
 
 const problem: z.ZodType<ErrorView> = z.object({ at: time, text: z.string() });
 
+const slowed: z.ZodType<SlowedView> = z.object({
+  per_second: z.number(),
+  known_per_second: z.number().describe('What the receiver is known to bear.'),
+  changed_at: time,
+  reason: z.string(),
+  lowered_at: time,
+  lowered_because: z.string(),
+});
+
+const warmup: z.ZodType<WarmupView> = z.object({
+  plan: z.string(),
+  stage: count.describe('From 1.'),
+  stages: count,
+  daily_cap: count,
+  day: z.string().describe('The last day with mail; the counts are of that day.'),
+  delivered: count,
+  hard_bounces: count,
+  blocks: count,
+  paused_until: time.optional(),
+  reason: z.string(),
+});
+
 const lane: z.ZodType<LaneView> = z.object({
   isp: z.string(),
   key: z.string(),
@@ -187,6 +209,8 @@ const lane: z.ZodType<LaneView> = z.object({
   sessions: count,
   max_sessions: count,
   rate_per_second: z.number().nullable(),
+  slowed: slowed.optional().describe('A speed that was lowered by replies or by a rule.'),
+  warmup: warmup.optional().describe('How far the warm-up of the address is.'),
   in_flight: count,
   queues: count,
   waiting: z.string().optional(),
