@@ -120,7 +120,7 @@ async function run(options: Options, command: Command): Promise<void> {
     }).privateKey,
     say: (text) => void process.stderr.write(`${text}\n`),
   });
-  if (options.guard) return guard(options, contenders, measured);
+  if (options.guard) return guard(options, contenders, { ...measured, cpu: machine.cpu });
   report(options, {
     command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
       ' ',
@@ -144,13 +144,14 @@ function withPeers(own: Contender): { contenders: Contender[]; notes: string[] }
 function guard(
   { write }: Options,
   contenders: readonly Contender[],
-  { runs, failures }: { readonly runs: readonly Run[]; readonly failures: readonly string[] },
+  measured: { readonly runs: readonly Run[]; readonly failures: readonly string[]; readonly cpu: string },
 ): void {
+  const { runs, failures, cpu } = measured;
   for (const failure of failures) console.log(`guard: ${failure}`);
   const alone = !contenders.some(({ name }) => name === 'postfix');
   const { text, good } = alone
     ? { text: 'guard: Postfix cannot run here', good: process.env['CI'] === undefined }
-    : judge(runs, write === true);
+    : judge(runs, { write: write === true, cpu });
   console.log(text);
   process.exitCode = good && failures.length === 0 ? 0 : 1;
 }
