@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['routing'],
   ['mta/message', 'mta/dkim', 'mta/dns', 'mta/tls', 'mta/smtp'],
   ['mta/egress', 'mta/ingress', 'mta/inbound'],
-  ['events'],
+  ['events', 'alerts'],
   ['api', 'dashboard'],
   ['client'],
   ['testbed'],

@@ -1,4 +1,5 @@
 /** What the API needs from the rest of the program; the composition root puts it together. */
+import type { ActiveAlert, Flow } from '../alerts/index.ts';
 import type { Clock, Result } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import type { Injector } from '../mta/ingress/index.ts';
@@ -22,6 +23,10 @@ export interface ServerStatus {
   readonly ready: boolean;
   /** Why it is not ready, one sentence each. */
   readonly notReady: readonly string[];
+  /** What is wrong now, the oldest first. */
+  readonly alerts: readonly ActiveAlert[];
+  /** What went out lately, and what waits. */
+  readonly flow: Flow;
   readonly dataDir: string;
   readonly configFile: string;
 }

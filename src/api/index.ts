@@ -8,7 +8,15 @@ export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts'
 export type { JobView, MarkView, SelectorView } from './operation-view.ts';
 export type { ExplainedNode, ExplainView } from './explain.ts';
 export type { LockView } from './nodes.ts';
-export type { ErrorView, LaneView, NodeView, ReloadView, StatusView } from './overview.ts';
+export type {
+  AlertView,
+  ErrorView,
+  FlowView,
+  LaneView,
+  NodeView,
+  ReloadView,
+  StatusView,
+} from './overview.ts';
 export {
   addRow,
   ispLabel,

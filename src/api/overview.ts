@@ -1,5 +1,6 @@
 /** How the server is: nodes, status, and the reload of its configuration. */
 import type { FastifyInstance } from 'fastify';
+import type { Flow } from '../alerts/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
 import type { LaneStatus, NodeStatus } from '../mta/egress/index.ts';
 import type { Totals } from '../queue/index.ts';
@@ -9,6 +10,8 @@ import { queueTotals, type QueueTotals } from './queue-counts.ts';
 import { answer, type Refused } from './refused.ts';
 import { noBody, noQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
+
+const MOST_WAITING = 10;
 
 export interface ErrorView {
   readonly at: string;
@@ -73,6 +76,33 @@ export interface NodeView {
   readonly locks: readonly LockView[];
 }
 
+export interface AlertView {
+  readonly name: string;
+  readonly isp?: string | undefined;
+  readonly node?: string | undefined;
+  readonly since: string;
+  readonly text: string;
+}
+
+export interface FlowView {
+  readonly since: string;
+  readonly delivered: number;
+  readonly soft_bounces: number;
+  readonly hard_bounces: number;
+  readonly last_delivered_at?: string | undefined;
+  /** ISPs with mail that may go; where nothing was taken for longest first, ten at most. */
+  readonly waiting: readonly WaitingView[];
+  readonly more_waiting: number;
+}
+
+export interface WaitingView {
+  readonly isp: string;
+  readonly count: number;
+  readonly oldest_seconds: number;
+  readonly seconds_since_delivered: number;
+  readonly why?: string | undefined;
+}
+
 export interface StatusView {
   readonly version: string;
   readonly hostname: string;
@@ -81,6 +111,9 @@ export interface StatusView {
   readonly durability: string;
   readonly ready: boolean;
   readonly not_ready: readonly string[];
+  /** What is wrong now, the oldest first. */
+  readonly alerts: readonly AlertView[];
+  readonly flow: FlowView;
   readonly data_dir: string;
   readonly config_file: string;
   readonly counters: Totals & { readonly queued: number };
@@ -120,6 +153,8 @@ function statusView(deps: ApiDependencies): StatusView {
     durability: status.durability,
     ready: status.ready,
     not_ready: status.notReady,
+    alerts: status.alerts.map(({ since, ...alert }) => ({ ...alert, since: new Date(since).toISOString() })),
+    flow: flowView(status.flow, deps.clock.now()),
     data_dir: status.dataDir,
     config_file: status.configFile,
     counters: counters.sum(),
@@ -132,6 +167,26 @@ function statusView(deps: ApiDependencies): StatusView {
       max_sessions: maxSessions,
     })),
     events: { first_seq: journal.first, last_seq: journal.last },
+  };
+}
+
+function flowView({ since, sums, lastDelivered, waiting }: Flow, now: number): FlowView {
+  const seconds = (at: number): number => Math.max(0, Math.floor((now - at) / 1000));
+  return {
+    since: new Date(since).toISOString(),
+    delivered: sums.delivered,
+    soft_bounces: sums.soft,
+    hard_bounces: sums.hard,
+    last_delivered_at: lastDelivered === undefined ? undefined : new Date(lastDelivered).toISOString(),
+    waiting: waiting.slice(0, MOST_WAITING).map((one) => ({
+      isp: one.isp,
+      count: one.count,
+      // Mail that came after the last sweep has no age yet.
+      oldest_seconds: Number.isFinite(one.oldest) ? seconds(one.oldest) : 0,
+      seconds_since_delivered: seconds(one.lastDelivered),
+      why: one.why,
+    })),
+    more_waiting: Math.max(0, waiting.length - MOST_WAITING),
   };
 }
 

@@ -265,6 +265,36 @@ export const statusView = z.object({
   durability: z.string(),
   ready: z.boolean(),
   not_ready: z.array(z.string()),
+  alerts: z
+    .array(
+      z.object({
+        name: z.string(),
+        isp: z.string().optional(),
+        node: z.string().optional(),
+        since: time,
+        text: z.string(),
+      }),
+    )
+    .describe('What is wrong now, the oldest first.'),
+  flow: z
+    .object({
+      since: time,
+      delivered: count,
+      soft_bounces: count,
+      hard_bounces: count,
+      last_delivered_at: time.optional(),
+      waiting: z.array(
+        z.object({
+          isp: z.string(),
+          count,
+          oldest_seconds: count,
+          seconds_since_delivered: count,
+          why: z.string().optional(),
+        }),
+      ),
+      more_waiting: count,
+    })
+    .describe('What went out lately, and what waits; where nothing was taken for longest first.'),
   data_dir: z.string(),
   config_file: z.string(),
   counters: z.object({ ...totals, queued: count }),

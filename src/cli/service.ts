@@ -7,6 +7,7 @@
  */
 import type { Logger } from 'pino';
 import {
+  type Commit,
   type ControlServer,
   createControlServer,
   createMetrics,
@@ -15,6 +16,7 @@ import {
   type Reloaded,
   type StatusServer,
 } from '../api/index.ts';
+import { Alerts } from '../alerts/index.ts';
 import { Dashboard } from '../dashboard/index.ts';
 import { type Config, diffConfig } from '../config/index.ts';
 import { err, ok, type Result, systemClock } from '../core/index.ts';
@@ -57,6 +59,7 @@ export class Service {
   readonly #injector: QueueInjector;
   readonly #metrics: Metrics;
   readonly #dashboard: Dashboard;
+  readonly #alerts: Alerts;
   readonly #chores: Chores;
   readonly #inbound: Inbound | undefined;
   readonly #splits: SplitBook;
@@ -78,6 +81,7 @@ export class Service {
     metrics: Metrics;
     tokens: Tokens;
     dashboard: Dashboard;
+    onCommits: ((commit: Commit) => void)[];
   }) {
     this.#options = parts.options;
     this.#current = parts.current;
@@ -88,6 +92,15 @@ export class Service {
     this.#resolver = parts.resolver;
     this.#metrics = parts.metrics;
     this.#dashboard = parts.dashboard;
+    this.#alerts = new Alerts({
+      queue: parts.queue,
+      egress: parts.egress,
+      pressure: parts.pressure,
+      clock: systemClock,
+      config: () => this.config.alerts,
+      log: parts.options.log,
+    });
+    parts.onCommits.push((commit) => this.#alerts.onCommit(commit));
     this.#splits = new SplitBook((key) => parts.queue.splitMark(key));
     this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
     this.#inbound = createInbound({
@@ -103,6 +116,7 @@ export class Service {
       onSweep: (oldest) => {
         parts.metrics.onSweep(oldest);
         parts.dashboard.onSweep(oldest);
+        this.#alerts.onSweep(oldest);
       },
       log: parts.options.log,
       config: () => this.config,
@@ -136,11 +150,10 @@ export class Service {
     const { log } = options;
     const tokens = loadTokens(config.secretFile);
     if (!tokens.ok) return err([tokens.error]);
-    const metricsOf: { current?: Metrics } = {};
     const dashboard = new Dashboard();
+    const onCommits = [(commit: Commit) => dashboard.onCommit(commit)];
     const opened = await openQueue(config, log, (commit) => {
-      metricsOf.current?.onCommit(commit);
-      dashboard.onCommit(commit);
+      for (const onCommit of onCommits) onCommit(commit);
     });
     if (!opened.ok) return err([opened.error]);
     const { queue, pressure } = opened.value;
@@ -156,7 +169,7 @@ export class Service {
     });
     const { durability } = config;
     const metrics = createMetrics({ queue, pressure, egress, clock: systemClock, version, durability });
-    metricsOf.current = metrics;
+    onCommits.push((commit) => metrics.onCommit(commit));
     return ok(
       new Service({
         options,
@@ -168,6 +181,7 @@ export class Service {
         resolver,
         metrics,
         dashboard,
+        onCommits,
         tokens: tokens.value,
       }),
     );
@@ -221,6 +235,7 @@ export class Service {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#chores.stop();
+    await this.#alerts.stop();
     // Both at once: a client that dawdles must not make the transactions under way wait, nor the end come later.
     await Promise.all([
       this.#doors?.smtp.close({ drainMs }),
@@ -260,6 +275,7 @@ export class Service {
     const problems = [...doors.problems, ...((await this.#inbound?.listen()) ?? [])];
     if (problems.length > 0) return err(problems);
     this.#chores.start();
+    this.#alerts.start();
     this.#queue.operations.start();
     return ok(undefined);
   }
@@ -284,6 +300,8 @@ export class Service {
         started: this.started,
         durability: this.config.durability,
         ...this.#readiness(),
+        alerts: this.#alerts.active(),
+        flow: this.#alerts.flow(),
         dataDir: this.config.dataDir,
         configFile,
       }),

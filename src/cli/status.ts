@@ -1,14 +1,19 @@
-/** `postrider status`: how the server is, in a dozen lines; exit code 1 when it is not ready. */
+/**
+ * `postrider status`: is it sending, what is stuck, why, and what to do; exit code 1 when it is not ready. The first lines
+ * are for somebody who was woken up; what does not change comes last.
+ */
 import { Command } from 'commander';
 import type { StatusView } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io, paint } from './io.ts';
 
+type Paper = Pick<Io, 'colour' | 'now'>;
+
 export const statusCommand = (io: Io): Command =>
-  withConnection(new Command('status').description('how the running server is')).action(
-    exitingWith((options: ConnectionOptions) => status(io, options)),
-  );
+  withConnection(
+    new Command('status').description('is it sending, what is stuck, why, and what to do'),
+  ).action(exitingWith((options: ConnectionOptions) => status(io, options)));
 
 async function status(io: Io, options: ConnectionOptions): Promise<ExitCode> {
   const client = await connect(io, options);
@@ -17,26 +22,65 @@ async function status(io: Io, options: ConnectionOptions): Promise<ExitCode> {
   return code === 0 && result.ok && !result.value.ready ? 1 : code;
 }
 
-export function statusText(io: Pick<Io, 'colour'>, view: StatusView): string {
+export function statusText(paper: Paper, view: StatusView): string {
   const { counters, queue, nodes, events } = view;
   const age =
     queue.oldest_seconds === undefined ? '' : `, oldest ${formatDuration(queue.oldest_seconds * 1000)}`;
   const failed = counters.hard_bounced + counters.undelivered;
   const running = nodes.filter(({ state }) => state === 'running').length;
   const lines = [
-    `postrider ${view.version} on ${view.hostname}: ${view.ready ? paint(io, 'green', 'ready') : paint(io, 'red', 'not ready')}`,
+    `postrider ${view.version} on ${view.hostname}: ${view.ready ? paint(paper, 'green', 'ready') : paint(paper, 'red', 'not ready')}`,
     ...view.not_ready.map((reason) => `  ${reason}`),
-    `up          since ${clock(view.up_since)} (${formatDuration(view.uptime_seconds * 1000)})`,
-    `durability  ${view.durability}`,
+    sendingLine(paper, view),
+    ...alertLines(paper, view),
     `queue       ${queue.total} (${queue.new} new, ${queue.proc} proc, ${queue.retry} retry, ${queue.hold} hold)${age}`,
-    `accepted    ${counters.accepted} = ${counters.delivered} delivered + ${failed} failed + ${counters.removed} removed + ${counters.queued} queued`,
+    ...waitingLines(view),
     `nodes       ${running} of ${nodes.length} running, ${nodes.reduce((sum, { sessions }) => sum + sessions, 0)} sessions`,
     ...nodes
       .filter(({ state }) => state !== 'running')
-      .map(({ name, address, state }) => `  ${name} (${address}) is ${paint(io, 'yellow', state)}`),
+      .map(({ name, address, state }) => `  ${name} (${address}) is ${paint(paper, 'yellow', state)}`),
+    `accepted    ${counters.accepted} = ${counters.delivered} delivered + ${failed} failed + ${counters.removed} removed + ${counters.queued} queued`,
+    `up          since ${clock(view.up_since)} (${formatDuration(view.uptime_seconds * 1000)})`,
+    `durability  ${view.durability}`,
     `events      ${events.last_seq < events.first_seq ? 'none yet' : `${events.first_seq} to ${events.last_seq}`}`,
     `data        ${view.data_dir}`,
     `config      ${view.config_file}`,
+    ...nextSteps(view),
   ];
-  return `${lines.map((line) => (io.colour ? line : clean(line))).join('\n')}\n`;
+  return `${lines.map((line) => (paper.colour ? line : clean(line))).join('\n')}\n`;
 }
+
+/** `sending     1200 delivered, 30 put off, 2 bounced in the last 1h; the last one 2s ago` */
+function sendingLine({ now }: Paper, { flow, queue }: StatusView): string {
+  const { delivered, soft_bounces: soft, hard_bounces: hard, last_delivered_at: last } = flow;
+  const period = ago(now(), flow.since);
+  const ending = last === undefined ? '' : `; the last delivery ${ago(now(), last)} ago`;
+  if (delivered + soft + hard === 0)
+    return `sending     ${queue.total === 0 ? 'nothing to send' : 'nothing was tried'} in the last ${period}`;
+  return `sending     ${delivered} delivered, ${soft} put off, ${hard} bounced in the last ${period}${ending}`;
+}
+
+const alertLines = (paper: Paper, { alerts }: StatusView): string[] =>
+  alerts.map(
+    ({ name, since, text }) =>
+      `${paint(paper, 'red', 'ALERT')}       ${name}: ${clean(text)} (since ${clock(since)}, ${ago(paper.now(), since)})`,
+  );
+
+/** Where nothing was taken for longest comes first. */
+const waitingLines = ({ flow }: StatusView): string[] => [
+  ...flow.waiting.map(
+    ({ isp, count, oldest_seconds: oldest, why }) =>
+      `  ${clean(isp)}: ${count} waiting, the oldest for ${formatDuration(oldest * 1000)}${why === undefined ? '' : `: ${clean(why)}`}`,
+  ),
+  ...(flow.more_waiting > 0 ? [`  and ${flow.more_waiting} more: postrider queue list`] : []),
+];
+
+function nextSteps({ alerts, flow, not_ready: notReady }: StatusView): string[] {
+  if (alerts.length === 0 && flow.waiting.length === 0 && notReady.length === 0) return [];
+  return [
+    `next        postrider queue list --by isp,campaign; postrider explain ADDRESS (why mail to it waits); postrider node list`,
+  ];
+}
+
+const ago = (now: number, iso: string): string =>
+  formatDuration(Math.max(0, Math.round((now - Date.parse(iso)) / 1000) * 1000));

@@ -3,3 +3,4 @@ export { generatedFiles } from './docs.ts';
 export { loadConfig, parseConfig, type Loaded } from './load.ts';
 export { formatProblem, type ConfigProblem } from './problem.ts';
 export * from './snapshot.ts';
+export * from './snapshot-alerts.ts';

@@ -6,6 +6,7 @@ import { ispsOf, resolveIsp } from './resolve-isps.ts';
 import { bouncePatternOf } from './resolve-bounces.ts';
 import { resolveSending } from './resolve-sending.ts';
 import type { Config, ControlConfig, EgressConfig, MxConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
+import type { AlertsConfig } from './snapshot-alerts.ts';
 import type { Sources } from './source.ts';
 
 /** Only for a draft without errors. */
@@ -39,6 +40,7 @@ export function resolveConfig(draft: Draft, sources: Sources): Config {
       onFull: settings.journal.on_full,
     },
     include: settings.include.map((name, i) => sources.absolute(['include', i], name)),
+    alerts: resolveAlerts(settings.alerts),
     log: settings.log,
     routes: lists.routes.map((route) => ({ ...route, tls: route.tls ?? null })),
     isps: ispsOf(draft).map(resolveIsp),
@@ -108,6 +110,22 @@ function resolveSmtp(smtp: Settings['smtp'], sources: Sources): SmtpConfig {
     },
     maxMessageBytes: smtp.max_message_size,
     maxRecipients: smtp.max_recipients,
+  };
+}
+
+function resolveAlerts(alerts: Settings['alerts']): AlertsConfig {
+  return {
+    periodMs: alerts.period,
+    complaintPeriodMs: alerts.complaint_period,
+    minVolume: alerts.min_volume,
+    minCount: alerts.min_count,
+    hardBounces: alerts.hard_bounces,
+    softBounces: alerts.soft_bounces,
+    complaints: alerts.complaints,
+    stuckMailMs: alerts.stuck_mail,
+    stuckVolume: alerts.stuck_volume,
+    nodeDownMs: alerts.node_down,
+    clearAfterMs: alerts.clear_after,
   };
 }
 

@@ -4,6 +4,7 @@
  * Lists at the root are read entry by entry, so that one broken entry does not hide the others.
  */
 import * as z from 'zod';
+import { alertsSchema } from './schema-alerts.ts';
 import { key, leaf, orNull, section } from './kind.ts';
 import { choice, duration, filePath, flag, integer, name, size, text, timezone, wordOr } from './kinds.ts';
 import { cidr, domain, endpoint, resolvers } from './kinds-net.ts';
@@ -185,6 +186,10 @@ export const settings = {
     z.array(leaf(filePath)).prefault([]),
     'More files, or directories of .yaml files, relative to this one. Lists add up; a value is set in one file only.',
     { example: ['conf.d'], off: true },
+  ),
+  alerts: key(
+    alertsSchema.prefault({}),
+    'What is told as an event and in the log; see also prometheus/alerts.yml.',
   ),
   log: key(log.prefault({}), 'Log.'),
   shipped_isps: key(leaf(flag).prefault(true), 'false leaves out the ISPs of config/isps.'),

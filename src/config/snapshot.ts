@@ -2,6 +2,7 @@
  * The configuration as the rest of the program sees it: complete (every default filled in), typed, in base units,
  * paths absolute, references resolved, deeply frozen. Components get their slice of it through the constructor.
  */
+import type { AlertsConfig } from './snapshot-alerts.ts';
 import type { BouncePattern } from '../bounce/index.ts';
 import type { BounceCategory, BounceClass, Phase, Rate } from '../core/index.ts';
 
@@ -365,6 +366,7 @@ export interface Config {
   readonly idempotencyWindowMs: number;
   readonly journal: JournalConfig;
   readonly include: readonly string[];
+  readonly alerts: AlertsConfig;
   readonly log: LogConfig;
   readonly routes: readonly RouteConfig[];
   readonly nodes: readonly NodeConfig[];

@@ -16,6 +16,9 @@ export type EventType = DeliveryEventType | ReportEventType | StateEventType | '
 export type UndeliveredReason =
   'attempts_exhausted' | 'lifetime' | 'removed' | 'refused' | 'dropped' | 'stop_list' | 'policy' | 'report';
 
+export type AlertName =
+  'stuck_mail' | 'hard_bounces' | 'soft_bounces' | 'complaints' | 'node_down' | 'disk_reserve';
+
 export interface EventReply {
   readonly code?: number;
   readonly enhanced?: string;
@@ -72,6 +75,8 @@ export interface Event {
   readonly reason?: string;
   /** Type `speed`: recipients per second before and now; null: as fast as the strategy allows. */
   readonly speed?: { readonly from: number | null; readonly to: number | null };
+  /** Type `alert`: which one, and whether it begins or is over. */
+  readonly alert?: { readonly name: AlertName; readonly state: 'firing' | 'resolved' };
   /** When a lock ends, if it has an end. */
   readonly until?: string;
   readonly possible_duplicate?: boolean;

@@ -7,3 +7,4 @@ export * from './ids.ts';
 export * from './refusal.ts';
 export * from './reply.ts';
 export * from './result.ts';
+export * from './without-names.ts';

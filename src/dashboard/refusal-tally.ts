@@ -3,12 +3,12 @@
  * nothing here names a recipient. Two periods are kept, so what is shown is 30 to 60 minutes old at most, and no more
  * than MOST different ones in each.
  */
+import { withoutNames } from '../core/index.ts';
 import type { EventDraft } from '../queue/index.ts';
 import type { RefusalView } from './view.ts';
 
 const PERIOD_MS = 30 * 60_000;
 const MOST = 500;
-const LONGEST_TEXT = 200;
 
 interface Counted {
   readonly view: Omit<RefusalView, 'count' | 'last'>;
@@ -61,10 +61,3 @@ export class RefusalTally {
     this.#until = now + PERIOD_MS;
   }
 }
-
-/** A reply without addresses and with its ids and numbers made alike. */
-export const withoutNames = (text: string): string =>
-  text
-    .slice(0, LONGEST_TEXT)
-    .replace(/[^\s<>()[\]"',;:]*@[^\s<>()[\]"',;]*/g, '…@…')
-    .replace(/\b(?=[\w-]*\d)[\w-]{8,}\b/g, '…');

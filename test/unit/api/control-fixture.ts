@@ -297,6 +297,13 @@ export async function startControl(
       durability: 'sync',
       ready: state.ready,
       notReady: state.ready ? [] : ['node n1 is down'],
+      alerts: [],
+      flow: {
+        since: clock.now() - 5_000,
+        sums: { delivered: 0, soft: 0, hard: 0, complaints: 0 },
+        lastDelivered: undefined,
+        waiting: [],
+      },
       dataDir: '/var/lib/postrider',
       configFile: '/etc/postrider.yaml',
     }),

@@ -182,6 +182,18 @@ describe('overviews', () => {
     durability: 'sync',
     ready: false,
     not_ready: ['node n2 is down'],
+    alerts: [{ name: 'node_down', node: 'n2', since: AT, text: 'node n2 is down for 1m' }],
+    flow: {
+      since: AT,
+      delivered: 2,
+      soft_bounces: 5,
+      hard_bounces: 1,
+      last_delivered_at: AT,
+      waiting: [
+        { isp: 'gmail', count: 6, oldest_seconds: 3600, seconds_since_delivered: 1800, why: 'locked' },
+      ],
+      more_waiting: 3,
+    },
     data_dir: '/data',
     config_file: '/etc/mta.yaml',
     counters: {
@@ -206,6 +218,16 @@ describe('overviews', () => {
   test('status shows the balance and what is wrong', () => {
     const text = statusText(PLAIN, status);
     assert.match(text, /mta1\.a\.test: not ready\n {2}node n2 is down\n/);
+    assert.match(
+      text,
+      /^sending {5}2 delivered, 5 put off, 1 bounced in the last [^;]+; the last delivery /m,
+    );
+    assert.match(text, /^ALERT {7}node_down: node n2 is down for 1m \(since /m);
+    assert.match(
+      text,
+      /^ {2}gmail: 6 waiting, the oldest for 1h: locked\n {2}and 3 more: postrider queue list$/m,
+    );
+    assert.match(text, /^next {8}.*postrider explain ADDRESS/m);
     assert.match(text, /6 \(1 new, 2 proc, 3 retry, 0 hold\), oldest 1h\n/);
     assert.match(text, /10 = 2 delivered \+ 2 failed \+ 0 removed \+ 6 queued\n/);
     assert.match(text, /1 of 2 running, 3 sessions\n {2}n2 \(192\.0\.2\.2\) is down\n/);

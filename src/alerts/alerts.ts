@@ -1,0 +1,241 @@
+/**
+ * Alerts for a site that has nothing else to tell it: looked for every few seconds, told once as an event and in the
+ * log, and once more when they are over. Those that are firing are kept in the store with their event, so a restart
+ * neither repeats one nor forgets its end.
+ */
+import type { AlertsConfig } from '../config/index.ts';
+import { type AlertName, type Clock, withoutNames } from '../core/index.ts';
+import type { EgressView } from '../mta/egress/index.ts';
+import type { EventDraft, Pressure, Queue, Row } from '../queue/index.ts';
+import { type Finding, judge, type Measured } from './judge.ts';
+import { Traffic } from './traffic.ts';
+import type { Counts } from './window.ts';
+
+const LOOK_MS = 5_000;
+const KEY = 'alert';
+
+export interface ActiveAlert {
+  readonly name: AlertName;
+  readonly isp?: string | undefined;
+  readonly node?: string | undefined;
+  /** Wall time (ms). */
+  readonly since: number;
+  readonly text: string;
+}
+
+/** What an operator wants to know first: does mail go out, and what waits where, for how long, and why. */
+export interface Flow {
+  /** Wall time (ms) since which the sums were counted. */
+  readonly since: number;
+  readonly sums: Counts;
+  readonly lastDelivered: number | undefined;
+  /** ISPs with mail that may go, where nothing was taken for longest first. */
+  readonly waiting: readonly WaitingAt[];
+}
+
+export interface WaitingAt {
+  readonly isp: string;
+  readonly count: number;
+  /** Wall times (ms): the oldest acceptance, and when the ISP last took mail (or the start). */
+  readonly oldest: number;
+  readonly lastDelivered: number;
+  readonly why: string | undefined;
+}
+
+export interface AlertsOptions {
+  readonly queue: Pick<Queue, 'control' | 'controls' | 'state'>;
+  readonly egress: Pick<EgressView, 'nodes' | 'ispOf'>;
+  readonly pressure?: Pick<Pressure, 'level' | 'reason'>;
+  readonly clock: Clock;
+  readonly config: () => AlertsConfig;
+  readonly log: {
+    warn(details: object, text: string): void;
+    info(details: object, text: string): void;
+    error(details: object, text: string): void;
+  };
+}
+
+interface Firing extends ActiveAlert {
+  /** Wall time (ms) at which its cause was last seen; not stored. */
+  readonly seen: number;
+}
+
+interface Waiting {
+  count: number;
+  oldest: number;
+}
+
+export class Alerts {
+  readonly #options: AlertsOptions;
+  readonly #firing = new Map<string, Firing>();
+  readonly #downSince = new Map<string, number>();
+  #waiting: ReadonlyMap<string, Waiting> = new Map();
+  #traffic: Traffic;
+  #timer: NodeJS.Timeout | undefined;
+  #telling: Promise<void> = Promise.resolve();
+
+  constructor(options: AlertsOptions) {
+    this.#options = options;
+    this.#traffic = new Traffic(options.config(), options.clock.now());
+    for (const { key, value } of options.queue.controls()) {
+      if (key[0] !== KEY) continue;
+      const alert = { ...(value as ActiveAlert), seen: options.clock.now() };
+      this.#firing.set(idOf(alert), alert);
+      if (alert.isp !== undefined) this.#traffic.know(alert.isp);
+    }
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
+  }
+
+  /** Resolves when what was told is stored. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#telling;
+  }
+
+  active(): readonly ActiveAlert[] {
+    return [...this.#firing.values()]
+      .map(({ name, isp, node, since, text }) => ({ name, isp, node, since, text }))
+      .sort((a, b) => a.since - b.since);
+  }
+
+  /** To be told of each group commit. */
+  onCommit({ events }: { readonly events: readonly EventDraft[] }): void {
+    for (const event of events) this.#traffic.add(event);
+  }
+
+  /** To be told what `queue.sweep()` found: the oldest acceptance (wall ms) by recipient domain. */
+  onSweep(oldest: ReadonlyMap<string, number>): void {
+    this.#waiting = this.#whatWaits(oldest);
+  }
+
+  flow(): Flow {
+    const now = this.#options.clock.now();
+    const waiting = this.#waitingAt(this.#options.egress.nodes());
+    return {
+      ...this.#traffic.total(now),
+      waiting: waiting.sort((a, b) => silentSince(a) - silentSince(b)),
+    };
+  }
+
+  /** Compares what is with what was told. */
+  look(): void {
+    const config = this.#options.config();
+    const now = this.#options.clock.now();
+    const { periods } = this.#traffic;
+    if (periods.periodMs !== config.periodMs || periods.complaintPeriodMs !== config.complaintPeriodMs)
+      this.#countAnew(config, now);
+    const found = new Map(judge(this.#measure(now), config).map((finding) => [idOf(finding), finding]));
+    for (const [id, finding] of found) this.#saw(id, finding, now);
+    for (const [id, alert] of this.#firing)
+      if (!found.has(id) && now - alert.seen >= config.clearAfterMs) this.#resolve(id, alert, now);
+  }
+
+  #countAnew(config: AlertsConfig, now: number): void {
+    this.#traffic = new Traffic(config, now);
+    for (const { isp } of this.#firing.values()) if (isp !== undefined) this.#traffic.know(isp);
+  }
+
+  #saw(id: string, { name, isp, node, verdict, text }: Finding, now: number): void {
+    const known = this.#firing.get(id);
+    if (known) this.#firing.set(id, { ...known, seen: now, text: verdict === 'holds' ? text : known.text });
+    else if (verdict === 'holds') {
+      const alert: Firing = { name, isp, node, text, since: now, seen: now };
+      this.#firing.set(id, alert);
+      this.#options.log.warn({ alert: name, isp, node }, `alert: ${text}`);
+      this.#tell(alert, 'firing', text);
+    }
+  }
+
+  #resolve(id: string, alert: Firing, now: number): void {
+    this.#firing.delete(id);
+    const { name, isp, node } = alert;
+    const text = `over: ${alert.text}`;
+    this.#options.log.info(
+      { alert: name, isp, node, since: new Date(alert.since).toISOString(), ms: now - alert.since },
+      `alert is ${text}`,
+    );
+    this.#tell(alert, 'resolved', text);
+  }
+
+  /** One after the other, so that the store ends with what was told last. */
+  #tell({ name, isp, node, since, text }: Firing, state: 'firing' | 'resolved', reason: string): void {
+    const { queue, clock, log } = this.#options;
+    const labels = { ...(isp !== undefined && { isp }), ...(node !== undefined && { node }) };
+    const event: EventDraft = { type: 'alert', time: clock.now(), ...labels, reason, alert: { name, state } };
+    const value = state === 'firing' ? { name, ...labels, since, text } : undefined;
+    this.#telling = this.#telling
+      .then(() => queue.control({ key: [KEY, name, isp ?? node ?? ''], value, event }))
+      .catch((error: unknown) => log.error({ err: error, alert: name }, 'an alert could not be stored'));
+  }
+
+  #measure(now: number): Measured {
+    const { egress, pressure } = this.#options;
+    const nodes = egress.nodes();
+    const down = nodes.filter(({ state }) => state === 'down');
+    for (const { name } of down) if (!this.#downSince.has(name)) this.#downSince.set(name, now);
+    for (const name of this.#downSince.keys())
+      if (!down.some((node) => node.name === name)) this.#downSince.delete(name);
+    return {
+      now,
+      since: this.#traffic.since,
+      shares: this.#traffic.shares(now),
+      waiting: this.#waitingAt(nodes),
+      down: down.map(({ name, address }) => ({
+        node: name,
+        since: this.#downSince.get(name)!,
+        why: `${address} is not on this machine; bring the address up`,
+      })),
+      disk: pressure && pressure.level !== 'none' ? pressure.reason : undefined,
+    };
+  }
+
+  #waitingAt(nodes: ReturnType<EgressView['nodes']>): WaitingAt[] {
+    return [...this.#waiting].map(([isp, { count, oldest }]) => ({
+      isp,
+      count,
+      oldest,
+      lastDelivered: this.#traffic.lastDelivered(isp),
+      why: whyOf(nodes, isp),
+    }));
+  }
+
+  /** Mail that may go, by ISP: what an operator holds, and what is for later, is not stuck. */
+  #whatWaits(oldest: ReadonlyMap<string, number>): ReadonlyMap<string, Waiting> {
+    const { queue, egress } = this.#options;
+    const byIsp = new Map<string, Waiting>();
+    const due = new Set<string>();
+    const now = this.#options.clock.now();
+    for (const head of queue.state.schedule.heads()) if (head.wakeAt <= now) due.add(rowName(head));
+    for (const row of queue.state.counters.rows()) {
+      const queued = row.new + row.retry;
+      const count = queued - queue.state.schedule.heldOf(row, queued - row.proc);
+      if (count <= 0 || (row.retry === 0 && row.proc === 0 && !due.has(rowName(row)))) continue;
+      const isp = egress.ispOf(row.domain) ?? 'unresolved';
+      const waiting = byIsp.get(isp) ?? { count: 0, oldest: Infinity };
+      waiting.count += count;
+      waiting.oldest = Math.min(waiting.oldest, oldest.get(row.domain) ?? Infinity);
+      byIsp.set(isp, waiting);
+    }
+    return byIsp;
+  }
+}
+
+const silentSince = ({ oldest, lastDelivered }: WaitingAt): number => Math.max(oldest, lastDelivered);
+
+const rowName = (row: Pick<Row, 'node' | 'domain' | 'sender' | 'account' | 'campaign'>): string =>
+  `${row.node}\0${row.domain}\0${row.sender}\0${row.account}\0${row.campaign}`;
+
+const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): string =>
+  `${name} ${isp ?? node ?? ''}`;
+
+/** Why nothing goes to an ISP, as its lanes say: what they wait for, else the last thing that went wrong. */
+function whyOf(nodes: ReturnType<EgressView['nodes']>, isp: string): string | undefined {
+  const lanes = nodes.flatMap((node) => node.lanes.filter((lane) => lane.isp === isp));
+  const waiting = lanes.find((lane) => lane.waiting !== undefined)?.waiting;
+  const errors = lanes.flatMap(({ lastError }) => lastError ?? []).sort((a, b) => b.at - a.at);
+  const parts = [waiting, errors[0]?.text].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : withoutNames(parts.join('; '));
+}

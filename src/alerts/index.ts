@@ -1,0 +1,1 @@
+export { Alerts, type ActiveAlert, type AlertsOptions, type Flow, type WaitingAt } from './alerts.ts';

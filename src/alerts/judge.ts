@@ -1,0 +1,132 @@
+/**
+ * What is wrong now: a pure function of what was measured and of the thresholds. A share of which too little was seen
+ * yet to say anything (`unknown`) neither begins nor ends an alert.
+ */
+import type { AlertsConfig } from '../config/index.ts';
+import { type AlertName, formatDuration } from '../core/index.ts';
+import type { Counts } from './window.ts';
+
+export interface Measured {
+  readonly now: number;
+  /** Wall time (ms) since which `shares` were counted. */
+  readonly since: number;
+  readonly shares: Iterable<{ readonly isp: string; readonly bounces: Counts; readonly complaints: Counts }>;
+  /** ISPs with mail that may go: how much waits, its oldest acceptance, when the ISP last took mail (wall ms). */
+  readonly waiting: Iterable<{
+    readonly isp: string;
+    readonly count: number;
+    readonly oldest: number;
+    readonly lastDelivered: number;
+    readonly why: string | undefined;
+  }>;
+  readonly down: Iterable<{ readonly node: string; readonly since: number; readonly why: string }>;
+  /** Why injection is slowed or refused for want of space. */
+  readonly disk: string | undefined;
+}
+
+export interface Finding {
+  readonly name: AlertName;
+  readonly isp?: string;
+  readonly node?: string;
+  readonly verdict: 'holds' | 'unknown';
+  /** What is wrong, and what to do. */
+  readonly text: string;
+}
+
+/** Everything that is not found is fine. */
+export function judge(measured: Measured, config: AlertsConfig): Finding[] {
+  return [
+    ...disk(measured),
+    ...nodes(measured, config),
+    ...stuck(measured, config),
+    ...[...measured.shares].flatMap((one) => shares(one, measured, config)),
+  ];
+}
+
+const disk = ({ disk: reason }: Measured): Finding[] =>
+  reason === undefined ? [] : [{ name: 'disk_reserve', verdict: 'holds', text: `${reason}; make room` }];
+
+function nodes({ down, now }: Measured, { nodeDownMs }: AlertsConfig): Finding[] {
+  if (nodeDownMs === null) return [];
+  return [...down]
+    .filter(({ since }) => now - since >= nodeDownMs)
+    .map(({ node, since, why }) => ({
+      name: 'node_down',
+      node,
+      verdict: 'holds',
+      text: `node ${node} is down for ${age(now - since)}: ${why}`,
+    }));
+}
+
+function stuck({ waiting, now }: Measured, { stuckMailMs, stuckVolume }: AlertsConfig): Finding[] {
+  if (stuckMailMs === null) return [];
+  return [...waiting]
+    .filter(({ count }) => count >= stuckVolume)
+    .filter(({ oldest, lastDelivered }) => now - Math.max(oldest, lastDelivered) >= stuckMailMs)
+    .map(({ isp, count, oldest, lastDelivered, why }) => ({
+      name: 'stuck_mail',
+      isp,
+      verdict: 'holds',
+      text: `${count} deliveries to ${isp} wait, the oldest for ${age(now - oldest)}, and none was taken for ${age(now - lastDelivered)}${why === undefined ? '' : `: ${why}`}`,
+    }));
+}
+
+interface Share {
+  readonly name: AlertName;
+  readonly part: number;
+  readonly whole: number;
+  readonly percent: number | null;
+  readonly periodMs: number;
+  readonly says: string;
+}
+
+function shares(
+  { isp, bounces, complaints }: { isp: string; bounces: Counts; complaints: Counts },
+  measured: Measured,
+  config: AlertsConfig,
+): Finding[] {
+  const attempts = bounces.delivered + bounces.soft + bounces.hard;
+  const of = { whole: attempts, periodMs: config.periodMs };
+  const all: Share[] = [
+    {
+      ...of,
+      name: 'hard_bounces',
+      part: bounces.hard,
+      percent: config.hardBounces,
+      says: 'attempts bounced for good',
+    },
+    {
+      ...of,
+      name: 'soft_bounces',
+      part: bounces.soft,
+      percent: config.softBounces,
+      says: 'attempts were put off',
+    },
+    {
+      name: 'complaints',
+      part: complaints.complaints,
+      whole: complaints.delivered,
+      percent: config.complaints,
+      periodMs: config.complaintPeriodMs,
+      says: 'deliveries were complained about',
+    },
+  ];
+  return all.flatMap((share) => shareFinding(isp, share, measured, config));
+}
+
+function shareFinding(
+  isp: string,
+  { name, part, whole, percent, periodMs, says }: Share,
+  { now, since }: Measured,
+  { minVolume, minCount }: AlertsConfig,
+): Finding[] {
+  if (percent === null) return [];
+  if (whole < minVolume) return now - since < periodMs ? [{ name, isp, verdict: 'unknown', text: '' }] : [];
+  const share = (100 * part) / whole;
+  if (part < minCount || share <= percent) return [];
+  const text = `${isp}: ${part} of ${whole} ${says} (${figure(share)} %, more than ${percent} %) in ${age(Math.min(periodMs, now - since))}; see "postrider report ${name === 'complaints' ? 'bounces' : 'bounces --by isp,reply'}"`;
+  return [{ name, isp, verdict: 'holds', text }];
+}
+
+const age = (ms: number): string => formatDuration(Math.max(0, Math.round(ms / 1000) * 1000));
+const figure = (value: number): string => String(Number(value.toPrecision(2)));

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { Alerts, type AlertsOptions } from '../../../src/alerts/index.ts';
+import { parseConfig } from '../../../src/config/index.ts';
+import { type EventDraft, type Kv, openMemoryKv, Queue } from '../../../src/queue/index.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { FakeEgress } from '../api/control-fixture.ts';
+import { accept, HOUR, openRig } from '../queue/fixture.ts';
+
+const parsed = parseConfig('hostname: mta1.example.com\nalerts: { min_volume: 10, clear_after: 1m }\n', {
+  file: 'mta.yaml',
+});
+assert.ok(parsed.ok);
+const { alerts: CONFIG } = parsed.value.config;
+
+interface World {
+  readonly alerts: Alerts;
+  readonly queue: Queue;
+  readonly clock: FakeClock;
+  readonly logged: string[];
+  readonly events: EventDraft[];
+}
+
+async function world(
+  t: TestContext,
+  kv: Kv,
+  clock: FakeClock,
+  more: Partial<AlertsOptions> = {},
+): Promise<World> {
+  const events: EventDraft[] = [];
+  const { queue } = await Queue.open({
+    kv,
+    clock,
+    report: () => undefined,
+    onCommit: (commit) => events.push(...commit.events),
+  });
+  t.after(() => queue.close());
+  const logged: string[] = [];
+  const log = (level: string) => (_details: object, text: string) => void logged.push(`${level} ${text}`);
+  const alerts = new Alerts({
+    queue,
+    egress: new FakeEgress(),
+    clock,
+    config: () => CONFIG,
+    log: { warn: log('warn'), info: log('info'), error: log('error') },
+    ...more,
+  });
+  return { alerts, queue, clock, logged, events };
+}
+
+const event = (type: EventDraft['type'], clock: FakeClock): EventDraft => ({
+  type,
+  time: clock.now(),
+  recipient: 'secret-person@gmail.com',
+  isp: 'gmail',
+});
+const bouncing = ({ alerts, clock }: World): void =>
+  alerts.onCommit({
+    events: Array.from({ length: 20 }, (_, i) => event(i % 2 ? 'delivered' : 'hard_bounce', clock)),
+  });
+
+test('an alert is told once, and once more when it is over', async (t) => {
+  const one = await world(t, openMemoryKv(), createFakeClock());
+  bouncing(one);
+  one.alerts.look();
+  one.clock.advance(60_000);
+  one.alerts.look();
+  assert.deepEqual(
+    one.alerts.active().map(({ name, isp }) => [name, isp]),
+    [['hard_bounces', 'gmail']],
+  );
+  one.clock.advance(3_600_000);
+  one.alerts.look();
+  assert.deepEqual(one.alerts.active(), []);
+  await one.alerts.stop();
+  assert.deepEqual(
+    one.events.map(({ type, isp, alert }) => [type, isp, alert?.name, alert?.state]),
+    [
+      ['alert', 'gmail', 'hard_bounces', 'firing'],
+      ['alert', 'gmail', 'hard_bounces', 'resolved'],
+    ],
+  );
+  assert.equal(one.logged.length, 2);
+  assert.match(one.logged[0]!, /^warn alert: gmail: 10 of 20 attempts bounced for good \(50 %/);
+  assert.match(one.logged[1]!, /^info alert is over: gmail: 10 of 20/);
+  assert.ok(!one.logged.join().includes('secret-person'));
+  assert.deepEqual(one.queue.controls(), []);
+});
+
+test('a cause that comes and goes within clear_after is one alert', async (t) => {
+  let level: 'none' | 'refuse' = 'refuse';
+  const pressure = {
+    get level() {
+      return level;
+    },
+    reason: '1 MB is free',
+  };
+  const one = await world(t, openMemoryKv(), createFakeClock(), { pressure });
+  for (const now of ['refuse', 'none', 'refuse', 'none'] as const) {
+    level = now;
+    one.alerts.look();
+    one.clock.advance(30_000);
+  }
+  assert.equal(one.logged.length, 1, one.logged.join('\n'));
+  one.alerts.look();
+  await one.alerts.stop();
+  assert.deepEqual(
+    one.events.map(({ alert }) => alert?.state),
+    ['firing', 'resolved'],
+  );
+});
+
+test('after a restart an alert is neither told again nor forgotten', async (t) => {
+  const [kv, clock] = [openMemoryKv(), createFakeClock()];
+  const before = await world(t, kv, clock);
+  bouncing(before);
+  before.alerts.look();
+  await before.alerts.stop();
+  const after = await world(t, kv, clock);
+  assert.deepEqual(after.alerts.active(), before.alerts.active());
+  clock.advance(600_000);
+  after.alerts.look();
+  assert.deepEqual(after.logged, [], 'what was not seen yet proves nothing');
+  clock.advance(3_600_000);
+  after.alerts.look();
+  await after.alerts.stop();
+  assert.deepEqual(after.alerts.active(), []);
+  assert.deepEqual(
+    after.events.map(({ alert }) => alert?.state),
+    ['resolved'],
+  );
+});
+
+test('stuck is what is due or was tried; what is held or for later is not', async (t) => {
+  const rig = await openRig();
+  t.after(() => rig.queue.close());
+  await accept(rig, { to: ['a@gmail.com', 'b@gmail.com'], campaignId: 'due' });
+  await accept(rig, { to: ['c@gmail.com'], campaignId: 'later', delayMs: 2 * HOUR });
+  const alerts = new Alerts({
+    queue: rig.queue,
+    egress: new FakeEgress(),
+    clock: rig.clock,
+    config: () => ({ ...CONFIG, stuckVolume: 2 }),
+    log: { warn: () => undefined, info: () => undefined, error: () => undefined },
+  });
+  rig.clock.advance(HOUR);
+  alerts.onSweep(await rig.queue.sweep());
+  alerts.look();
+  assert.deepEqual(
+    alerts.active().map(({ name, isp }) => [name, isp]),
+    [['stuck_mail', 'gmail']],
+  );
+  assert.equal(alerts.flow().waiting[0]?.count, 2);
+  await rig.queue.operations.submit({
+    operation: { op: 'hold' },
+    selector: { campaign: 'due' },
+    text: 'hold',
+  });
+  alerts.onSweep(await rig.queue.sweep());
+  assert.deepEqual(alerts.flow().waiting, []);
+  await alerts.stop();
+});
