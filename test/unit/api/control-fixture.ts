@@ -26,6 +26,7 @@ import type {
 } from '../../../src/mta/ingress/index.ts';
 import { audit, type NewDelivery, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { QUIET } from './quiet.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -297,13 +298,7 @@ export async function startControl(
       durability: 'sync',
       ready: state.ready,
       notReady: state.ready ? [] : ['node n1 is down'],
-      alerts: [],
-      flow: {
-        since: clock.now() - 5_000,
-        sums: { delivered: 0, soft: 0, hard: 0, complaints: 0 },
-        lastDelivered: undefined,
-        waiting: [],
-      },
+      ...QUIET,
       dataDir: '/var/lib/postrider',
       configFile: '/etc/postrider.yaml',
     }),
