@@ -4,14 +4,20 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openApiText } from '../src/api/index.ts';
+import { metricsReference, openApiText } from '../src/api/index.ts';
 import { generatedFiles } from '../src/config/index.ts';
 
 const directory = join(import.meta.dirname, '../config');
 const check = process.argv.includes('--check');
 let differing = 0;
 
-for (const [name, text] of Object.entries({ ...generatedFiles(), 'openapi.json': openApiText() })) {
+const fromSchema = generatedFiles();
+const files = {
+  ...fromSchema,
+  'REFERENCE.md': fromSchema['REFERENCE.md']! + metricsReference(),
+  'openapi.json': openApiText(),
+};
+for (const [name, text] of Object.entries(files)) {
   const file = join(directory, name);
   const present = await readFile(file, 'utf8').catch(() => undefined);
   if (present === text) continue;

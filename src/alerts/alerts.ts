@@ -103,7 +103,8 @@ export class Alerts {
 
   /** To be told of each group commit. */
   onCommit({ events }: { readonly events: readonly EventDraft[] }): void {
-    for (const event of events) this.#traffic.add(event);
+    const ispOf = (domain: string): string | undefined => this.#options.egress.ispOf(domain);
+    for (const event of events) this.#traffic.add(event, ispOf);
   }
 
   /** To be told what `queue.sweep()` found: the oldest acceptance (wall ms) by recipient domain. */

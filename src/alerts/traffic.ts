@@ -1,5 +1,6 @@
 /** What became of the mail to each ISP lately, from the events of the commits. No more than MOST ISPs have counts of their own. */
 import type { AlertsConfig } from '../config/index.ts';
+import { domainOf } from '../core/index.ts';
 import type { EventDraft } from '../queue/index.ts';
 import { COUNTED, type Counted, type Counts, Window } from './window.ts';
 
@@ -25,10 +26,11 @@ export class Traffic {
     this.since = since;
   }
 
-  add(event: EventDraft): void {
+  /** `ispOf` knows the ISP of a domain: reports that come later do not name it. */
+  add(event: EventDraft, ispOf: (domain: string) => string | undefined): void {
     const what = countedAs(event);
     if (!what) return;
-    const isp = this.#isp(event.isp ?? REST);
+    const isp = this.#isp(event.isp ?? ispOf(domainOf(event.recipient ?? '')) ?? REST);
     if (what === 'delivered') isp.deliveredAt = event.time;
     // Complaints are a share of what was delivered in their own, longer period.
     if (what === 'delivered' || what === 'complaints') isp.complaints.add(what, event.time);

@@ -4,6 +4,7 @@ export type { AcceptedMessage } from './messages.ts';
 export type { AttemptView, DeliveryView, FinalView, LabelsView, MessageView } from './deliveries.ts';
 export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencies.ts';
 export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
+export { describedMetrics, metricsReference } from './metrics-reference.ts';
 export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { JobView, MarkView, SelectorView } from './operation-view.ts';
 export type { ExplainedNode, ExplainView } from './explain.ts';
