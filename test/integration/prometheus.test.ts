@@ -119,17 +119,23 @@ async function waitFor<T>(what: string, look: () => Promise<T | undefined | fals
 }
 
 test('an outage of a receiver and a node without its address', { skip, timeout: 240_000 }, async (t) => {
-  const [status, far] = [ownAddress(), ownAddress()];
-  const [statusPort, port] = [await freePort(status), await freePort(far)];
+  const status = ownAddress();
+  const statusPort = await freePort(status);
+  let broken = true;
+  const later = { code: 451, enhanced: '4.3.0', text: 'try later' };
+  const sink = await receiver(t, {
+    rules: [{ phase: 'rcpt', share: 0.5, action: later }],
+    random: () => (broken ? 0 : 1),
+  });
   const mta = await Mta.start(t, {
     status: { listen: `${status}:${statusPort}` },
-    routes: [{ domain: 'gmail.com', hosts: [`${far}:${port}`] }],
+    routes: [{ domain: 'gmail.com', hosts: [`127.0.0.1:${sink.port}`] }],
     nodes: [
       { name: 'n1', address: '127.0.0.2', hostname: 'n1.test' },
       { name: 'gone', address: '192.0.2.10', hostname: 'gone.test' },
     ],
     retry_rules: [{ name: 'default', attempts: 500, interval: '1s', type: 'fixed' }],
-    alerts: { stuck_mail: '3s', node_down: '1s', clear_after: '1s' },
+    alerts: { soft_bounces: null, stuck_mail: '3s', node_down: '1s', clear_after: '1s' },
   });
   const alerts = await prometheus(t, `${status}:${statusPort}`);
   const body = [
@@ -160,7 +166,7 @@ test('an outage of a receiver and a node without its address', { skip, timeout: 
   promtool(['check', 'metrics'], metrics);
   assert.ok(!metrics.includes('@gmail.com'));
 
-  await receiver(t, { listen: [{ host: far, port }] });
+  broken = false;
   await mta.settled(20);
   await waitFor('the outage is over', async () => {
     const names = await firing();
