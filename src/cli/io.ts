@@ -5,6 +5,8 @@ export interface Io {
   err(text: string): void;
   /** Width of the terminal; undefined when the output is not one. */
   readonly columns: number | undefined;
+  /** Its height, where it is known. */
+  readonly rows?: number | undefined;
   readonly colour: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly now: () => number;

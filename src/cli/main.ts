@@ -17,17 +17,29 @@ function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
 
 const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined && process.env.TERM !== 'dumb';
 
+/** Once for all who ask. */
+let interrupted: AbortSignal | undefined;
+
 const io: Io = {
   out: (text) => write(process.stdout, text),
   err: (text) => void write(process.stderr, text),
   // A terminal that does not know its width says 0.
-  columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
+  get columns() {
+    return process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
+  },
+  get rows() {
+    return process.stdout.isTTY ? process.stdout.rows || 24 : undefined;
+  },
   colour,
   env: process.env,
   now: () => Date.now(),
   stdin: () => process.stdin,
   interrupted: () =>
-    interruption({ process, mono: () => performance.now(), again: (code) => process.exit(code) }),
+    (interrupted ??= interruption({
+      process,
+      mono: () => performance.now(),
+      again: (code) => process.exit(code),
+    })),
 };
 
 for (const stream of [process.stdout, process.stderr]) {

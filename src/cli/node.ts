@@ -5,13 +5,18 @@ import { connect, type ConnectionOptions, show, withConnection } from './connect
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { locksText, nodeControlCommands } from './node-control.ts';
 import { renderTable } from './table.ts';
+import { watched, type WatchOptions, withWatch } from './watch.ts';
 
 export function nodeCommand(io: Io): Command {
   const command = new Command('node')
     .description('the nodes')
     .addCommand(
-      withConnection(new Command('list').description('state, sessions and speed of the nodes')).action(
-        exitingWith((options: ConnectionOptions) => list(io, options)),
+      withWatch(
+        withConnection(new Command('list').description('state, sessions and speed of the nodes')),
+      ).action(
+        exitingWith((options: ConnectionOptions & WatchOptions) =>
+          watched(io, options, (page) => list(page, options)),
+        ),
       ),
     );
   for (const one of nodeControlCommands(io)) command.addCommand(one);
@@ -77,7 +82,7 @@ const laneRow = (node: string, lane: LaneView): (string | number)[] => [
 ];
 
 /** `100/min`, or when it is lowered: `40/min of 100/min`. */
-function speedText({ rate_per_second: allowed, slowed }: LaneView): string {
+export function speedText({ rate_per_second: allowed, slowed }: LaneView): string {
   const full = allowed === null ? 'no limit' : speed(allowed);
   return slowed ? `${speed(slowed.per_second)} of ${full}` : full;
 }

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   walk: async (io) => (await import('./walk.ts')).walkCommand(io),
   'check-config': async (io) => (await import('./check-config.ts')).checkConfigCommand(io),
   status: async (io) => (await import('./status.ts')).statusCommand(io),
+  top: async (io) => (await import('./top.ts')).topCommand(io),
   queue: async (io) => (await import('./queue.ts')).queueCommand(io),
   message: async (io) => (await import('./message.ts')).messageCommand(io),
   route: async (io) => (await import('./route.ts')).routeCommand(io),

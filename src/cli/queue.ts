@@ -6,8 +6,9 @@ import { connect, type ConnectionOptions, show, withConnection } from './connect
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { operationCommands } from './queue-operations.ts';
 import { renderTable } from './table.ts';
+import { watched, type WatchOptions, withWatch } from './watch.ts';
 
-interface Options extends ConnectionOptions {
+interface Options extends ConnectionOptions, WatchOptions {
   readonly by: string;
   readonly limit: string;
 }
@@ -16,10 +17,10 @@ const COUNTS = ['new', 'proc', 'retry', 'hold', 'total'] as const;
 
 export function queueCommand(io: Io): Command {
   const queue = new Command('queue').description('the queue').addCommand(
-    withConnection(new Command('list').description('what is queued'))
+    withWatch(withConnection(new Command('list').description('what is queued')))
       .option('--by <groups>', 'account, campaign, isp, sender, node, domain; several by commas', 'isp,node')
       .option('--limit <n>', 'rows to print, the largest first', '50')
-      .action(exitingWith((options: Options) => list(io, options))),
+      .action(exitingWith((options: Options) => watched(io, options, (page) => list(page, options)))),
   );
   for (const operation of operationCommands(io)) queue.addCommand(operation);
   return queue;

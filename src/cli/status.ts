@@ -7,13 +7,18 @@ import type { StatusView } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io, paint } from './io.ts';
+import { watched, type WatchOptions, withWatch } from './watch.ts';
 
 type Paper = Pick<Io, 'colour' | 'now'>;
 
 export const statusCommand = (io: Io): Command =>
-  withConnection(
-    new Command('status').description('is it sending, what is stuck, why, and what to do'),
-  ).action(exitingWith((options: ConnectionOptions) => status(io, options)));
+  withWatch(
+    withConnection(new Command('status').description('is it sending, what is stuck, why, and what to do')),
+  ).action(
+    exitingWith((options: ConnectionOptions & WatchOptions) =>
+      watched(io, options, (page) => status(page, options)),
+    ),
+  );
 
 async function status(io: Io, options: ConnectionOptions): Promise<ExitCode> {
   const client = await connect(io, options);
@@ -60,14 +65,14 @@ function sendingLine({ now }: Paper, { flow, queue }: StatusView): string {
   return `sending     ${delivered} delivered, ${soft} put off, ${hard} bounced in the last ${period}${ending}`;
 }
 
-const alertLines = (paper: Paper, { alerts }: StatusView): string[] =>
+export const alertLines = (paper: Paper, { alerts }: StatusView): string[] =>
   alerts.map(
     ({ name, since, text }) =>
       `${paint(paper, 'red', 'ALERT')}       ${name}: ${clean(text)} (since ${clock(since)}, ${ago(paper.now(), since)})`,
   );
 
 /** Where nothing was taken for longest comes first. */
-const waitingLines = ({ flow }: StatusView): string[] => [
+export const waitingLines = ({ flow }: StatusView): string[] => [
   ...flow.waiting.map(
     ({ isp, count, oldest_seconds: oldest, why }) =>
       `  ${clean(isp)}: ${count} waiting, the oldest for ${formatDuration(oldest * 1000)}${why === undefined ? '' : `: ${clean(why)}`}`,

@@ -1,0 +1,138 @@
+/**
+ * `postrider top`: the essentials of the status page in a terminal, until Ctrl-C: is it sending and how fast, what alerts,
+ * and for each node and ISP what waits, at what speed and why. Without a terminal it prints one picture and ends.
+ */
+import { Command } from 'commander';
+import type { NodeView, QueueReport, StatusView } from '../api/index.ts';
+import { formatDuration, ok, type Result } from '../core/index.ts';
+import type { ControlClient, Problem } from './client.ts';
+import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
+import { clean, type ExitCode, exitingWith, type Io, paint } from './io.ts';
+import { speedText } from './node.ts';
+import { alertLines, waitingLines } from './status.ts';
+import { renderTable } from './table.ts';
+import { DEFAULT_SECONDS, parseSeconds, watched } from './watch.ts';
+
+interface TopOptions extends ConnectionOptions {
+  readonly every: number;
+  readonly once?: true;
+}
+
+export interface TopView {
+  readonly status: StatusView;
+  readonly nodes: readonly NodeView[];
+  readonly queue: QueueReport;
+  readonly campaigns: QueueReport;
+}
+
+/** Without boxes more of it fits; a picture is cut to the window. */
+const PLAIN = { columns: undefined };
+const MOST_ROWS = '1000';
+const MOST_CAMPAIGNS = '5';
+
+export const topCommand = (io: Io): Command =>
+  withConnection(
+    new Command('top').description('what the server does now, drawn again and again until Ctrl-C'),
+  )
+    .option('--every <seconds>', 'pause between two pictures', parseSeconds, DEFAULT_SECONDS)
+    .option('--once', 'one picture; this is what a pipe or a file gets')
+    .action(exitingWith((options: TopOptions) => top(io, options)));
+
+async function top(io: Io, options: TopOptions): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const once = options.once === true || io.columns === undefined || options.json === true;
+  const rate = new Rate();
+  return watched(io, once ? {} : { watch: options.every }, async (page) => {
+    const view = await ask(client);
+    return show(page, options, view, (all) => topText(page, all, rate.of(all.status, page.now())));
+  });
+}
+
+async function ask(client: ControlClient): Promise<Result<TopView, Problem>> {
+  const [status, nodes, queue, campaigns] = await Promise.all([
+    client.get<StatusView>('/v1/status'),
+    client.get<{ nodes: readonly NodeView[] }>('/v1/nodes'),
+    client.get<QueueReport>(`/v1/queue?group_by=node,isp&limit=${MOST_ROWS}`),
+    client.get<QueueReport>(`/v1/queue?group_by=campaign&limit=${MOST_CAMPAIGNS}`),
+  ]);
+  if (!status.ok) return status;
+  if (!nodes.ok) return nodes;
+  if (!queue.ok) return queue;
+  if (!campaigns.ok) return campaigns;
+  return ok({
+    status: status.value,
+    nodes: nodes.value.nodes,
+    queue: queue.value,
+    campaigns: campaigns.value,
+  });
+}
+
+/** Delivered per second between two pictures; at the first one, of the last hour. */
+export class Rate {
+  #before: { readonly delivered: number; readonly at: number } | undefined;
+
+  of({ counters, flow }: StatusView, now: number): number {
+    const before = this.#before;
+    this.#before = { delivered: counters.delivered, at: now };
+    if (before && now > before.at)
+      return ((counters.delivered - before.delivered) * 1000) / (now - before.at);
+    return (flow.delivered * 1000) / Math.max(1000, now - Date.parse(flow.since));
+  }
+}
+
+const COLUMNS = [
+  { title: 'node' },
+  { title: 'ISP' },
+  { title: 'queued', align: 'right' },
+  { title: 'retry', align: 'right' },
+  { title: 'hold', align: 'right' },
+  { title: 'sessions', align: 'right' },
+  { title: 'speed', align: 'right' },
+  { title: 'waits for' },
+] as const;
+
+export function topText(paper: Pick<Io, 'colour' | 'now'>, view: TopView, perSecond: number): string {
+  const { status, nodes, queue, campaigns } = view;
+  const { delivered, soft_bounces: soft, hard_bounces: hard, since } = status.flow;
+  const period = formatDuration(Math.max(0, paper.now() - Date.parse(since)));
+  const state = status.ready ? paint(paper, 'green', 'ready') : paint(paper, 'red', 'not ready');
+  const head = [
+    `${clean(status.hostname)} ${state}, ${Number(perSecond.toFixed(1))}/s delivered, ${queue.totals.total} queued${
+      queue.totals.oldest_seconds === undefined
+        ? ''
+        : `, oldest ${formatDuration(queue.totals.oldest_seconds * 1000)}`
+    }`,
+    `last ${period}: ${delivered} delivered, ${soft} put off, ${hard} bounced`,
+    ...status.not_ready.map((reason) => paint(paper, 'red', clean(reason))),
+    ...alertLines(paper, status),
+    ...waitingLines(status),
+  ];
+  const rows = rowsOf(nodes, queue);
+  const table = rows.length === 0 ? '' : `\n${renderTable(COLUMNS, rows, PLAIN)}`;
+  const largest = campaigns.rows
+    .filter(({ campaign }) => campaign !== undefined && campaign !== '')
+    .map(
+      ({ campaign = '', total, retry, hold }) =>
+        `campaign ${clean(campaign)}: ${total} queued (${retry} retry, ${hold} hold)`,
+    );
+  return `${[...head].join('\n')}\n${table}${largest.length === 0 ? '' : `\n${largest.join('\n')}\n`}`;
+}
+
+/** A row for each node and ISP that has mail or sessions; most mail first. */
+function rowsOf(nodes: readonly NodeView[], queue: QueueReport): (string | number)[][] {
+  const rows = new Map<string, { total: number; cells: (string | number)[] }>();
+  for (const { node = '', isp = '', total, retry, hold } of queue.rows)
+    rows.set(`${node}\0${isp}`, { total, cells: [node, isp, total, retry, hold, 0, '', ''] });
+  for (const node of nodes)
+    for (const [isp, lanes] of Map.groupBy(node.lanes, (lane) => lane.isp)) {
+      const sessions = lanes.reduce((sum, lane) => sum + lane.sessions, 0);
+      const known = rows.get(`${node.name}\0${isp}`);
+      if (!known && sessions === 0) continue;
+      const { total, cells } = known ?? { total: 0, cells: [node.name, isp, 0, 0, 0, 0, '', ''] };
+      const one = lanes.length === 1 ? lanes[0] : undefined;
+      const waits = lanes.find(({ waiting }) => waiting !== undefined)?.waiting ?? '';
+      cells.splice(5, 3, sessions, one ? speedText(one) : '', waits);
+      rows.set(`${node.name}\0${isp}`, { total, cells });
+    }
+  return [...rows.values()].sort((a, b) => b.total - a.total).map(({ cells }) => cells);
+}
