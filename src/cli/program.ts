@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   bounce: async (io) => (await import('./bounce.ts')).bounceCommand(io),
   token: async (io) => (await import('./token.ts')).tokenCommand(io),
   dkim: async (io) => (await import('./dkim.ts')).dkimCommand(io),
+  completion: async (io) => (await import('./completion.ts')).completionCommand(io, () => allCommands(io)),
   sink: async () => (await import('./sink.ts')).sinkCommand(),
   source: async () => (await import('./source.ts')).sourceCommand(),
 };
@@ -55,6 +56,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     throw error;
   }
 }
+
+/** The program with every command. */
+export const allCommands = (io: Io): Promise<Command> => createProgram([], io);
 
 async function createProgram(args: readonly string[], io: Io): Promise<Command> {
   const program = new Command('postrider')

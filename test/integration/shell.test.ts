@@ -1,0 +1,82 @@
+/** What a shell and man make of the completion and the manual page. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { completionScript } from '../../src/cli/completion.ts';
+import { allOf, treeOf } from '../../src/cli/command-tree.ts';
+import { allCommands } from '../../src/cli/program.ts';
+import { scratch } from '../support/mta.ts';
+import { createPaper } from '../unit/cli/paper.ts';
+
+const tree = treeOf(await allCommands(createPaper()));
+const missing = (program: string): string | false =>
+  existsSync(program) || process.env['CI'] ? false : `${program} is missing`;
+const GROFF = '/usr/bin/groff';
+
+test('every command of the contract is there, says what it does, and has --json where it answers', () => {
+  const paths = allOf(tree).map(({ path }) => path.join(' '));
+  const contract =
+    `init,check-config,serve,demo,status,top,queue list,queue hold,queue release,queue purge,queue retry,
+    queue move,message show,message list,events,explain,node list,node lock,node unlock,node drain,node resume,
+    stop-list list,stop-list add,stop-list remove,stop-list import,stop-list export,dkim generate,dkim record,
+    bounce classify,report decode,token decode,report bounces,report undelivered,route,audit,backup,compact,reload,
+    sink,source,completion`.split(/,\s*/);
+  assert.deepEqual(
+    contract.filter((path) => !paths.includes(path)),
+    [],
+  );
+  const leaves = allOf(tree).filter(({ children }) => children.length === 0);
+  const silent = leaves.filter(({ options }) => !options.some(({ names }) => names.includes('--json')));
+  assert.deepEqual(silent.map(({ path }) => path.join(' ')).sort(), ['completion', 'serve']);
+  assert.ok(leaves.every(({ text }) => text.length > 0));
+});
+
+describe('bash', { skip: missing('/bin/bash') }, () => {
+  const complete = (script: string, words: readonly string[], cwd: string): string[] => {
+    const array = words.map((word) => `'${word}'`).join(' ');
+    const ask = `set -u; source ${script}; complete -p postrider >/dev/null || exit 3
+      COMP_WORDS=(${array}); COMP_CWORD=${words.length - 1}; _postrider; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { status, stdout, stderr } = spawnSync('/bin/bash', ['--norc', '-c', ask], {
+      encoding: 'utf8',
+      cwd,
+    });
+    assert.equal(`${status} ${stderr}`, '0 ');
+    return stdout.trim().split('\n');
+  };
+
+  test('completes commands, their commands, options, and files', (t) => {
+    const dir = scratch(t);
+    const script = join(dir, 'completion.bash');
+    writeFileSync(script, completionScript('bash', tree));
+    writeFileSync(join(dir, 'mine.yaml'), '');
+    assert.deepEqual(complete(script, ['postrider', 'sta'], dir), ['status']);
+    assert.deepEqual(complete(script, ['postrider', 'queue', 'h'], dir), ['hold']);
+    assert.deepEqual(complete(script, ['postrider', 'queue', 'hold', '--camp'], dir), ['--campaign']);
+    assert.deepEqual(complete(script, ['postrider', 'status', '-c', 'mi'], dir), ['mine.yaml']);
+    assert.deepEqual(complete(script, ['postrider', 'queue', '--json', 'pur'], dir), ['purge']);
+  });
+});
+
+test('zsh and fish get scripts of their own', () => {
+  assert.match(completionScript('zsh', tree), /^autoload -U \+X bashcompinit && bashcompinit\n/);
+  const fish = completionScript('fish', tree).trim().split('\n').slice(1);
+  assert.ok(fish.length > 200 && fish.every((line) => line.startsWith('complete -c postrider ')));
+  assert.ok(
+    fish.includes(
+      `complete -c postrider -n '__fish_seen_subcommand_from queue; and __fish_seen_subcommand_from hold' -l campaign -r -d 'mail of a campaign'`,
+    ),
+  );
+});
+
+test('the manual page is rendered without a warning', { skip: missing(GROFF) }, () => {
+  const page = join(import.meta.dirname, '../../config/postrider.1');
+  const { status, stdout, stderr } = spawnSync(GROFF, ['-man', '-ww', '-Tutf8', '-P-cbou', page], {
+    encoding: 'utf8',
+  });
+  assert.equal(`${status} ${stderr}`, '0 ');
+  for (const { path, children } of allOf(tree))
+    if (path.length > 0 && children.length === 0)
+      assert.ok(stdout.includes(`postrider ${path.join(' ')}`), path.join(' '));
+});
