@@ -20,6 +20,7 @@ export type {
 } from './overview.ts';
 export {
   addRow,
+  heldOf,
   ispLabel,
   noCounts,
   type QueueCounts,

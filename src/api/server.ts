@@ -1,5 +1,5 @@
 /**
- * The control server (Unix socket, optionally TCP with a token) and the status server (read only, for monitoring).
+ * The control server (Unix socket, optionally TCP with a token) and the status server (monitoring, and the page with what it may do).
  * `close` ends followed streams and batches under way, lets short requests finish and cuts what is left.
  */
 import type { FastifyInstance } from 'fastify';
@@ -99,7 +99,16 @@ export function createStatusServer(deps: ApiDependencies, page: StatusPage): Sta
       const app = createApplication({ log: deps.log });
       page.attach(app, deps, token);
       const context = { deps, closing: closing.signal };
-      for (const add of [addDeliveries, addQueueReport, addEvents, addOverview, addHealth]) add(app, context);
+      for (const add of [
+        addDeliveries,
+        addQueueReport,
+        addOperations,
+        addEvents,
+        addOverview,
+        addNodes,
+        addHealth,
+      ])
+        add(app, context);
       applications.push(app);
       return listenOnTcp(app, host, port);
     },

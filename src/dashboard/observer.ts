@@ -7,7 +7,9 @@ import { type Counted, TimeRing } from './time-ring.ts';
 const MINUTE_MS = 60_000;
 /** Cells beyond this many are counted in the sums only. */
 const MOST_CELLS = 5_000;
+const MOST_CAMPAIGNS = 20_000;
 const PERIOD_MS = 150_000;
+const LEAST_SECONDS = 10;
 
 export interface CellCounts {
   delivered: number;
@@ -22,14 +24,23 @@ export class Observer {
   #cells = new Map<string, Map<string, CellCounts>>();
   #cellsBefore = new Map<string, Map<string, CellCounts>>();
   #cellCount = 0;
+  /** Deliveries that ended, by account and campaign. */
+  #ended = new Map<string, number>();
+  #endedBefore = new Map<string, number>();
+  /** Wall time (ms) from which the counts of the last minutes are. */
+  #since = 0;
   #until = 0;
 
   add(event: EventDraft): void {
     this.recent.add(event);
     const what = countedAs(event);
+    // What a late report takes back has ended before.
+    const ends = event.type === 'undelivered' || what === 'delivered' || what === 'hard';
+    if (ends && event.corrects === undefined) this.#countEnded(event);
     if (!what) return;
     this.hour.add(what, event.time);
     this.minute.add(what, event.time);
+    if (what === 'complaints') return;
     const cell = this.#cell(event);
     if (what === 'delivered') {
       if (cell) cell.delivered++;
@@ -49,6 +60,25 @@ export class Observer {
     };
   }
 
+  /** Deliveries of a campaign that ended, per second, in the last minutes. */
+  campaignSpeed(account: string, campaign: string, now: number): number {
+    this.#turnTo(now);
+    const key = campaignKey(account, campaign);
+    return ((this.#ended.get(key) ?? 0) + (this.#endedBefore.get(key) ?? 0)) / this.seconds(now);
+  }
+
+  /** How many seconds `recently` and `campaignSpeed` are about; at least a few, so that a start is no rush. */
+  seconds(now: number): number {
+    return Math.max(LEAST_SECONDS, (now - this.#since) / 1000);
+  }
+
+  #countEnded({ account_id: account = '', campaign_id: campaign = '', time }: EventDraft): void {
+    this.#turnTo(time);
+    const key = campaignKey(account, campaign);
+    const count = this.#ended.get(key);
+    if (count !== undefined || this.#ended.size < MOST_CAMPAIGNS) this.#ended.set(key, (count ?? 0) + 1);
+  }
+
   #cell({ node = '', isp = 'other', time }: EventDraft): CellCounts | undefined {
     this.#turnTo(time);
     const known = this.#cells.get(node)?.get(isp);
@@ -63,18 +93,24 @@ export class Observer {
 
   #turnTo(now: number): void {
     if (now < this.#until) return;
-    this.#cellsBefore =
-      now < this.#until + PERIOD_MS ? this.#cells : new Map<string, Map<string, CellCounts>>();
+    const goesOn = now < this.#until + PERIOD_MS;
+    this.#cellsBefore = goesOn ? this.#cells : new Map<string, Map<string, CellCounts>>();
+    this.#endedBefore = goesOn ? this.#ended : new Map<string, number>();
+    this.#since = goesOn ? this.#until - PERIOD_MS : now;
     this.#cells = new Map();
+    this.#ended = new Map();
     this.#cellCount = 0;
     this.#until = now + PERIOD_MS;
   }
 }
 
+const campaignKey = (account: string, campaign: string): string => `${account}\0${campaign}`;
+
 function countedAs({ type, reply }: EventDraft): Counted | undefined {
   if (type === 'delivered') return 'delivered';
   if (type === 'soft_bounce') return 'soft';
   if (type === 'hard_bounce') return 'hard';
+  if (type === 'complaint') return 'complaints';
   // Given up after its last attempt: that attempt was refused too.
   return type === 'undelivered' && reply ? 'soft' : undefined;
 }

@@ -1,5 +1,5 @@
 /** Counts per step of time (a second, a minute) for the last `steps` steps. Fixed memory, no allocation per addition. */
-export const COUNTED = ['delivered', 'soft', 'hard'] as const;
+export const COUNTED = ['delivered', 'soft', 'hard', 'complaints'] as const;
 export type Counted = (typeof COUNTED)[number];
 
 const WIDTH = COUNTED.length;
@@ -11,6 +11,7 @@ export interface Series {
   readonly delivered: readonly number[];
   readonly soft: readonly number[];
   readonly hard: readonly number[];
+  readonly complaints: readonly number[];
 }
 
 export class TimeRing {
@@ -41,7 +42,14 @@ export class TimeRing {
         return this.#counts[slot * WIDTH + COUNTED.indexOf(what)]!;
       });
     const from = first * this.#stepMs;
-    return { from, stepMs: this.#stepMs, delivered: of('delivered'), soft: of('soft'), hard: of('hard') };
+    return {
+      from,
+      stepMs: this.#stepMs,
+      delivered: of('delivered'),
+      soft: of('soft'),
+      hard: of('hard'),
+      complaints: of('complaints'),
+    };
   }
 
   /** Clears the steps between the last addition and now. A clock that steps back adds to the newest step. */

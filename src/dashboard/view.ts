@@ -24,10 +24,44 @@ export interface CellView extends Counts {
   /** Deliveries and refusals of the last five minutes. */
   readonly delivered: number;
   readonly refused: number;
+  /** Attempts per second in the last minutes: what `ratePerSecond` allows and what is done differ. */
+  readonly perSecond: number;
+  readonly slowed?: SlowedView | undefined;
+  readonly lock?: LockLine | undefined;
+  readonly warmup?: WarmupLine | undefined;
   /** Why nothing goes out just now. */
   readonly waiting?: string | undefined;
   readonly health: Health;
   readonly lastError?: ErrorView | undefined;
+}
+
+/** A speed that a receiver's replies or a rule have lowered. */
+export interface SlowedView {
+  readonly perSecond: number;
+  readonly since: number;
+  /** Absent before the sign-in: it may quote a receiver. */
+  readonly reason?: string | undefined;
+}
+
+export interface LockLine {
+  readonly since: number;
+  /** Wall time (ms); absent: until it is lifted. */
+  readonly until?: number | undefined;
+  /** Name of the lock rule; absent: by an operator. */
+  readonly rule?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** How far an address is towards the ISP that is furthest behind. */
+export interface WarmupLine {
+  readonly isp: string;
+  /** From 1. */
+  readonly stage: number;
+  readonly stages: number;
+  /** On its last day with mail. */
+  readonly day: string;
+  readonly delivered: number;
+  readonly dailyCap: number;
 }
 
 /** idle: nothing to do. slow: it waits or is refused a lot. stuck: mail waits and nothing goes out. */
@@ -47,6 +81,8 @@ export interface NodeLine {
   readonly delivered: number;
   readonly attempts: number;
   readonly queued: number;
+  readonly lock?: LockLine | undefined;
+  readonly warmup?: WarmupLine | undefined;
   readonly lastError?: ErrorView | undefined;
 }
 
@@ -63,6 +99,8 @@ export interface CampaignLine extends Counts {
   readonly delivered: number;
   readonly hard: number;
   readonly undelivered: number;
+  /** Deliveries that ended, per second, in the last minutes. */
+  readonly perSecond: number;
 }
 
 export type SenderLine = Counts & { readonly sender: string };

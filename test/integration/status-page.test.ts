@@ -62,6 +62,21 @@ async function signIn(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
 }
 
+/** Chooses an action in the open dialog, sees what it touches, confirms, and waits for what is then said. */
+async function confirm(page: Page, action: string, then: RegExp): Promise<void> {
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: action, exact: true }).click();
+  await dialog.getByText(/\d deliveries in the queue/).waitFor();
+  await dialog.getByRole('button', { name: 'Confirm' }).click();
+  await dialog.getByText(then).first().waitFor();
+}
+
+async function act(page: Page, target: string, action: string): Promise<void> {
+  await page.getByRole('button', { name: new RegExp(`^Act on .*${target}$`) }).click();
+  await confirm(page, action, /^done/);
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+}
+
 describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
   test('all of it', async (t) => {
     const { mta, url, tester } = await startWorld(t);
@@ -96,6 +111,57 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await picture(page, 'cell');
       await page.keyboard.press('Escape');
       await page.getByRole('dialog').waitFor({ state: 'detached' });
+    });
+    await t.test('a campaign is held and released: first what it touches, then what came of it', async () => {
+      const row = page.getByRole('row', { name: /^spring-sale/ });
+      await act(page, 'campaign_id=spring-sale', 'Hold');
+      await row
+        .locator('td')
+        .nth(6)
+        .getByText(/^[1-9]/)
+        .waitFor();
+      await act(page, 'campaign_id=spring-sale', 'Release');
+      await row.locator('td').nth(6).getByText(/^0$/).waitFor();
+    });
+    await t.test('nothing is removed without the confirmation', async () => {
+      const queued = async (): Promise<number> => (await mta.status()).queue.total;
+      await page.getByRole('button', { name: 'Act on account_id=acme campaign_id=newsletter-48' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('button', { name: 'Purge' }).click();
+      await dialog.getByText(/^account_id=acme campaign_id=newsletter-48: [1-9]\d* deliveries/).waitFor();
+      await picture(page, 'purge');
+      const before = await queued();
+      await dialog.getByRole('button', { name: 'Cancel' }).click();
+      assert.ok((await queued()) > before / 2);
+      await dialog.getByRole('button', { name: 'Purge' }).click();
+      await dialog.getByRole('button', { name: 'Confirm' }).click();
+      await dialog.getByText(/done/).first().waitFor();
+      await dialog.getByRole('button', { name: 'Close' }).click();
+      await page
+        .getByRole('row', { name: /^newsletter-48/ })
+        .getByText('100 %')
+        .waitFor();
+    });
+    await t.test('a node is locked towards an ISP, and the cell says by whom and for how long', async () => {
+      await page.getByRole('button', { name: /^slowbox, n1/ }).click();
+      await confirm(page, 'Lock', /locked, .* left, by an operator/);
+      await picture(page, 'cell-locked');
+      await confirm(page, 'Unlock', /next message in/);
+      await page.keyboard.press('Escape');
+    });
+    await t.test('a node is drained and resumed', async () => {
+      const row = page.getByRole('row', { name: /^n3/ });
+      await act(page, 'node=n3', 'Drain');
+      await row.getByText('draining').waitFor();
+      await act(page, 'node=n3', 'Resume');
+      await row.getByText('running').waitFor();
+    });
+    await t.test('a request that does not come from the page changes nothing', async () => {
+      const status = await page.evaluate<number>(
+        `fetch('/v1/nodes/n1/drain', { method: 'POST' }).then((answer) => answer.status)`,
+      );
+      assert.equal(status, 403);
+      tester.problems.length = 0;
     });
     await t.test('a message is found by its recipient, with every reply', async () => {
       await page.getByPlaceholder(/recipient/).fill('r1@greymail.test');

@@ -1,6 +1,8 @@
 /** The page: what answers the first questions stands first. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { CellView } from '../view.ts';
+import { ActionDialog } from './act.tsx';
+import type { Target } from './actions.ts';
 import { CampaignTable, SenderTable } from './campaigns.tsx';
 import { CellDialog } from './cell.tsx';
 import { Chart } from './chart.tsx';
@@ -26,6 +28,7 @@ export function App() {
   const [theme, setTheme] = useState(savedTheme);
   const [signingIn, setSigningIn] = useState(false);
   const [open, setOpen] = useState<{ readonly node: string; readonly isp: string }>();
+  const [target, setTarget] = useState<Target>();
   const speech = useMemo(() => new Speech(language), [language]);
   useEffect(() => {
     connection.current = new Connection(setPicture);
@@ -35,6 +38,7 @@ export function App() {
 
   const { snapshot, session, link } = picture;
   const signedIn = session?.signedIn === true;
+  const act = signedIn ? setTarget : undefined;
   const cellOf = (one: { node: string; isp: string }): CellView | undefined =>
     snapshot?.cells.find(({ node, isp }) => node === one.node && isp === one.isp);
   const again = (): void => {
@@ -66,12 +70,12 @@ export function App() {
             <Chart hour={snapshot.hour} theme={theme} />
             <Grid snapshot={snapshot} open={setOpen} />
             <div class="columns">
-              <NodeTable nodes={snapshot.nodes} />
+              <NodeTable nodes={snapshot.nodes} act={act} />
               <Refusals refusals={snapshot.refusals} />
             </div>
             <div class="columns">
-              <CampaignTable campaigns={snapshot.campaigns} more={snapshot.moreCampaigns} />
-              <SenderTable senders={snapshot.senders} />
+              <CampaignTable campaigns={snapshot.campaigns} more={snapshot.moreCampaigns} act={act} />
+              <SenderTable senders={snapshot.senders} act={act} />
             </div>
             {signedIn ? (
               <>
@@ -87,6 +91,7 @@ export function App() {
         )}
       </main>
       {signingIn && <SignInDialog done={again} cancel={() => setSigningIn(false)} />}
+      {target && <ActionDialog target={target} close={() => setTarget(undefined)} />}
       {open && (
         <CellDialog {...open} cell={cellOf(open)} signedIn={signedIn} close={() => setOpen(undefined)} />
       )}

@@ -1,4 +1,6 @@
 import type { CampaignLine, Counts, SenderLine } from '../view.ts';
+import { ActButton } from './act-button.tsx';
+import type { Target } from './actions.ts';
 import { useSpeech } from './speech.ts';
 
 const COUNTS = ['new', 'proc', 'retry', 'hold', 'total'] as const;
@@ -27,13 +29,17 @@ function CountCells({ of }: { readonly of: Counts }) {
   );
 }
 
+type Act = ((target: Target) => void) | undefined;
+
 interface CampaignProps {
   readonly campaigns: readonly CampaignLine[];
   readonly more: number;
+  /** Absent before the sign-in. */
+  readonly act: Act;
 }
 
-export function CampaignTable({ campaigns, more }: CampaignProps) {
-  const { say, number } = useSpeech();
+export function CampaignTable({ campaigns, more, act }: CampaignProps) {
+  const { say, number, speed, age } = useSpeech();
   return (
     <section class="panel">
       <h2>{say('campaigns')}</h2>
@@ -43,7 +49,14 @@ export function CampaignTable({ campaigns, more }: CampaignProps) {
             <tr>
               <th scope="col">{say('campaign')}</th>
               <th scope="col">{say('progress')}</th>
+              <th scope="col" class="num">
+                {say('rate')}
+              </th>
+              <th scope="col" class="num">
+                {say('eta')}
+              </th>
               <CountHeads />
+              {act && <th aria-label={say('actions')} />}
             </tr>
           </thead>
           <tbody>
@@ -60,7 +73,10 @@ export function CampaignTable({ campaigns, more }: CampaignProps) {
                       {number(Math.floor(ended * 100))} % / {number(one.accepted)}
                     </span>
                   </td>
+                  <td class="num">{one.total > 0 ? speed(one.perSecond) : '–'}</td>
+                  <td class="num">{secondsLeft(one) === undefined ? '–' : age(secondsLeft(one)!)}</td>
                   <CountCells of={one} />
+                  {act && one.campaign !== '' && <ActButton target={campaignTarget(one)} act={act} />}
                 </tr>
               );
             })}
@@ -72,7 +88,22 @@ export function CampaignTable({ campaigns, more }: CampaignProps) {
   );
 }
 
-export function SenderTable({ senders }: { readonly senders: readonly SenderLine[] }) {
+const campaignTarget = ({ account, campaign }: CampaignLine): Target =>
+  account === '' ? { campaign_id: campaign } : { account_id: account, campaign_id: campaign };
+
+/** At the speed of the last minutes; what is held is not waited for. */
+function secondsLeft({ total, hold, perSecond }: CampaignLine): number | undefined {
+  const left = total - hold;
+  return left > 0 && perSecond > 0 ? left / perSecond : undefined;
+}
+
+export function SenderTable({
+  senders,
+  act,
+}: {
+  readonly senders: readonly SenderLine[];
+  readonly act: Act;
+}) {
   const { say } = useSpeech();
   return (
     <section class="panel">
@@ -85,6 +116,7 @@ export function SenderTable({ senders }: { readonly senders: readonly SenderLine
               <tr>
                 <th scope="col">{say('sender')}</th>
                 <CountHeads />
+                {act && <th aria-label={say('actions')} />}
               </tr>
             </thead>
             <tbody>
@@ -92,6 +124,7 @@ export function SenderTable({ senders }: { readonly senders: readonly SenderLine
                 <tr key={one.sender}>
                   <th scope="row">{one.sender}</th>
                   <CountCells of={one} />
+                  {act && one.sender !== '' && <ActButton target={{ sender: one.sender }} act={act} />}
                 </tr>
               ))}
             </tbody>

@@ -1,9 +1,11 @@
 /** What is behind a cell of the grid: its limits, why it waits, its last refusals and events. */
 import { useEffect, useState } from 'preact/hooks';
 import type { CellDetails, CellView } from '../view.ts';
+import { Actions } from './act.tsx';
 import { type Answer, ask } from './ask.ts';
 import { Dialog } from './dialog.tsx';
 import { EventTable } from './events.tsx';
+import { lockText, warmupText } from './lock-text.ts';
 import { useSpeech } from './speech.ts';
 
 interface CellProps {
@@ -19,6 +21,7 @@ export function CellDialog({ node, isp, cell, signedIn, close }: CellProps) {
   return (
     <Dialog title={`${isp} · ${node}`} close={close}>
       {cell ? <Facts cell={cell} /> : <p class="muted">{say('idleCell')}</p>}
+      {signedIn && <Actions target={{ node, isp }} />}
       {signedIn ? <Details node={node} isp={isp} /> : <p class="muted">{say('signInFor')}</p>}
       <div class="tools end">
         <button class="primary" autofocus onClick={close}>
@@ -30,10 +33,25 @@ export function CellDialog({ node, isp, cell, signedIn, close }: CellProps) {
 }
 
 function Facts({ cell }: { readonly cell: CellView }) {
-  const { say, number, time, speed } = useSpeech();
+  const speech = useSpeech();
+  const { say, number, time, dateTime, speed } = speech;
+  const { lock, slowed, warmup } = cell;
   const facts: readonly (readonly [string, string | undefined])[] = [
     [say('state'), say(cell.health === 'idle' ? 'idleCell' : cell.health)],
     [say('why'), cell.waiting],
+    [say('lock'), lock && lockText(speech, lock)],
+    [
+      say('slowed'),
+      slowed &&
+        [
+          say('slowedTo', { speed: speed(slowed.perSecond) }),
+          `${say('since')} ${dateTime(slowed.since)}`,
+          slowed.reason,
+        ]
+          .filter(Boolean)
+          .join(', '),
+    ],
+    [say('warmup'), warmup && warmupText(speech, warmup)],
     [
       say('queued'),
       (['new', 'proc', 'retry', 'hold', 'total'] as const)
@@ -46,6 +64,7 @@ function Facts({ cell }: { readonly cell: CellView }) {
     ],
     [say('sessions'), `${number(cell.sessions)} / ${number(cell.maxSessions)}`],
     [say('strategy'), cell.strategy],
+    [say('speedNow'), speed(cell.perSecond)],
     [say('limit'), cell.ratePerSecond === null ? say('noLimit') : speed(cell.ratePerSecond)],
     [say('lastError'), cell.lastError && `${time(cell.lastError.at)} ${cell.lastError.text}`],
   ];

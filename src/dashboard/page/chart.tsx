@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import type { Series } from '../view.ts';
 import { useSpeech } from './speech.ts';
 
-const LINES = ['delivered', 'soft', 'hard'] as const;
+const LINES = ['delivered', 'soft', 'hard', 'complaints'] as const;
 const HEIGHT = 220;
 
 export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: string }) {
@@ -44,14 +44,21 @@ export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: 
   );
 }
 
-function dataOf({ from, stepMs, delivered, soft, hard }: Series): uPlot.AlignedData {
+function dataOf({ from, stepMs, delivered, soft, hard, complaints }: Series): uPlot.AlignedData {
   const times = delivered.map((_, i) => (from + i * stepMs) / 1000);
-  return [times, [...delivered], [...soft], [...hard]];
+  return [times, [...delivered], [...soft], [...hard], [...complaints]];
+}
+
+/** As the canvas wants it: the colour of an element in this theme, not the text of the property. */
+function colour(name: string): string {
+  const probe = document.body.appendChild(document.createElement('i'));
+  probe.style.color = `var(--${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
 }
 
 function options(width: number, say: (word: (typeof LINES)[number] | 'time') => string): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   const axis = {
     stroke: colour('muted'),
     grid: { stroke: colour('line'), width: 1 },

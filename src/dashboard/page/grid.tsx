@@ -1,5 +1,6 @@
 /** ISP x node. Colour is never alone: each cell names its state for readers of screens and in its title. */
 import type { CellView, Snapshot } from '../view.ts';
+import { lockText } from './lock-text.ts';
 import { useSpeech } from './speech.ts';
 
 /** Rows and columns drawn at most, those with the most mail: more would not be read, and cost a slow machine much. */
@@ -76,20 +77,24 @@ export function Grid({ snapshot, open }: GridProps) {
 }
 
 function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly open: GridProps['open'] }) {
-  const { say, number, speed } = useSpeech();
+  const speech = useSpeech();
+  const { say, number, speed } = speech;
   if (!cell) return <span class="nothing" aria-hidden="true" />;
   const health = say(cell.health === 'idle' ? 'idleCell' : cell.health);
-  const limit = cell.ratePerSecond === null ? '' : ` ≤ ${speed(cell.ratePerSecond)}`;
+  const limit = cell.slowed?.perSecond ?? cell.ratePerSecond;
+  const why = cell.lock ? lockText(speech, cell.lock) : cell.waiting;
   return (
     <button
       class={`tile ${cell.health}`}
-      title={[health, cell.waiting].filter(Boolean).join(': ')}
+      title={[health, why].filter(Boolean).join(': ')}
       aria-label={`${cell.isp}, ${cell.node}: ${health}, ${say('wait', { n: cell.total })}`}
       onClick={() => open(cell)}
     >
       <b>{number(cell.total)}</b>
       <small>
-        {number(cell.sessions)}↗{limit}
+        {cell.lock && '🔒 '}
+        {speed(cell.perSecond)}
+        {limit !== null && ` ≤ ${speed(limit)}`}
       </small>
     </button>
   );

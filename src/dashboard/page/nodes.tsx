@@ -1,8 +1,18 @@
 import type { NodeLine } from '../view.ts';
+import { ActButton } from './act-button.tsx';
+import type { Target } from './actions.ts';
+import { lockText, warmupText } from './lock-text.ts';
 import { useSpeech } from './speech.ts';
 
-export function NodeTable({ nodes }: { readonly nodes: readonly NodeLine[] }) {
-  const { say, number, time } = useSpeech();
+interface NodeProps {
+  readonly nodes: readonly NodeLine[];
+  /** Absent before the sign-in. */
+  readonly act: ((target: Target) => void) | undefined;
+}
+
+export function NodeTable({ nodes, act }: NodeProps) {
+  const speech = useSpeech();
+  const { say, number, time } = speech;
   return (
     <section class="panel">
       <h2>{say('nodes')}</h2>
@@ -21,6 +31,7 @@ export function NodeTable({ nodes }: { readonly nodes: readonly NodeLine[] }) {
               <th scope="col" class="num">
                 {say('delivered')}
               </th>
+              {act && <th aria-label={say('actions')} />}
             </tr>
           </thead>
           <tbody>
@@ -28,6 +39,12 @@ export function NodeTable({ nodes }: { readonly nodes: readonly NodeLine[] }) {
               <tr key={node.name}>
                 <th scope="row">
                   {node.name} <span class="small muted">{node.address}</span>
+                  {node.lock && <p class="small bad">{lockText(speech, node.lock)}</p>}
+                  {node.warmup && (
+                    <p class="small muted">
+                      {say('warmup')} {warmupText(speech, node.warmup)}
+                    </p>
+                  )}
                   {node.lastError && (
                     <p class="small muted clip" title={node.lastError.text}>
                       {time(node.lastError.at)} {node.lastError.text}
@@ -42,6 +59,7 @@ export function NodeTable({ nodes }: { readonly nodes: readonly NodeLine[] }) {
                 </td>
                 <td class="num">{number(node.queued)}</td>
                 <td class="num">{number(node.delivered)}</td>
+                {act && <ActButton target={{ node: node.name }} act={act} />}
               </tr>
             ))}
           </tbody>

@@ -1,5 +1,6 @@
 /** The answer in ten seconds: is it sending, how fast, what is stuck, why, since when. */
 import type { CellView, Series, Snapshot } from '../view.ts';
+import { lockText } from './lock-text.ts';
 import { useSpeech } from './speech.ts';
 import type { Word } from './words.ts';
 
@@ -65,7 +66,7 @@ export function Summary({ snapshot, stale, open }: SummaryProps) {
       <Figure
         name={say('refusedHour')}
         value={`${number(attempts === 0 ? 0 : ((soft + hard) / attempts) * 100, 1)} %`}
-        note={say('softHard', { soft: number(soft), hard: number(hard) })}
+        note={`${say('softHard', { soft: number(soft), hard: number(hard) })}, ${say('complained', { n: number(sum(snapshot.hour.complaints)) })}`}
       />
       <Attention cells={snapshot.cells} isps={snapshot.isps} open={open} />
     </section>
@@ -103,13 +104,15 @@ function Spark({ values }: { readonly values: readonly number[] }) {
 }
 
 function Attention({ cells, isps, open }: Pick<Snapshot, 'cells' | 'isps'> & Pick<SummaryProps, 'open'>) {
-  const { say, number, age } = useSpeech();
+  const speech = useSpeech();
+  const { say, number, age } = speech;
   const bad = [...cells]
     .filter(({ health }) => health === 'stuck' || health === 'slow')
     .sort((a, b) => Number(b.health === 'stuck') - Number(a.health === 'stuck') || b.total - a.total);
-  const why = ({ waiting, refused, delivered }: CellView): string =>
+  const why = ({ waiting, lock, slowed, refused, delivered }: CellView): string =>
     [
-      waiting,
+      lock ? lockText(speech, lock) : waiting,
+      slowed && say('slowedTo', { speed: speech.speed(slowed.perSecond) }),
       refused > 0
         ? say('refusedOf', { refused: number(refused), all: number(refused + delivered) })
         : undefined,

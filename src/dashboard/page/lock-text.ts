@@ -1,0 +1,29 @@
+import type { LockLine, WarmupLine } from '../view.ts';
+import type { Speech } from './words.ts';
+
+/** Why nothing goes out, who decided that, since when, and for how long still. */
+export function lockText({ say, age, dateTime }: Speech, { since, until, rule, reason }: LockLine): string {
+  const left = until === undefined ? undefined : Math.max(0, (until - Date.now()) / 1000);
+  return [
+    left === undefined
+      ? say('lockedOpen')
+      : left > 0
+        ? say('lockedFor', { left: age(left) })
+        : say('probing'),
+    rule === undefined ? say('byOperator') : say('byRule', { rule }),
+    `${say('since')} ${dateTime(since)}`,
+    reason,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+export const warmupText = ({ say, number }: Speech, warmup: WarmupLine): string =>
+  say('warmupStage', {
+    isp: warmup.isp,
+    stage: warmup.stage,
+    stages: warmup.stages,
+    delivered: number(warmup.delivered),
+    cap: number(warmup.dailyCap),
+    day: warmup.day,
+  });
