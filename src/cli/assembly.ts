@@ -69,7 +69,7 @@ export async function takeDataDir(dataDir: string): Promise<Result<Lock, readonl
 }
 
 /** As mkdir -p. Node's own `recursive` tries for ever where the parent is there and still gives ENOENT (/proc). */
-function makeDirectory(path: string): void {
+export function makeDirectory(path: string): void {
   if (existsSync(path)) return;
   const parent = dirname(path);
   if (!existsSync(parent)) makeDirectory(parent);

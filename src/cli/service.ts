@@ -38,6 +38,7 @@ import {
   takeDataDir,
 } from './assembly.ts';
 import { Chores } from './chores.ts';
+import { DeliveryLog } from './delivery-log.ts';
 import { openDoors } from './doors.ts';
 import { createInbound, type Inbound } from './inbound.ts';
 import { loadTokens } from './secrets.ts';
@@ -60,6 +61,7 @@ export class Service {
   readonly #metrics: Metrics;
   readonly #dashboard: Dashboard;
   readonly #alerts: Alerts;
+  readonly #deliveryLog: DeliveryLog | undefined;
   readonly #chores: Chores;
   readonly #inbound: Inbound | undefined;
   readonly #splits: SplitBook;
@@ -100,6 +102,18 @@ export class Service {
       config: () => this.config.alerts,
       log: parts.options.log,
     });
+    const { deliveries, recipients } = parts.current.config.log;
+    if (deliveries.file !== null) {
+      const { log } = parts.options;
+      this.#deliveryLog = new DeliveryLog({
+        ...deliveries,
+        file: deliveries.file,
+        recipients,
+        journal: parts.queue.state.journal,
+        clock: systemClock,
+        log,
+      });
+    }
     parts.onCommits.push((commit) => this.#alerts.onCommit(commit));
     this.#splits = new SplitBook((key) => parts.queue.splitMark(key));
     this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
@@ -247,6 +261,7 @@ export class Service {
     // Mail that was accepted meanwhile has been given back; now that is durable too.
     await this.#egress.stop(0);
     this.#resolver.close();
+    await this.#deliveryLog?.stop();
     this.#metrics.close();
     this.#pressure.close();
     await this.#queue.close();
@@ -276,6 +291,7 @@ export class Service {
     if (problems.length > 0) return err(problems);
     this.#chores.start();
     this.#alerts.start();
+    this.#deliveryLog?.start();
     this.#queue.operations.start();
     return ok(undefined);
   }

@@ -7,6 +7,7 @@ import { bouncePatternOf } from './resolve-bounces.ts';
 import { resolveSending } from './resolve-sending.ts';
 import type { Config, ControlConfig, EgressConfig, MxConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
 import type { AlertsConfig } from './snapshot-alerts.ts';
+import type { LogConfig } from './snapshot-log.ts';
 import type { Sources } from './source.ts';
 
 /** Only for a draft without errors. */
@@ -41,7 +42,7 @@ export function resolveConfig(draft: Draft, sources: Sources): Config {
     },
     include: settings.include.map((name, i) => sources.absolute(['include', i], name)),
     alerts: resolveAlerts(settings.alerts),
-    log: settings.log,
+    log: resolveLog(settings.log, sources),
     routes: lists.routes.map((route) => ({ ...route, tls: route.tls ?? null })),
     isps: ispsOf(draft).map(resolveIsp),
     shippedIsps: settings.shipped_isps,
@@ -110,6 +111,19 @@ function resolveSmtp(smtp: Settings['smtp'], sources: Sources): SmtpConfig {
     },
     maxMessageBytes: smtp.max_message_size,
     maxRecipients: smtp.max_recipients,
+  };
+}
+
+function resolveLog({ deliveries, ...log }: Settings['log'], sources: Sources): LogConfig {
+  return {
+    ...log,
+    deliveries: {
+      file: orNull(['log', 'deliveries', 'file'], deliveries.file, sources),
+      rotateBytes: deliveries.rotate,
+      rotateAgeMs: deliveries.rotate_age,
+      keepAgeMs: deliveries.keep_age,
+      keepBytes: deliveries.keep,
+    },
   };
 }
 

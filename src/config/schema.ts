@@ -131,6 +131,18 @@ const journal = section({
   ),
 });
 
+const deliveryLog = section({
+  file: key(
+    leaf(orNull(filePath)).prefault(null),
+    'JSON lines of all that happens to deliveries, those of the journal. With log.recipients: false no address is in it.',
+    { ...restart, example: '/var/log/postrider/deliveries.log', off: true },
+  ),
+  rotate: key(leaf(size).prefault('100MB'), 'A new file is begun at this size.', restart),
+  rotate_age: key(leaf(duration('24h')).prefault('24h'), 'And at this age.', restart),
+  keep_age: key(leaf(duration('30d')).prefault('30d'), 'Old files are kept this long.', restart),
+  keep: key(leaf(size).prefault('10GB'), 'And up to this size together.', restart),
+});
+
 const log = section({
   level: key(
     leaf(choice(['debug', 'info', 'warn', 'error'])).prefault('info'),
@@ -141,6 +153,7 @@ const log = section({
     'auto: pretty on a terminal, else json.',
   ),
   recipients: key(leaf(flag).prefault(false), 'true lets log lines name recipients.'),
+  deliveries: key(deliveryLog.prefault({}), 'Log of the deliveries.', restart),
 });
 
 /** Everything at the root that is not a list of entries. */

@@ -3,6 +3,7 @@
  * paths absolute, references resolved, deeply frozen. Components get their slice of it through the constructor.
  */
 import type { AlertsConfig } from './snapshot-alerts.ts';
+import type { LogConfig } from './snapshot-log.ts';
 import type { BouncePattern } from '../bounce/index.ts';
 import type { BounceCategory, BounceClass, Phase, Rate } from '../core/index.ts';
 
@@ -108,13 +109,6 @@ export interface JournalConfig {
   readonly maxAgeMs: number;
   readonly maxBytes: number;
   readonly onFull: 'gap' | 'stop';
-}
-
-export interface LogConfig {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly format: 'json' | 'pretty' | 'auto';
-  /** Whether log lines may name recipients. */
-  readonly recipients: boolean;
 }
 
 export interface RouteConfig {

@@ -32,7 +32,9 @@ describe('defaults', () => {
     assert.equal(config.secretFile, '/var/lib/postrider/secret');
     assert.equal(config.timezone, 'UTC');
     assert.equal(config.historyRetentionMs, 7 * 86400e3);
-    assert.deepEqual(config.log, { level: 'info', format: 'auto', recipients: false });
+    const { deliveries, ...log } = config.log;
+    assert.deepEqual(log, { level: 'info', format: 'auto', recipients: false });
+    assert.equal(deliveries.file, null);
     assert.deepEqual(config.journal, { maxAgeMs: 14 * 86400e3, maxBytes: 20 * 1024 ** 3, onFull: 'gap' });
   });
 
