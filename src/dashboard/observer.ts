@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000;
 const MOST_CELLS = 5_000;
 const MOST_CAMPAIGNS = 20_000;
 const PERIOD_MS = 150_000;
-const LEAST_SECONDS = 10;
+const LEAST_SECONDS = 60;
 
 export interface CellCounts {
   delivered: number;
@@ -67,7 +67,7 @@ export class Observer {
     return ((this.#ended.get(key) ?? 0) + (this.#endedBefore.get(key) ?? 0)) / this.seconds(now);
   }
 
-  /** How many seconds `recently` and `campaignSpeed` are about; at least a few, so that a start is no rush. */
+  /** How many seconds `recently` and `campaignSpeed` are about; at least a minute, so that a start is no rush. */
   seconds(now: number): number {
     return Math.max(LEAST_SECONDS, (now - this.#since) / 1000);
   }
@@ -93,14 +93,15 @@ export class Observer {
 
   #turnTo(now: number): void {
     if (now < this.#until) return;
-    const goesOn = now < this.#until + PERIOD_MS;
+    const start = now - (now % PERIOD_MS);
+    const goesOn = start === this.#until;
     this.#cellsBefore = goesOn ? this.#cells : new Map<string, Map<string, CellCounts>>();
     this.#endedBefore = goesOn ? this.#ended : new Map<string, number>();
-    this.#since = goesOn ? this.#until - PERIOD_MS : now;
+    this.#since = goesOn ? Math.max(this.#since, start - PERIOD_MS) : now;
     this.#cells = new Map();
     this.#ended = new Map();
     this.#cellCount = 0;
-    this.#until = now + PERIOD_MS;
+    this.#until = start + PERIOD_MS;
   }
 }
 

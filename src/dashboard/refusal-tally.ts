@@ -56,8 +56,10 @@ export class RefusalTally {
 
   #turnTo(now: number): void {
     if (now < this.#until) return;
-    this.#before = now < this.#until + PERIOD_MS ? this.#now : new Map<string, Counted>();
+    // Periods stand fast: one that began when somebody happened to look would keep the old for longer.
+    const start = now - (now % PERIOD_MS);
+    this.#before = start === this.#until ? this.#now : new Map<string, Counted>();
     this.#now = new Map();
-    this.#until = now + PERIOD_MS;
+    this.#until = start + PERIOD_MS;
   }
 }

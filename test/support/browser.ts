@@ -60,5 +60,8 @@ export class Tester {
 /** Keeps a picture of the page in the folder that POSTRIDER_SCREENSHOTS names, for people to look at. */
 export async function picture(page: Page, name: string): Promise<void> {
   const dir = process.env['POSTRIDER_SCREENSHOTS'];
-  if (dir !== undefined) await page.screenshot({ path: join(dir, `${name}.png`), fullPage: true });
+  if (dir === undefined) return;
+  // A dialog covers the window only.
+  const fullPage = (await page.locator('dialog[open]').count()) === 0;
+  await page.screenshot({ path: join(dir, `${name}.png`), fullPage });
 }

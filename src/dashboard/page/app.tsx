@@ -1,5 +1,5 @@
 /** The page: what answers the first questions stands first. */
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { CellView } from '../view.ts';
 import { ActionDialog } from './act.tsx';
 import type { Target } from './actions.ts';
@@ -34,7 +34,8 @@ export function App() {
     connection.current = new Connection(setPicture);
   }, []);
   useEffect(() => useLanguage(language), [language]);
-  useEffect(() => useTheme(theme), [theme]);
+  // Before the effects of what is inside: the chart takes its colours from it.
+  useLayoutEffect(() => useTheme(theme), [theme]);
 
   const { snapshot, session, link } = picture;
   const signedIn = session?.signedIn === true;
@@ -71,12 +72,10 @@ export function App() {
             <Grid snapshot={snapshot} open={setOpen} />
             <div class="columns">
               <NodeTable nodes={snapshot.nodes} act={act} />
-              <Refusals refusals={snapshot.refusals} />
-            </div>
-            <div class="columns">
-              <CampaignTable campaigns={snapshot.campaigns} more={snapshot.moreCampaigns} act={act} />
               <SenderTable senders={snapshot.senders} act={act} />
             </div>
+            <Refusals refusals={snapshot.refusals} />
+            <CampaignTable campaigns={snapshot.campaigns} more={snapshot.moreCampaigns} act={act} />
             {signedIn ? (
               <>
                 <Lookup />

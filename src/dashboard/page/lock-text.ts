@@ -10,9 +10,10 @@ export function lockText({ say, age, dateTime }: Speech, { since, until, rule, r
       : left > 0
         ? say('lockedFor', { left: age(left) })
         : say('probing'),
-    rule === undefined ? say('byOperator') : say('byRule', { rule }),
+    // What an operator gave as the reason says also that it was one.
+    rule === undefined ? (reason ?? say('byOperator')) : say('byRule', { rule }),
     `${say('since')} ${dateTime(since)}`,
-    reason,
+    rule === undefined ? undefined : reason,
   ]
     .filter(Boolean)
     .join(', ');

@@ -38,7 +38,8 @@ export function NodeTable({ nodes, act }: NodeProps) {
             {nodes.map((node) => (
               <tr key={node.name}>
                 <th scope="row">
-                  {node.name} <span class="small muted">{node.address}</span>
+                  {node.name}
+                  <p class="small muted">{node.address}</p>
                   {node.lock && <p class="small bad">{lockText(speech, node.lock)}</p>}
                   {node.warmup && (
                     <p class="small muted">
