@@ -46,8 +46,15 @@ async function events(io: Io, options: Options): Promise<ExitCode> {
   const lines = await client.lines(eventsPath(options), signal);
   if (!lines.ok) return signal.aborted ? 0 : fail(io, options, lines.error);
   try {
-    for await (const line of lines.value)
+    let printed = 0;
+    for await (const line of lines.value) {
       await io.out(`${options.json ? line : eventLine(io, JSON.parse(line) as Event)}\n`);
+      printed++;
+    }
+    if (printed === 0 && !options.follow && !options.json)
+      io.err(
+        `none${options.after === undefined ? ` among the last ${LAST.slice(1)} events: --after 0 looks at all that are kept` : ''}\n`,
+      );
   } catch (error) {
     if (signal.aborted) return 0;
     const message = `the stream broke: ${(error as Error).message}`;

@@ -59,6 +59,8 @@ export const operationCommands = (io: Io): Command[] =>
   });
 
 async function operate(io: Io, name: string, options: Options): Promise<ExitCode> {
+  const missing = withoutSelector(name, options);
+  if (missing) return fail(io, options, missing);
   const client = await connect(io, options);
   const path = `/v1/queue/${name}`;
   const body = requestOf(name, options);
@@ -74,6 +76,17 @@ async function operate(io: Io, name: string, options: Options): Promise<ExitCode
   const started = await client.post<JobView>(path, body);
   const ended = started.ok ? await followed(io, client, started.value, options) : started;
   return show(io, options, ended, (job) => jobText(name, job));
+}
+
+/** The server would say it in the words of its API. */
+function withoutSelector(name: string, options: Options): Problem | undefined {
+  const { sender, node, account, campaign, isp, domain, recipient, olderThan, all } = options;
+  if (
+    [sender, node, account, campaign, isp, domain, recipient, olderThan, all].some((one) => one !== undefined)
+  )
+    return undefined;
+  const message = `nothing is selected: say which mail to ${name} with --campaign, --isp, --sender, --node, --account, --domain, --recipient or --older-than, or --all for the whole queue`;
+  return { exitCode: 2, code: 'invalid', message, lines: [] };
 }
 
 function requestOf(name: string, options: Options): object {

@@ -66,6 +66,11 @@ export const replyText = ({ code, enhanced, text, phase }: EventReply): string =
 function outlook({ now }: Paper, delivery: DeliveryView): string[] {
   const { final, state, next_attempt: next, why_waiting: why, expires } = delivery;
   if (final) return final.reason === 'lifetime' ? [`  ${clock(final.at)}  its lifetime was over`] : [];
+  if (state === 'hold')
+    return [
+      '  an operator holds it: "postrider queue list" says since when, "postrider queue release" lets it go',
+      `  given up at ${clock(expires)}`,
+    ];
   if (state === 'proc' || next === undefined) return ['  a session has it now'];
   const wait = Date.parse(next) - now();
   const when =

@@ -152,6 +152,6 @@ describe('postrider queue', () => {
     assert.match((await queue(fixture, ['list', '--by', 'domain'])).out, /hold since .*: domain=gmail\.com/);
     const wrong = await queue(fixture, ['release', '--yes']);
     assert.equal(wrong.code, 2);
-    assert.match(wrong.err, /selects nothing/);
+    assert.match(wrong.err, /nothing is selected: .*--campaign/);
   });
 });

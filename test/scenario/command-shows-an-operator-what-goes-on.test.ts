@@ -52,6 +52,14 @@ test(
       queue: { totals: { total: number } };
     };
     assert.equal(json.queue.totals.total, 1);
+    const alerts = await piped('events', '--type', 'alert', ...where);
+    assert.match(alerts.err, /none among the last 20 events: --after 0/);
+    const nothing = await piped('queue', 'purge', ...where);
+    assert.equal(nothing.code, 2);
+    assert.match(nothing.err, /nothing is selected: .*--campaign.* or --all/);
+    const unasked = await piped('queue', 'purge', '--all', ...where);
+    assert.equal(unasked.code, 2);
+    assert.match(unasked.err, /purge 1 deliveries\? .*add --yes/);
     const wrong = await piped('status', '--watch', '0', ...where);
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /seconds from 0\.2/);

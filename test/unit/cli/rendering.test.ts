@@ -144,6 +144,7 @@ describe('stories', () => {
       /due since .*: the rate is used up/,
     );
     assert.match(story({ state: 'proc', next_attempt: undefined }), /a session has it now/);
+    assert.match(story({ state: 'hold', next_attempt: undefined }), /an operator holds it: .*queue release/);
     const ended = story({ state: 'undelivered', final: { type: 'undelivered', reason: 'lifetime', at: AT } });
     assert.match(ended, /undelivered \(lifetime\)/);
     assert.match(ended, /its lifetime was over/);
