@@ -11,7 +11,8 @@ const PERIOD_MS = 30 * 60_000;
 const MOST = 500;
 
 interface Counted {
-  readonly view: Omit<RefusalView, 'count' | 'last'>;
+  readonly view: Omit<RefusalView, 'count' | 'last' | 'example'>;
+  example: string | undefined;
   count: number;
   last: number;
 }
@@ -31,9 +32,15 @@ export class RefusalTally {
     if (known) {
       known.count++;
       known.last = time;
+      known.example = event.delivery_id;
     } else if (this.#now.size < MOST) {
       const view = { isp, code: reply.code, enhanced: reply.enhanced, category: bounce?.category, text };
-      this.#now.set(key, { view: { ...view, hard: event.type === 'hard_bounce' }, count: 1, last: time });
+      this.#now.set(key, {
+        view: { ...view, hard: event.type === 'hard_bounce' },
+        count: 1,
+        last: time,
+        example: event.delivery_id,
+      });
     }
   }
 
@@ -46,12 +53,13 @@ export class RefusalTally {
       else {
         sum.count += one.count;
         sum.last = Math.max(sum.last, one.last);
+        sum.example = one.example ?? sum.example;
       }
     }
     return [...sums.values()]
       .sort((a, b) => b.count - a.count)
       .slice(0, count)
-      .map(({ view, count: times, last }) => ({ ...view, count: times, last }));
+      .map(({ view, count: times, last, example }) => ({ ...view, count: times, last, example }));
   }
 
   #turnTo(now: number): void {

@@ -76,7 +76,7 @@ export function takeSnapshot(sources: Sources, full: boolean): Snapshot {
     moreCampaigns: Math.max(0, campaigns.length - MOST_CAMPAIGNS),
     refusals: observer.refusals
       .top(TOP_REFUSALS, now)
-      .map((one) => (full ? one : { ...one, text: undefined })),
+      .map((one) => (full ? one : { ...one, text: undefined, example: undefined })),
   };
 }
 

@@ -113,6 +113,8 @@ export interface RefusalView {
   /** Without addresses; absent before the sign-in. */
   readonly text?: string | undefined;
   readonly hard: boolean;
+  /** Id of the delivery that met it last; absent before the sign-in. */
+  readonly example?: string | undefined;
   readonly count: number;
   readonly last: number;
 }

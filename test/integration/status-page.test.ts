@@ -180,6 +180,10 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await page.getByRole('button', { name: 'Find' }).click();
       await page.locator('.delivery').first().getByText('Greylisted').waitFor();
     });
+    await t.test('a frequent refusal leads to an example with its reply', async () => {
+      await page.getByRole('button', { name: 'An example of No such user here' }).click();
+      await page.locator('.delivery').getByText('hard_bounce 550 5.1.1 No such user here').waitFor();
+    });
     await t.test('the events come by themselves, and can be filtered', async () => {
       const events = page.locator('#events');
       await events.getByRole('combobox').selectOption('hard_bounce');

@@ -62,6 +62,7 @@ export async function picture(page: Page, name: string): Promise<void> {
   const dir = process.env['POSTRIDER_SCREENSHOTS'];
   if (dir === undefined) return;
   // A dialog covers the window only.
+  await page.evaluate('scrollTo(0, 0)');
   const fullPage = (await page.locator('dialog[open]').count()) === 0;
   await page.screenshot({ path: join(dir, `${name}.png`), fullPage });
 }

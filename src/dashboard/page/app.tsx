@@ -28,6 +28,7 @@ export function App() {
   const [theme, setTheme] = useState(savedTheme);
   const [signingIn, setSigningIn] = useState(false);
   const [open, setOpen] = useState<{ readonly node: string; readonly isp: string }>();
+  const [wanted, setWanted] = useState<{ readonly text: string }>();
   const [target, setTarget] = useState<Target>();
   const speech = useMemo(() => new Speech(language), [language]);
   useEffect(() => {
@@ -74,11 +75,14 @@ export function App() {
               <NodeTable nodes={snapshot.nodes} act={act} />
               <SenderTable senders={snapshot.senders} act={act} />
             </div>
-            <Refusals refusals={snapshot.refusals} />
+            <Refusals
+              refusals={snapshot.refusals}
+              find={signedIn ? (text) => setWanted({ text }) : undefined}
+            />
             <CampaignTable campaigns={snapshot.campaigns} more={snapshot.moreCampaigns} act={act} />
             {signedIn ? (
               <>
-                <Lookup />
+                <Lookup wanted={wanted} />
                 <Events events={picture.events} />
               </>
             ) : (

@@ -41,7 +41,7 @@ export function Grid({ snapshot, open }: GridProps) {
                 {say('queued')}
               </th>
               <th scope="col" class="num">
-                {say('oldest')}
+                {say('oldestHead')}
               </th>
               {nodes.map(({ name, state }) => (
                 <th scope="col" class={state === 'running' ? '' : 'bad'}>

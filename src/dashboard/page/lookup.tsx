@@ -1,5 +1,5 @@
 /** One message or recipient: every attempt, with what the receiver said. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DeliveryView, MessageView } from '../../api/index.ts';
 import { ask } from './ask.ts';
 import { useSpeech } from './speech.ts';
@@ -27,17 +27,27 @@ async function list(query: string): Promise<readonly DeliveryView[] | string> {
   return answer.ok ? answer.value.deliveries : answer.message;
 }
 
-export function Lookup() {
+/** `wanted`: what somewhere else on the page was asked for; it is looked up and brought into view. */
+export function Lookup({ wanted }: { readonly wanted: { readonly text: string } | undefined }) {
   const { say } = useSpeech();
   const [text, setText] = useState('');
   const [found, setFound] = useState<readonly DeliveryView[] | string>();
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!wanted) return;
+    setText(wanted.text);
+    void find(wanted.text).then((answer) => {
+      setFound(answer);
+      section.current?.scrollIntoView({ block: 'start' });
+    });
+  }, [wanted]);
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
-    const wanted = text.trim();
-    if (wanted !== '') setFound(await find(wanted));
+    const asked = text.trim();
+    if (asked !== '') setFound(await find(asked));
   };
   return (
-    <section class="panel" id="lookup">
+    <section class="panel" id="lookup" ref={section}>
       <h2>{say('lookup')}</h2>
       <form class="tools" onSubmit={(event) => void submit(event)}>
         <input

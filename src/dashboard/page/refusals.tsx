@@ -1,7 +1,13 @@
 import type { RefusalView } from '../view.ts';
 import { useSpeech } from './speech.ts';
 
-export function Refusals({ refusals }: { readonly refusals: readonly RefusalView[] }) {
+interface RefusalProps {
+  readonly refusals: readonly RefusalView[];
+  /** Shows the story of a delivery; absent before the sign-in. */
+  readonly find: ((id: string) => void) | undefined;
+}
+
+export function Refusals({ refusals, find }: RefusalProps) {
   const { say, number, time } = useSpeech();
   return (
     <section class="panel">
@@ -22,6 +28,7 @@ export function Refusals({ refusals }: { readonly refusals: readonly RefusalView
                 <th scope="col" class="num">
                   {say('last')}
                 </th>
+                {find && <th aria-label={say('example')} />}
               </tr>
             </thead>
           )}
@@ -37,6 +44,19 @@ export function Refusals({ refusals }: { readonly refusals: readonly RefusalView
                   {one.text} <span class="small muted">{one.category}</span>
                 </td>
                 <td class="num muted">{time(one.last)}</td>
+                {find && (
+                  <td class="num">
+                    {one.example !== undefined && (
+                      <button
+                        class="small-button"
+                        aria-label={say('exampleOf', { reply: one.text ?? '' })}
+                        onClick={() => find(one.example!)}
+                      >
+                        {say('example')}
+                      </button>
+                    )}
+                  </td>
+                )}
               </tr>
             ))}
           </tbody>

@@ -19,6 +19,7 @@ const en = {
   speed: 'Delivered',
   queued: 'Queued',
   oldest: 'oldest',
+  oldestHead: 'Oldest',
   lastHour: 'last hour',
   refusedHour: 'Refused',
   ofAttempts: 'of the attempts',
@@ -151,7 +152,8 @@ const en = {
   warmup: 'Warm-up',
   warmupStage: '{isp}: stage {stage} of {stages}; {delivered} of {cap} on {day}',
   speedNow: 'Speed now',
-  examples: 'Examples',
+  example: 'Example',
+  exampleOf: 'An example of {reply}',
 } as const;
 
 export type Word = keyof typeof en;
@@ -177,6 +179,7 @@ const ru: Words = {
   speed: 'Доставлено',
   queued: 'В очереди',
   oldest: 'старейшее',
+  oldestHead: 'Старейшее',
   lastHour: 'за час',
   refusedHour: 'Отказы',
   ofAttempts: 'от числа попыток',
@@ -309,7 +312,8 @@ const ru: Words = {
   warmup: 'Прогрев',
   warmupStage: '{isp}: этап {stage} из {stages}; {delivered} из {cap} за {day}',
   speedNow: 'Скорость сейчас',
-  examples: 'Примеры',
+  example: 'Пример',
+  exampleOf: 'Пример ответа {reply}',
 };
 
 export type Language = 'en' | 'ru';
