@@ -1,0 +1,84 @@
+/** What a cell of the grid says of itself, and to whom. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { cellKey, cellsOf } from '../../../src/dashboard/cells.ts';
+import { LockBook } from '../../../src/dashboard/locks.ts';
+import { Observer } from '../../../src/dashboard/observer.ts';
+import type { CellView } from '../../../src/dashboard/view.ts';
+import type { LaneStatus, Lock, LockRecord, NodeStatus } from '../../../src/mta/egress/index.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+const SAID = 'blocked, see our list';
+
+const lane = (more: Partial<LaneStatus> = {}): LaneStatus => ({
+  isp: 'strict',
+  key: 'isp:strict',
+  strategy: 'fast',
+  sessions: 0,
+  maxSessions: 5,
+  ratePerSecond: 10,
+  slowed: undefined,
+  warmup: undefined,
+  inFlight: 0,
+  queues: 1,
+  waiting: undefined,
+  lastError: undefined,
+  ...more,
+});
+
+const lockOf = (record: Partial<LockRecord>): Lock =>
+  ({
+    record: { scope: 'node_isp', since: NOW, level: 0, waiting: 'wait', reason: 'by an operator', ...record },
+  }) as Lock;
+
+interface Case {
+  readonly lane?: Partial<LaneStatus>;
+  readonly lock?: Partial<LockRecord>;
+  readonly state?: NodeStatus['state'];
+  readonly hold?: number;
+  readonly full?: boolean;
+}
+
+function cell({ lane: ofLane = {}, lock, state = 'running', hold = 0, full = false }: Case): CellView {
+  const node = { name: 'n1', state, lanes: [lane(ofLane)] } as unknown as NodeStatus;
+  const counts = { node: 'n1', isp: 'strict', new: 10 - hold, proc: 0, retry: 0, hold, total: 10 };
+  const [only] = cellsOf(new Observer(), {
+    nodes: [node],
+    counts: new Map([[cellKey('n1', 'strict'), counts]]),
+    locks: new LockBook(lock ? [lockOf(lock)] : [], full),
+    now: NOW,
+    full,
+  });
+  return only!;
+}
+
+describe('a cell of the grid', () => {
+  test('repeats no receiver before the sign-in, whatever the lane waits for', () => {
+    const reply = { code: 554, text: SAID, phase: 'rcpt' } as const;
+    const locked = { node: 'n1', isp: 'strict', rule: 'blocks', until: NOW + 60_000, reply };
+    const slowed = { perSecond: 1, cutAt: NOW, cutReason: SAID } as LaneStatus['slowed'];
+    const cases: Case[] = [
+      { lock: locked, lane: { waiting: `locked by rule blocks: 554 ${SAID}` } },
+      { lane: { slowed, waiting: `slowed down (${SAID})` } },
+      { lane: { lastError: { at: NOW, text: SAID } } },
+    ];
+    for (const one of cases) {
+      assert.doesNotMatch(JSON.stringify(cell(one)), /blocked/);
+      assert.match(JSON.stringify(cell({ ...one, full: true })), /blocked/);
+    }
+    assert.equal(cell({ lock: locked }).lock?.until, NOW + 60_000, 'the lock itself is told');
+  });
+
+  test('a lock of the node, of the ISP and of the cell stop it; one elsewhere does not', () => {
+    for (const lock of [{ node: 'n1' }, { isp: 'strict' }, { node: 'n1', isp: 'strict' }])
+      assert.equal(cell({ lock }).health, 'stuck', JSON.stringify(lock));
+    for (const lock of [{ node: 'n2' }, { node: 'n1', isp: 'other' }, { isp: 'strict', sender: 'shop' }])
+      assert.equal(cell({ lock }).health, 'good', JSON.stringify(lock));
+  });
+
+  test('what an operator holds is not stuck, and a node that drains goes on', () => {
+    assert.equal(cell({ state: 'down' }).health, 'stuck');
+    assert.equal(cell({ state: 'down', hold: 10 }).health, 'good');
+    assert.equal(cell({ state: 'draining' }).health, 'good');
+  });
+});
