@@ -76,6 +76,9 @@ export function formatOutcome(outcome: Outcome): string {
   ].join('\n');
 }
 
+/** What `npm run bench:queue` has written there. */
+export const QUEUE_SECTION = /<!-- queue:start -->[^]*<!-- queue:end -->\n?/;
+
 export const resultsPage = (outcome: Outcome): string =>
   `# Results\n\nWritten by \`npm run bench -- --write\`; do not edit. How to repeat it: README.md.\n\n${formatOutcome(outcome)}\n## Method\n\n${METHOD}\n`;
 
@@ -112,7 +115,7 @@ function row(name: string, runs: readonly Run[]): string[] {
   return [name, ...cells, String(duplicates)];
 }
 
-function table(rows: readonly (readonly string[])[]): string[] {
+export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((cells) => cells[column]!.length)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;

@@ -17,7 +17,7 @@ import { runOnce } from './measure.ts';
 import { runMicro } from './micro/index.ts';
 import { findPostfix } from './postfix.ts';
 import { postrider } from './postrider.ts';
-import { formatOutcome, type Outcome, resultsPage, type Run, readmeBlock } from './report.ts';
+import { formatOutcome, type Outcome, QUEUE_SECTION, resultsPage, type Run, readmeBlock } from './report.ts';
 import { printStages } from './stages.ts';
 import { QUICK, type Workload, WORKLOADS } from './workloads.ts';
 
@@ -205,7 +205,8 @@ function report(options: Options, outcome: Outcome): void {
 
 /** The page, the picture, and the block of the README between its two marks. */
 function write(outcome: Outcome): void {
-  writeFileSync(RESULTS, resultsPage(outcome));
+  const [queueSection] = QUEUE_SECTION.exec(readFileSync(RESULTS, 'utf8')) ?? [];
+  writeFileSync(RESULTS, resultsPage(outcome) + (queueSection ? `\n${queueSection}` : ''));
   mkdirSync(dirname(CHART), { recursive: true });
   writeFileSync(CHART, chart(outcome));
   const readme = readFileSync(README, 'utf8');
