@@ -12,6 +12,8 @@ const file = new URL('../../../shared/corpus/smtp/end_of_data_sequences.json', i
 const skip = existsSync(file) ? false : 'the corpus of third-party samples is not here';
 
 const SMUGGLED = 'MAIL FROM:<evil@x.test>\r\nRCPT TO:<evil@x.test>\r\nDATA\r\nSubject: evil\r\n\r\nevil';
+/** A dot as a client sends it. */
+const STUFFED = '\r\n..\r\n';
 const HEADER = 'From: news@shop.test\r\nSubject: s\r\n\r\na';
 
 /** Hands one content over, cut in two, and gives all replies to it. */
@@ -53,7 +55,7 @@ test('what follows a false end of data is content', { skip }, async (t) => {
     ['reports', mx, 'any@bounce.test'],
   ] as const;
   for (const [door, address, to] of doors)
-    for (const { seq } of rows)
+    for (const seq of [...rows.map((row) => row.seq), STUFFED])
       for (const before of [HEADER, '']) {
         const text = await replies(address, to, before + seq + SMUGGLED);
         const what = `${door}, ${JSON.stringify(before + seq)}: ${text}`;
@@ -61,7 +63,7 @@ test('what follows a false end of data is content', { skip }, async (t) => {
         if (/\r(?!\n)|(?<!\r)\n/.test(seq)) assert.match(text, /^5/, `a CR or LF that stands alone; ${what}`);
         if (text.startsWith('2')) taken[door]++;
       }
-  assert.ok(taken.own > 0 && taken.reports > 0, 'some are harmless content, and taken');
+  assert.ok(taken.own > 0 && taken.reports > 0, 'harmless content is taken');
   const events = await mta.until(
     (all) =>
       ofType(all, 'delivered').length >= taken.own && ofType(all, 'report_rejected').length >= taken.reports,
