@@ -5,7 +5,7 @@
  * Labels are bounded: nodes are configured, ISPs are named ones, `other` and `unresolved`, and no more than MAX_ISPS.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import { type Durability, type EventDraft, oldestQueued, type Pressure, type Queue } from '../queue/index.ts';
@@ -42,6 +42,8 @@ export interface Metrics {
   onCommit(commit: Commit): void;
   /** To be told what `queue.sweep()` found: the oldest acceptance (wall ms) by recipient domain. */
   onSweep(oldest: ReadonlyMap<string, number>): void;
+  /** To be told that a mail for reports cost the worker that read it. */
+  onWorkerRestart(): void;
   close(): void;
 }
 
@@ -56,6 +58,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registry.removeSingleMetric(`nodejs_active_${what}_total`);
   const commits = commitMetrics(registry);
   counterMetrics(registry, PREFIX, { counts, queue: options.queue });
+  const workerRestarts = new Counter({
+    name: `${PREFIX}inbound_worker_restarts_total`,
+    help: 'Workers that died or stood still over a report',
+    registers: [registry],
+  });
   const oldest = new Map<string, number>();
   queueMetrics(registry, { ...options, oldest });
   egressMetrics(registry, options.egress, options.clock);
@@ -82,6 +89,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
         oldest.set(isp, Math.min(at, oldest.get(isp) ?? Infinity));
       }
     },
+    onWorkerRestart: () => workerRestarts.inc(),
     close: () => {
       loop.disable();
       registry.clear();

@@ -18,6 +18,8 @@ export interface InboundOptions {
   readonly tokens: Tokens;
   readonly injector: Injector;
   readonly log: Logger;
+  /** Told when a mail cost a worker. */
+  readonly onWorkerRestart: () => void;
 }
 
 export interface Inbound {
@@ -35,10 +37,12 @@ export function createInbound({
   tokens,
   injector,
   log,
+  onWorkerRestart,
 }: InboundOptions): Inbound | undefined {
   const { mx, dns, hostname } = config();
   if (mx.listen.length === 0) return undefined;
   const pool = new ParsePool({
+    onRestart: onWorkerRestart,
     checkReporter: mx.checkReporter !== 'off',
     dnsServers:
       dns.servers === 'system'

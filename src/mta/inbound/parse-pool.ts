@@ -28,6 +28,8 @@ export interface ParsePoolOptions extends WorkerSettings {
   readonly maxHeapMb?: number;
   /** Module of the worker. */
   readonly worker?: URL;
+  /** Told when a thread was ended over a mail, by us or by itself. */
+  readonly onRestart?: () => void;
 }
 
 const TIMEOUT_MS = 15_000;
@@ -53,7 +55,10 @@ export class ParsePool {
   readonly #crowd: Piscina<ParseTask, Reading>;
   readonly #alone: Piscina<ParseTask, Reading>;
   readonly #timeoutMs: number;
+  readonly #onRestart: () => void;
   #last: Promise<unknown> = Promise.resolve();
+  /** Threads that ended in this turn of the event loop; those that were only idle fail no mail. */
+  #justEnded = 0;
 
   constructor(options: ParsePoolOptions) {
     const {
@@ -62,8 +67,10 @@ export class ParsePool {
       worker = WORKER,
       checkReporter,
       dnsServers,
+      onRestart = (): void => undefined,
     } = options;
     this.#timeoutMs = timeoutMs;
+    this.#onRestart = onRestart;
     const shared = {
       filename: worker.href,
       minThreads: 0,
@@ -77,12 +84,17 @@ export class ParsePool {
       concurrentTasksPerWorker: CROWD_TASKS,
     });
     this.#alone = new Piscina({ ...shared, maxThreads: 1, concurrentTasksPerWorker: 1 });
+    for (const pool of [this.#crowd, this.#alone])
+      pool.on('workerDestroy', () => {
+        this.#justEnded++;
+        setImmediate(() => (this.#justEnded = 0));
+      });
   }
 
   /** The error is one sentence: the mail broke its worker, alone. Rejects when the workers read nothing at all. */
   async read(task: ParseTask): Promise<Result<Reading, string>> {
     try {
-      return ok(await this.#crowd.run(task, { signal: AbortSignal.timeout(this.#timeoutMs * 1.5) }));
+      return ok(await this.#run(this.#crowd, task, this.#timeoutMs * 1.5));
     } catch {
       return this.#again(task);
     }
@@ -109,6 +121,15 @@ export class ParsePool {
   }
 
   #runAlone(task: ParseTask): Promise<Reading> {
-    return this.#alone.run(task, { signal: AbortSignal.timeout(this.#timeoutMs) });
+    return this.#run(this.#alone, task, this.#timeoutMs);
+  }
+
+  async #run(pool: Piscina<ParseTask, Reading>, task: ParseTask, timeoutMs: number): Promise<Reading> {
+    try {
+      return await pool.run(task, { signal: AbortSignal.timeout(timeoutMs) });
+    } catch (error) {
+      for (; this.#justEnded > 0; this.#justEnded--) this.#onRestart();
+      throw error;
+    }
   }
 }

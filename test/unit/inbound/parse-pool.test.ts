@@ -1,0 +1,86 @@
+/** Mail that breaks its worker is set aside, alone: it is told, kept within bounds, and the rest is read. */
+import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import { test, type TestContext } from 'node:test';
+import { Classifier } from '../../../src/bounce/index.ts';
+import { createTokens } from '../../../src/fbl/index.ts';
+import { InboundReader, ParsePool } from '../../../src/mta/inbound/index.ts';
+import { configured } from '../egress/configured.ts';
+import { events, openDesk } from '../ingress/fixture.ts';
+
+const worker = new URL('./poisoned-worker.ts', import.meta.url);
+
+function openPool(t: TestContext): { pool: ParsePool; restarts: () => number } {
+  let restarts = 0;
+  const limits = { timeoutMs: 2_000, maxHeapMb: 24 };
+  const settings = { checkReporter: false, dnsServers: [], worker, onRestart: () => void restarts++ };
+  const pool = new ParsePool({ ...settings, ...limits });
+  t.after(() => pool.close());
+  return { pool, restarts: () => restarts };
+}
+
+const task = (text: string): Parameters<ParsePool['read']>[0] => ({
+  raw: Buffer.from(text),
+  peer: '192.0.2.1',
+  helo: 'far.test',
+  from: '',
+});
+
+for (const [poison, reason, ended] of [
+  ['die', /./, 2],
+  ['fill', /memory/, 2],
+  ['hang', /^it takes too long to read$/, 2],
+  ['throw', /^a fault of the parser$/, 0],
+] as const)
+  test(`a mail that makes its worker ${poison} is blamed alone`, async (t) => {
+    const { pool, restarts } = openPool(t);
+    const texts = ['good', 'good', poison, 'good', 'good', 'good'];
+    const results = await Promise.all(texts.map((text) => pool.read(task(text))));
+    assert.deepEqual(
+      results.map(({ ok }) => ok),
+      texts.map((text) => text === 'good'),
+    );
+    const [bad] = results.filter((result) => !result.ok);
+    assert.match(bad!.error, reason);
+    assert.equal(restarts(), ended, 'one of the crowd, one alone; a fault that is caught ends none');
+    assert.ok((await pool.read(task('good'))).ok, 'the pool goes on');
+  });
+
+test('what broke a worker is told and kept, the oldest making room; other mail is read', async (t) => {
+  const { queue, injector, clock, ...desk } = await openDesk();
+  const { pool } = openPool(t);
+  const { mx } = configured({ mx: { quarantine_size: '2KB' } });
+  const classifier = new Classifier({});
+  const reader = new InboundReader({
+    queue,
+    pool,
+    injector,
+    clock,
+    tokens: createTokens([{ id: '1', key: Buffer.alloc(32, 1) }]),
+    hostname: 'mta.test',
+    mx: () => mx,
+    classifier: () => classifier,
+    sender: () => undefined,
+    report: () => undefined,
+  });
+  const poison = (name: string, bytes = 1_000): string => `die ${name}`.padEnd(bytes, '.');
+  const mails = [poison('a'), 'good', poison('b'), poison('huge', 3_000), 'good', poison('c')];
+  for (const text of mails) {
+    const raw = Buffer.from(text);
+    const { from, peer, helo } = task(text);
+    const mail = { from, peer, helo, to: ['any@bounce.test'], at: clock.now(), bytes: raw.length };
+    await queue.inbox.store(queue.nextNumber(), mail, raw);
+  }
+  reader.poke();
+  while (queue.inbox.waiting.mails > 0) await turn();
+  await reader.stop();
+  assert.deepEqual(Object.fromEntries(reader.counts), { auto_reply: 2, unreadable: 4 });
+  const told = events({ queue, injector, clock, ...desk }).filter(({ type }) => type === 'report_rejected');
+  assert.deepEqual(
+    told.map(({ reason }) => reason),
+    Array<string>(4).fill('unreadable'),
+  );
+  const kept = queue.inbox.quarantined(10).map(({ id }) => String(queue.inbox.quarantinedRaw(id)));
+  assert.deepEqual(kept, [poison('b'), poison('c')]);
+  assert.equal(queue.inbox.quarantineBytes, 2_000);
+});
