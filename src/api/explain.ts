@@ -1,13 +1,15 @@
 /** `GET /v1/explain`: the way a message to a recipient would take, and what stands in it. Nothing takes a turn. */
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
-import { err, ok, parseAddress, type Result } from '../core/index.ts';
-import { listDeliveries } from '../queue/index.ts';
+import { err, type EventReply, ok, parseAddress, type Result } from '../core/index.ts';
+import { lowestLimit } from '../mta/egress/index.ts';
+import { type AttemptRecord, listDeliveries } from '../queue/index.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { address, label } from './fields.ts';
 import { lockView, type LockView } from './nodes.ts';
 import { answer, invalid, type Refused } from './refused.ts';
 import { checkRequest } from './shape.ts';
+import { entryView, type StopEntryView } from './stop-list.ts';
 
 const query = z.strictObject({
   recipient: address,
@@ -15,6 +17,7 @@ const query = z.strictObject({
   virtual_sender: label.optional(),
   from: address.optional(),
   group: label.optional(),
+  account_id: label.optional(),
 });
 
 export interface ExplainedNode {
@@ -26,6 +29,15 @@ export interface ExplainedNode {
   readonly address: string;
   readonly strategy: string;
   readonly chosen_by: string;
+  /** How fast mail of this sender may go now, and the setting that says so. */
+  readonly effective: {
+    /** Recipients; null: no limit. */
+    readonly per_second: number | null;
+    readonly set_by?: string | undefined;
+    /** Recipients of a calendar day; null: no limit. */
+    readonly per_day: number | null;
+    readonly per_day_set_by?: string | undefined;
+  };
   readonly rate_per_second: number | null;
   readonly daily_limit: number | null;
   readonly max_sessions: number;
@@ -63,6 +75,8 @@ export interface ExplainView {
     readonly port: number;
   }[];
   readonly problem?: string | undefined;
+  /** The entry of the stop list that ends such mail, if there is one. */
+  readonly stop_list?: StopEntryView | undefined;
   readonly senders: readonly ExplainedSender[];
   readonly queued: readonly {
     readonly id: string;
@@ -70,6 +84,8 @@ export interface ExplainView {
     readonly node: string;
     readonly attempts: number;
     readonly next_attempt: string;
+    /** What the receiver said at the last attempt that had an answer. */
+    readonly last_reply?: (EventReply & { readonly at: string }) | undefined;
     readonly why_waiting?: string | undefined;
   }[];
 }
@@ -102,6 +118,7 @@ async function explain(
   });
   if (!routed.ok) return err(invalid([{ field: routed.error.field, message: routed.error.text }]));
   const { senders, virtualSender, rule } = routed.value;
+  const stopped = deps.queue.stopList.find(asked.recipient, asked.account_id);
   const nodes = new Set(senders.flatMap(({ sender }) => sender.nodes.map(({ node }) => node)));
   const path = await deps.egress.path(domain, [...nodes]);
   return ok({
@@ -121,6 +138,7 @@ async function explain(
     hosts_from: path.source,
     hosts: path.hosts,
     problem: path.problem?.text,
+    stop_list: stopped && entryView(stopped),
     senders: senders.map((share) => explainedSender(deps, share, path)),
     queued: queuedTo(deps, asked.recipient),
   });
@@ -150,13 +168,14 @@ function explainedSender(
     nodes: sender.nodes.flatMap(({ node, weight }) => {
       const found = path.nodes.find((one) => one.node === node);
       if (!found) return [];
-      const { chosenBy, ratePerSecond, dailyLimit, maxSessions, ...rest } = found;
+      const { chosenBy, ratePerSecond, dailyLimit, maxSessions, limits, ...rest } = found;
       return [
         {
           ...rest,
           weight,
           takes_mail: found.state === 'running',
           chosen_by: chosenBy,
+          effective: effective(limits, sender.name),
           rate_per_second: ratePerSecond ?? null,
           daily_limit: dailyLimit,
           max_sessions: maxSessions,
@@ -164,6 +183,17 @@ function explainedSender(
         },
       ];
     }),
+  };
+}
+
+function effective(limits: Path['nodes'][number]['limits'], sender: string): ExplainedNode['effective'] {
+  const speed = lowestLimit(limits, 'perSecond', sender);
+  const day = lowestLimit(limits, 'perDay', sender);
+  return {
+    per_second: speed?.value ?? null,
+    set_by: speed?.setting,
+    per_day: day?.value ?? null,
+    per_day_set_by: day?.setting,
   };
 }
 
@@ -185,9 +215,15 @@ function queuedTo({ queue, egress, clock }: ApiDependencies, recipient: string):
       node: record.node,
       attempts: record.attempts.length,
       next_attempt: new Date(record.wakeAt).toISOString(),
+      last_reply: lastReply(record.attempts),
       why_waiting:
         record.wakeAt <= clock.now()
           ? egress.whyWaiting(record.node, record.recipient.slice(record.recipient.lastIndexOf('@') + 1))
           : undefined,
     }));
+}
+
+function lastReply(attempts: readonly AttemptRecord[]): ExplainView['queued'][number]['last_reply'] {
+  const last = attempts.findLast(({ reply }) => reply !== undefined);
+  return last?.reply && { ...last.reply, at: new Date(last.at).toISOString() };
 }

@@ -116,7 +116,15 @@ function list({ queue }: ApiDependencies, query: StopListQueryBody): StopListVie
   return { entries: entries.map(entryView), next };
 }
 
-const entryView = ({ kind, value, accountId, source, reason, at, expiresAt }: StopEntry): StopEntryView => ({
+export const entryView = ({
+  kind,
+  value,
+  accountId,
+  source,
+  reason,
+  at,
+  expiresAt,
+}: StopEntry): StopEntryView => ({
   [kind]: value,
   account_id: accountId,
   source,

@@ -4,12 +4,14 @@ import type { ExplainedNode, ExplainView, LockView } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
+import { replyText } from './story.ts';
 
 interface ExplainOptions extends ConnectionOptions {
   readonly sender?: string;
   readonly virtualSender?: string;
   readonly from?: string;
   readonly group?: string;
+  readonly account?: string;
 }
 
 export const explainCommand = (io: Io): Command =>
@@ -21,11 +23,12 @@ export const explainCommand = (io: Io): Command =>
     .option('--virtual-sender <name>', 'as if it were sent by this virtual sender')
     .option('--from <address>', 'From address, for the rules of a virtual sender')
     .option('--group <label>', 'group, for the rules of a virtual sender')
+    .option('--account <id>', 'account, for its entries of the stop list')
     .action(exitingWith((recipient: string, options: ExplainOptions) => explain(io, recipient, options)));
 
 async function explain(io: Io, recipient: string, options: ExplainOptions): Promise<ExitCode> {
-  const { sender, virtualSender, from, group } = options;
-  const asked = { recipient, sender, virtual_sender: virtualSender, from, group };
+  const { sender, virtualSender, from, group, account } = options;
+  const asked = { recipient, sender, virtual_sender: virtualSender, from, group, account_id: account };
   const given = Object.entries(asked).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, value] as const],
   );
@@ -48,6 +51,7 @@ export function explainText(view: ExplainView): string {
     problem === undefined
       ? `hosts     ${hosts.map(({ name }) => name).join(', ')} (${view.hosts_from === 'route' ? 'a route of the configuration' : 'MX'})`
       : `hosts     none: ${clean(problem)}`,
+    ...(view.stop_list ? [stopLine(view.stop_list)] : []),
     ...view.senders.flatMap(senderLines),
     ...(queued.length === 0 ? ['queued    nothing to this address'] : queued.map(queuedLine)),
   ];
@@ -68,17 +72,29 @@ const senderLines = ({
 ];
 
 function nodeLines(node: ExplainedNode): string[] {
-  const speed =
-    node.rate_per_second === null ? 'no limit' : `${Number((node.rate_per_second * 60).toFixed(2))} a minute`;
-  const day = node.daily_limit === null ? '' : `, ${node.daily_limit} a day`;
+  const { per_second: speed, set_by: by, per_day: day, per_day_set_by: dayBy } = node.effective;
+  const limits = [
+    speed === null ? 'no limit of speed' : `${Number((speed * 60).toFixed(2))} a minute (${clean(by ?? '')})`,
+    ...(day === null ? [] : [`${day} a day (${clean(dayBy ?? '')})`]),
+    `${node.max_sessions} ${node.max_sessions === 1 ? 'session' : 'sessions'}`,
+  ];
   return [
     `  node    ${node.node} (${node.address}) is ${node.state}, weight ${node.weight}${node.takes_mail ? '' : ', takes no new mail'}`,
-    `          ${speed}${day}, ${node.max_sessions} ${node.max_sessions === 1 ? 'session' : 'sessions'}: strategy ${node.strategy}, by ${node.chosen_by}`,
+    `          speed: ${limits.join(', ')}`,
+    `          strategy ${node.strategy}, by ${node.chosen_by}`,
     ...node.locks.map((lock) => `          ${lockText(lock)}`),
     ...(node.waiting === undefined || node.locks.length > 0
       ? []
       : [`          waits: ${clean(node.waiting)}`]),
   ];
+}
+
+function stopLine(entry: NonNullable<ExplainView['stop_list']>): string {
+  const { address, domain, pattern, source, reason, added, expires } = entry;
+  const what = address ?? domain ?? pattern ?? '';
+  const why = reason === undefined ? '' : `: ${clean(reason)}`;
+  const end = expires === undefined ? '' : `, until ${clock(expires)}`;
+  return `stopped   ${clean(what)} is in the stop list (${source}, since ${clock(added)}${end})${why}`;
 }
 
 function lockText({ id, rule, state, seconds_left: left, reason, waiting }: LockView): string {
@@ -92,8 +108,10 @@ function queuedLine({
   node,
   attempts,
   next_attempt: next,
+  last_reply: reply,
   why_waiting: why,
 }: ExplainView['queued'][number]): string {
   const made = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
-  return `queued    ${id} on ${node}, ${made}, ${why === undefined ? `next ${clock(next)}` : clean(why)}`;
+  const said = reply ? `; last reply, ${clock(reply.at)}: ${replyText(reply)}` : '';
+  return `queued    ${id} on ${node}, ${made}, ${why === undefined ? `next ${clock(next)}` : clean(why)}${said}`;
 }

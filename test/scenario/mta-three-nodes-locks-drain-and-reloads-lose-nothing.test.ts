@@ -1,6 +1,7 @@
 /** The program with three nodes while it sends: locks, unlocks, a drain and reloads; every message arrives once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ExplainedNode } from '../../src/api/index.ts';
 import { Mta, oneEndEach, ofType } from '../support/mta.ts';
 import { batch, eventually, receiver, routeTo } from '../support/mta-world.ts';
 
@@ -74,7 +75,8 @@ test('explain says who sends, from where, how fast, and what stands in the way',
     routes: [routeTo(sink)],
     nodes,
     isps: [{ name: 'one', domains: ['one.test'] }],
-    strategies: [{ name: 'own', rate: '60/1m' }],
+    strategies: [{ name: 'own', rate: '60/1m', daily_limit: 5000 }],
+    caps: [{ name: 'together', isp: 'one', rate: '30/1m', daily_limit: 400 }],
     senders: [{ name: 'shop', nodes: [{ node: 'n2' }], strategies: { default: 'own' } }],
   });
   await mta.api('/v1/nodes/n2/lock', {
@@ -82,12 +84,17 @@ test('explain says who sends, from where, how fast, and what stands in the way',
     body: JSON.stringify({ isp: 'one', reason: 'by me' }),
   });
   await mta.api('/v1/batches', { type: 'application/x-ndjson', body: batch(1, () => 'one.test') });
+  await mta.api('/v1/stop-list', {
+    method: 'POST',
+    body: JSON.stringify({ entries: [{ domain: 'one.test', account_id: 'a7', reason: 'asked by mail' }] }),
+  });
   const { status, body } = await mta.api('/v1/explain?recipient=r0@one.test');
   assert.equal(status, 200);
   const view = body as {
     isp: { name: string; matched_by: string };
     hosts_from: string;
-    senders: { sender: string; nodes: { node: string; strategy: string; locks: { reason: string }[] }[] }[];
+    stop_list?: object;
+    senders: { sender: string; nodes: ExplainedNode[] }[];
     queued: { node: string; why_waiting?: string }[];
   };
   const node = view.senders[0]!.nodes[0]!;
@@ -95,7 +102,21 @@ test('explain says who sends, from where, how fast, and what stands in the way',
     [view.isp.name, view.isp.matched_by, view.hosts_from, view.senders[0]!.sender, node.node, node.strategy],
     ['one', 'domain', 'route', 'shop', 'n2', 'own'],
   );
-  assert.equal(node.locks[0]!.reason, 'by me');
+  const [lock] = node.locks;
+  assert.equal(lock!.reason, 'by me');
+  assert.deepEqual(node.effective, {
+    ...{ per_second: 0, set_by: `lock ${lock!.id}` },
+    ...{ per_day: 400, per_day_set_by: 'cap together' },
+  });
+  assert.equal(view.stop_list, undefined, 'the entry is of one account');
+  const ofAccount = (await mta.api('/v1/explain?recipient=r0@one.test&account_id=a7')).body as typeof view;
+  assert.partialDeepStrictEqual(ofAccount.stop_list, { domain: 'one.test', reason: 'asked by mail' });
+  assert.equal((await mta.api(`/v1/locks/${lock!.id}`, { method: 'DELETE' })).status, 200);
+  const unlocked = (await mta.api('/v1/explain?recipient=r0@one.test')).body as typeof view;
+  assert.partialDeepStrictEqual(unlocked.senders[0]!.nodes[0]!.effective, {
+    per_second: 0.5,
+    set_by: 'cap together',
+  });
   assert.match(view.queued[0]!.why_waiting!, /locked by hand: by me/);
   assert.equal((await mta.api('/v1/explain?recipient=nobody')).status, 400);
   assert.equal((await mta.api('/v1/explain?recipient=a@b.test&sender=shpo')).status, 400);

@@ -10,5 +10,6 @@ export { RoutePlanner, type RoutePlannerOptions } from './plan.ts';
 export { retryDelayMs, type RetryRule } from './retry.ts';
 export { RuleBook, type RuleFacts } from './rules.ts';
 export type { SpeedState } from './speed-control.ts';
+export { lowestLimit, type SpeedLimit } from './speed-limits.ts';
 export type { EgressView } from './egress-view.ts';
 export type { LaneStatus, NodeState, NodeStatus } from './status.ts';

@@ -6,6 +6,7 @@ import type { IspMatch } from './isp.ts';
 import type { Lock } from './lock.ts';
 import { strategyOf } from './node-strategy.ts';
 import type { RoutePlan } from './plan.ts';
+import { type SpeedLimit, speedLimits } from './speed-limits.ts';
 import type { NodeStatus } from './status.ts';
 
 /** What one node may send there. */
@@ -20,6 +21,8 @@ export interface NodePath {
   readonly ratePerSecond: number | undefined;
   readonly dailyLimit: number | null;
   readonly maxSessions: number;
+  /** All that limits its speed; the lowest decides. */
+  readonly limits: readonly SpeedLimit[];
   readonly locks: readonly Lock[];
   /** What holds mail back just now, in words. */
   readonly waiting: string | undefined;
@@ -75,6 +78,9 @@ function nodePath(at: {
   const { config, isp, lane, statuses, context } = at;
   const strategy = strategyOf(context.settings.config, config, isp?.isp.name);
   const status = statuses.find(({ name }) => name === config.name);
+  const now = context.clock.now();
+  const laneStatus = status?.lanes.find(({ key }) => key === lane);
+  const locks = lane === undefined ? [] : context.locks.of(config.name, lane);
   const { ratePerInterval: rate, dailyLimit, concurrentConnections } = strategy;
   return {
     node: config.name,
@@ -85,9 +91,24 @@ function nodePath(at: {
     ratePerSecond: rate ? (rate.count / rate.perMs) * 1000 : undefined,
     dailyLimit,
     maxSessions: Math.min(concurrentConnections, config.maxSessions),
-    locks: lane === undefined ? [] : context.locks.of(config.name, lane),
-    waiting: status?.lanes.find(({ key }) => key === lane)?.waiting,
+    limits: speedLimits({
+      strategy,
+      caps: context.settings.config.caps,
+      isp: isp?.isp.name ?? 'other',
+      lane: laneStatus,
+      stopped: stoppedBy(config.name, status, locks),
+      now,
+    }),
+    locks,
+    waiting: laneStatus?.waiting,
   };
+}
+
+/** Why a node sends nothing there at all. A node that drains still sends. */
+function stoppedBy(name: string, status: NodeStatus | undefined, locks: readonly Lock[]): string | undefined {
+  if (status?.state !== 'running' && status?.state !== 'draining')
+    return `node ${name} is ${status?.state ?? 'down'}`;
+  return locks[0] && `lock ${locks[0].id}`;
 }
 
 function chosenBy({ settings }: EgressContext, node: NodeConfig, isp: IspMatch | undefined): string {

@@ -218,6 +218,7 @@ export class FakeEgress implements EgressView {
         ratePerSecond: 1,
         dailyLimit: null,
         maxSessions: 1,
+        limits: [{ setting: 'strategy 60:60', perSecond: 1 }],
         locks: [],
         waiting: undefined,
       },

@@ -1,0 +1,75 @@
+/** Everything that limits how fast a node sends to an ISP, each with the setting it comes from: for `explain`. */
+import type { CapConfig, StrategyConfig } from '../../config/index.ts';
+import type { LaneStatus } from './status.ts';
+
+export interface SpeedLimit {
+  /** Where it comes from, in words. */
+  readonly setting: string;
+  /** Recipients per second. */
+  readonly perSecond?: number | undefined;
+  /** Recipients of a calendar day. */
+  readonly perDay?: number | undefined;
+  /** Only mail of this sender; undefined: all mail. */
+  readonly sender?: string | undefined;
+}
+
+export interface Limiting {
+  readonly strategy: StrategyConfig;
+  readonly caps: readonly CapConfig[];
+  /** Name of the ISP, or `other`. */
+  readonly isp: string;
+  /** Undefined when nothing was sent there yet. */
+  readonly lane: Pick<LaneStatus, 'slowed' | 'warmup'> | undefined;
+  /** Why nothing goes out at all. */
+  readonly stopped: string | undefined;
+  readonly now: number;
+}
+
+export function speedLimits({ strategy, caps, isp, lane, stopped, now }: Limiting): SpeedLimit[] {
+  const { slowed, warmup } = lane ?? {};
+  const limits: SpeedLimit[] = [];
+  if (stopped !== undefined) limits.push({ setting: stopped, perSecond: 0 });
+  if (warmup && warmup.pausedUntil > now)
+    limits.push({ setting: `warm-up ${warmup.plan}, paused: ${warmup.reason}`, perSecond: 0 });
+  limits.push({
+    setting: `strategy ${strategy.name}`,
+    perSecond: perSecond(strategy.ratePerInterval),
+    perDay: strategy.dailyLimit ?? undefined,
+  });
+  if (slowed)
+    limits.push({
+      setting: `slowed down below strategy ${strategy.name}: ${slowed.cutReason}`,
+      perSecond: slowed.perSecond,
+    });
+  if (warmup)
+    limits.push({
+      setting: `warm-up ${warmup.plan}, stage ${warmup.stage + 1} of ${warmup.stages}`,
+      perDay: warmup.dailyCap,
+    });
+  for (const cap of caps.filter((one) => one.isp === isp))
+    limits.push({
+      setting: `cap ${cap.name}`,
+      perSecond: perSecond(cap.rate),
+      perDay: cap.dailyLimit ?? undefined,
+      sender: cap.sender ?? undefined,
+    });
+  return limits;
+}
+
+const perSecond = (rate: CapConfig['rate']): number | undefined =>
+  rate ? (rate.count / rate.perMs) * 1000 : undefined;
+
+/** The limit that decides for mail of a sender; the first one of equals, undefined when there is none. */
+export function lowestLimit(
+  limits: readonly SpeedLimit[],
+  of: 'perSecond' | 'perDay',
+  sender: string,
+): { readonly value: number; readonly setting: string } | undefined {
+  let lowest: { value: number; setting: string } | undefined;
+  for (const limit of limits) {
+    const { [of]: value, setting } = limit;
+    if (value === undefined || (limit.sender !== undefined && limit.sender !== sender)) continue;
+    if (lowest === undefined || value < lowest.value) lowest = { value, setting };
+  }
+  return lowest;
+}

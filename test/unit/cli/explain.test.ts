@@ -1,0 +1,44 @@
+/** What `explain` prints: the speed with its setting, the entry that stops the address, the last reply. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ExplainedNode, ExplainView } from '../../../src/api/index.ts';
+import { explainText } from '../../../src/cli/explain.ts';
+
+const AT = '2026-01-01T00:00:00.000Z';
+const NODE: ExplainedNode = {
+  ...{ node: 'n1', weight: 1, takes_mail: true, state: 'running', address: '192.0.2.10', locks: [] },
+  ...{ strategy: 'own', chosen_by: 'strategies.default of sender shop' },
+  ...{ rate_per_second: 1, daily_limit: null, max_sessions: 1 },
+  effective: { per_second: 0.5, set_by: 'cap together', per_day: 400, per_day_set_by: 'strategy own' },
+};
+const SENDER = { sender: 'shop', percent: 100, lifetime_seconds: 86_400, retry_rule: 'default', locks: [] };
+const VIEW: ExplainView = {
+  ...{ recipient: 'u@a.test', domain: 'a.test', isp: null, counted_by: 'mx:mx.a.test', hosts_from: 'mx' },
+  hosts: [{ name: 'mx.a.test', addresses: [], port: 25 }],
+  stop_list: { domain: 'a.test', source: 'operator', reason: 'asked by\u001b mail', added: AT },
+  senders: [{ ...SENDER, nodes: [NODE] }],
+  queued: [
+    {
+      ...{ id: '01.1', sender: 'shop', node: 'n1', attempts: 1, next_attempt: AT },
+      last_reply: { at: AT, code: 451, enhanced: '4.7.1', text: 'greylisted', phase: 'rcpt' },
+    },
+  ],
+};
+
+test('speed, stop list and last reply stand in lines of their own', () => {
+  const text = explainText(VIEW);
+  assert.match(text, /^ +speed: 30 a minute \(cap together\), 400 a day \(strategy own\), 1 session$/m);
+  assert.match(
+    text,
+    /^stopped {3}a\.test is in the stop list \(operator, since .*\): asked by[^\u001b]* mail$/m,
+  );
+  assert.match(text, /^queued .* 1 attempt, next .*; last reply, .*: 451 4\.7\.1 greylisted \(rcpt\)$/m);
+});
+
+test('without limits, entries and replies it says so, or nothing', () => {
+  const effective = { per_second: null, per_day: null };
+  const senders = [{ ...SENDER, nodes: [{ ...NODE, effective }] }];
+  const text = explainText({ ...VIEW, stop_list: undefined, senders, queued: [] });
+  assert.match(text, /^ +speed: no limit of speed, 1 session$/m);
+  assert.doesNotMatch(text, /stopped|last reply/);
+});
