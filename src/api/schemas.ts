@@ -36,6 +36,7 @@ const parts = z.strictObject({
   subject: z.string(),
   html: z.string().optional(),
   text: z.string().optional(),
+  amp: z.string().optional(),
   headers: z.record(z.string(), z.string()).optional(),
   attachments: z.array(attachment).max(100).optional(),
 });

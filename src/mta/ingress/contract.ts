@@ -53,6 +53,7 @@ export interface ContentParts {
   readonly subject: string;
   readonly html?: string | undefined;
   readonly text?: string | undefined;
+  readonly amp?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly attachments?:
     | readonly {

@@ -28,6 +28,8 @@ export interface ContentParts {
   readonly subject: string;
   readonly html?: string;
   readonly text?: string;
+  /** An AMP document, for receivers that show one; others show html or text, so one of these is needed too. */
+  readonly amp?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly attachments?: readonly Attachment[];
 }
@@ -106,16 +108,26 @@ function customField(name: string, value: string): Result<Step, string> {
 
 function bodyTree(parts: ContentParts, unique: string): Result<MimeNode, FieldError> {
   const { text, html } = parts;
-  if (text === undefined && html === undefined) return failed('html', 'html or text is needed');
+  if (text === undefined && html === undefined)
+    return failed(
+      'html',
+      parts.amp === undefined ? 'html or text is needed' : 'html or text is needed beside amp',
+    );
   const plain = text === undefined ? undefined : textPart(text, 'none');
   if (plain !== undefined && !plain.ok) return failed('text', describe(plain.error));
   const markup = html === undefined ? undefined : textPart(html, 'html');
   if (markup !== undefined && !markup.ok) return failed('html', describe(markup.error));
+  const amp = parts.amp === undefined ? undefined : textPart(parts.amp, 'html');
+  if (amp !== undefined && !amp.ok) return failed('amp', describe(amp.error));
   const files = filesOf(parts.attachments ?? []);
   if (!files.ok) return files;
   return ok(
     messageTree(
-      { text: plain && textNode(plain.value, 'plain'), html: markup && textNode(markup.value, 'html') },
+      {
+        text: plain && textNode(plain.value, 'plain'),
+        amp: amp && textNode(amp.value, 'x-amp-html'),
+        html: markup && textNode(markup.value, 'html'),
+      },
       files.value,
       unique,
     ),

@@ -1,6 +1,6 @@
 /**
- * Assembly of MIME entities from parts (RFC 2046): text and html are alternatives, inline files belong to the html
- * (RFC 2387), other files stand beside. Gives steps, so parts that vary and parts that do not live in one tree.
+ * Assembly of MIME entities from parts (RFC 2046): text, AMP and html are alternatives in this order (a reader
+ * takes the last it knows, and some take only the first and the last), inline files belong to the html (RFC 2387), other files stand beside. Gives steps, so parts that vary and parts that do not live in one tree.
  */
 import type { Step } from './campaign.ts';
 import { BOUNDARY_MARK, fixed, lineEnd, type TextPart } from './text-part.ts';
@@ -24,7 +24,7 @@ export interface FilePart {
 /** Longest piece of a parameter in RFC 2231 §3 form. */
 const PARAMETER_PIECE = 60;
 
-export const textNode = (part: TextPart, subtype: 'plain' | 'html'): MimeNode => ({
+export const textNode = (part: TextPart, subtype: 'plain' | 'x-amp-html' | 'html'): MimeNode => ({
   header:
     `Content-Type: text/${subtype}; charset=utf-8\r\n` + `Content-Transfer-Encoding: ${part.encoding}\r\n`,
   body: part.body,
@@ -76,7 +76,11 @@ export function multipart(subtype: string, children: readonly MimeNode[], bounda
 
 /** The tree for what a message has; at least one of `text` and `html` is given. */
 export function messageTree(
-  texts: { readonly text: MimeNode | undefined; readonly html: MimeNode | undefined },
+  texts: {
+    readonly text: MimeNode | undefined;
+    readonly amp: MimeNode | undefined;
+    readonly html: MimeNode | undefined;
+  },
   files: readonly FilePart[],
   unique: string,
 ): MimeNode {
@@ -86,8 +90,8 @@ export function messageTree(
   let html = texts.html;
   if (html !== undefined && inline.length > 0)
     html = multipart('related; type="text/html"', [html, ...inline.map(fileNode)], nextBoundary());
-  let node = html ?? texts.text!;
-  if (html !== undefined && texts.text !== undefined)
-    node = multipart('alternative', [texts.text, html], nextBoundary());
+  const alternatives = [texts.text, texts.amp, html].filter((node) => node !== undefined);
+  const node =
+    alternatives.length === 1 ? alternatives[0]! : multipart('alternative', alternatives, nextBoundary());
   return beside.length === 0 ? node : multipart('mixed', [node, ...beside.map(fileNode)], nextBoundary());
 }

@@ -1,7 +1,8 @@
 /**
  * A raw RFC 5322 text with `{{name}}` in it as a campaign's content. Variables may stand in unstructured and address
  * fields of the message and in its text parts; such parts are decoded, compiled and encoded anew, because a value may
- * need another encoding. Everything else stays byte for byte. Values are escaped for html in text/html parts.
+ * need another encoding. Everything else stays byte for byte. Values are escaped for html in text/html and
+ * text/x-amp-html parts.
  *
  * Refused: variables in the From address, in structural fields, in texts that are not UTF-8.
  */
@@ -25,6 +26,8 @@ import { fixed, lineEnd, textPart } from './text-part.ts';
 import { decodeQuotedPrintable } from './transfer-encoding.ts';
 
 const ADDRESS_FIELDS = new Set(['from', 'to', 'cc', 'sender', 'reply-to']);
+/** Types whose values are escaped. */
+const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 const OPEN = '{{';
 
 /** Bytes of a header or body that may have become steps. */
@@ -138,7 +141,7 @@ function compileText(bytes: Buffer, scan: HeaderScan, context: TextContext): Res
   if ((charset !== 'utf-8' && charset !== 'us-ascii') || !isUtf8(text))
     return err('a text part with variables must be in UTF-8');
   const subtype = type?.type ?? 'text/plain';
-  const part = textPart(text.toString(), subtype === 'text/html' ? 'html' : 'none');
+  const part = textPart(text.toString(), MARKUP.has(subtype) ? 'html' : 'none');
   if (!part.ok) return err(`a ${subtype} part, ${describe(part.error)}`);
   const drop = (name: string): boolean =>
     name === 'content-type' || name === 'content-transfer-encoding' || (isMessage && !isContentField(name));

@@ -65,6 +65,13 @@ describe('composeContent', () => {
       { html: '<img src="cid:pic@1">', attachments: [picture] },
       'alternative(plain,related(html,png))',
     ],
+    ['AMP beside text', { amp: '<html amp4email>' }, 'alternative(plain,x-amp-html)'],
+    ['AMP beside html', { text: undefined, amp: '<b>', html: '<p>' }, 'alternative(x-amp-html,html)'],
+    [
+      'AMP between text and html with files',
+      { amp: '<html amp4email>', html: '<p>', attachments: [file, picture] },
+      'mixed(alternative(plain,x-amp-html,related(html,png)),pdf)',
+    ],
     ['a file', { attachments: [file] }, 'mixed(plain,pdf)'],
     ['all', { html: '<p>', attachments: [file, picture] }, 'mixed(alternative(plain,related(html,png)),pdf)'],
     ['an inline file without html', { attachments: [picture] }, 'mixed(plain,png)'],
@@ -110,6 +117,7 @@ describe('composeContent', () => {
         to: '{{ name }} <{{ recipient }}>',
         subject: 'For {{name}} {{x}}',
         text: 'T {{name}} {{x}}',
+        amp: '<b>{{name}}</b>',
         html: '<p>{{name}}</p>',
         headers: { 'X-Var': '{{x}}' },
       },
@@ -121,7 +129,9 @@ describe('composeContent', () => {
     assert.equal(part.header['x-var'], 'a Bcc: v@example.net');
     assert.ok(!('bcc' in part.header));
     assert.equal(part.children[0]!.bytes.toString(), 'T Ann <b> & \u00dc a\r\nBcc: v@example.net\r\n');
-    assert.equal(part.children[1]!.bytes.toString(), '<p>Ann &lt;b&gt; &amp; \u00dc</p>\r\n');
+    assert.equal(part.children[1]!.header['content-type'], 'text/x-amp-html; charset=utf-8');
+    assert.equal(part.children[1]!.bytes.toString(), '<b>Ann &lt;b&gt; &amp; \u00dc</b>\r\n');
+    assert.equal(part.children[2]!.bytes.toString(), '<p>Ann &lt;b&gt; &amp; \u00dc</p>\r\n');
   });
 
   test('a variable address that is none gives way', () => {
@@ -155,6 +165,8 @@ describe('composeContent', () => {
     ['reply_to', { reply_to: 'x@' }, /valid/],
     ['subject', { subject: 'x {{#if}}' }, /line 1: only/],
     ['html', { text: undefined }, /needed/],
+    ['html', { text: undefined, amp: '<b>' }, /beside amp/],
+    ['amp', { amp: '<b>\n{{#if}}' }, /line 2/],
     ['html', { html: 'a\n{{{b}}}' }, /line 2/],
     ['text', { text: '{{' }, /line 1/],
     ['headers.Bcc', { headers: { Bcc: 'x@y.zz' } }, /can not be set/],
