@@ -1,4 +1,4 @@
-/** `postrider node lock|unlock|drain|resume|disable`, and `node locks`. */
+/** `postrider node lock|unlock|lift|drain|resume|disable`, and `node locks`. */
 import { Command } from 'commander';
 import type { LockView } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
@@ -35,6 +35,9 @@ export const nodeControlCommands = (io: Io): readonly Command[] => [
         act(io, options, { node, verb: 'unlock', body: isp === undefined ? {} : { isp } }),
       ),
     ),
+  withConnection(new Command('lift').description('lift one lock, of any scope; node locks shows the ids'))
+    .argument('<lock>')
+    .action(exitingWith((id: string, options: ConnectionOptions) => lift(io, id, options))),
   plain(io, 'drain', 'take no new mail, send what is queued'),
   plain(io, 'resume', 'undo drain and disable'),
   plain(io, 'disable', 'send nothing; the mail waits'),
@@ -75,6 +78,12 @@ async function act(
     const what = lifted === undefined ? '' : `${lifted} ${lifted === 1 ? 'lock' : 'locks'} lifted, `;
     return `${clean(node)}: ${what}${state}\n`;
   });
+}
+
+async function lift(io: Io, id: string, options: ConnectionOptions): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const result = await client.delete<{ lifted: number }>(`/v1/locks/${encodeURIComponent(id)}`, {});
+  return show(io, options, result, () => `lock ${clean(id)} lifted\n`);
 }
 
 async function locks(io: Io, options: ConnectionOptions): Promise<ExitCode> {

@@ -99,6 +99,19 @@ describe('commands', () => {
     );
   });
 
+  test('node lift lifts one lock by its id; an unknown one is exit code 1', async (t) => {
+    const control = await startControl(t);
+    const lifted = await postrider(['node', 'lift', 'known'], at(control));
+    assert.deepEqual([lifted.code, lifted.out], [0, 'lock known lifted\n']);
+    const unknown = await postrider(['node', 'lift', 'a/b'], at(control));
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.err, /there is no lock a\/b/);
+    assert.deepEqual(control.egress.asked, [
+      ['lift', 'known'],
+      ['lift', 'a/b'],
+    ]);
+  });
+
   test('events --follow goes on until it is interrupted', async (t) => {
     const control = await startControl(t);
     const paper = createPaper(at(control));
