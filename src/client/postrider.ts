@@ -42,6 +42,8 @@ export interface Selector {
 
 export interface Job {
   readonly job: string;
+  /** `counting`: `matched` still grows. */
+  readonly state: 'counting' | 'running' | 'done';
   readonly matched: number;
   readonly done: number;
   readonly pending: number;
@@ -168,10 +170,10 @@ export class Postrider {
 
   change(
     selector: Selector,
-    to: { readonly band: 'priority' | 'geo' | 'standard' } | { readonly sender: string },
+    target: { readonly band: 'priority' | 'geo' | 'standard' } | { readonly sender: string },
     options?: OperationOptions,
   ): Promise<Job> {
-    return this.#operate('change', { ...selector, to }, options);
+    return this.#operate('change', { ...selector, target }, options);
   }
 
   job(id: string): Promise<Job> {

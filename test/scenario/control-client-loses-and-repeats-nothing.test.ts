@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { type BatchRecipient, type Event, Postrider, PostriderError } from '../../src/client/index.ts';
+import {
+  type BatchRecipient,
+  type Event,
+  type Job,
+  Postrider,
+  PostriderError,
+} from '../../src/client/index.ts';
 import { Mta, ofType } from '../support/mta.ts';
 import { eventually, FROM } from '../support/mta-world.ts';
 
@@ -126,5 +132,35 @@ test('what is wrong is an error with the field, and what the source throws comes
     onProgress: (step) => rejected.push(...step.rejected.map(({ line, field }) => `${line} ${field}`)),
   });
   assert.deepEqual([result.accepted, result.rejected, rejected], [1, 1, ['3 to']]);
+  await mta.end();
+});
+
+test('each operation of the queue does what it says', async (t) => {
+  const mta = await Mta.start(t, DOWN);
+  const client = clientOf(t, mta.socket);
+  const campaign = { campaign_id: 'c' };
+  await client.sendBatch({ ...HEADER, ...campaign }, audience(3));
+  const { messageId: other } = await client.sendBatch({ ...HEADER, campaign_id: 'other' }, audience(1));
+  const done = async (begun: Promise<Job>): Promise<Job> => {
+    const { job } = await begun;
+    await eventually(async () => (await client.job(job)).state === 'done', `job ${job} is done`);
+    return client.job(job);
+  };
+  const held = async (): Promise<number> => (await mta.status()).queue.hold;
+
+  assert.equal((await client.hold(campaign, { dryRun: true })).matched, 3);
+  assert.equal(await held(), 0);
+  assert.equal((await done(client.hold(campaign))).done, 3);
+  assert.equal(await held(), 3);
+  assert.equal((await done(client.release(campaign))).done, 3);
+  assert.equal(await held(), 0);
+  assert.equal((await done(client.change(campaign, { band: 'priority' }))).done, 3);
+  const [name] = (await client.nodes()).map((node) => node.name);
+  assert.equal((await done(client.move(campaign, { node: name! }))).pending, 0);
+  assert.equal((await done(client.retry(campaign))).pending, 0);
+  assert.equal((await done(client.purge(campaign))).done, 3);
+  const left: string[] = [];
+  for await (const { message_id: id } of client.deliveries({ state: 'new' })) left.push(id);
+  assert.deepEqual(left, [other]);
   await mta.end();
 });
