@@ -175,7 +175,7 @@ function explainedSender(
           weight,
           takes_mail: found.state === 'running',
           chosen_by: chosenBy,
-          effective: effective(limits, sender.name),
+          effective: locks[0] ? stoppedBy(locks[0].id) : effective(limits, sender.name),
           rate_per_second: ratePerSecond ?? null,
           daily_limit: dailyLimit,
           max_sessions: maxSessions,
@@ -185,6 +185,14 @@ function explainedSender(
     }),
   };
 }
+
+/** A lock of the sender at the ISP stops all its nodes there. */
+const stoppedBy = (lock: string): ExplainedNode['effective'] => ({
+  per_second: 0,
+  set_by: `lock ${lock}`,
+  per_day: null,
+  per_day_set_by: undefined,
+});
 
 function effective(limits: Path['nodes'][number]['limits'], sender: string): ExplainedNode['effective'] {
   const speed = lowestLimit(limits, 'perSecond', sender);

@@ -1,6 +1,7 @@
 /**
- * Assembly of MIME entities from parts (RFC 2046): text, AMP and html are alternatives in this order (a reader
- * takes the last it knows, and some take only the first and the last), inline files belong to the html (RFC 2387), other files stand beside. Gives steps, so parts that vary and parts that do not live in one tree.
+ * Assembly of MIME entities from parts (RFC 2046): text, AMP and html are alternatives in this order (a reader takes
+ * the last it knows, §5.1.4), inline files belong to the html (RFC 2387), other files stand beside. Gives steps, so
+ * parts that vary and parts that do not live in one tree.
  */
 import type { Step } from './campaign.ts';
 import { BOUNDARY_MARK, fixed, lineEnd, type TextPart } from './text-part.ts';

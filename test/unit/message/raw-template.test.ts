@@ -69,16 +69,21 @@ describe('compileRaw', () => {
         'Content-Type: application/json',
         '',
         '{"a": "{{name}}"}',
+        '--b',
+        'Content-Type: text/x-amp-html; charset=utf-8',
+        '',
+        '<p>{{name}}</p>',
         '--b--',
         '',
       ].join('\r\n'),
       { name: '<&>' },
     );
-    assert.equal(shapeOf(part), 'mixed(html,plain,json)');
+    assert.equal(shapeOf(part), 'mixed(html,plain,json,x-amp-html)');
     assert.equal(part.children[0]!.bytes.toString(), '<p class="x">&lt;&amp;&gt;\u00fc</p>\r\n');
     assert.equal(part.children[1]!.bytes.toString(), 'T <&>\r\n');
     assert.equal(part.children[1]!.header['content-language'], 'en');
     assert.equal(part.children[2]!.bytes.toString(), '{"a": "{{name}}"}');
+    assert.equal(part.children[3]!.bytes.toString().trim(), '<p>&lt;&amp;&gt;</p>');
     assert.match(raw, /\r\npreamble\r\n--b\r\n/);
   });
 
