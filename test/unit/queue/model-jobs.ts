@@ -27,11 +27,15 @@ export function fits(selector: ModelSelector, delivery: ModelDelivery): boolean 
   return names.every((name) => selector[name] === undefined || selector[name] === delivery[name]);
 }
 
-/** What a job makes of a delivery that waits; undefined when it leaves it as it is. */
-export function effect(job: ModelJob, delivery: ModelDelivery): Partial<ModelDelivery> | undefined {
+/** What a job makes of a delivery that is for `node` by now; undefined when it leaves it as it is. */
+export function effect(
+  job: ModelJob,
+  delivery: ModelDelivery,
+  node = delivery.node,
+): Partial<ModelDelivery> | undefined {
   if (delivery.number >= job.watermark || !fits(job.selector, delivery)) return undefined;
   if (job.op === 'purge') return { state: 'removed' };
   if (job.op === 'retry')
     return delivery.wakeAt > job.at && delivery.triedAt <= job.at ? { wakeAt: job.at } : undefined;
-  return job.op === 'move' && delivery.node !== job.node ? { node: job.node } : undefined;
+  return job.op === 'move' && node !== job.node ? { node: job.node } : undefined;
 }

@@ -184,7 +184,10 @@ export class ModelRun {
     for (const { number } of this.#model.deliveries.values())
       assert.ok(input.number > number, 'message numbers grow');
     const batch = { number: input.number, band, campaign, node };
-    if (open) this.#batches.push(batch);
+    // The number of a commit that failed may be given again after a crash: then it is this batch's.
+    const again = this.#batches.findIndex(({ number }) => number === batch.number);
+    if (again >= 0) this.#batches[again] = batch;
+    else if (open) this.#batches.push(batch);
     this.#indexes.set(input.number, to.length + 1);
     commit.accept(
       input.number,

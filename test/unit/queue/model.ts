@@ -192,17 +192,19 @@ export class ModelCommit {
 
   /** It comes back from a worker: jobs that are not done change it. A retry does not, it was just tried. */
   #returned(delivery: ModelDelivery, ask: Ask & { kind: 'deferred' | 'released' }): void {
-    let { node } = ask;
+    let asked = delivery.node; // a move meets what the one before has made of it
     for (const job of this.#model.jobs) {
-      const change = job.op === 'retry' ? undefined : effect(job, delivery);
+      const change = job.op === 'retry' ? undefined : effect(job, delivery, asked);
       if (!change) continue;
       this.#changes.push(() => job.done++);
       if (change.state) {
         this.#end(delivery, 'removed', ask.kind === 'deferred' ? 1 : 0);
         return;
       }
-      node = change.node!;
+      asked = change.node!;
     }
+    // Moved there and back it is as if not moved: the worker's choice stands.
+    const node = asked === delivery.node ? ask.node : asked;
     this.#requeue(delivery, { ...ask, node });
   }
 
