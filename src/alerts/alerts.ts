@@ -9,7 +9,7 @@ import type { EgressView } from '../mta/egress/index.ts';
 import type { EventDraft, Pressure, Queue, Row } from '../queue/index.ts';
 import { type Finding, judge, type Measured } from './judge.ts';
 import { Traffic } from './traffic.ts';
-import type { Counts } from './window.ts';
+import type { Counts } from './time-ring.ts';
 
 const LOOK_MS = 5_000;
 const KEY = 'alert';

@@ -4,7 +4,7 @@
  */
 import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, formatDuration } from '../core/index.ts';
-import type { Counts } from './window.ts';
+import type { Counts } from './time-ring.ts';
 
 export interface Measured {
   readonly now: number;

@@ -1,15 +1,20 @@
-/** What became of the mail to each ISP lately, from the events of the commits. No more than MOST ISPs have counts of their own. */
+/**
+ * What became of the mail to each ISP lately, from the events of the commits. No more than MOST ISPs have counts of
+ * their own.
+ */
 import type { AlertsConfig } from '../config/index.ts';
 import { domainOf } from '../core/index.ts';
 import type { EventDraft } from '../queue/index.ts';
-import { COUNTED, type Counted, type Counts, Window } from './window.ts';
+import { COUNTED, type Counted, type Counts, TimeRing } from './time-ring.ts';
 
 const MOST = 300;
 const REST = 'other';
+/** Of a period. */
+const STEPS = 60;
 
 interface Isp {
-  readonly bounces: Window;
-  readonly complaints: Window;
+  readonly bounces: TimeRing;
+  readonly complaints: TimeRing;
   /** When it last took mail (wall ms). */
   deliveredAt: number | undefined;
 }
@@ -70,8 +75,8 @@ export class Traffic {
     if (this.#isps.size >= MOST && name !== REST) return this.#isp(REST);
     const { periodMs, complaintPeriodMs } = this.periods;
     const made: Isp = {
-      bounces: new Window(periodMs),
-      complaints: new Window(complaintPeriodMs),
+      bounces: new TimeRing(periodMs / STEPS, STEPS),
+      complaints: new TimeRing(complaintPeriodMs / STEPS, STEPS),
       deliveredAt: undefined,
     };
     this.#isps.set(name, made);

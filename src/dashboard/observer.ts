@@ -2,7 +2,7 @@
 import type { EventDraft } from '../queue/index.ts';
 import { RecentEvents } from './recent-events.ts';
 import { RefusalTally } from './refusal-tally.ts';
-import { type Counted, TimeRing } from './time-ring.ts';
+import { type Counted, TimeRing } from '../alerts/index.ts';
 
 const MINUTE_MS = 60_000;
 /** Cells beyond this many are counted in the sums only. */

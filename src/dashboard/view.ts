@@ -1,9 +1,9 @@
 /** What the page is told, every second or so. Types only: the page in the browser is built with them too. */
 import type { Event } from '../core/index.ts';
 import type { EventDraft } from '../queue/index.ts';
-import type { Series } from './time-ring.ts';
+import type { Series } from '../alerts/index.ts';
 
-export type { Series } from './time-ring.ts';
+export type { Series } from '../alerts/index.ts';
 
 export interface Counts {
   readonly new: number;

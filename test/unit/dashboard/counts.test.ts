@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Observer } from '../../../src/dashboard/observer.ts';
 import { RefusalTally } from '../../../src/dashboard/refusal-tally.ts';
-import { TimeRing } from '../../../src/dashboard/time-ring.ts';
+import { TimeRing } from '../../../src/alerts/index.ts';
 import type { EventDraft } from '../../../src/queue/index.ts';
 
 const START = Date.UTC(2026, 0, 1);

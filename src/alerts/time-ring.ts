@@ -1,6 +1,7 @@
 /** Counts per step of time (a second, a minute) for the last `steps` steps. Fixed memory, no allocation per addition. */
 export const COUNTED = ['delivered', 'soft', 'hard', 'complaints'] as const;
 export type Counted = (typeof COUNTED)[number];
+export type Counts = Readonly<Record<Counted, number>>;
 
 const WIDTH = COUNTED.length;
 
@@ -30,6 +31,14 @@ export class TimeRing {
   add(what: Counted, now: number): void {
     this.#turnTo(now);
     this.#counts[(this.#step % this.#steps) * WIDTH + COUNTED.indexOf(what)]!++;
+  }
+
+  /** Of all steps. */
+  sum(now: number): Counts {
+    this.#turnTo(now);
+    const sum = { delivered: 0, soft: 0, hard: 0, complaints: 0 };
+    for (let i = 0; i < this.#counts.length; i++) sum[COUNTED[i % WIDTH]!] += this.#counts[i]!;
+    return sum;
   }
 
   /** Oldest step first; the last one is under way. */
