@@ -1,9 +1,10 @@
 /**
- * The delivery log: what the journal says of deliveries, as JSON lines in a file, with a rotation and retention of its own.
+ * The delivery log: what the journal says of deliveries, as JSON lines in a file, with a rotation and retention of its
+ * own.
  *
  * It follows the journal and goes on after the last whole line that is in its files, so neither a crash nor a full disk
- * loses or repeats a line; a line that a crash tore is taken away first. Old files are named
- * FILE.TIME-SEQ, by when they ended and their last line. It looks once a second, so a busy server pays for reading slices, not for each commit.
+ * loses or repeats a line; a line that a crash tore is taken away first. Old files are named FILE.TIME-SEQ, by when they
+ * ended and their last line. It looks once a second, so a busy server pays for reading slices, not for each commit.
  */
 import {
   closeSync,
@@ -30,6 +31,8 @@ const SLICE_LINES = 500;
 const SLICE_CHARS = 512 * 1024;
 /** The last line is somewhere in so many bytes. */
 const TAIL_BYTES = 4 * 1024 * 1024;
+/** How a line begins, as the journal writes it. */
+const LINE_START = '{"seq":';
 const OLD_NAME = /^(\d{13})-(\d+)$/;
 
 export interface DeliveryLogOptions extends DeliveryLogConfig {
@@ -56,6 +59,8 @@ export class DeliveryLog {
   /** When the file that is written now was begun (wall ms). */
   #begun = 0;
   #running: Promise<void> = Promise.resolve();
+  /** Where to go on is known; nothing is written before. */
+  #opened = false;
   #failing = false;
 
   constructor(options: DeliveryLogOptions) {
@@ -70,17 +75,17 @@ export class DeliveryLog {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await this.#attempt(() => this.write());
+    if (this.#opened) await this.#attempt(() => this.write());
   }
 
   async #run(): Promise<void> {
     const { journal } = this.#options;
     const { signal } = this.#stop;
-    let opened = await this.#attempt(() => this.open());
+    await this.#attempt(() => this.open());
     while (!signal.aborted) {
-      const done = opened && (await this.#attempt(() => this.write()));
+      const done = this.#opened && (await this.#attempt(() => this.write()));
       await delay(done ? PAUSE_MS : RETRY_MS, undefined, { signal }).catch(() => undefined);
-      if (!opened && !signal.aborted) opened = await this.#attempt(() => this.open());
+      if (!this.#opened && !signal.aborted) await this.#attempt(() => this.open());
       else await journal.waitFor(this.#after, signal);
     }
   }
@@ -115,6 +120,7 @@ export class DeliveryLog {
         { file, from: this.#after, to: journal.first },
         'the journal has forgotten events that the delivery log has not',
       );
+    this.#opened = true;
   }
 
   /** Writes what there is. */
@@ -209,7 +215,8 @@ export class DeliveryLog {
       }
       torn += line.length + 1;
     }
-    if (tail.includes(10)) throw new Error(`${file} has lines that are not of a delivery log: move it away`);
+    if (tail.includes(10) || !isTorn(tail))
+      throw new Error(`${file} has lines that are not of a delivery log: move it away`);
     truncateSync(file, 0);
     this.#bytes = 0;
     return undefined;
@@ -224,6 +231,12 @@ function readTail(file: string, bytes: number): Buffer {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Whether a text without a line break is what a crash left of a first line: its beginning, or zeros. */
+function isTorn(tail: Buffer): boolean {
+  const start = tail.toString('latin1', 0, LINE_START.length);
+  return LINE_START.startsWith(start) || tail.every((byte) => byte === 0);
 }
 
 function seqOf(line: string): number | undefined {

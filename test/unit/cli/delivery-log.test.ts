@@ -95,6 +95,14 @@ describe('delivery log', () => {
       assert.deepEqual(one.seqs(), upTo(one.journal.last), JSON.stringify(torn));
     }
     assert.deepEqual(one.told, []);
+    for (const torn of ['{"s', '{"seq":1,"type":"deliv', '\0\0\0']) {
+      const first = world(t);
+      mkdirSync(join(first.file, '..'));
+      writeFileSync(first.file, torn);
+      first.journal.add(2);
+      await first.open().write();
+      assert.deepEqual(first.seqs(), [1, 2], JSON.stringify(torn));
+    }
   });
 
   test('goes on after a crash between the rotation and the first line of the new file', async (t) => {
@@ -152,11 +160,17 @@ describe('delivery log', () => {
     await one.open().write();
     assert.deepEqual(one.seqs(), [...upTo(9), 1, 2]);
     assert.match(one.told.join(), /of another store/);
-    const other = world(t);
-    mkdirSync(join(other.file, '..'));
-    writeFileSync(other.file, 'my notes\nof today\n');
-    assert.throws(() => other.open(), /not of a delivery log: move it away/);
-    assert.equal(readFileSync(other.file, 'utf8'), 'my notes\nof today\n');
+    for (const notes of ['my notes\nof today\n', 'one line without an end']) {
+      const other = world(t);
+      mkdirSync(join(other.file, '..'));
+      writeFileSync(other.file, notes);
+      assert.throws(() => other.open(), /not of a delivery log: move it away/);
+      other.journal.add(1);
+      const log = other.make();
+      log.start();
+      await log.stop();
+      assert.equal(readFileSync(other.file, 'utf8'), notes);
+    }
   });
 
   test('says once that it cannot write, and goes on when it can', async (t) => {
