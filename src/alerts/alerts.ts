@@ -5,7 +5,7 @@
  */
 import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, type Clock, withoutNames } from '../core/index.ts';
-import type { EgressView } from '../mta/egress/index.ts';
+import type { EgressView, LaneStatus } from '../mta/egress/index.ts';
 import type { EventDraft, Pressure, Queue, Row } from '../queue/index.ts';
 import { type Finding, judge, type Measured } from './judge.ts';
 import { Traffic } from './traffic.ts';
@@ -194,12 +194,17 @@ export class Alerts {
   }
 
   #waitingAt(nodes: ReturnType<EgressView['nodes']>): WaitingAt[] {
+    if (this.#waiting.size === 0) return [];
+    const lanes = Map.groupBy(
+      nodes.flatMap((node) => node.lanes),
+      (lane) => lane.isp,
+    );
     return [...this.#waiting].map(([isp, { count, oldest }]) => ({
       isp,
       count,
       oldest,
       lastDelivered: this.#traffic.lastDelivered(isp),
-      why: whyOf(nodes, isp),
+      why: whyOf(lanes.get(isp) ?? []),
     }));
   }
 
@@ -233,8 +238,7 @@ const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): 
   `${name} ${isp ?? node ?? ''}`;
 
 /** Why nothing goes to an ISP, as its lanes say: what they wait for, else the last thing that went wrong. */
-function whyOf(nodes: ReturnType<EgressView['nodes']>, isp: string): string | undefined {
-  const lanes = nodes.flatMap((node) => node.lanes.filter((lane) => lane.isp === isp));
+function whyOf(lanes: readonly LaneStatus[]): string | undefined {
   const waiting = lanes.find((lane) => lane.waiting !== undefined)?.waiting;
   const errors = lanes.flatMap(({ lastError }) => lastError ?? []).sort((a, b) => b.at - a.at);
   const parts = [waiting, errors[0]?.text].filter((part) => part !== undefined);

@@ -25,8 +25,8 @@ export interface ServerStatus {
   readonly notReady: readonly string[];
   /** What is wrong now, the oldest first. */
   readonly alerts: readonly ActiveAlert[];
-  /** What went out lately, and what waits. */
-  readonly flow: Flow;
+  /** What went out lately, and what waits; work that only who wants it asks for. */
+  flow(): Flow;
   readonly dataDir: string;
   readonly configFile: string;
 }

@@ -154,7 +154,7 @@ function statusView(deps: ApiDependencies): StatusView {
     ready: status.ready,
     not_ready: status.notReady,
     alerts: status.alerts.map(({ since, ...alert }) => ({ ...alert, since: new Date(since).toISOString() })),
-    flow: flowView(status.flow, deps.clock.now()),
+    flow: flowView(status.flow(), deps.clock.now()),
     data_dir: status.dataDir,
     config_file: status.configFile,
     counters: counters.sum(),

@@ -318,7 +318,7 @@ export class Service {
         durability: this.config.durability,
         ...this.#readiness(),
         alerts: this.#alerts.active(),
-        flow: this.#alerts.flow(),
+        flow: () => this.#alerts.flow(),
         dataDir: this.config.dataDir,
         configFile,
       }),

@@ -3,10 +3,10 @@ import type { ServerStatus } from '../../../src/api/index.ts';
 
 export const QUIET: Pick<ServerStatus, 'alerts' | 'flow'> = {
   alerts: [],
-  flow: {
+  flow: () => ({
     since: Date.UTC(2026, 0, 1),
     sums: { delivered: 0, soft: 0, hard: 0, complaints: 0 },
     lastDelivered: undefined,
     waiting: [],
-  },
+  }),
 };
