@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { err, type EventReply, ok, parseAddress, type Result } from '../core/index.ts';
-import { lowestLimit } from '../mta/egress/index.ts';
+import { type Lock, lowestLimit, type SpeedLimit } from '../mta/egress/index.ts';
 import { type AttemptRecord, listDeliveries } from '../queue/index.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { address, label } from './fields.ts';
@@ -175,7 +175,7 @@ function explainedSender(
           weight,
           takes_mail: found.state === 'running',
           chosen_by: chosenBy,
-          effective: locks[0] ? stoppedBy(locks[0].id) : effective(limits, sender.name),
+          effective: effective(locks[0] ? [lockLimit(locks[0]), ...limits] : limits, sender.name),
           rate_per_second: ratePerSecond ?? null,
           daily_limit: dailyLimit,
           max_sessions: maxSessions,
@@ -187,14 +187,9 @@ function explainedSender(
 }
 
 /** A lock of the sender at the ISP stops all its nodes there. */
-const stoppedBy = (lock: string): ExplainedNode['effective'] => ({
-  per_second: 0,
-  set_by: `lock ${lock}`,
-  per_day: null,
-  per_day_set_by: undefined,
-});
+const lockLimit = ({ id }: Lock): SpeedLimit => ({ setting: `lock ${id}`, perSecond: 0 });
 
-function effective(limits: Path['nodes'][number]['limits'], sender: string): ExplainedNode['effective'] {
+function effective(limits: readonly SpeedLimit[], sender: string): ExplainedNode['effective'] {
   const speed = lowestLimit(limits, 'perSecond', sender);
   const day = lowestLimit(limits, 'perDay', sender);
   return {
