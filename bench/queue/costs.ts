@@ -46,7 +46,11 @@ class Store {
   async add(count: number): Promise<void> {
     if (this.#number === 0) await this.#begin();
     for (let done = 0; done < count; done += CHUNK)
-      await this.#queue.accept({ number: this.#number, deliveries: this.#deliveries(CHUNK), close: false });
+      await this.#queue.accept({
+        number: this.#number,
+        deliveries: this.#deliveries(Math.min(CHUNK, count - done)),
+        close: false,
+      });
   }
 
   async #begin(): Promise<void> {

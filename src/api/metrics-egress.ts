@@ -1,6 +1,6 @@
 /**
- * Figures of the sending side. Of more than MAX_CELLS pairs of node and ISP those with sessions go first; the sessions of
- * the rest are summed up as ISP `other`.
+ * Figures of the sending side. Of more than MAX_CELLS pairs of node and ISP those with sessions go first; the sessions
+ * of the rest are summed up as ISP `other`.
  */
 import type { Registry } from 'prom-client';
 import type { Clock } from '../core/index.ts';

@@ -1,5 +1,6 @@
 /**
- * The control server (Unix socket, optionally TCP with a token) and the status server (monitoring, and the page with what it may do).
+ * The control server (Unix socket, optionally TCP with a token) and the status server (monitoring, and the page with
+ * what it may do).
  * `close` ends followed streams and batches under way, lets short requests finish and cuts what is left.
  */
 import type { FastifyInstance } from 'fastify';
