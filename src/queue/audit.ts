@@ -4,7 +4,7 @@
  * on LMDB one walk without a pause reads one snapshot, so it may run beside the server.
  *
  * What is proved: every value is healthy; every queued delivery has its message, its content and exactly one place (a
- * slot, or a lease); no slot, content, message or mark is left over; the journal has no gap and tells of each
+ * slot, or a lease); no slot, content, message or mark is left over; a request that may be repeated is known; the journal has no gap and tells of each
  * delivery what the tables hold; per campaign accepted = delivered + failed + removed + queued.
  *
  * Memory: leases in full, and what audit-journal.ts and audit-report.ts bound.
@@ -12,6 +12,7 @@
 import { deliveryIdOf } from '../core/index.ts';
 import { JournalAudit } from './audit-journal.ts';
 import { type AuditReport, type Expected, Findings } from './audit-report.ts';
+import { RequestAudit } from './audit-requests.ts';
 import {
   deliveryKey,
   numberKey,
@@ -39,6 +40,7 @@ export function audit(kv: Kv, options: AuditOptions = {}): AuditReport {
   const findings = new Findings();
   const journal = new JournalAudit(kv, findings, options);
   new StoreAudit(kv, findings, journal).run();
+  new RequestAudit(kv, findings).run();
   return findings.report(journal);
 }
 
