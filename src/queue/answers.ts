@@ -104,6 +104,7 @@ export function trimAnswers(
   { before, limit }: { readonly before: number; readonly limit: number },
 ): number {
   let removed = 0;
+  let accepted: ReadonlySet<string> | undefined;
   for (const { key, value } of kv.range('lines', { end: numberKey(messageNumberAt(before)), limit })) {
     const { number, index } = parseDeliveryKey(key);
     const shared = kv.get('messages', numberKey(number));
@@ -112,8 +113,10 @@ export function trimAnswers(
     if (index === 0) {
       const answer = value.subarray(4);
       const stored = kv.get('answers', answer);
-      // The key may have been used anew since.
-      if (stored && healthy<KeyedAnswer>(stored)?.number === number)
+      accepted ??= answeredIn(ops);
+      // The key may have been used anew since, also by a work of this same commit.
+      const isItsOwn = stored && healthy<KeyedAnswer>(stored)?.number === number;
+      if (isItsOwn && !accepted.has(answer.toString('hex')))
         ops.push({ table: 'answers', key: answer, value: undefined });
     }
     ops.push({ table: 'lines', key, value: undefined });
@@ -121,3 +124,7 @@ export function trimAnswers(
   }
   return removed;
 }
+
+/** The keys (hex) that works of this commit have answered. */
+const answeredIn = (ops: readonly Op[]): ReadonlySet<string> =>
+  new Set(ops.filter(({ table }) => table === 'answers').map(({ key }) => key.toString('hex')));

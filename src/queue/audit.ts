@@ -4,8 +4,9 @@
  * on LMDB one walk without a pause reads one snapshot, so it may run beside the server.
  *
  * What is proved: every value is healthy; every queued delivery has its message, its content and exactly one place (a
- * slot, or a lease); no slot, content, message or mark is left over; a request that may be repeated is known; the journal has no gap and tells of each
- * delivery what the tables hold; per campaign accepted = delivered + failed + removed + queued.
+ * slot, or a lease); no slot, content, message or mark is left over; a request that may be repeated is known; the
+ * journal has no gap and tells of each delivery what the tables hold; per campaign
+ * accepted = delivered + failed + removed + queued.
  *
  * Memory: leases in full, and what audit-journal.ts and audit-report.ts bound.
  */
