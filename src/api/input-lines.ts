@@ -73,27 +73,36 @@ export type Arrival =
 export class InputLines {
   readonly #chunks: AsyncIterator<Buffer>;
   readonly #splitter: LineSplitter;
-  readonly #closed: Promise<Arrival>;
+  readonly #closing: AbortSignal;
+  /** Ends the wait under way: the server closes. */
+  #close: (() => void) | undefined;
   #ended = false;
 
   constructor(body: Readable, limitOf: (line: number) => number, closing: AbortSignal) {
     this.#chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
     this.#splitter = new LineSplitter(limitOf);
-    this.#closed = new Promise((resolve) => {
-      const close = (): void => resolve({ kind: 'closing' });
-      if (closing.aborted) close();
-      closing.addEventListener('abort', close, { once: true });
-      body.once('close', () => closing.removeEventListener('abort', close));
-    });
+    this.#closing = closing;
+    const close = (): void => this.#close?.();
+    closing.addEventListener('abort', close, { once: true });
+    body.once('close', () => closing.removeEventListener('abort', close));
   }
 
   /** The lines that came since the last call, once there is at least one. */
   async next(): Promise<Arrival> {
     while (!this.#ended) {
-      const arrival = await Promise.race([this.#read(), this.#closed]);
+      const arrival = await this.#readOrClose();
       if (arrival.kind !== 'lines' || arrival.lines.length > 0) return arrival;
     }
     return { kind: 'end' };
+  }
+
+  /** No race against one promise of the whole body: it would keep everything that ever arrived. */
+  #readOrClose(): Promise<Arrival> {
+    return new Promise((resolve) => {
+      this.#close = () => resolve({ kind: 'closing' });
+      if (this.#closing.aborted) this.#close();
+      else void this.#read().then(resolve);
+    });
   }
 
   async #read(): Promise<Arrival> {

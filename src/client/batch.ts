@@ -157,7 +157,7 @@ class Outgoing {
   async #take(body: Body): Promise<string | undefined> {
     while (this.#held.length >= MAX_HELD && !body.gone.aborted) {
       await body.flush();
-      await this.#waitForRoom(body.gone);
+      await this.#waitForRoom(body);
     }
     if (this.#ended || body.gone.aborted) return undefined;
     const taken = await this.#next(body);
@@ -179,19 +179,18 @@ class Outgoing {
       if (!(next instanceof Promise)) return next;
       this.#pending = next;
       next.catch(() => undefined);
-      return await Promise.race([next, body.untilGone()]);
+      return await body.unlessGone(next);
     } catch (error) {
       this.failure = { error };
       throw error;
     }
   }
 
-  async #waitForRoom(gone: AbortSignal): Promise<void> {
-    if (this.#held.length < MAX_HELD || gone.aborted) return;
+  async #waitForRoom(body: Body): Promise<void> {
+    if (this.#held.length < MAX_HELD) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#room = resolve;
-    gone.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
+    await body.unlessGone(promise);
   }
 }
 
@@ -199,20 +198,27 @@ class Outgoing {
 class Body {
   readonly #request: ClientRequest;
   readonly gone: AbortSignal;
-  readonly #gone: Promise<undefined>;
+  /** Ends the wait under way. */
+  #leave: () => void = () => undefined;
   #text = '';
   #timer: NodeJS.Immediate | undefined;
 
   constructor(request: ClientRequest, gone: AbortSignal) {
     this.#request = request;
     this.gone = gone;
-    this.#gone = new Promise((resolve) =>
-      gone.addEventListener('abort', () => resolve(undefined), { once: true }),
-    );
+    gone.addEventListener('abort', () => this.#leave(), { once: true });
   }
 
-  untilGone(): Promise<undefined> {
-    return this.#gone;
+  /**
+   * The value, or undefined when the request has gone before. Not a race against one promise of the whole request,
+   * which would keep every value until the end.
+   */
+  unlessGone<T>(value: Promise<T>): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#leave = () => resolve(undefined);
+      if (this.gone.aborted) this.#leave();
+      else value.then(resolve, reject);
+    });
   }
 
   async write(text: string): Promise<void> {

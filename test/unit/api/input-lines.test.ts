@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { type InputLine, InputLines, LineSplitter } from '../../../src/api/input-lines.ts';
 
@@ -65,5 +68,24 @@ describe('lines of a body', () => {
     assert.deepEqual(await lines.next(), { kind: 'lines', lines: [{ number: 1, bytes: Buffer.from('a') }] });
     body.destroy();
     assert.deepEqual(await lines.next(), { kind: 'broken' });
+  });
+
+  test('lines that were taken are kept by nobody, however long the body is', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const body = new Readable({ read: () => undefined });
+    const lines = new InputLines(body, () => LIMIT, new AbortController().signal);
+    const taken: WeakRef<object>[] = [];
+    for (let i = 0; i < 20; i++) {
+      body.push(`line ${i}\n`);
+      taken.push(new WeakRef(await lines.next()));
+    }
+    await setImmediate(); // a target of a weak reference lives until the end of its turn
+    collect();
+    // The last one may still be in a register.
+    assert.deepEqual(
+      taken.slice(0, -2).filter((ref) => ref.deref() !== undefined),
+      [],
+    );
   });
 });
