@@ -3,11 +3,13 @@
  * caller has the form of refused.ts; an unexpected one is logged with its stack and answered as `internal`.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { maxHeaderSize, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import { type ConnectionError, fastify, type FastifyError, type FastifyInstance } from 'fastify';
 import type { Log } from './dependencies.ts';
 import { readJson } from './json-body.ts';
-import { refuse, type Refused } from './refused.ts';
+import { errorBody, refuse, type Refused } from './refused.ts';
 import { answerUnknownRoutes } from './routes-known.ts';
 
 /** A connection on which nothing moves for this long is closed; followed streams have their heartbeat. */
@@ -26,10 +28,7 @@ export function createApplication({ log, bodyLimit = () => undefined }: Applicat
     connectionTimeout: IDLE_MS,
     exposeHeadRoutes: false,
     return503OnClosing: true,
-    clientErrorHandler: (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
-      else socket.destroy();
-    },
+    clientErrorHandler: (error, socket) => answerBroken(error, socket),
   });
   answerUnknownRoutes(app);
   addParsers(app, bodyLimit);
@@ -65,6 +64,34 @@ function addParsers(app: FastifyInstance, limitOf: (route: string) => number | u
   // The route reads the stream itself.
   app.addContentTypeParser('application/x-ndjson', (_request, body, done) => done(null, body));
 }
+
+/** What is no HTTP, or too long, gets an answer of the same form as all others. */
+function answerBroken({ code }: ConnectionError, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const refused = BROKEN[code] ?? NO_HTTP;
+  const body = JSON.stringify(errorBody(refused));
+  socket.end(
+    `HTTP/1.1 ${refused.status} ${STATUS_CODES[refused.status]}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+const NO_HTTP: Refused = {
+  status: 400,
+  code: 'invalid_request',
+  message: 'this is not an HTTP/1.1 request; over the Unix socket use curl --unix-socket',
+};
+const BROKEN: Readonly<Record<string, Refused>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    code: 'too_large',
+    message: `the head of the request is longer than ${maxHeaderSize} bytes`,
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: 'timeout', message: 'the request did not arrive in time' },
+};
 
 function fromFramework(error: FastifyError): Refused {
   const status = error.statusCode ?? 500;

@@ -85,9 +85,7 @@ function headerOf(
   const from = body.value.from ?? body.value.envelope?.from ?? '';
   const labels = labelsOf(body.value, deps.clock.now());
   const digest = digestOf(body.value);
-  const { missing, defaults } = body.value;
-  const origin = originOf(peerAddress);
-  return ok({ from, content: content.value, missing, defaults, labels, origin, digest });
+  return ok({ from, content: content.value, labels, origin: originOf(peerAddress), digest });
 }
 
 /** The answer, whose head is sent with its first line. */

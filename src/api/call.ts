@@ -11,7 +11,9 @@ export interface Call {
   readonly path: string;
   /** Name of the call in generated clients. */
   readonly id: string;
-  readonly tag: 'mail' | 'look-ups' | 'queue' | 'server';
+  /** How the log of operators calls it; what changes something and is not injection has one. */
+  readonly action?: string;
+  readonly tag: 'mail' | 'look-ups' | 'queue' | 'nodes' | 'server';
   readonly scope: Scope;
   readonly summary: string;
   readonly description?: string;

@@ -1,5 +1,6 @@
 /** Calls that say what became of mail, and what is queued. */
 import type { Call } from './call.ts';
+import { explainQuery } from './explain.ts';
 import {
   deliveriesQuery,
   deliveryPath,
@@ -10,6 +11,7 @@ import {
   queueQuery,
 } from './schemas.ts';
 import { campaignList, deliveryList, deliveryView, eventView, messageView, queueReport } from './views.ts';
+import { explainView } from './views-server.ts';
 
 /** The message of the server that the examples are run against. */
 export const EXAMPLE_MESSAGE = '0p1gwy3x000';
@@ -66,6 +68,22 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     query: eventsQuery,
     answer: { status: 200, description: 'Events.', schema: eventView, lines: true },
     example: { query: { after: 0, type: 'accepted,delivered' } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/explain',
+    id: 'explain',
+    tag: 'look-ups',
+    scope: 'read',
+    summary: 'The way that mail to a recipient takes, and what stands in it',
+    description: 'Nothing is sent, and no split takes a turn.',
+    query: explainQuery,
+    answer: {
+      status: 200,
+      description: 'Rule, sender, nodes, ISP, hosts, limits, locks.',
+      schema: explainView,
+    },
+    example: { query: { recipient: 'ann@example.net', sender: 'promo' } },
   },
   {
     method: 'GET',

@@ -1,7 +1,7 @@
 /** Calls that act on what waits. */
 import type * as z from 'zod';
 import type { Call } from './call.ts';
-import { changeBody, moveBody, simpleBody } from './schemas-operations.ts';
+import { changeBody, jobPath, moveBody, simpleBody } from './schemas-operations.ts';
 import { noQuery } from './schemas.ts';
 import { jobList, jobView } from './views.ts';
 
@@ -14,6 +14,7 @@ const operation = (
   method: 'POST',
   path: `/v1/queue/${name}`,
   id: `${name}Queue`,
+  action: `queue ${name}`,
   tag: 'queue',
   scope: 'operate',
   summary,
@@ -57,5 +58,17 @@ export const QUEUE_CALLS: readonly Call[] = [
     query: noQuery,
     answer: { status: 200, description: 'The jobs, the oldest first.', schema: jobList },
     example: {},
+  },
+  {
+    method: 'GET',
+    path: '/v1/jobs/:id',
+    id: 'getJob',
+    tag: 'queue',
+    scope: 'read',
+    summary: 'How an operation goes on',
+    params: jobPath,
+    answer: { status: 200, description: 'The job.', schema: jobView },
+    refusals: [404],
+    example: { params: { id: '1' } },
   },
 ];

@@ -11,7 +11,7 @@ import { answer, invalid, type Refused } from './refused.ts';
 import { checkRequest } from './shape.ts';
 import { entryView, type StopEntryView } from './stop-list.ts';
 
-const query = z.strictObject({
+export const explainQuery = z.strictObject({
   recipient: address,
   sender: label.optional(),
   virtual_sender: label.optional(),
@@ -94,14 +94,14 @@ const QUEUED = 20;
 
 export function addExplain(app: FastifyInstance, { deps }: RouteContext): void {
   app.get('/v1/explain', async (request, reply) => {
-    const asked = checkRequest(query, request.query);
+    const asked = checkRequest(explainQuery, request.query);
     return answer(reply, asked.ok ? await explain(deps, asked.value) : asked);
   });
 }
 
 async function explain(
   deps: ApiDependencies,
-  asked: z.infer<typeof query>,
+  asked: z.infer<typeof explainQuery>,
 ): Promise<Result<ExplainView, Refused>> {
   const recipient = parseAddress(asked.recipient);
   if (!recipient.ok) return err(invalid([{ field: 'recipient', message: recipient.error }]));

@@ -5,7 +5,10 @@ export type { AttemptView, DeliveryView, FinalView, LabelsView, MessageView } fr
 export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencies.ts';
 export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 export { describedMetrics, metricsReference } from './metrics-reference.ts';
-export { CALLS, documentPath, openApiDocument, openApiText } from './openapi.ts';
+export type { AuditLogEntryView, AuditLogView } from './audit-log.ts';
+export { type Caller, setCaller, USER_HEADER } from './caller.ts';
+export { CALLS } from './calls.ts';
+export { documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { JobView, MarkView, SelectorView } from './operation-view.ts';
 export type { ExplainedNode, ExplainView } from './explain.ts';
 export type { LockView } from './nodes.ts';

@@ -34,15 +34,15 @@ const duration = z
   .refine((text) => (parseDuration(text) ?? 0) > 0, 'is no duration such as 30m or 2h')
   .transform((text) => parseDuration(text)!);
 
-const lockBody = z.strictObject({
+export const lockBody = z.strictObject({
   isp: label.optional(),
   duration: duration.optional(),
   waiting: z.enum(['wait', 'move']).optional(),
   reason: z.string().max(200, 'is longer than 200 characters').optional(),
 });
-const unlockBody = z.strictObject({ isp: label.optional() }).nullish();
-const nodePath = z.strictObject({ name: label });
-const lockPath = z.strictObject({ id: label });
+export const unlockBody = z.strictObject({ isp: label.optional() }).nullish();
+export const nodePath = z.strictObject({ name: label });
+export const lockPath = z.strictObject({ id: label });
 
 export function lockView({ id, record }: Lock, now: number): LockView {
   const { since, until, ...rest } = record;

@@ -5,23 +5,8 @@
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { ALWAYS, type Call, REFUSALS } from './call.ts';
-import { LOOK_UP_CALLS } from './calls-look-up.ts';
-import { REPORT_CALLS } from './calls-reports.ts';
-import { STOP_LIST_CALLS } from './calls-stop-list.ts';
-import { MAIL_CALLS } from './calls-mail.ts';
-import { QUEUE_CALLS } from './calls-queue.ts';
-import { SERVER_CALLS } from './calls-server.ts';
+import { CALLS } from './calls.ts';
 import { errorAnswer } from './views.ts';
-
-/** Every call of the control API. */
-export const CALLS: readonly Call[] = [
-  ...MAIL_CALLS,
-  ...LOOK_UP_CALLS,
-  ...QUEUE_CALLS,
-  ...STOP_LIST_CALLS,
-  ...REPORT_CALLS,
-  ...SERVER_CALLS,
-];
 
 type Json = Readonly<Record<string, unknown>>;
 const NDJSON = 'application/x-ndjson';
@@ -30,6 +15,7 @@ const TAGS = [
   { name: 'mail', description: 'Mail comes in.' },
   { name: 'look-ups', description: 'What became of it.' },
   { name: 'queue', description: 'What waits.' },
+  { name: 'nodes', description: 'The sending addresses, and what stops them.' },
   { name: 'server', description: 'The server itself.' },
 ];
 

@@ -11,6 +11,7 @@ import {
   type OperationRequest,
   type Selector,
 } from '../queue/index.ts';
+import { entryOf } from './audit-log.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { jobView, type JobView, operationText } from './operation-view.ts';
 import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
@@ -86,7 +87,7 @@ const operating =
     const selector = selectorFrom(given, deps.clock.now());
     const what = { operation: operation.value, selector, text: operationText(operation.value, selector) };
     if (dryRun) return answer(reply, ok(await counted(deps, what)));
-    return answer(reply, await started(deps, what), 202);
+    return answer(reply, await started(deps, { ...what, entry: entryOf(request) }), 202);
   };
 
 const asked = (

@@ -11,6 +11,7 @@ export type RefusedCode =
   | 'not_found'
   | 'method_not_allowed'
   | 'too_large'
+  | 'timeout'
   | 'unsupported_media_type'
   | 'configuration'
   | 'conflict'

@@ -7,10 +7,12 @@ import type { FastifyInstance } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import { createApplication, requireToken } from './application.ts';
 import { addAudit } from './audit.ts';
+import { addAuditLog, logOperators } from './audit-log.ts';
 import { addBatches } from './batches.ts';
 import { addBouncePatterns } from './bounce-patterns.ts';
 import { addDeliveries } from './deliveries.ts';
-import type { ApiDependencies } from './dependencies.ts';
+import { callOf } from './calls.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { addEvents } from './events.ts';
 import { addExplain } from './explain.ts';
 import { addHealth } from './health.ts';
@@ -59,25 +61,9 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
       bodyLimit: (route) => (route === '/v1/messages' ? messageBodyLimit(deps.maxMessageBytes) : undefined),
     });
     if (token !== undefined) requireToken(app, token);
+    logOperators(app, deps, callOf);
     const context = { deps, closing: closing.signal };
-    for (const add of [
-      addMessages,
-      addBatches,
-      addDeliveries,
-      addQueueReport,
-      addBouncePatterns,
-      addOperations,
-      addEvents,
-      addReports,
-      addStopList,
-      addOverview,
-      addAudit,
-      addNodes,
-      addExplain,
-      addHealth,
-      addOpenApi,
-    ])
-      add(app, context);
+    addControlRoutes(app, context);
     applications.push(app);
     return app;
   };
@@ -91,6 +77,28 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
   };
 }
 
+export function addControlRoutes(app: FastifyInstance, context: RouteContext): void {
+  for (const add of [
+    addMessages,
+    addBatches,
+    addDeliveries,
+    addQueueReport,
+    addBouncePatterns,
+    addOperations,
+    addEvents,
+    addReports,
+    addStopList,
+    addOverview,
+    addAudit,
+    addAuditLog,
+    addNodes,
+    addExplain,
+    addHealth,
+    addOpenApi,
+  ])
+    add(app, context);
+}
+
 /** Monitoring, the page, and for those who have signed in the routes that the page asks. */
 export function createStatusServer(deps: ApiDependencies, page: StatusPage): StatusServer {
   const closing = new AbortController();
@@ -99,6 +107,7 @@ export function createStatusServer(deps: ApiDependencies, page: StatusPage): Sta
     listenTcp: (host, port, token) => {
       const app = createApplication({ log: deps.log });
       page.attach(app, deps, token);
+      logOperators(app, deps, callOf);
       const context = { deps, closing: closing.signal };
       for (const add of [
         addDeliveries,

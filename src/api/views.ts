@@ -8,8 +8,8 @@ import type { ErrorView, LaneView, NodeView, ReloadView, SlowedView, WarmupView 
 import type { CampaignView } from './queue-report.ts';
 import { EVENT_TYPES, STATES } from './schemas.ts';
 
-const count = z.int().min(0);
-const time = z.string().describe('ISO 8601, UTC');
+export const count = z.int().min(0);
+export const time = z.string().describe('ISO 8601, UTC');
 const free = z.record(z.string(), z.unknown());
 
 export const acceptedMessage: z.ZodType<AcceptedMessage> = z.object({
@@ -217,7 +217,7 @@ const lane: z.ZodType<LaneView> = z.object({
   last_error: problem.optional(),
 });
 
-const lock: z.ZodType<LockView> = z.object({
+export const lock: z.ZodType<LockView> = z.object({
   id: z.string(),
   scope: z.string(),
   node: z.string().optional(),
@@ -242,6 +242,14 @@ const node = {
   sessions: count,
   max_sessions: count,
 };
+
+export const lockList = z.object({ locks: z.array(lock) });
+
+export const nodeDone = z.object({
+  node: z.string(),
+  state: z.string(),
+  lifted: count.optional().describe('Locks that were lifted.'),
+});
 
 export const nodeList: z.ZodType<{ nodes: NodeView[] }> = z.object({
   nodes: z.array(

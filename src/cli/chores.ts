@@ -6,6 +6,8 @@ import type { Queue } from '../queue/index.ts';
 
 const SWEEP_MS = 10_000;
 const TRIM_MS = 60_000;
+/** What operators did is kept this long. */
+const OPERATOR_LOG_MS = 90 * 86_400_000;
 
 export interface ChoresOptions {
   readonly queue: Queue;
@@ -58,5 +60,6 @@ export class Chores {
       answersBefore: now - idempotencyWindowMs,
     });
     while ((await this.#options.queue.stopList.expire()) > 0);
+    while ((await this.#options.queue.operatorLog.trim(now - OPERATOR_LOG_MS)) > 0);
   }
 }

@@ -3,10 +3,14 @@
  * what to do; an answer is believed to be what this version's server sends.
  */
 import { request, type IncomingMessage } from 'node:http';
+import { userInfo } from 'node:os';
+import { USER_HEADER } from '../api/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
 import type { ExitCode } from './io.ts';
 
 const REQUEST_MS = 60_000;
+/** For the log of operators; with sudo, who asked for it. */
+const USER = process.env.SUDO_USER ?? userName();
 /** A followed stream has a heartbeat every 15 s. */
 const SILENCE_MS = 60_000;
 
@@ -67,8 +71,10 @@ export class ControlClient {
     const { socketPath } = this.#options;
     return new Promise((resolve) => {
       const length = Buffer.byteLength(body ?? '');
-      const headers =
-        body === undefined ? {} : { 'content-type': 'application/json', 'content-length': length };
+      const headers = {
+        ...(USER === '' ? {} : { [USER_HEADER]: USER }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': length }),
+      };
       const sent = request({ socketPath, method, path, headers, agent: false, ...(signal && { signal }) });
       sent.setTimeout(silenceMs, () => sent.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
       sent.once('response', (response) => resolve(ok(response)));
@@ -87,6 +93,15 @@ export class ControlClient {
         ? `no permission to use ${socketPath}: run this as a member of the group that owns it`
         : `the connection on ${socketPath} failed: ${message}`;
     return { exitCode: 1, code: code ?? 'connection', message: sentence, lines: [] };
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that has no name.
+    return '';
   }
 }
 

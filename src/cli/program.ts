@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   demo: async (io) => (await import('./demo.ts')).demoCommand(io),
   audit: async (io) => (await import('./audit.ts')).auditCommand(io),
+  'audit-log': async (io) => (await import('./audit-log.ts')).auditLogCommand(io),
   backup: async (io) => (await import('./backup.ts')).backupCommand(io),
   compact: async (io) => (await import('./compact.ts')).compactCommand(io),
   salvage: async (io) => (await import('./salvage.ts')).salvageCommand(io),

@@ -102,6 +102,6 @@ function ended(service: Service, { log, drainMs }: { log: Logger; drainMs: numbe
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
-    process.on('SIGHUP', () => void service.reload());
+    process.on('SIGHUP', () => void service.reloadBySignal());
   });
 }

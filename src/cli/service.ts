@@ -221,6 +221,19 @@ export class Service {
     return reloaded;
   }
 
+  /** The same, written down in the log of operators. */
+  async reloadBySignal(): Promise<void> {
+    const operator = { kind: 'signal', name: 'SIGHUP' } as const;
+    const log = this.#queue.operatorLog;
+    const entry = await log.begin({ operator, action: 'reload', selector: {} }).catch(() => undefined);
+    const reloaded = await this.reload();
+    if (entry === undefined) return;
+    const result = reloaded.ok
+      ? ({ result: 'done' } as const)
+      : ({ result: 'refused', message: reloaded.error[0] } as const);
+    await log.end(entry, result).catch(() => undefined);
+  }
+
   async #reload(): Promise<Result<Reloaded, readonly string[]>> {
     if (this.#stopping) return err(['the server is ending']);
     const { configFile, log } = this.#options;
@@ -355,12 +368,6 @@ export class Service {
   }
 
   #router(): Router {
-    const { control } = this.#egress;
-    return new Router(
-      this.config,
-      (node) => this.#egress.isUp(node),
-      this.#splits,
-      (sender, isp) => control.isLocked(sender, isp),
-    );
+    return new Router(this.config, (node) => this.#egress.isUp(node), this.#splits);
   }
 }

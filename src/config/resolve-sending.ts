@@ -140,7 +140,6 @@ function resolveRule({
   when,
   senders,
   sticky,
-  fallback,
 }: VirtualSenderDraft['rules'][number]): snapshot.VirtualSenderRuleConfig {
   return {
     when:
@@ -154,7 +153,6 @@ function resolveRule({
             isp: when.isp ?? [],
           },
     sticky,
-    fallback,
     senders: senders.map((share) => ({
       sender: share.sender,
       percent: share.percent,

@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { refuse } from '../api/index.ts';
+import { refuse, setCaller } from '../api/index.ts';
 import type { Sessions } from './sessions.ts';
 
 export const PAGE_HEADER = 'postrider-page';
@@ -29,7 +29,10 @@ export function guard(app: FastifyInstance, sessions: Sessions): void {
       await refuse(reply, { status: 403, code: 'forbidden', message });
       return;
     }
-    if (!needsSignIn(path, sessions) || byToken || sessions.knows(request.headers.cookie)) return;
+    const session = sessions.nameOf(request.headers.cookie);
+    if (byToken) setCaller(request, { kind: 'token', name: 'status.token_file', address: request.ip });
+    else if (session !== undefined) setCaller(request, { kind: 'page', name: session, address: request.ip });
+    if (!needsSignIn(path, sessions) || byToken || session !== undefined) return;
     void reply.header('www-authenticate', 'Bearer');
     const message = sessions.possible
       ? 'sign in on the page, or send the token of status.token_file as "Authorization: Bearer <token>"'

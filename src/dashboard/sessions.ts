@@ -5,6 +5,8 @@ import type { Clock } from '../core/index.ts';
 const LIFETIME_MS = 12 * 3_600_000;
 const MOST_SESSIONS = 100;
 const WRONG_PER_MINUTE = 10;
+/** Of the digest of the cookie. */
+const NAME_CHARS = 8;
 const MINUTE_MS = 60_000;
 
 export const COOKIE = 'postrider_session';
@@ -53,6 +55,11 @@ export class Sessions {
     const key = keyOf(cookies);
     const ends = key === undefined ? undefined : this.#ends.get(key);
     return ends !== undefined && ends > this.#clock.mono();
+  }
+
+  /** A name of the session for the log of operators; undefined when it is over. */
+  nameOf(cookies: string | undefined): string | undefined {
+    return this.knows(cookies) ? keyOf(cookies)?.slice(0, NAME_CHARS) : undefined;
   }
 
   /** The Set-Cookie field that makes the browser forget. */

@@ -1,44 +1,28 @@
-/** The end of a delivery: history in, queue and content out, its event, and what reports have said of it before. */
+/** The end of a delivery: history in, queue and content out. */
 import { sharedMessage } from './accepting.ts';
-import type { EventDraft, Transaction } from './committer.ts';
+import type { Transaction } from './committer.ts';
 import { deliveryKey, numberKey } from './keys.ts';
 import { deliveryEvent } from './labels.ts';
 import { type Delivery, type DeliveryRecord, encode } from './records.ts';
-import { correct, mark } from './report-effect.ts';
 import type { QueueState } from './state.ts';
 
-export interface End {
-  readonly record: DeliveryRecord;
-  readonly event: EventDraft;
-}
-
+/** Adds the end of a delivery: history in, queue and content out. */
 export function endDelivery(
   state: QueueState,
   transaction: Transaction,
   delivery: Delivery,
-  { record, event }: End,
+  record: DeliveryRecord,
 ): void {
-  const { id, number, index, message } = delivery;
-  const { ops, shared, ended, events } = transaction;
+  const { number, index } = delivery;
+  const { ops, shared } = transaction;
   const before = delivery.shared ? sharedMessage(state, transaction, number) : undefined;
-  const value = encode(delivery.shared ? record : { ...record, message });
   ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: undefined });
-  ops.push({ table: 'history', key: deliveryKey(number, index), value });
+  ops.push({ table: 'history', key: deliveryKey(number, index), value: encode(record) });
   if (before) shared.set(number, { ...before, remaining: before.remaining - 1 });
   else ops.push({ table: 'contents', key: numberKey(number), value: undefined });
-  events.push(event);
-  ended.set(id, { ...delivery, record });
-  applyEarly(state, transaction, ended.get(id)!);
 }
 
-function applyEarly(state: QueueState, transaction: Transaction, delivery: Delivery): void {
-  const early = state.early.take(transaction, delivery);
-  if (!early) return;
-  if (early.told.length > 0) mark(transaction, delivery, early.told);
-  if (early.bounce) correct(state, transaction, early.bounce, transaction.ended.get(delivery.id)!);
-}
-
-/** The end of a delivery that waits: its lifetime is over, or an operator removed it. */
+/** Adds the end of a delivery that waits: its lifetime is over, or an operator removed it. */
 export function endUnattempted(
   state: QueueState,
   transaction: Transaction,
@@ -46,19 +30,17 @@ export function endUnattempted(
   reason: 'lifetime' | 'removed',
 ): void {
   const at = state.clock.now();
-  const { record } = delivery;
+  const { record, message, shared } = delivery;
   const final = { type: 'undelivered', reason, at } as const;
+  endDelivery(state, transaction, delivery, { ...record, ...(shared ? {} : { message }), final });
   const bounce = reason === 'lifetime' ? ({ class: 'soft', category: 'expired' } as const) : undefined;
   const attempt = record.attempts.length;
-  endDelivery(state, transaction, delivery, {
-    record: { ...record, final },
-    event: {
-      ...deliveryEvent(delivery),
-      type: 'undelivered',
-      reason,
-      time: at,
-      attempt,
-      ...(bounce && { bounce }),
-    },
+  transaction.events.push({
+    ...deliveryEvent(delivery),
+    type: 'undelivered',
+    reason,
+    time: at,
+    attempt,
+    ...(bounce && { bounce }),
   });
 }

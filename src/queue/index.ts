@@ -21,8 +21,7 @@ export { type Kv, type Table, TABLES } from './kv.ts';
 export type { Mark } from './holds.ts';
 export type { JobRecord, Operation } from './job.ts';
 export { deliveryEvent } from './labels.ts';
-export type { LateResult } from './late-report.ts';
-
+export type { LateReport, LateResult } from './late-report.ts';
 export type { LeaseRequest, LimitMark } from './leasing.ts';
 export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
@@ -36,6 +35,15 @@ export {
   listDeliveries,
   type ListRequest,
 } from './lookup.ts';
+export {
+  type Operator,
+  type OperatorAction,
+  type OperatorEntry,
+  OperatorLog,
+  type OperatorLogQuery,
+  type OperatorResult,
+  parseEntryId,
+} from './operator-log.ts';
 export { OperationRefused, type OperationRequest } from './operations.ts';
 export type { AttemptFacts, Outcome } from './outcomes.ts';
 export { type Band, BANDS, type QueueHead, type QueueKey } from './queue-head.ts';
@@ -47,7 +55,6 @@ export {
   type Delivery,
   type DeliveryRecord,
   type FinalRecord,
-  type LateReport,
   type LeasedDelivery,
   type MessageRecord,
   SEAL_BYTES,

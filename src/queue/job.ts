@@ -26,6 +26,8 @@ export interface JobRecord {
   readonly state: JobState;
   /** Deliveries that fitted when they were counted; so far, while the state is `counting`. */
   readonly matched: number;
+  /** Its entry in the log of operators. */
+  readonly entry?: number | undefined;
   /** Deliveries that it has changed. */
   readonly done: number;
 }

@@ -27,11 +27,11 @@ export const TABLES = [
   'inbox',
   'quarantine',
   'inbound_mail',
-  'early_reports',
   'splits',
   'holds',
   'jobs',
   'controls',
+  'operator_log',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

@@ -13,6 +13,7 @@ import { JobWork } from './job-work.ts';
 import { JobCount } from './job-count.ts';
 import { numberKey } from './keys.ts';
 import { decode, encode } from './records.ts';
+import type { OperatorLog } from './operator-log.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsQueue, isWhole, type Selector } from './selector.ts';
 import { MAX_MARKS } from './holds.ts';
@@ -23,6 +24,8 @@ export interface OperationRequest {
   readonly selector: Selector;
   /** What the journal says of it. */
   readonly text: string;
+  /** Its entry in the log of operators, which is told the count when the job is done. */
+  readonly entry?: number | undefined;
 }
 
 /** Done jobs that are remembered. */
@@ -50,6 +53,7 @@ export class OperationRefused extends Error {}
 export class Operations {
   readonly #state: QueueState;
   readonly #nextNumber: () => number;
+  readonly #log: OperatorLog;
   /** All that are remembered, by id. */
   readonly #jobs = new Map<number, Progress>();
   readonly #counts = new Map<number, JobCount>();
@@ -59,8 +63,9 @@ export class Operations {
   #loop: Promise<void> | undefined;
   #started = false;
 
-  constructor(state: QueueState, nextNumber: () => number) {
+  constructor(state: QueueState, nextNumber: () => number, log: OperatorLog) {
     this.#state = state;
+    this.#log = log;
     this.#nextNumber = nextNumber;
     for (const { value } of state.kv.range('jobs', {})) {
       const progress = { record: decode<JobRecord>(value), pending: 0 };
@@ -151,10 +156,10 @@ export class Operations {
     for (const queue of changed) if (queue.wakeAt !== Infinity) dispatcher?.wake(queue, queue.wakeAt);
   }
 
-  #record(id: number, { operation, selector }: OperationRequest): JobRecord {
+  #record(id: number, { operation, selector, entry }: OperationRequest): JobRecord {
     const at = this.#state.clock.now();
     const mark = operation.op === 'hold' || operation.op === 'release';
-    const base = { id, operation, selector, at, watermark: this.#nextNumber() };
+    const base = { id, operation, selector, at, watermark: this.#nextNumber(), entry };
     if (!isWhole(selector)) return { ...base, state: 'counting', matched: 0, done: 0 };
     const matched = this.#matched(selector);
     return { ...base, state: mark ? 'done' : 'running', matched, done: mark ? matched : 0 };
@@ -221,7 +226,10 @@ export class Operations {
     const { progress } = walk;
     const record: JobRecord = { ...progress.record, state: 'done' };
     await this.#state.committer.submit({
-      build: ({ ops }) => void ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) }),
+      build: (transaction) => {
+        transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
+        if (record.entry !== undefined) this.#log.jobDone(transaction, record.entry, record.done);
+      },
     });
     progress.record = record;
     this.#state.jobs.delete(progress);

@@ -11,7 +11,6 @@ import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
 import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
 import { Counters } from './counters.ts';
-import { EarlyReports } from './early-reports.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
@@ -21,6 +20,7 @@ import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
 import { ContentCache, type LeaseRequest, LeaseWork, type LimitMark, limitOp } from './leasing.ts';
 import { Operations } from './operations.ts';
+import { OperatorLog } from './operator-log.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
 import { decode, encode, type LeasedDelivery } from './records.ts';
@@ -58,6 +58,8 @@ export class Queue {
   readonly #contents = new ContentCache();
   /** Inbound mail that is not read yet. */
   readonly inbox: Inbox;
+  /** What operators did. */
+  readonly operatorLog: OperatorLog;
   readonly #nextNumber: () => number;
   readonly #operations: Operations;
   #snapshotAt: number;
@@ -90,7 +92,6 @@ export class Queue {
       leases: new Leases(),
       committer,
       stopList: new StopList(kv, () => clock.now(), committer),
-      early: new EarlyReports(kv),
       dispatcher: undefined,
       report,
     };
@@ -99,7 +100,8 @@ export class Queue {
     for (const event of journal.events(journal.counted)) counters.apply(event);
     this.#snapshotAt = clock.mono();
     this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal));
-    this.#operations = new Operations(this.#state, this.#nextNumber);
+    this.operatorLog = new OperatorLog(kv, () => clock.now(), committer);
+    this.#operations = new Operations(this.#state, this.#nextNumber, this.operatorLog);
   }
 
   /** Opens the queue on a store and recovers what a crash left. Throws StoreVersionError. */
@@ -271,8 +273,6 @@ export class Queue {
       leaseId,
       takenSlots,
       concluded,
-      ended: new Map(),
-      early: new Map(),
     };
   }
 
@@ -294,9 +294,8 @@ export class Queue {
   }
 
   #committed(transaction: Transaction, ms: number): void {
-    const { journal, counters, leases, early } = this.#state;
+    const { journal, counters, leases } = this.#state;
     leases.sealed();
-    early.committed(transaction);
     if (this.#snapshotting) {
       counters.snapshotted();
       this.#snapshotAt = this.#options.clock.mono();

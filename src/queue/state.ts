@@ -2,7 +2,6 @@
 import type { Clock } from '../core/index.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
-import type { EarlyReports } from './early-reports.ts';
 import type { Journal } from './journal.ts';
 import type { Holds } from './holds.ts';
 import type { Kv } from './kv.ts';
@@ -41,7 +40,6 @@ export interface QueueState {
   readonly leases: Leases;
   readonly committer: Committer;
   readonly stopList: StopList;
-  readonly early: EarlyReports;
   dispatcher: Dispatcher | undefined;
   /** Told of things an operator should know. */
   readonly report: (

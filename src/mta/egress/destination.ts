@@ -9,14 +9,12 @@
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
-import { Demand } from './demand.ts';
 import type { FlowQueue } from './flow-queue.ts';
-import { IdleSessions } from './idle-sessions.ts';
 import type { Lane } from './lane.ts';
 import type { RoutePlan } from './plan.ts';
-import { Rest } from './rest.ts';
-import { Shares } from './shares.ts';
-import { Turns } from './turns.ts';
+import { restMs } from './rest.ts';
+import { type Share, Shares } from './shares.ts';
+import { PATIENCE, Turns } from './turns.ts';
 
 /** What a destination asks of the node it belongs to. */
 export interface DestinationOwner {
@@ -37,20 +35,32 @@ export interface DestinationOwner {
   idleMs(): number;
 }
 
+type Waiter = (delivery: LeasedDelivery | undefined) => void;
+
 export class Destination {
   readonly lane: Lane;
   readonly #owner: DestinationOwner;
   #plan: RoutePlan;
   /** Queues with deliveries in memory. */
   readonly #ready = new Turns();
+  /** Queues with something due in the store that nobody has asked for yet. */
+  readonly #due = new Turns();
   readonly #shares = new Shares();
-  /** What is due in the store. */
-  readonly #demand = new Demand(this.#shares);
-  readonly #idle = new IdleSessions();
-  readonly #rest: Rest;
+  /** Places that lease requests under way have taken. */
+  readonly #requests = new Map<FlowQueue, { readonly share: Share; readonly limit: number }>();
+  readonly #idle: {
+    readonly session: ClientSession;
+    readonly wake: Waiter;
+    readonly timer: NodeJS.Timeout;
+  }[] = [];
   #buffered = 0;
   #claimed = 0;
+  #leasing = 0;
   #opening = 0;
+  #failures = 0;
+  #restUntil = 0;
+  #restReason = '';
+  #restTimer: NodeJS.Timeout | undefined;
   /** Sessions that are open or being opened. */
   #sessions = 0;
   #pumping = false;
@@ -60,10 +70,6 @@ export class Destination {
     this.lane = lane;
     this.#plan = plan;
     this.#owner = owner;
-    this.#rest = new Rest(
-      () => owner.mono(),
-      () => this.pump(),
-    );
   }
 
   get plan(): RoutePlan {
@@ -76,7 +82,7 @@ export class Destination {
 
   /** Queues with mail that can go now. */
   get queueCount(): number {
-    return new Set([...this.#ready.queues(), ...this.#demand.queues(), ...this.#demand.requests()]).size;
+    return new Set([...this.#ready.queues(), ...this.#due.queues(), ...this.#requests.keys()]).size;
   }
 
   /** From domain of the mail that will have the next session. */
@@ -87,13 +93,14 @@ export class Destination {
 
   /** Nothing in memory, no session: it can be forgotten. */
   get unused(): boolean {
-    const mail = this.#ready.size + this.#demand.size + this.#claimed + this.#demand.leasing;
+    const mail = this.#ready.size + this.#due.size + this.#claimed + this.#leasing;
     return mail + this.#sessions === 0;
   }
 
   /** Why it rests, in words; undefined when it does not. */
   resting(): string | undefined {
-    return this.#rest.text();
+    const ms = this.#restUntil - this.#owner.mono();
+    return ms > 0 ? `next connection in ${Math.ceil(ms / 1000)} s, after: ${this.#restReason}` : undefined;
   }
 
   /**
@@ -106,7 +113,7 @@ export class Destination {
     const { share, head } = queue;
     const { capacity } = lane;
     if (!this.#owner.active || !lane.unlimited || lane.strategy.drop || !share) return false;
-    if (this.#free(capacity) <= this.#demand.flowsUpTo(share.band)) return false;
+    if (this.#free(capacity) <= this.#due.flowsUpTo(share.band)) return false;
     if (head.wakeAt !== Infinity && head.wakeAt <= this.#owner.now()) return false;
     if (this.#shares.left(share, capacity) <= 0 || this.resting() !== undefined) return false;
     this.#claimed++;
@@ -130,7 +137,11 @@ export class Destination {
 
   /** The lease request of a queue has ended. */
   leased(queue: FlowQueue): void {
-    this.lane.leasing -= this.#demand.end(queue);
+    const { share, limit } = this.#requests.get(queue)!;
+    this.#requests.delete(queue);
+    this.#shares.hold(share, -limit);
+    this.#leasing -= limit;
+    this.lane.leasing -= limit;
   }
 
   /** A session that `runSession` was asked for is over. */
@@ -141,7 +152,7 @@ export class Destination {
 
   /** The queues have (or may have) something due. */
   ready(...queues: readonly FlowQueue[]): void {
-    for (const queue of queues) this.#demand.add(queue);
+    for (const queue of queues) this.#wait(queue);
     this.pump();
   }
 
@@ -181,13 +192,13 @@ export class Destination {
 
   opened(): void {
     this.#opening--;
-    this.#rest.opened();
+    this.#failures = 0;
   }
 
   /** No host could be reached: the destination rests, one delivery bears the refusal, the others go back. */
   openFailed(refusal: Refusal): { bearer: LeasedDelivery | undefined; others: LeasedDelivery[] } {
     this.#opening--;
-    this.#rest.begin(refusal);
+    this.#rest(refusal);
     const all = this.#drain();
     return { bearer: all[0], others: all.slice(1) };
   }
@@ -195,7 +206,7 @@ export class Destination {
   /** The queue sends nothing for now; returns what of it was in memory. */
   withdraw(queue: FlowQueue): LeasedDelivery[] {
     if (!queue.share) return [];
-    this.#demand.delete(queue);
+    this.#waitNoMore(queue);
     this.#ready.delete(queue);
     this.#buffered -= queue.buffered;
     this.#shares.hold(queue.share, -queue.buffered);
@@ -221,44 +232,69 @@ export class Destination {
     this.#claimed += queue.claimed;
   }
 
-  /** Ends idle sessions and gives back what waits in memory. */
+  /** Ends idle sessions and gives back what waits in memory. Without its timer a rest would have no end. */
   stop(): LeasedDelivery[] {
-    this.#rest.stop();
-    this.evict(this.#idle.size);
+    clearTimeout(this.#restTimer);
+    this.#restUntil = 0;
+    this.evict(this.#idle.length);
     return this.recall();
   }
 
   /** Gives back what waits in memory; sessions stay. */
   recall(): LeasedDelivery[] {
-    for (const queue of [...this.#demand.queues()]) this.#demand.delete(queue);
+    for (const queue of [...this.#due.queues()]) this.#waitNoMore(queue);
     return this.#drain();
   }
 
   /** The queues whose mail waits here. */
   get waitingQueues(): readonly FlowQueue[] {
-    return [...new Set([...this.#demand.queues(), ...this.#ready.queues()])];
+    return [...new Set([...this.#due.queues(), ...this.#ready.queues()])];
   }
 
   /** Ends up to `count` idle sessions; says how many. */
   evict(count: number): number {
-    return this.#idle.evict(count);
+    const evicted = this.#idle.splice(0, count);
+    for (const { wake, timer } of evicted) {
+      clearTimeout(timer);
+      wake(undefined);
+    }
+    return evicted.length;
   }
 
   /** The session waits no longer: the peer has closed it, or it was idle for long enough. */
   sessionClosed(session: ClientSession): void {
-    this.#idle.closed(session);
+    const at = this.#idle.findIndex((waiter) => waiter.session === session);
+    if (at < 0) return;
+    const [waiter] = this.#idle.splice(at, 1);
+    clearTimeout(waiter!.timer);
+    waiter!.wake(undefined);
+  }
+
+  /** Sessions that were being opened when the rest began do not make it longer. */
+  #rest(refusal: Refusal): void {
+    if (this.resting() !== undefined) return;
+    const ms = restMs(++this.#failures);
+    this.#restUntil = this.#owner.mono() + ms;
+    this.#restReason = refusal.reply ? `${refusal.reply.code} ${refusal.reply.text}` : refusal.text;
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => {
+      this.#restUntil = 0;
+      this.pump();
+    }, ms);
   }
 
   #handOut(): void {
-    while (this.#idle.size > 0 && this.#buffered > 0) {
+    while (this.#idle.length > 0 && this.#buffered > 0) {
       const delivery = this.#pop();
       if (!delivery) return;
-      this.#idle.feed(delivery);
+      const { wake, timer } = this.#idle.pop()!;
+      clearTimeout(timer);
+      wake(delivery);
     }
   }
 
   #mayConnect(): boolean {
-    return this.#buffered > this.#opening && this.#idle.size === 0 && this.resting() === undefined;
+    return this.#buffered > this.#opening && this.#idle.length === 0 && this.resting() === undefined;
   }
 
   #open(): void {
@@ -274,20 +310,19 @@ export class Destination {
 
   /** Places that nobody has taken. */
   #free(capacity: number): number {
-    return capacity - this.#buffered - this.#claimed - this.#demand.leasing;
+    return capacity - this.#buffered - this.#claimed - this.#leasing;
   }
 
   #leaseMore(): void {
     if (!this.#owner.active || this.resting() !== undefined) return;
     const { capacity } = this.lane;
-    const demand = this.#demand;
-    while (demand.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
-      const queue = demand.next(capacity);
+    while (this.#due.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
+      const queue = this.#due.next(({ share }) => this.#shares.left(share!, capacity) > 0);
       if (!queue) return;
       const due = queue.head.wakeAt <= this.#owner.now();
-      const limit = demand.limit(queue, capacity, this.#free(capacity));
-      if (due && !queue.place.resolving) demand.took(queue, limit);
-      demand.delete(queue);
+      const limit = this.#leaseLimit(queue, capacity);
+      if (due && !queue.place.resolving) this.#due.took(queue, limit);
+      this.#waitNoMore(queue);
       // What is being looked up comes again when that is done.
       if (queue.place.resolving) continue;
       if (due) this.#lease(queue, limit);
@@ -295,8 +330,19 @@ export class Destination {
     }
   }
 
+  /** As much as there is room for, shared with the other queues of the flow, and soon over when other bands wait. */
+  #leaseLimit(queue: FlowQueue, capacity: number): number {
+    const share = this.#shares.left(queue.share!, capacity);
+    const each = Math.max(1, Math.ceil(share / this.#due.siblings(queue)));
+    const limit = Math.min(this.#free(capacity), each);
+    return this.#due.othersThan(queue.share!.band) ? Math.min(limit, PATIENCE) : limit;
+  }
+
   #lease(queue: FlowQueue, limit: number): void {
-    this.#demand.begin(queue, limit);
+    const share = queue.share!;
+    this.#requests.set(queue, { share, limit });
+    this.#shares.hold(share, limit);
+    this.#leasing += limit;
     this.lane.leasing += limit;
     this.#owner.lease(queue, limit);
   }
@@ -335,8 +381,19 @@ export class Destination {
     return all;
   }
 
+  #wait(queue: FlowQueue): void {
+    if (!queue.leasing && queue.share && this.#due.add(queue)) this.#shares.due(queue.share, 1);
+  }
+
+  #waitNoMore(queue: FlowQueue): void {
+    if (this.#due.delete(queue)) this.#shares.due(queue.share!, -1);
+  }
+
   #waitFor(session: ClientSession): Promise<LeasedDelivery | undefined> {
     if (!this.#owner.active || !session.usable) return Promise.resolve(undefined);
-    return this.#idle.wait(session, this.#owner.idleMs());
+    return new Promise((wake) => {
+      const timer = setTimeout(() => this.sessionClosed(session), this.#owner.idleMs());
+      this.#idle.push({ session, wake, timer });
+    });
   }
 }

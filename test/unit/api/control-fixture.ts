@@ -26,7 +26,7 @@ import type {
 } from '../../../src/mta/ingress/index.ts';
 import { audit, type NewDelivery, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
-import { QUIET } from './quiet.ts';
+import { previewOf, QUIET } from './quiet.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -304,7 +304,7 @@ export async function startControl(
       configFile: '/etc/postrider.yaml',
     }),
     reload: () => Promise.resolve(state.reload),
-    preview: () => err({ field: 'sender', text: 'name a sender: there is promo, other' }),
+    preview: previewOf,
     audit: (expected) => Promise.resolve(ok(audit(queue.state.kv, { expected }))),
     targets: () => ({
       nodes: ['n1', 'n2'],

@@ -1,3 +1,5 @@
+import type { ApiDependencies } from '../../../src/api/index.ts';
+import { err, ok } from '../../../src/core/index.ts';
 /** What a server says of itself on which nothing happens. */
 import type { ServerStatus } from '../../../src/api/index.ts';
 
@@ -10,3 +12,9 @@ export const QUIET: Pick<ServerStatus, 'alerts' | 'flow'> = {
     waiting: [],
   }),
 };
+
+/** A routing that knows one sender. */
+export const previewOf: ApiDependencies['preview'] = ({ sender }) =>
+  sender === 'promo'
+    ? ok({ virtualSender: undefined, rule: undefined, senders: [] })
+    : err({ field: 'sender', text: 'name a sender: there is promo, other' });
