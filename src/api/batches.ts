@@ -85,7 +85,9 @@ function headerOf(
   const from = body.value.from ?? body.value.envelope?.from ?? '';
   const labels = labelsOf(body.value, deps.clock.now());
   const digest = digestOf(body.value);
-  return ok({ from, content: content.value, labels, origin: originOf(peerAddress), digest });
+  const { missing, defaults } = body.value;
+  const origin = originOf(peerAddress);
+  return ok({ from, content: content.value, missing, defaults, labels, origin, digest });
 }
 
 /** The answer, whose head is sent with its first line. */

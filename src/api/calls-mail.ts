@@ -61,6 +61,8 @@ export const MAIL_CALLS: readonly Call[] = [
             subject: 'Hello {{name}}',
             html: '<p>Hello {{name}}</p>',
           },
+          missing: 'refuse',
+          defaults: { name: 'reader' },
           campaign_id: 'spring',
           idempotency_key: 'spring-2026',
         },

@@ -85,6 +85,8 @@ export const batchHeader = z
     envelope: z.strictObject({ from: address }).optional(),
     from: address.optional(),
     ...content,
+    missing: z.enum(['empty', 'refuse']).optional(),
+    defaults: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
     ...labels,
   })
   .superRefine(fitsTogether)

@@ -368,6 +368,12 @@ export class Service {
   }
 
   #router(): Router {
-    return new Router(this.config, (node) => this.#egress.isUp(node), this.#splits);
+    const { control } = this.#egress;
+    return new Router(
+      this.config,
+      (node) => this.#egress.isUp(node),
+      this.#splits,
+      (sender, isp) => control.isLocked(sender, isp),
+    );
   }
 }

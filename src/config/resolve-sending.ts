@@ -140,6 +140,7 @@ function resolveRule({
   when,
   senders,
   sticky,
+  fallback,
 }: VirtualSenderDraft['rules'][number]): snapshot.VirtualSenderRuleConfig {
   return {
     when:
@@ -153,6 +154,7 @@ function resolveRule({
             isp: when.isp ?? [],
           },
     sticky,
+    fallback,
     senders: senders.map((share) => ({
       sender: share.sender,
       percent: share.percent,

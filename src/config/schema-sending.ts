@@ -289,21 +289,22 @@ export const virtualSenderSchema = section({
   rules: key(
     z
       .array(
-        section(
-          {
-            when: key(
-              z.union([leaf(choice(['default'])), conditionSchema]),
-              '`default` (the last rule, required) or conditions that must all hold; each one value or a list.',
-              { example: 'default' },
-            ),
-            senders: key(z.array(shareSchema).prefault([]), 'Who sends, by percentage.'),
-            sticky: key(
-              leaf(flag).prefault(false),
-              'true: a recipient always gets the same sender; the percentages then hold on average only.',
-            ),
-          },
-          ['fallback'],
-        ),
+        section({
+          when: key(
+            z.union([leaf(choice(['default'])), conditionSchema]),
+            '`default` (the last rule, required) or conditions that must all hold; each one value or a list.',
+            { example: 'default' },
+          ),
+          senders: key(z.array(shareSchema).prefault([]), 'Who sends, by percentage.'),
+          sticky: key(
+            leaf(flag).prefault(false),
+            'true: a recipient always gets the same sender; the percentages then hold on average only.',
+          ),
+          fallback: key(
+            leaf(flag).prefault(false),
+            'true: while a sender is locked towards the ISP of the recipient, or all its nodes are down or locked, its share goes to the others; else the mail waits for it.',
+          ),
+        }),
       )
       .prefault([]),
     'Rules in order; the first match wins.',

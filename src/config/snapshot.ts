@@ -334,6 +334,8 @@ export interface VirtualSenderRuleConfig {
   readonly senders: readonly VirtualSenderShareConfig[];
   /** A recipient always gets the same sender. */
   readonly sticky: boolean;
+  /** The share of a sender that is stopped towards the recipient's ISP goes to the others. */
+  readonly fallback: boolean;
 }
 
 export interface VirtualSenderConfig {

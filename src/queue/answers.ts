@@ -55,6 +55,15 @@ export function linesOp(number: number, lines: readonly LineDigest[]): Op {
   return { table: 'lines', key: deliveryKey(number, lines[0]!.index), value: seal(payload) };
 }
 
+/** What `linesOp` wrote, unsealed; undefined when it has not the length of lines. */
+export function readLines(payload: Buffer): LineDigest[] | undefined {
+  if (payload.length % LINE_BYTES !== 0) return undefined;
+  return Array.from({ length: payload.length / LINE_BYTES }, (_, i) => {
+    const at = i * LINE_BYTES;
+    return { index: payload.readUInt32BE(at), digest: payload.subarray(at + 4, at + LINE_BYTES) };
+  });
+}
+
 /** The committed lines of a batch, asked in ascending order; holds those of a few commits at a time. */
 export class KnownLines {
   readonly #state: QueueState;
@@ -83,11 +92,8 @@ export class KnownLines {
     const [group, following] = [...this.#state.kv.range('lines', { ...range, limit: 2 })];
     this.#next = following && parseDeliveryKey(following.key).index;
     if (!group) return;
-    const payload = unseal(group.value);
-    for (let at = 0; at < payload.length; at += LINE_BYTES) {
-      const index = payload.readUInt32BE(at);
-      if (index >= from) this.#digests.set(index, payload.subarray(at + 4, at + LINE_BYTES));
-    }
+    for (const { index, digest } of readLines(unseal(group.value)) ?? [])
+      if (index >= from) this.#digests.set(index, digest);
   }
 }
 
@@ -98,6 +104,7 @@ export function trimAnswers(
   { before, limit }: { readonly before: number; readonly limit: number },
 ): number {
   let removed = 0;
+  let accepted: ReadonlySet<string> | undefined;
   for (const { key, value } of kv.range('lines', { end: numberKey(messageNumberAt(before)), limit })) {
     const { number, index } = parseDeliveryKey(key);
     const shared = kv.get('messages', numberKey(number));
@@ -106,8 +113,10 @@ export function trimAnswers(
     if (index === 0) {
       const answer = value.subarray(4);
       const stored = kv.get('answers', answer);
-      // The key may have been used anew since.
-      if (stored && healthy<KeyedAnswer>(stored)?.number === number)
+      accepted ??= answeredIn(ops);
+      // The key may have been used anew since, also by a work of this same commit.
+      const isItsOwn = stored && healthy<KeyedAnswer>(stored)?.number === number;
+      if (isItsOwn && !accepted.has(answer.toString('hex')))
         ops.push({ table: 'answers', key: answer, value: undefined });
     }
     ops.push({ table: 'lines', key, value: undefined });
@@ -115,3 +124,7 @@ export function trimAnswers(
   }
   return removed;
 }
+
+/** The keys (hex) that works of this commit have answered. */
+const answeredIn = (ops: readonly Op[]): ReadonlySet<string> =>
+  new Set(ops.filter(({ table }) => table === 'answers').map(({ key }) => key.toString('hex')));

@@ -4,14 +4,16 @@
  * on LMDB one walk without a pause reads one snapshot, so it may run beside the server.
  *
  * What is proved: every value is healthy; every queued delivery has its message, its content and exactly one place (a
- * slot, or a lease); no slot, content, message or mark is left over; the journal has no gap and tells of each
- * delivery what the tables hold; per campaign accepted = delivered + failed + removed + queued.
+ * slot, or a lease); no slot, content, message, mark or early report is left over; a request that may be repeated is
+ * known; the journal has no gap and tells of each delivery what the tables hold; per campaign
+ * accepted = delivered + failed + removed + queued.
  *
  * Memory: leases in full, and what audit-journal.ts and audit-report.ts bound.
  */
 import { deliveryIdOf } from '../core/index.ts';
 import { JournalAudit } from './audit-journal.ts';
 import { type AuditReport, type Expected, Findings } from './audit-report.ts';
+import { RequestAudit } from './audit-requests.ts';
 import {
   deliveryKey,
   numberKey,
@@ -39,6 +41,7 @@ export function audit(kv: Kv, options: AuditOptions = {}): AuditReport {
   const findings = new Findings();
   const journal = new JournalAudit(kv, findings, options);
   new StoreAudit(kv, findings, journal).run();
+  new RequestAudit(kv, findings).run();
   return findings.report(journal);
 }
 
@@ -73,6 +76,7 @@ class StoreAudit {
     this.#readMessages();
     this.#readHistory();
     this.#readOpenMarks();
+    this.#readEarlyReports();
     this.#journal.compare();
   }
 
@@ -257,6 +261,13 @@ class StoreAudit {
       const number = Number(parseTextKey(key)[1]);
       if (!this.#sharedOf(number)) this.#say(`message ${number} is marked open and has no record`);
     }
+  }
+
+  /** They wait for an end. */
+  #readEarlyReports(): void {
+    for (const { key } of this.#entries('early_reports'))
+      if (!this.#kv.get('deliveries', key))
+        this.#say(`a report waits for the end of delivery ${idOf(key)}, which is not queued`, idOf(key));
   }
 }
 

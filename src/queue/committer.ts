@@ -7,7 +7,7 @@
  */
 import type { Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
-import type { SharedMessage } from './records.ts';
+import type { Delivery, EarlyReport, SharedMessage } from './records.ts';
 
 /** What a work adds to the transaction. */
 export interface Transaction {
@@ -25,6 +25,10 @@ export interface Transaction {
   readonly takenSlots: Set<string>;
   /** Leased deliveries that a work of this transaction has recorded the outcome of: a second one is fenced. */
   readonly concluded: Set<string>;
+  /** Deliveries that end by this transaction, as they are after its works so far. */
+  readonly ended: Map<string, Delivery>;
+  /** What waits for the end of deliveries since this transaction. */
+  readonly early: Map<string, EarlyReport>;
 }
 
 export type EventDraft = Omit<Event, 'seq' | 'id' | 'time'> & { readonly time: number };

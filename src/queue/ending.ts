@@ -1,28 +1,44 @@
-/** The end of a delivery: history in, queue and content out. */
+/** The end of a delivery: history in, queue and content out, its event, and what reports have said of it before. */
 import { sharedMessage } from './accepting.ts';
-import type { Transaction } from './committer.ts';
+import type { EventDraft, Transaction } from './committer.ts';
 import { deliveryKey, numberKey } from './keys.ts';
 import { deliveryEvent } from './labels.ts';
 import { type Delivery, type DeliveryRecord, encode } from './records.ts';
+import { correct, mark } from './report-effect.ts';
 import type { QueueState } from './state.ts';
 
-/** Adds the end of a delivery: history in, queue and content out. */
+export interface End {
+  readonly record: DeliveryRecord;
+  readonly event: EventDraft;
+}
+
 export function endDelivery(
   state: QueueState,
   transaction: Transaction,
   delivery: Delivery,
-  record: DeliveryRecord,
+  { record, event }: End,
 ): void {
-  const { number, index } = delivery;
-  const { ops, shared } = transaction;
+  const { id, number, index, message } = delivery;
+  const { ops, shared, ended, events } = transaction;
   const before = delivery.shared ? sharedMessage(state, transaction, number) : undefined;
+  const value = encode(delivery.shared ? record : { ...record, message });
   ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: undefined });
-  ops.push({ table: 'history', key: deliveryKey(number, index), value: encode(record) });
+  ops.push({ table: 'history', key: deliveryKey(number, index), value });
   if (before) shared.set(number, { ...before, remaining: before.remaining - 1 });
   else ops.push({ table: 'contents', key: numberKey(number), value: undefined });
+  events.push(event);
+  ended.set(id, { ...delivery, record });
+  applyEarly(state, transaction, ended.get(id)!);
 }
 
-/** Adds the end of a delivery that waits: its lifetime is over, or an operator removed it. */
+function applyEarly(state: QueueState, transaction: Transaction, delivery: Delivery): void {
+  const early = state.early.take(transaction, delivery);
+  if (!early) return;
+  if (early.told.length > 0) mark(transaction, delivery, early.told);
+  if (early.bounce) correct(state, transaction, early.bounce, transaction.ended.get(delivery.id)!);
+}
+
+/** The end of a delivery that waits: its lifetime is over, or an operator removed it. */
 export function endUnattempted(
   state: QueueState,
   transaction: Transaction,
@@ -30,17 +46,19 @@ export function endUnattempted(
   reason: 'lifetime' | 'removed',
 ): void {
   const at = state.clock.now();
-  const { record, message, shared } = delivery;
+  const { record } = delivery;
   const final = { type: 'undelivered', reason, at } as const;
-  endDelivery(state, transaction, delivery, { ...record, ...(shared ? {} : { message }), final });
   const bounce = reason === 'lifetime' ? ({ class: 'soft', category: 'expired' } as const) : undefined;
   const attempt = record.attempts.length;
-  transaction.events.push({
-    ...deliveryEvent(delivery),
-    type: 'undelivered',
-    reason,
-    time: at,
-    attempt,
-    ...(bounce && { bounce }),
+  endDelivery(state, transaction, delivery, {
+    record: { ...record, final },
+    event: {
+      ...deliveryEvent(delivery),
+      type: 'undelivered',
+      reason,
+      time: at,
+      attempt,
+      ...(bounce && { bounce }),
+    },
   });
 }

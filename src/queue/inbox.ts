@@ -6,8 +6,8 @@ import { base32, type EventReply, type EventReport, parseBase32 } from '../core/
 import type { EventDraft, Transaction } from './committer.ts';
 import { numberKey, parseNumberKey } from './keys.ts';
 import type { Kv, Table } from './kv.ts';
-import { applyLateReport, type LateReport, type LateResult } from './late-report.ts';
-import { decode, encode, seal, unseal } from './records.ts';
+import { applyLateReport, type LateResult } from './late-report.ts';
+import { decode, encode, type LateReport, seal, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
 
 /** The envelope of an inbound mail, as it was received. */

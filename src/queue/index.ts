@@ -21,7 +21,8 @@ export { type Kv, type Table, TABLES } from './kv.ts';
 export type { Mark } from './holds.ts';
 export type { JobRecord, Operation } from './job.ts';
 export { deliveryEvent } from './labels.ts';
-export type { LateReport, LateResult } from './late-report.ts';
+export type { LateResult } from './late-report.ts';
+
 export type { LeaseRequest, LimitMark } from './leasing.ts';
 export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
@@ -55,6 +56,7 @@ export {
   type Delivery,
   type DeliveryRecord,
   type FinalRecord,
+  type LateReport,
   type LeasedDelivery,
   type MessageRecord,
   SEAL_BYTES,

@@ -27,6 +27,7 @@ export const TABLES = [
   'inbox',
   'quarantine',
   'inbound_mail',
+  'early_reports',
   'splits',
   'holds',
   'jobs',

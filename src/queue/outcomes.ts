@@ -158,9 +158,11 @@ export class OutcomeWork implements Work {
     // Commits follow each other, so the number that the event below will get is known.
     const seq = this.#state.journal.last + transaction.events.length + 1;
     const final = { type, reason, at: facts.time, seq } as const;
-    endDelivery(this.#state, transaction, this.#delivery, { ...this.#stored(), attempts, final });
     if (outcome.kind === 'failed' && outcome.stop) this.#state.stopList.put(transaction, outcome.stop);
-    transaction.events.push({ ...this.#event(facts, attempts.length), ...(reason ? { reason } : {}), type });
+    endDelivery(this.#state, transaction, this.#delivery, {
+      record: { ...this.#delivery.record, attempts, final },
+      event: { ...this.#event(facts, attempts.length), ...(reason ? { reason } : {}), type },
+    });
   }
 
   #event(facts: AttemptFacts, attempt: number): Omit<EventDraft, 'type'> {

@@ -11,6 +11,7 @@ import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
 import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
 import { Counters } from './counters.ts';
+import { EarlyReports } from './early-reports.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
@@ -92,6 +93,7 @@ export class Queue {
       leases: new Leases(),
       committer,
       stopList: new StopList(kv, () => clock.now(), committer),
+      early: new EarlyReports(kv),
       dispatcher: undefined,
       report,
     };
@@ -273,6 +275,8 @@ export class Queue {
       leaseId,
       takenSlots,
       concluded,
+      ended: new Map(),
+      early: new Map(),
     };
   }
 
@@ -294,8 +298,9 @@ export class Queue {
   }
 
   #committed(transaction: Transaction, ms: number): void {
-    const { journal, counters, leases } = this.#state;
+    const { journal, counters, leases, early } = this.#state;
     leases.sealed();
+    early.committed(transaction);
     if (this.#snapshotting) {
       counters.snapshotted();
       this.#snapshotAt = this.#options.clock.mono();

@@ -3,7 +3,7 @@
  * person can read a healthy one; content is bytes behind a CRC-32.
  */
 import { crc32 } from 'node:zlib';
-import type { DeliveryId, EventReply, UndeliveredReason } from '../core/index.ts';
+import type { Bounce, DeliveryId, EventReply, EventReport, UndeliveredReason } from '../core/index.ts';
 import type { Band, QueueHead } from './queue-head.ts';
 
 /** Facts that all deliveries of a message share. Absent labels are undefined. */
@@ -53,6 +53,34 @@ export interface FinalRecord {
 
 /** What reports said of a finished delivery; each kind counts once. */
 export type ReportedKind = 'bounce' | 'complaint' | 'unsubscribe';
+
+export type StopScope = 'platform' | 'account' | 'none';
+
+/** A report that names its delivery. */
+export interface LateReport {
+  readonly number: number;
+  readonly index: number;
+  readonly effect:
+    | {
+        readonly kind: 'bounce';
+        readonly type: 'hard_bounce' | 'undelivered';
+        readonly bounce: Bounce;
+        readonly reply: EventReply;
+      }
+    | { readonly kind: 'complaint' | 'unsubscribe'; readonly reason?: string | undefined };
+  readonly report: EventReport;
+  readonly at: number;
+  /** Whose mail is stopped by it. */
+  readonly stop: StopScope;
+}
+
+/** What reports said of a delivery that has not ended. */
+export interface EarlyReport {
+  /** What took effect already. */
+  readonly told: readonly ReportedKind[];
+  /** What waits for the end. */
+  readonly bounce?: LateReport | undefined;
+}
 
 export interface DeliveryRecord {
   readonly recipient: string;

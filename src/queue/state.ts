@@ -2,6 +2,7 @@
 import type { Clock } from '../core/index.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
+import type { EarlyReports } from './early-reports.ts';
 import type { Journal } from './journal.ts';
 import type { Holds } from './holds.ts';
 import type { Kv } from './kv.ts';
@@ -40,6 +41,7 @@ export interface QueueState {
   readonly leases: Leases;
   readonly committer: Committer;
   readonly stopList: StopList;
+  readonly early: EarlyReports;
   dispatcher: Dispatcher | undefined;
   /** Told of things an operator should know. */
   readonly report: (

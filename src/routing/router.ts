@@ -55,6 +55,9 @@ export interface RoutingError {
   readonly text: string;
 }
 
+/** Whether none of a sender's mail may leave for an ISP now (undefined: a domain that no ISP names). */
+type IsLocked = (sender: SenderConfig, isp: string | undefined) => boolean;
+
 export class Router {
   readonly #config: Config;
   readonly #senders: ReadonlyMap<string, SenderConfig>;
@@ -64,11 +67,18 @@ export class Router {
   readonly #keys = new Map<VirtualSenderRuleConfig, RuleKey>();
   readonly #book: SplitBook;
   readonly #isUp: (node: string) => boolean;
+  readonly #isLocked: IsLocked;
 
   /** `book` goes on with the splits of the router before. */
-  constructor(config: Config, isUp: (node: string) => boolean, book = new SplitBook()) {
+  constructor(
+    config: Config,
+    isUp: (node: string) => boolean,
+    book = new SplitBook(),
+    isLocked: IsLocked = () => false,
+  ) {
     this.#config = config;
     this.#isUp = isUp;
+    this.#isLocked = isLocked;
     this.#book = book;
     for (const { name, rules } of config.virtualSenders)
       for (const rule of rules) this.#keys.set(rule, ruleKey(name, rule));
@@ -93,8 +103,9 @@ export class Router {
     if (!named.ok) return named;
     if (named.value.kind === 'sender') return ok(this.#routed(named.value.name));
     const virtual = this.#config.virtualSenders.find(({ name }) => name === named.value.name)!;
-    const rule = matchingRule(virtual, { ...request, isp: this.#isps.get(request.toDomain) });
-    const share = this.#share(rule, request.recipient);
+    const isp = this.#isps.get(request.toDomain);
+    const rule = matchingRule(virtual, { ...request, isp });
+    const share = this.#share(rule, isp, request.recipient);
     return ok(
       this.#routed(share.sender, { virtual: virtual.name, rule: virtual.rules.indexOf(rule) + 1, share }),
     );
@@ -165,11 +176,25 @@ export class Router {
     return { sender, virtualSender: by?.virtual, rule: by?.rule, node, override: by && overrideOf(by.share) };
   }
 
-  #share(rule: VirtualSenderRuleConfig, recipient: string | undefined): VirtualSenderShareConfig {
+  #share(
+    rule: VirtualSenderRuleConfig,
+    isp: string | undefined,
+    recipient: string | undefined,
+  ): VirtualSenderShareConfig {
     const { key, weights } = this.#keys.get(rule)!;
     if (weights.length === 1) return rule.senders[0]!;
-    if (rule.sticky && recipient !== undefined) return rule.senders[stickyIndex(key, weights, recipient)]!;
-    return rule.senders[this.#book.next(key, weights)]!;
+    const free = rule.fallback ? rule.senders.map(({ sender }) => this.#sends(sender, isp)) : [];
+    if (!rule.sticky || recipient === undefined)
+      return rule.senders[this.#book.next(key, weights, (index) => free[index] ?? true)]!;
+    const index = stickyIndex(key, weights, recipient);
+    if (free[index] ?? true) return rule.senders[index]!;
+    const others = weights.map((weight, i) => (free[i] ? weight : 0));
+    return rule.senders[others.some((weight) => weight > 0) ? stickyIndex(key, others, recipient) : index]!;
+  }
+
+  #sends(name: string, isp: string | undefined): boolean {
+    const sender = this.#senders.get(name)!;
+    return sender.nodes.some(({ node }) => this.#isUp(node)) && !this.#isLocked(sender, isp);
   }
 }
 

@@ -6,6 +6,8 @@
 import type { SplitMark } from '../queue/index.ts';
 import { SmoothSplit } from './split.ts';
 
+const all = (): boolean => true;
+
 export class SplitBook {
   readonly #stored: (key: string) => readonly number[] | undefined;
   readonly #splits = new Map<string, SmoothSplit<number>>();
@@ -16,15 +18,15 @@ export class SplitBook {
     this.#stored = stored;
   }
 
-  /** Index of the share whose turn it is. */
-  next(key: string, weights: readonly number[]): number {
+  /** Index of the share whose turn it is, among those that qualify; of all when none does. */
+  next(key: string, weights: readonly number[], qualifies: (index: number) => boolean = all): number {
     let split = this.#splits.get(key);
     if (!split) {
       const items = weights.map((weight, item) => ({ item, weight }));
       this.#splits.set(key, (split = new SmoothSplit(items, this.#stored(key))));
     }
     this.#moved.add(key);
-    return split.next(() => true)!;
+    return split.next(qualifies) ?? split.next(all)!;
   }
 
   /** What changed since the last time, to be stored with the mail that changed it. */

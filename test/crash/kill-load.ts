@@ -64,7 +64,7 @@ export class Load {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     sent.on('error', reject);
     sent.on('response', resolve);
-    sent.end(batch(BATCH, (i) => `${name}.d${i % 7}.test`));
+    sent.end(batch(BATCH, (i) => `${name}.d${i % 7}.test`, name));
     const response = await promise;
     for await (const text of response.setEncoding('utf8')) {
       for (const [, through] of String(text).matchAll(/"acked_through":(\d+)/g))

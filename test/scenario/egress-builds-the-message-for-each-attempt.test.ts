@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { generateKeyPem, loadKey } from '../../src/mta/dkim/index.ts';
+import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
+import { simpleParser } from 'mailparser';
+import { generateKeyPem, loadKey, publicRecord } from '../../src/mta/dkim/index.ts';
 import { createTokens } from '../../src/fbl/index.ts';
+import { composeContent, encodeCampaign } from '../../src/mta/message/index.ts';
 import { BARE_EHLO } from '../support/client-session.ts';
 import { startPeer } from '../support/scripted-peer.ts';
 import { wakeAt } from '../support/queues.ts';
@@ -74,6 +77,45 @@ test('signed last, over the header as it leaves', async (t) => {
   assert.doesNotMatch(signed!, /X-Old|news@shop\.test/);
   assert.doesNotMatch(plain!, /DKIM-Signature/, 'there is no key for shop.test');
   assert.equal(world.events().at(-1)!.isp, 'big');
+});
+
+test('a campaign with AMP in the encodings of the ISP: three alternatives, signed as they leave', async (t) => {
+  const key = loadKey(generateKeyPem('ed25519-sha256'), { domain: 'shop.test', selector: 's1' });
+  assert.ok(key.ok);
+  const sink = await receiver(t);
+  const isps = [
+    { name: 'big', domains: ['to.test'], encoding: { text: 'quoted-printable', html: 'base64' } },
+  ];
+  const world = await openWorld(t, { sink, keys: [key.value], settings: { isps } });
+  const parts = {
+    from: 'Shop <news@shop.test>',
+    subject: 'Grüße {{name}}',
+    text: 'Grüße, {{name}}\n',
+    amp: '<!doctype html><html ⚡4email><body>{{name}}</body></html>',
+    html: '<p>Grüße, {{name}}</p>',
+  };
+  const composed = composeContent(parts, { hostname: 'mta.test', now: Date.now(), unique: 'u' });
+  assert.ok(composed.ok);
+  const text = encodeCampaign(composed.value);
+  await world.send('a@to.test', { kind: 'campaign', text, vars: { name: 'Zoë <b>' } });
+  await world.ended(1);
+  const content = sink.messages[0]!.content;
+  const read = await simpleParser(content);
+  assert.equal(read.subject, 'Grüße Zoë <b>');
+  assert.equal(read.text?.trim(), 'Grüße, Zoë <b>');
+  assert.equal(String(read.html).trim(), '<p>Grüße, Zoë &lt;b&gt;</p>');
+  const raw = content.toString();
+  const leaves = [...raw.matchAll(/Content-Type: (text\/[\w-]+);[^]*?Content-Transfer-Encoding: (\S+)/g)];
+  assert.deepEqual(
+    leaves.map(([, type, encoding]) => `${type} ${encoding}`),
+    ['text/plain quoted-printable', 'text/x-amp-html base64', 'text/html base64'],
+  );
+  const amp = /x-amp-html[^]*?\r\n\r\n([\w+/=\r\n]+?)\r\n--/.exec(raw)![1]!;
+  assert.match(Buffer.from(amp, 'base64').toString(), /⚡4email><body>Zoë &lt;b&gt;<\/body>/);
+  const verdict = await dkimVerify(content, {
+    resolver: () => Promise.resolve([[publicRecord(key.value).text]]),
+  });
+  assert.equal(verdict.results[0]?.status.result, 'pass');
 });
 
 test('the return path is the signed one, the null one stays null', async (t) => {

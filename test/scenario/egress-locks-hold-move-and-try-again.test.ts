@@ -183,3 +183,21 @@ test('a reload that changes speeds and rules keeps the open session', async (t) 
   await world.ended(2);
   assert.equal(sink.stats().connections, 1);
 });
+
+test('a sender is stopped towards an ISP when it, or every node of it, is locked there', async (t) => {
+  const settings = { ...lockBy({}), nodes: [node(1), node(2)], senders: [sender('promo', 1, 2)] };
+  const world = await openWorld(t, { settings });
+  const { control } = world.egress;
+  const promo = { name: 'promo', nodes: [1, 2].map((i) => ({ node: `n${i}`, weight: 1 })) };
+  const state = (): boolean[] => [control.isLocked(promo, 'to'), control.isLocked(promo, undefined)];
+  assert.deepEqual(state(), [false, false]);
+  await control.lock('n1', { isp: 'to' });
+  assert.deepEqual(state(), [false, false], 'n2 still sends');
+  await control.lock('n2', { isp: 'to' });
+  assert.deepEqual(state(), [true, false]);
+  await control.unlock('n1', 'to');
+  await control.lock('n1', {});
+  assert.deepEqual(state(), [true, false]);
+  await control.lock('n2', {});
+  assert.deepEqual(state(), [true, true]);
+});

@@ -148,6 +148,34 @@ test('mail to the address in List-Unsubscribe unsubscribes, whatever it says', a
   await world.mta.end();
 });
 
+test('who unsubscribes is the one that asks: the envelope says so, or the sender of a quoted mail', async (t) => {
+  const world = await openWorld(t, { forward_to: 'desk@office.test' });
+  const footerOf = ({ header }: { header: string }): string =>
+    `> To leave: ${/<mailto:([^?]*)\?/.exec(header)![1]!}`;
+  const machine = await deliver(world, 'machine@to.test');
+  const reader = await deliver(world, 'reader@to.test');
+  const asks = await deliver(world, 'anna@far.test');
+  const passedOn = await deliver(world, 'bob@to.test');
+  const [address] = /u\+\w+@bounce\.test/.exec(footerOf(machine))!;
+  const auto = ['Subject: unsubscribe', 'Auto-Submitted: auto-generated'];
+  await report(world.mx, address, plainMail(address, auto), 'unsubscribe@far.test');
+  const box = 'news@bounce.test';
+  const talk = (subject: string, about: { header: string }): Promise<void> =>
+    report(world.mx, box, plainMail(box, [`Subject: ${subject}`], footerOf(about)), 'anna@far.test');
+  await talk('Re: s', reader); // a reply that quotes the footer
+  await talk('unsubscribe', asks);
+  await talk('Unsubscribe', passedOn); // the footer of somebody else
+  await world.sink.until(({ messages }) => messages >= 6);
+  const told = ofType(await read(world, 'unsubscribe', 2), 'unsubscribe');
+  assert.deepEqual(told.map(({ recipient }) => recipient).sort(), ['anna@far.test', 'machine@to.test']);
+  const forwarded = world.sink.messages.filter(({ recipients }) => recipients.includes('desk@office.test'));
+  assert.deepEqual(forwarded.map(({ content }) => /^Subject: (.*)\r$/m.exec(content.toString())![1]).sort(), [
+    'Re: s',
+    'Unsubscribe',
+  ]);
+  assert.equal(ofType(await world.mta.end(), 'unsubscribe').length, 2);
+});
+
 test('forged, foreign and cut tokens change nothing; what they say is told and kept apart', async (t) => {
   const world = await openWorld(t);
   const { returnPath, delivered } = await deliver(world, 'a@to.test');

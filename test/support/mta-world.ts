@@ -110,8 +110,16 @@ export function submit(
 }
 
 /** A batch for so many recipients `r<i>@<domain of i>`. */
-export function batch(count: number, domainOf: (i: number) => string = () => 'to.test'): string {
-  const header = { from: FROM, parts: { from: FROM, subject: 'news', text: 'Hello {{name}}.' } };
+export function batch(
+  count: number,
+  domainOf: (i: number) => string = () => 'to.test',
+  idempotencyKey?: string,
+): string {
+  const header = {
+    from: FROM,
+    idempotency_key: idempotencyKey,
+    parts: { from: FROM, subject: 'news', text: 'Hello {{name}}.' },
+  };
   const lines = Array.from({ length: count }, (_, i) => ({
     to: `r${i}@${domainOf(i)}`,
     vars: { name: `Reader ${i}` },

@@ -9,12 +9,14 @@
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
+import { Demand } from './demand.ts';
 import type { FlowQueue } from './flow-queue.ts';
+import { IdleSessions } from './idle-sessions.ts';
 import type { Lane } from './lane.ts';
 import type { RoutePlan } from './plan.ts';
-import { restMs } from './rest.ts';
-import { type Share, Shares } from './shares.ts';
-import { PATIENCE, Turns } from './turns.ts';
+import { Rest } from './rest.ts';
+import { Shares } from './shares.ts';
+import { Turns } from './turns.ts';
 
 /** What a destination asks of the node it belongs to. */
 export interface DestinationOwner {
@@ -35,32 +37,20 @@ export interface DestinationOwner {
   idleMs(): number;
 }
 
-type Waiter = (delivery: LeasedDelivery | undefined) => void;
-
 export class Destination {
   readonly lane: Lane;
   readonly #owner: DestinationOwner;
   #plan: RoutePlan;
   /** Queues with deliveries in memory. */
   readonly #ready = new Turns();
-  /** Queues with something due in the store that nobody has asked for yet. */
-  readonly #due = new Turns();
   readonly #shares = new Shares();
-  /** Places that lease requests under way have taken. */
-  readonly #requests = new Map<FlowQueue, { readonly share: Share; readonly limit: number }>();
-  readonly #idle: {
-    readonly session: ClientSession;
-    readonly wake: Waiter;
-    readonly timer: NodeJS.Timeout;
-  }[] = [];
+  /** What is due in the store. */
+  readonly #demand = new Demand(this.#shares);
+  readonly #idle = new IdleSessions();
+  readonly #rest: Rest;
   #buffered = 0;
   #claimed = 0;
-  #leasing = 0;
   #opening = 0;
-  #failures = 0;
-  #restUntil = 0;
-  #restReason = '';
-  #restTimer: NodeJS.Timeout | undefined;
   /** Sessions that are open or being opened. */
   #sessions = 0;
   #pumping = false;
@@ -70,6 +60,10 @@ export class Destination {
     this.lane = lane;
     this.#plan = plan;
     this.#owner = owner;
+    this.#rest = new Rest(
+      () => owner.mono(),
+      () => this.pump(),
+    );
   }
 
   get plan(): RoutePlan {
@@ -82,7 +76,7 @@ export class Destination {
 
   /** Queues with mail that can go now. */
   get queueCount(): number {
-    return new Set([...this.#ready.queues(), ...this.#due.queues(), ...this.#requests.keys()]).size;
+    return new Set([...this.#ready.queues(), ...this.#demand.queues(), ...this.#demand.requests()]).size;
   }
 
   /** From domain of the mail that will have the next session. */
@@ -93,14 +87,13 @@ export class Destination {
 
   /** Nothing in memory, no session: it can be forgotten. */
   get unused(): boolean {
-    const mail = this.#ready.size + this.#due.size + this.#claimed + this.#leasing;
+    const mail = this.#ready.size + this.#demand.size + this.#claimed + this.#demand.leasing;
     return mail + this.#sessions === 0;
   }
 
   /** Why it rests, in words; undefined when it does not. */
   resting(): string | undefined {
-    const ms = this.#restUntil - this.#owner.mono();
-    return ms > 0 ? `next connection in ${Math.ceil(ms / 1000)} s, after: ${this.#restReason}` : undefined;
+    return this.#rest.text();
   }
 
   /**
@@ -113,7 +106,7 @@ export class Destination {
     const { share, head } = queue;
     const { capacity } = lane;
     if (!this.#owner.active || !lane.unlimited || lane.strategy.drop || !share) return false;
-    if (this.#free(capacity) <= this.#due.flowsUpTo(share.band)) return false;
+    if (this.#free(capacity) <= this.#demand.flowsUpTo(share.band)) return false;
     if (head.wakeAt !== Infinity && head.wakeAt <= this.#owner.now()) return false;
     if (this.#shares.left(share, capacity) <= 0 || this.resting() !== undefined) return false;
     this.#claimed++;
@@ -137,11 +130,7 @@ export class Destination {
 
   /** The lease request of a queue has ended. */
   leased(queue: FlowQueue): void {
-    const { share, limit } = this.#requests.get(queue)!;
-    this.#requests.delete(queue);
-    this.#shares.hold(share, -limit);
-    this.#leasing -= limit;
-    this.lane.leasing -= limit;
+    this.lane.leasing -= this.#demand.end(queue);
   }
 
   /** A session that `runSession` was asked for is over. */
@@ -152,7 +141,7 @@ export class Destination {
 
   /** The queues have (or may have) something due. */
   ready(...queues: readonly FlowQueue[]): void {
-    for (const queue of queues) this.#wait(queue);
+    for (const queue of queues) this.#demand.add(queue);
     this.pump();
   }
 
@@ -192,13 +181,13 @@ export class Destination {
 
   opened(): void {
     this.#opening--;
-    this.#failures = 0;
+    this.#rest.opened();
   }
 
   /** No host could be reached: the destination rests, one delivery bears the refusal, the others go back. */
   openFailed(refusal: Refusal): { bearer: LeasedDelivery | undefined; others: LeasedDelivery[] } {
     this.#opening--;
-    this.#rest(refusal);
+    this.#rest.begin(refusal);
     const all = this.#drain();
     return { bearer: all[0], others: all.slice(1) };
   }
@@ -206,7 +195,7 @@ export class Destination {
   /** The queue sends nothing for now; returns what of it was in memory. */
   withdraw(queue: FlowQueue): LeasedDelivery[] {
     if (!queue.share) return [];
-    this.#waitNoMore(queue);
+    this.#demand.delete(queue);
     this.#ready.delete(queue);
     this.#buffered -= queue.buffered;
     this.#shares.hold(queue.share, -queue.buffered);
@@ -232,69 +221,44 @@ export class Destination {
     this.#claimed += queue.claimed;
   }
 
-  /** Ends idle sessions and gives back what waits in memory. Without its timer a rest would have no end. */
+  /** Ends idle sessions and gives back what waits in memory. */
   stop(): LeasedDelivery[] {
-    clearTimeout(this.#restTimer);
-    this.#restUntil = 0;
-    this.evict(this.#idle.length);
+    this.#rest.stop();
+    this.evict(this.#idle.size);
     return this.recall();
   }
 
   /** Gives back what waits in memory; sessions stay. */
   recall(): LeasedDelivery[] {
-    for (const queue of [...this.#due.queues()]) this.#waitNoMore(queue);
+    for (const queue of [...this.#demand.queues()]) this.#demand.delete(queue);
     return this.#drain();
   }
 
   /** The queues whose mail waits here. */
   get waitingQueues(): readonly FlowQueue[] {
-    return [...new Set([...this.#due.queues(), ...this.#ready.queues()])];
+    return [...new Set([...this.#demand.queues(), ...this.#ready.queues()])];
   }
 
   /** Ends up to `count` idle sessions; says how many. */
   evict(count: number): number {
-    const evicted = this.#idle.splice(0, count);
-    for (const { wake, timer } of evicted) {
-      clearTimeout(timer);
-      wake(undefined);
-    }
-    return evicted.length;
+    return this.#idle.evict(count);
   }
 
   /** The session waits no longer: the peer has closed it, or it was idle for long enough. */
   sessionClosed(session: ClientSession): void {
-    const at = this.#idle.findIndex((waiter) => waiter.session === session);
-    if (at < 0) return;
-    const [waiter] = this.#idle.splice(at, 1);
-    clearTimeout(waiter!.timer);
-    waiter!.wake(undefined);
-  }
-
-  /** Sessions that were being opened when the rest began do not make it longer. */
-  #rest(refusal: Refusal): void {
-    if (this.resting() !== undefined) return;
-    const ms = restMs(++this.#failures);
-    this.#restUntil = this.#owner.mono() + ms;
-    this.#restReason = refusal.reply ? `${refusal.reply.code} ${refusal.reply.text}` : refusal.text;
-    clearTimeout(this.#restTimer);
-    this.#restTimer = setTimeout(() => {
-      this.#restUntil = 0;
-      this.pump();
-    }, ms);
+    this.#idle.closed(session);
   }
 
   #handOut(): void {
-    while (this.#idle.length > 0 && this.#buffered > 0) {
+    while (this.#idle.size > 0 && this.#buffered > 0) {
       const delivery = this.#pop();
       if (!delivery) return;
-      const { wake, timer } = this.#idle.pop()!;
-      clearTimeout(timer);
-      wake(delivery);
+      this.#idle.feed(delivery);
     }
   }
 
   #mayConnect(): boolean {
-    return this.#buffered > this.#opening && this.#idle.length === 0 && this.resting() === undefined;
+    return this.#buffered > this.#opening && this.#idle.size === 0 && this.resting() === undefined;
   }
 
   #open(): void {
@@ -310,19 +274,20 @@ export class Destination {
 
   /** Places that nobody has taken. */
   #free(capacity: number): number {
-    return capacity - this.#buffered - this.#claimed - this.#leasing;
+    return capacity - this.#buffered - this.#claimed - this.#demand.leasing;
   }
 
   #leaseMore(): void {
     if (!this.#owner.active || this.resting() !== undefined) return;
     const { capacity } = this.lane;
-    while (this.#due.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
-      const queue = this.#due.next(({ share }) => this.#shares.left(share!, capacity) > 0);
+    const demand = this.#demand;
+    while (demand.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
+      const queue = demand.next(capacity);
       if (!queue) return;
       const due = queue.head.wakeAt <= this.#owner.now();
-      const limit = this.#leaseLimit(queue, capacity);
-      if (due && !queue.place.resolving) this.#due.took(queue, limit);
-      this.#waitNoMore(queue);
+      const limit = demand.limit(queue, capacity, this.#free(capacity));
+      if (due && !queue.place.resolving) demand.took(queue, limit);
+      demand.delete(queue);
       // What is being looked up comes again when that is done.
       if (queue.place.resolving) continue;
       if (due) this.#lease(queue, limit);
@@ -330,19 +295,8 @@ export class Destination {
     }
   }
 
-  /** As much as there is room for, shared with the other queues of the flow, and soon over when other bands wait. */
-  #leaseLimit(queue: FlowQueue, capacity: number): number {
-    const share = this.#shares.left(queue.share!, capacity);
-    const each = Math.max(1, Math.ceil(share / this.#due.siblings(queue)));
-    const limit = Math.min(this.#free(capacity), each);
-    return this.#due.othersThan(queue.share!.band) ? Math.min(limit, PATIENCE) : limit;
-  }
-
   #lease(queue: FlowQueue, limit: number): void {
-    const share = queue.share!;
-    this.#requests.set(queue, { share, limit });
-    this.#shares.hold(share, limit);
-    this.#leasing += limit;
+    this.#demand.begin(queue, limit);
     this.lane.leasing += limit;
     this.#owner.lease(queue, limit);
   }
@@ -381,19 +335,8 @@ export class Destination {
     return all;
   }
 
-  #wait(queue: FlowQueue): void {
-    if (!queue.leasing && queue.share && this.#due.add(queue)) this.#shares.due(queue.share, 1);
-  }
-
-  #waitNoMore(queue: FlowQueue): void {
-    if (this.#due.delete(queue)) this.#shares.due(queue.share!, -1);
-  }
-
   #waitFor(session: ClientSession): Promise<LeasedDelivery | undefined> {
     if (!this.#owner.active || !session.usable) return Promise.resolve(undefined);
-    return new Promise((wake) => {
-      const timer = setTimeout(() => this.sessionClosed(session), this.#owner.idleMs());
-      this.#idle.push({ session, wake, timer });
-    });
+    return this.#idle.wait(session, this.#owner.idleMs());
   }
 }

@@ -7,7 +7,7 @@
 import type { Clock, Refusal, Result } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
 import type { Dispatcher, LeasedDelivery, Queue, QueueHead } from '../../queue/index.ts';
-import { addressAvailable } from './address-watch.ts';
+import { Alarm } from './alarm.ts';
 import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
 import { Caps } from './caps.ts';
@@ -21,7 +21,7 @@ import { Mover } from './mover.ts';
 import { Node } from './node.ts';
 import { NodeChoice } from './node-choice.ts';
 import { NodeControl } from './node-control.ts';
-import { NodeModes } from './node-modes.ts';
+import { NodeStates } from './node-states.ts';
 import { moveOrphans } from './orphans.ts';
 import { type PathView, pathView } from './path-view.ts';
 import { fitSessions } from './session-fit.ts';
@@ -31,12 +31,10 @@ import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 import type { Classifier } from '../../bounce/index.ts';
 import type { EgressView } from './egress-view.ts';
-import type { NodeState, NodeStatus } from './status.ts';
-import { WakeHeap } from './wake-heap.ts';
+import type { NodeStatus } from './status.ts';
 
 const ADDRESS_CHECK_MS = 5_000;
 const PRUNE_MS = 60_000;
-const LONGEST_TIMER_MS = 30_000;
 const CONTENT_BYTES = 128 * 1024 * 1024;
 /** Deliveries that are refused together when their domain leads nowhere. */
 const REFUSE_SLICE = 100;
@@ -57,16 +55,14 @@ export class Egress implements Dispatcher, EgressView {
   readonly #reactions: Reactions;
   readonly #choice: NodeChoice;
   readonly #mover: Mover;
-  readonly #modes: NodeModes;
+  readonly #states: NodeStates;
   readonly #budget: Budget;
   readonly #nodes = new Map<string, Node>();
   /** Not configured any more; they end what they have begun. */
   readonly #leaving = new Set<Node>();
-  readonly #wakes = new WakeHeap();
+  readonly #alarm: Alarm;
   readonly #timers: NodeJS.Timeout[] = [];
   #planner: RoutePlanner;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt = Infinity;
   #stopping = false;
 
   constructor(options: EgressOptions) {
@@ -76,7 +72,17 @@ export class Egress implements Dispatcher, EgressView {
     const caps = new Caps(clock, settings.config, (key) => queue.limitMark(key));
     const locks = new Locks({ queue, clock, report, onChange: () => this.#relock() });
     this.#context = { ...rest, recorder, caps, locks, isps: new IspIndex(settings.config.isps) };
-    this.#modes = new NodeModes(queue);
+    this.#states = new NodeStates({
+      context: this.#context,
+      queue,
+      node: (name) => this.#nodes.get(name),
+      onChange: (node) => this.#stateChanged(node),
+    });
+    this.#alarm = new Alarm({
+      clock,
+      known: (head) => this.#nodes.get(head.node)?.knownQueue(head),
+      wake: (head) => this.#activate(head),
+    });
     this.#choice = new NodeChoice(this.#context, (node) => this.isUp(node));
     this.#mover = new Mover(this.#context, this.#choice);
     this.#planner = planner;
@@ -113,7 +119,8 @@ export class Egress implements Dispatcher, EgressView {
   /** Ends transactions under way within `deadlineMs`, gives back what was not sent, records all outcomes. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
-    clearTimeout(this.#timer);
+    this.#alarm.stop();
+    this.#states.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#context.locks.stop();
     await Promise.all([...this.#nodes.values(), ...this.#leaving].map((node) => node.stop(deadlineMs)));
@@ -137,7 +144,7 @@ export class Egress implements Dispatcher, EgressView {
   /** What operators do with nodes. */
   get control(): NodeControl {
     const { locks } = this.#context;
-    return new NodeControl({ locks, modes: this.#modes, changed: () => this.#checkAddresses() });
+    return new NodeControl({ locks, modes: this.#states.modes, changed: () => this.#checkAddresses() });
   }
 
   // Dispatcher: what the queue asks and tells.
@@ -164,11 +171,7 @@ export class Egress implements Dispatcher, EgressView {
       this.#activate(head);
       return;
     }
-    const queue = this.#nodes.get(head.node)?.queue(head);
-    if (queue && queue.armedAt <= wakeAt) return;
-    if (queue) queue.armedAt = wakeAt;
-    this.#wakes.push({ at: wakeAt, queue: head });
-    this.#arm();
+    this.#alarm.set(head, wakeAt, this.#nodes.get(head.node)?.queue(head));
   }
 
   held(queues: readonly QueueHead[]): void {
@@ -283,27 +286,6 @@ export class Egress implements Dispatcher, EgressView {
     this.wake(queue, this.#context.clock.now() + 1_000);
   }
 
-  #arm(): void {
-    const at = this.#wakes.earliest;
-    if (this.#stopping || at >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    // The wall clock may step, so no timer is trusted for long.
-    const ms = Math.min(Math.max(0, at - this.#context.clock.now()), LONGEST_TIMER_MS);
-    this.#timer = setTimeout(() => this.#wakeDue(), ms);
-  }
-
-  #wakeDue(): void {
-    this.#timerAt = Infinity;
-    const now = this.#context.clock.now();
-    for (let wake = this.#wakes.pop(now); wake; wake = this.#wakes.pop(now)) {
-      const queue = this.#nodes.get(wake.queue.node)?.knownQueue(wake.queue);
-      if (queue?.armedAt === wake.at) queue.armedAt = Infinity;
-      this.#activate(wake.queue);
-    }
-    this.#arm();
-  }
-
   #syncNodes(sessionsFit = true): void {
     const { config } = this.#context.settings;
     const wanted = new Map(config.nodes.map((node) => [node.name, node]));
@@ -357,34 +339,13 @@ export class Egress implements Dispatcher, EgressView {
   async #checkAddresses(): Promise<void> {
     // The wall clock may have stepped.
     this.#context.locks.look();
-    const { config } = this.#context.settings;
-    await Promise.all(
-      config.nodes.map(async ({ name, address, enabled }) => {
-        const available = await addressAvailable(address);
-        const mode = this.#modes.of(name);
-        const state: NodeState =
-          !enabled || mode === 'disabled' ? 'stopped' : !available ? 'down' : (mode ?? 'running');
-        const node = this.#nodes.get(name);
-        if (node && node.state !== state && !this.#stopping) await this.#changeState(node, state);
-      }),
-    );
+    await this.#states.look();
   }
 
-  async #changeState(node: Node, state: NodeState): Promise<void> {
-    const first = node.state === 'down' && state === 'down';
-    node.setState(state);
-    const reason =
-      state === 'down'
-        ? `the address ${node.config.address} is not on this machine`
-        : `node ${node.name} is ${state}`;
-    if (!first) this.#context.report(state === 'down' ? 'error' : 'info', reason, { node: node.name, state });
+  #stateChanged(node: Node): void {
     if (node.active) this.#wakeNode(node.name);
     // Mail that waits behind a lock elsewhere may move here now.
-    if (state === 'running' && this.#context.locks.list().length > 0) this.#relock();
-    const time = this.#context.clock.now();
-    await this.#context.queue
-      .announce({ type: 'node_state', time, node: node.name, source_ip: node.config.address, reason })
-      .catch(() => undefined);
+    if (node.state === 'running' && this.#context.locks.list().length > 0) this.#relock();
   }
 
   #wakeNode(name: string): void {

@@ -2,18 +2,18 @@
  * A (node, ISP): where speed is counted. It owns the limiter, the number of sessions and the destinations (sets of
  * hosts) of this ISP. Nothing else counts against the strategy, so its limits are exact.
  *
- * What slows it stands in a row of gates: the strategy, the pace that `speed-control.ts` sets while the receiver minds
- * the strategy's, the warm-up of the address, caps that nodes share. A lane without a gate costs nothing.
+ * What slows it stands in a row of gates: the strategy, the pace (`pace.ts`) that holds while the receiver minds the
+ * strategy's, the warm-up of the address, caps that nodes share. A lane without a gate costs nothing.
  */
 import type { StrategyConfig, WarmupPlanConfig } from '../../config/index.ts';
 import type { Bounce, BounceCategory, Clock } from '../../core/index.ts';
 import { type LaneCaps, NO_CAPS, type SharedCap } from './caps.ts';
 import { Limiter, type LimiterMark } from './limiter.ts';
 import { type Lock, mayProbe } from './lock.ts';
-import { SessionLimit } from './session-limit.ts';
-import { sleep } from './sleep.ts';
-import { paceOf, type SpeedChange, SpeedControl, type SpeedState } from './speed-control.ts';
+import { Pace } from './pace.ts';
+import type { SpeedChange, SpeedState } from './speed-control.ts';
 import type { LaneStatus } from './status.ts';
+import { TokenLine } from './token-line.ts';
 import { Warmup, type WarmupMark } from './warmup.ts';
 
 /** A delivery is handed to a session only when its token comes within this time. */
@@ -70,7 +70,8 @@ export class Lane {
   readonly #onToken: () => void;
   readonly #onSpeed: LaneOptions['onSpeed'];
   readonly #onWarmup: LaneOptions['onWarmup'];
-  readonly #sessionLimit: SessionLimit;
+  readonly #pace: Pace;
+  readonly #tokens: TokenLine;
   #strategy: StrategyConfig;
   /** Everything a token must pass; empty: no limit. */
   #gates: readonly Gate[] = [];
@@ -79,15 +80,6 @@ export class Lane {
   /** Of a lane whose plan has gone; kept in case it comes back. */
   #warmupMark: WarmupMark | undefined;
   #noOverflowUntil = -Infinity;
-  #control: SpeedControl | undefined;
-  /** The limiter of a lowered speed. */
-  #pace: Limiter | undefined;
-  /** Replies so far and at the last look, for the speed of a lane that nobody watches. */
-  #replies = 0;
-  #looked = { replies: 0, at: 0 };
-  /** Handed out, token not spent yet. */
-  #promised = 0;
-  #line: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LaneOptions) {
@@ -99,10 +91,14 @@ export class Lane {
     this.#onSpeed = options.onSpeed;
     this.#onWarmup = options.onWarmup;
     this.#strategy = strategy;
-    this.#sessionLimit = new SessionLimit(clock);
-    this.#looked.at = clock.mono();
     this.limiter = new Limiter(clock, limits(strategy, options.timezone), mark);
-    if (strategy.adaptive.enabled || mark?.slowed) this.#control = this.#newControl(mark?.slowed);
+    this.#pace = new Pace({
+      clock,
+      strategy,
+      state: mark?.slowed,
+      onChange: (change) => this.#speedChanged(change),
+    });
+    this.#tokens = new TokenLine(clock, this);
     this.#warmupMark = mark?.warmup;
     this.#warmUp(options.warmup ?? null, options.timezone);
     this.#setGates();
@@ -119,7 +115,7 @@ export class Lane {
 
   /** The lowered speed and why, if it is lowered. */
   get slowed(): SpeedState | undefined {
-    return this.#control?.state;
+    return this.#pace.state;
   }
 
   /** The warm-up, while it lasts. */
@@ -141,15 +137,13 @@ export class Lane {
     this.#strategy = strategy;
     this.#warmUp(warmup, timezone);
     this.limiter.configure(limits(strategy, timezone));
-    if (this.#control) this.#control.configure(strategy.adaptive, perSecond(strategy));
-    else if (strategy.adaptive.enabled) this.#control = this.#newControl(undefined);
-    if (!strategy.adaptive.enabled && !this.#control?.state) this.#control = undefined;
+    this.#pace.configure(strategy);
     this.#setGates();
   }
 
   /** Sessions that may be open at once. */
   get maxSessions(): number {
-    return this.#sessionLimit.current(this.#strategy.concurrentConnections);
+    return this.#pace.maxSessions;
   }
 
   /** Nothing may go out. */
@@ -172,7 +166,7 @@ export class Lane {
     const warmup = this.#warmup;
     if (!warmup || warmup.done || warmup.plan.overflow !== 'move') return false;
     if (this.#clock.mono() < this.#noOverflowUntil) return false;
-    return warmup.waitMs(this.#promised + 1) > OVERFLOW_AFTER_MS;
+    return warmup.waitMs(this.#tokens.promised + 1) > OVERFLOW_AFTER_MS;
   }
 
   /** No other node had room: its mail waits here for a while. */
@@ -203,49 +197,36 @@ export class Lane {
   // What receivers said.
 
   accepted(): void {
-    this.#replies++;
-    this.#control?.accepted();
+    this.#pace.accepted();
     this.#warmup?.accepted();
   }
 
   /** A refusal by the receiver, in its words. */
   refused({ category, class: bounceClass }: Bounce, text: string): void {
-    this.#replies++;
     this.#warmup?.refused(bounceClass, text);
-    const control = this.#control;
-    if (!control) return;
-    const minded = control.minds(category);
-    if (category === 'connection_limit' && minded && this.#strategy.adaptive.enabled) {
-      this.#sessionLimit.refused(this.sessions - 1, this.#strategy.adaptive.holdMs);
-      control.accepted();
-    } else if (minded && this.#strategy.adaptive.enabled) control.refused(category, text);
-    else control.accepted();
+    this.#pace.refused(category, text, this.sessions);
   }
 
   /** Lowers the speed because a rule says so; it recovers as that of an adaptive strategy. */
   slowDown(percent: number, reason: string, category?: BounceCategory): boolean {
-    // Where the share of such replies steers the speed, a rule for each single one would only add to it.
-    if (category && this.#strategy.adaptive.enabled && this.#control?.minds(category)) return false;
-    this.#control ??= this.#newControl(undefined);
-    return this.#control.slowDown(percent, reason);
+    return this.#pace.slowDown(percent, reason, category);
   }
 
   /** Gives the strategy's speed back at once. */
   fullSpeed(reason: string): void {
-    this.#control?.reset(reason);
+    this.#pace.fullSpeed(reason);
   }
 
   /** Once a minute: what goes out meanwhile is the speed of a lane that has no other measure. */
   look(): void {
-    this.#looked = { replies: this.#replies, at: this.#clock.mono() };
-    this.#control?.forget();
+    this.#pace.look();
   }
 
   /** Whether another delivery may be handed to a session. Otherwise the lane looks again when a token comes. */
   mayHandOut(): boolean {
     if (this.locks.length > 0 && !mayProbe(this.locks, this.#clock.now())) return false;
     if (this.unlimited) return true;
-    const wait = this.waitMs(this.#promised + 1);
+    const wait = this.waitMs(this.#tokens.promised + 1);
     if (wait <= TOKEN_HORIZON_MS) return true;
     this.#lookAgain(wait - TOKEN_HORIZON_MS);
     return false;
@@ -253,25 +234,20 @@ export class Lane {
 
   /** A delivery was handed out: its token must be spent or given back. */
   promise(): void {
-    this.#promised++;
+    this.#tokens.promise();
   }
 
   /** The delivery was not sent after all. */
   forgo(): void {
-    this.#promised--;
+    this.#tokens.forgo();
   }
 
   /** Waits for the token of a handed-out delivery, first come first served, and spends it. */
   spend(signal: AbortSignal, sender?: string): Promise<void> | undefined {
     const caps = this.capsOf(sender);
-    if (this.unlimited && caps.length === 0) {
-      this.#promised--;
-      return undefined;
-    }
-    const since = this.#clock.mono();
-    const turn = this.#line.then(() => this.#spendInTurn(signal, since, caps));
-    this.#line = turn.catch(() => undefined);
-    return turn;
+    return this.unlimited && caps.length === 0
+      ? this.#tokens.spendAtOnce()
+      : this.#tokens.spend(signal, caps);
   }
 
   stop(): void {
@@ -296,7 +272,8 @@ export class Lane {
     }
     const cap = this.#caps.all.find(({ limiter }) => limiter.waitMs() >= wait);
     if (cap) return `cap ${cap.name}`;
-    const slowed = this.#pace && this.#pace.waitMs() >= wait ? this.slowed : undefined;
+    const { limiter } = this.#pace;
+    const slowed = limiter && limiter.waitMs() >= wait ? this.slowed : undefined;
     return slowed ? `slowed down (${slowed.cutReason})` : `strategy ${this.#strategy.name}`;
   }
 
@@ -304,22 +281,6 @@ export class Lane {
   capsOf(sender: string | undefined): readonly SharedCap[] {
     if (this.#caps === NO_CAPS || sender === undefined) return NONE;
     return this.#caps.bySender.get(sender) ?? NONE;
-  }
-
-  async #spendInTurn(signal: AbortSignal, since: number, caps: readonly SharedCap[]): Promise<void> {
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        let wait = this.waitMs();
-        for (const { limiter } of caps) wait = Math.max(wait, limiter.waitMs());
-        if (wait <= 0) break;
-        await sleep(Math.min(wait, LONGEST_TIMER_MS), signal);
-      }
-      this.take(since);
-      for (const { limiter } of caps) limiter.take(since);
-    } finally {
-      this.#promised--;
-    }
   }
 
   #lookAgain(ms: number): void {
@@ -332,21 +293,7 @@ export class Lane {
     );
   }
 
-  #newControl(state: SpeedState | undefined): SpeedControl {
-    const { replies, at } = this.#looked;
-    const ms = this.#clock.mono() - at;
-    return new SpeedControl({
-      clock: this.#clock,
-      settings: this.#strategy.adaptive,
-      ceiling: perSecond(this.#strategy),
-      measured: ms > 0 && this.#replies > replies ? ((this.#replies - replies) / ms) * 1000 : undefined,
-      state,
-      onChange: (change) => this.#speedChanged(change),
-    });
-  }
-
   #speedChanged(change: SpeedChange): void {
-    if (change.to === undefined && !this.#strategy.adaptive.enabled) this.#control = undefined;
     this.#setGates();
     // A timer for the old speed would come too late or too early.
     this.stop();
@@ -355,12 +302,8 @@ export class Lane {
   }
 
   #setGates(): void {
-    const speed = this.#control?.perSecond;
-    if (speed === undefined) this.#pace = undefined;
-    else if (this.#pace) this.#pace.configure(paceOf(speed));
-    else this.#pace = new Limiter(this.#clock, paceOf(speed));
     const gates: Gate[] = this.limiter.unlimited ? [] : [this.limiter];
-    if (this.#pace) gates.push(this.#pace);
+    if (this.#pace.limiter) gates.push(this.#pace.limiter);
     if (this.#warmup && !this.#warmup.done) gates.push(this.#warmup);
     this.#gates = [...gates, ...this.#caps.all.map(({ limiter }) => limiter)];
   }
@@ -387,9 +330,6 @@ export class Lane {
 }
 
 const NONE: readonly SharedCap[] = [];
-
-const perSecond = ({ ratePerInterval: rate }: StrategyConfig): number | undefined =>
-  rate ? (rate.count / rate.perMs) * 1000 : undefined;
 
 const limits = (strategy: StrategyConfig, timezone: string) => ({
   rate: strategy.ratePerInterval,

@@ -4,7 +4,7 @@
  *
  * The lanes of the sending side ask for the locks that stop them when `onChange` says that there are others.
  */
-import type { LockRuleConfig } from '../../config/index.ts';
+import type { LockRuleConfig, SenderConfig } from '../../config/index.ts';
 import type { Clock, Refusal } from '../../core/index.ts';
 import type { AttemptFacts, EventDraft, Queue } from '../../queue/index.ts';
 import { Lock, lockKey, type LockPlace, type LockRecord } from './lock.ts';
@@ -77,6 +77,14 @@ export class Locks {
 
   ofSender(sender: string, lane: string): Lock | undefined {
     return this.#senders.get(`${sender}\0${lane}`);
+  }
+
+  /** Whether none of the sender's mail may leave through a lane now, whichever of its nodes has it. */
+  stopSender({ name, nodes }: Pick<SenderConfig, 'name' | 'nodes'>, lane: string): boolean {
+    if (this.#locks.size === 0) return false;
+    const now = this.#options.clock.now();
+    if (this.ofSender(name, lane)?.locked(now)) return true;
+    return nodes.every(({ node }) => this.of(node, lane).some((lock) => lock.locked(now)));
   }
 
   /** A refusal matched a rule that asks for a lock. */

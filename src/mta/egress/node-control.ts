@@ -1,4 +1,5 @@
 /** What operators do with nodes and locks, by name. All of it is durable when the promise resolves. */
+import type { SenderConfig } from '../../config/index.ts';
 import type { Lock } from './lock.ts';
 import type { Locks } from './locks.ts';
 import type { NodeModes } from './node-modes.ts';
@@ -33,6 +34,11 @@ export class NodeControl {
 
   locks(): readonly Lock[] {
     return this.#options.locks.list();
+  }
+
+  /** Whether locks keep all of a sender's mail back towards an ISP; without one: from leaving at all. */
+  isLocked(sender: Pick<SenderConfig, 'name' | 'nodes'>, isp: string | undefined): boolean {
+    return this.#options.locks.stopSender(sender, isp === undefined ? '' : laneOf(isp));
   }
 
   lock(

@@ -5,39 +5,28 @@
  */
 import type { NodeConfig } from '../../config/index.ts';
 import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
-import type { Attempts } from './attempt.ts';
-import type { Budget } from './budget.ts';
-import type { EgressContext } from './context.ts';
 import { Destination, type DestinationOwner } from './destination.ts';
 import { DomainPlace, placeOf } from './domain-place.ts';
 import { FlowQueue } from './flow-queue.ts';
 import type { Lane } from './lane.ts';
 import { laneStatus } from './lane-status.ts';
 import { Lanes } from './lanes.ts';
+import { Leases, type LeasesOptions, type LeasesOwner } from './leases.ts';
 import type { RoutePlan } from './plan.ts';
-import { withoutOverflow } from './overflow.ts';
-import { senderLocked, withoutLocked } from './sender-locks.ts';
+import { senderLocked } from './sender-locks.ts';
+import { SessionPlaces } from './session-places.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
 import type { NodeState, NodeStatus } from './status.ts';
 
-const LEASE_AGAIN_MS = 1_000;
-
-export interface NodeOptions {
+export interface NodeOptions extends Omit<LeasesOptions, 'node'> {
   readonly config: NodeConfig;
-  readonly context: EgressContext;
-  readonly attempts: Attempts;
-  readonly budget: Budget;
   /** Mail waits behind a lock: it may have to move. */
   readonly locked: (queue: FlowQueue, lane: Lane) => void;
-  /** The plan of a queue is not fresh any more: to be looked up before more is leased. */
-  readonly replan: (queue: FlowQueue) => void;
   /** The queue's next slot wakes later. */
   readonly sleep: (queue: FlowQueue) => void;
-  /** Another node of the sender that has room for the ISP of this lane. */
-  readonly otherNode: (delivery: LeasedDelivery, laneKey: string) => string | undefined;
 }
 
-export class Node implements DestinationOwner, SessionOwner {
+export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   readonly name: string;
   generation = 0;
   readonly #options: NodeOptions;
@@ -45,19 +34,19 @@ export class Node implements DestinationOwner, SessionOwner {
   readonly #destinations = new Map<string, Destination>();
   readonly #queues = new Map<QueueHead, FlowQueue>();
   readonly #places = new Map<string, DomainPlace>();
-  /** Destinations that could not have a session because the node has as many as it may. */
-  readonly #full = new Set<Destination>();
+  readonly #sessionPlaces = new SessionPlaces();
+  readonly #leases: Leases;
   readonly #sessions: Sessions;
   #config: NodeConfig;
   #state: NodeState = 'down';
   #stopping = false;
-  #sessionCount = 0;
 
   constructor(options: NodeOptions) {
     this.#options = options;
     this.#config = options.config;
     this.name = options.config.name;
     this.#lanes = new Lanes(options.config, options.context, (lane) => this.pump(lane));
+    this.#leases = new Leases({ ...options, node: this.name }, this, this.#lanes);
     this.#sessions = new Sessions(this, options.context, options.attempts);
   }
 
@@ -99,7 +88,7 @@ export class Node implements DestinationOwner, SessionOwner {
       const waiting = destination.lane.locked ? destination.waitingQueues : [];
       if (destination.lane.locked) this.giveBack(destination.lane, destination.stop());
       else destination.pump();
-      this.#offer(destination, waiting);
+      this.offer(destination, waiting);
     }
   }
 
@@ -128,7 +117,7 @@ export class Node implements DestinationOwner, SessionOwner {
   ready(queue: FlowQueue): boolean {
     const place = placeOf(queue);
     if (!place.destination || place.planExpiresAtMs <= this.mono()) return false;
-    this.#offer(place.destination, [queue]);
+    this.offer(place.destination, [queue]);
     return true;
   }
 
@@ -141,7 +130,7 @@ export class Node implements DestinationOwner, SessionOwner {
     place.planExpiresAtMs = plan.expiresAtMs;
     place.goTo(destination, (lane, deliveries) => this.giveBack(lane, deliveries));
     this.#options.context.queue.ispFound([...place.queues].map(({ head }) => head));
-    this.#offer(
+    this.offer(
       destination,
       [...place.queues].filter((queue) => this.isDue(queue)),
     );
@@ -176,8 +165,7 @@ export class Node implements DestinationOwner, SessionOwner {
       destination.unclaim(queue);
       return false;
     }
-    this.#options.budget.take(delivery.content.length);
-    destination.arrived(queue, delivery, true);
+    this.#leases.granted(queue, destination, delivery);
     destination.pump();
     return true;
   }
@@ -228,7 +216,7 @@ export class Node implements DestinationOwner, SessionOwner {
     const { name, address, hostname, maxSessions } = this.#config;
     const destinations = [...this.#destinations.values()];
     const lanes = [...this.#lanes].map((lane) => laneStatus(lane, destinations));
-    const counts = { sessions: this.#sessionCount, maxSessions };
+    const counts = { sessions: this.#sessionPlaces.open, maxSessions };
     return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures, lanes };
   }
 
@@ -248,7 +236,7 @@ export class Node implements DestinationOwner, SessionOwner {
 
   /** No time when another destination waits for a place. */
   idleMs(): number {
-    if (this.#full.size > 0) return 0;
+    if (this.#sessionPlaces.wanted) return 0;
     return this.#options.context.settings.config.egress.timeouts.idleMs;
   }
 
@@ -257,48 +245,25 @@ export class Node implements DestinationOwner, SessionOwner {
   }
 
   reserveSession(destination: Destination): boolean {
-    if (this.#sessionCount < this.#config.maxSessions) {
-      this.#sessionCount++;
-      return true;
-    }
-    // A session that waits for mail elsewhere makes room; its end pumps this destination.
-    this.#full.add(destination);
-    for (const other of this.#destinations.values()) if (other !== destination && other.evict(1) > 0) break;
-    return false;
+    return this.#sessionPlaces.reserve(destination, this.#config.maxSessions, this.#destinations.values());
   }
 
   runSession(destination: Destination): Promise<void> {
-    return this.#sessions.run(destination).finally(() => {
-      this.#sessionCount--;
-      destination.sessionEnded();
-      // A copy: who finds no place again comes back to the end of the set.
-      const waiting = [...this.#full];
-      this.#full.clear();
-      for (const other of waiting) other.pump();
-      destination.pump();
-    });
+    return this.#sessions.run(destination).finally(() => this.#sessionPlaces.ended(destination));
   }
 
   lease(queue: FlowQueue, limit: number): void {
-    queue.leasing = true;
-    void this.#lease(queue, placeOf(queue).destination!, limit);
+    this.#leases.take(queue, limit);
   }
 
   // What sessions ask of their node.
 
   settled(lane: Lane, delivery: LeasedDelivery): void {
-    lane.inFlight--;
-    this.#options.budget.release(delivery.content.length);
-    const { locks } = this.#options.context;
-    if (locks.anySender) locks.release(delivery.id);
+    this.#leases.settled(lane, delivery);
   }
 
   giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void {
-    for (const delivery of deliveries) {
-      this.settled(lane, delivery);
-      const { wakeAt } = delivery.record;
-      void this.#options.context.recorder.record(delivery, { kind: 'released', wakeAt });
-    }
+    this.#leases.giveBack(lane, deliveries);
   }
 
   /** To the store when the queue's mail goes elsewhere by now, or nowhere. */
@@ -316,62 +281,8 @@ export class Node implements DestinationOwner, SessionOwner {
       this.giveBack(destination.lane, destination.stop());
   }
 
-  async #lease(queue: FlowQueue, destination: Destination, limit: number): Promise<void> {
-    const { context, replan } = this.#options;
-    const { lane } = destination;
-    let taken: readonly LeasedDelivery[] = [];
-    try {
-      if (placeOf(queue).planExpiresAtMs > this.mono()) {
-        // All that is handed out or may be: the mark of the last request is the one that is kept.
-        taken = await context.queue.lease({ queue: queue.head, limit, ...this.#lanes.marks(lane) });
-      } else replan(queue);
-    } catch (error) {
-      const details = { node: this.name, domain: queue.head.domain, error };
-      context.report('error', 'mail that is due could not be leased, trying again', details);
-      destination.leased(queue);
-      setTimeout(() => this.#leaseAgain(queue), LEASE_AGAIN_MS);
-      return;
-    }
-    queue.leasing = false;
-    destination.leased(queue);
-    this.#arrived(queue, destination, withoutLocked(context, lane.key, taken));
-    if (!this.active) {
-      this.giveBackAll();
-      return;
-    }
-    if (lane.locked) this.giveBack(lane, destination.recall());
-    const now = placeOf(queue).destination;
-    if (now && this.isDue(queue)) this.#offer(now, [queue]);
-    destination.pump();
-  }
-
-  /** Until now the queue counted as leasing, so that nobody asked a store that fails again and again. */
-  #leaseAgain(queue: FlowQueue): void {
-    queue.leasing = false;
-    const { destination } = placeOf(queue);
-    if (destination) this.#offer(destination, [queue]);
-  }
-
-  #arrived(queue: FlowQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
-    const { budget, attempts } = this.#options;
-    const { lane } = destination;
-    if (lane.strategy.drop) {
-      for (const delivery of taken) attempts.drop(delivery);
-      return;
-    }
-    taken = withoutOverflow(this.#options, lane, taken);
-    for (const delivery of taken) budget.take(delivery.content.length);
-    if (placeOf(queue).destination === destination && !queue.head.held) {
-      for (const delivery of taken) destination.arrived(queue, delivery, false);
-      return;
-    }
-    // The queue's mail goes elsewhere by now, where other limits hold.
-    lane.inFlight += taken.length;
-    this.giveBack(lane, taken);
-  }
-
   /** To where they go, unless a lock is in the way: then they may have to move. */
-  #offer(destination: Destination, queues: readonly FlowQueue[]): void {
+  offer(destination: Destination, queues: readonly FlowQueue[]): void {
     const { lane } = destination;
     if (!lane.locked)
       destination.ready(...queues.filter((queue) => !senderLocked(this.#options.context, queue, lane)));

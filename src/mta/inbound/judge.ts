@@ -7,7 +7,10 @@
  *    relays are no end.
  * 3. A feedback report is a complaint; `opt-out` is a request to unsubscribe, `not-spam` nothing, and `auth-failure`
  *    (RFC 6591) an alert, because it speaks of our DNS and not of a reader.
- * 4. Mail to `u+` addresses, or in words that ask for it, unsubscribes. In words without a token a person must read it.
+ * 4. Mail whose envelope goes to a `u+` address of ours unsubscribes, whatever it says and whoever made it: mail systems
+ *    send it for their users, and call it automatic. Mail that asks for it in its subject unsubscribes when it came to
+ *    the return path, or when it quotes a token of its own sender. A token that is only quoted proves nothing else:
+ *    people answer, and forward, with our footer under their words. What remains a person must read.
  * 5. Automatic replies and receipts are counted. All else is forwarded.
  */
 import { type Classifier, classifyReported } from '../../bounce/index.ts';
@@ -41,32 +44,48 @@ export type Verdict =
 
 export function judge(input: JudgeInput): Verdict {
   const { reading, mx } = input;
-  const token = tokenOf(input);
+  const token = tokenOf(input, [...input.mail.to, ...reading.tokenCandidates]);
   switch (reading.kind) {
     case 'dsn':
       return judgeDsn(input, token);
     case 'arf':
       return judgeFeedback(input, token);
-    case 'auto_reply':
     case 'mdn':
-      return mx.forwardAutoReplies ? { what: 'forward' } : nothing(reading.kind);
-    case 'unsubscribe':
-      return token.id ? effect(input, token.id, { kind: 'unsubscribe' }) : { what: 'forward' };
-    default:
-      return token.id && token.use === 'unsubscribe'
-        ? effect(input, token.id, { kind: 'unsubscribe' })
-        : { what: 'forward' };
+      return automatic(mx, reading.kind);
+    default: {
+      const id = unsubscribes(input);
+      if (id !== undefined) return effect(input, id, { kind: 'unsubscribe' });
+      return reading.kind === 'auto_reply' ? automatic(mx, reading.kind) : { what: 'forward' };
+    }
   }
 }
+
+const automatic = (mx: MxConfig, kind: string): Verdict =>
+  mx.forwardAutoReplies ? { what: 'forward' } : nothing(kind);
+
+/** The delivery whose recipient no longer wants mail. */
+function unsubscribes(input: JudgeInput): DeliveryId | undefined {
+  const { mail, reading } = input;
+  const addressed = tokenOf(input, mail.to);
+  const asks = reading.kind === 'unsubscribe';
+  if (addressed.id !== undefined && (asks || addressed.use === 'unsubscribe')) return addressed.id;
+  if (!asks) return undefined;
+  const quoted = tokenOf(input, reading.tokenCandidates);
+  const recipient = quoted.id && input.recipientOf(quoted.id);
+  return recipient !== undefined && sameAddress(recipient, reading.from) ? quoted.id : undefined;
+}
+
+const sameAddress = (one: string | undefined, other: string | undefined): boolean =>
+  one !== undefined && one.toLowerCase() === other?.toLowerCase();
 
 type Token =
   | { readonly id: DeliveryId; readonly use: TokenUse; readonly reason?: undefined }
   /** Why there is none: nothing that looks like one, or one of ours that does not verify. */
   | { readonly id?: undefined; readonly use?: undefined; readonly reason: 'unverified' | 'bad_token' };
 
-function tokenOf({ mail, reading, tokens, mx }: JudgeInput): Token {
+function tokenOf({ tokens, mx }: JudgeInput, candidates: readonly string[]): Token {
   let bad = false;
-  for (const candidate of [...mail.to, ...reading.tokenCandidates]) {
+  for (const candidate of candidates) {
     const verified = tokens.verify(candidate);
     if (verified.ok) return { id: verified.value.deliveryId, use: verified.value.use };
     bad ||= /^[bhu]\+/i.test(candidate) && mx.domains.includes(domainOf(candidate));
@@ -103,8 +122,7 @@ const replyOf = (recipient: DsnRecipient | undefined, text: string): EventReply 
 
 /** The one it is about: forwarding changes addresses, so the only one there is counts whatever it is called. */
 function recipientIn(failed: readonly DsnRecipient[], wanted: string | undefined): DsnRecipient | undefined {
-  const same = (given: string | undefined): boolean =>
-    given !== undefined && given.toLowerCase() === wanted?.toLowerCase();
+  const same = (given: string | undefined): boolean => sameAddress(given, wanted);
   return failed.find(({ original, final, address }) => [original, final, address].some(same)) ?? failed[0];
 }
 

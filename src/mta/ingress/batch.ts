@@ -24,12 +24,14 @@ import {
 } from '../../queue/index.ts';
 import type { Batch, BatchLine, RejectedLine } from './contract.ts';
 import { type RecipientFacts, recipientRecord, stoppedText } from './recipient.ts';
+import type { VariableCheck } from './variables.ts';
 
 export interface CampaignBatchOptions extends RecipientFacts {
   readonly queue: Queue;
   readonly pressure?: Pressure | undefined;
   readonly clock: { now(): number };
   readonly number: number;
+  readonly checkVars: VariableCheck;
   /** For a batch with an idempotency key: the lines it has; `leave` when it is closed. */
   readonly keyed?: { readonly known: KnownLines; readonly leave: () => void };
 }
@@ -117,6 +119,8 @@ export class CampaignBatch implements Batch {
         message: `the variables of one recipient may have ${MAX_VARS_BYTES} bytes`,
       });
     }
+    const wrong = this.#options.checkVars(vars);
+    if (wrong) return err(wrong);
     const record = recipientRecord({ ...this.#options, now }, { ...line, recipient });
     if (!record.ok) return err({ field: record.error.field, message: record.error.text });
     return ok({ index: line.line - 1, record: record.value });

@@ -96,6 +96,9 @@ export interface BatchHeader {
   readonly from: string;
   /** Parts, or a whole RFC 5322 message with `{{variables}}` in it. */
   readonly content: ContentParts | Buffer;
+  /** What a line that lacks a variable gets: the default, else nothing (`empty`), or it is refused. */
+  readonly missing?: 'empty' | 'refuse' | undefined;
+  readonly defaults?: Readonly<Record<string, string | number | boolean>> | undefined;
   readonly labels: Labels;
   readonly origin: Origin;
   readonly digest?: string | undefined;

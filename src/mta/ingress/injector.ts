@@ -45,6 +45,7 @@ import {
   repeatOf,
   Repeats,
 } from './repeats.ts';
+import { variableCheck } from './variables.ts';
 
 export interface InjectorOptions {
   readonly queue: Queue;
@@ -154,9 +155,11 @@ export class QueueInjector implements Injector {
     const { queue } = this.#options;
     const known = keyed?.known;
     const number = known?.number ?? queue.nextNumber();
-    const campaign = this.#compile(header.content, number, known?.at);
-    if (!campaign.ok) return campaign;
-    const { content, message: record, labels } = this.#campaign(campaign.value, header.labels, header.from);
+    const compiled = this.#compile(header.content, number, known?.at);
+    if (!compiled.ok) return compiled;
+    const { defaults } = header;
+    const campaign = { ...compiled.value, ...(defaults && { defaults }) };
+    const { content, message: record, labels } = this.#campaign(campaign, header.labels, header.from);
     const { allowedSenders: allowed } = header.origin;
     // A sender that does not exist is the header's fault, not that of every line.
     const virtual = this.#virtualOf(labels, allowed);
@@ -164,7 +167,8 @@ export class QueueInjector implements Injector {
     const message = { ...record, virtualSender: virtual.value };
     const router = this.#router;
     const { clock, pressure } = this.#options;
-    const facts = { queue, clock, pressure, number, router, message, labels, allowed };
+    const checkVars = variableCheck(campaign, header);
+    const facts = { queue, clock, pressure, number, router, message, labels, allowed, checkVars };
     return this.#store(content.length, async () => {
       if (known) await queue.reopen({ number, message: { ...message, createdAt: known.at }, content });
       else {

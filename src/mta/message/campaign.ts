@@ -6,7 +6,7 @@
  * Stored form: magic, length of the JSON part, JSON with lengths in place of bytes, then the bytes in the same order.
  */
 import { err, ok, type Result } from '../../core/index.ts';
-import type { Escape, Template } from './template.ts';
+import type { Escape, Template, Variables } from './template.ts';
 
 export interface MailboxTemplate {
   readonly name: Template;
@@ -45,6 +45,8 @@ export interface CampaignContent {
   readonly fromDomain: string;
   /** Right side of the Message-ID of each recipient. */
   readonly messageIdHost: string;
+  /** Values of variables that a recipient does not have. */
+  readonly defaults?: Variables;
   /** Bytes of the content without what varies. */
   readonly fixedBytes: number;
   /** Steps of the header, the blank line included. */
@@ -57,6 +59,26 @@ const MAGIC = Buffer.from('PRC1');
 /** True when recipients get different bodies; false means one DKIM body hash serves them all. */
 export const bodyVaries = (campaign: CampaignContent): boolean =>
   campaign.body.some((step) => step.kind !== 'bytes');
+
+/** The variables that stand in a content; `recipient`, which everybody has, is not among them. */
+export function variableNames(campaign: CampaignContent): ReadonlySet<string> {
+  const names = [...campaign.header, ...campaign.body].flatMap(namesOf);
+  return new Set(names.filter((name) => name !== 'recipient'));
+}
+
+function namesOf(step: Step): readonly string[] {
+  switch (step.kind) {
+    case 'quoted':
+    case 'base64':
+      return step.names;
+    case 'field':
+      return step.template.names;
+    case 'addresses':
+      return step.mailboxes.flatMap(({ name, address }) => [...name.names, ...address.names]);
+    default:
+      return [];
+  }
+}
 
 /** A campaign's content from its steps. */
 export function campaignContent(

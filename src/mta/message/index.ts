@@ -1,5 +1,11 @@
 export { checkBytes, normaliseLineEnds, MAX_LINE_OCTETS, type ByteCheck } from './bytes.ts';
-export { bodyVaries, decodeCampaign, encodeCampaign, type CampaignContent } from './campaign.ts';
+export {
+  bodyVaries,
+  decodeCampaign,
+  encodeCampaign,
+  variableNames,
+  type CampaignContent,
+} from './campaign.ts';
 export { composeContent, type Attachment, type ComposeOptions, type ContentParts } from './compose.ts';
 export { stuffDots } from './dots.ts';
 export { downgrade } from './downgrade.ts';

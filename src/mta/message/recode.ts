@@ -1,6 +1,6 @@
 /**
- * Text parts in the transfer encoding that a receiver is known to take best. Only the leaves text/plain and text/html
- * that are shown are touched; attachments, signed parts (RFC 1847 §2.1) and what is malformed stay byte for byte. Must
+ * Text parts in the transfer encoding that a receiver is known to take best. Only the leaves text/plain, text/html and
+ * text/x-amp-html that are shown are touched; attachments, signed parts (RFC 1847 §2.1) and what is malformed stay byte for byte. Must
  * come before signing.
  */
 import { isAscii } from 'node:buffer';
@@ -11,12 +11,13 @@ import { decodeQuotedPrintable, encodeBase64Lines, encodeQuotedPrintable } from 
 
 export type TextEncoding = 'quoted-printable' | 'base64' | '8bit';
 
-/** What text/plain and text/html shall be in; null: as they are. */
+/** What text/plain, and text/html with AMP, shall be in; null: as they are. */
 export interface TextEncodings {
   readonly text: TextEncoding | null;
   readonly html: TextEncoding | null;
 }
 
+const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 /** RFC 5321 §4.5.3.1.6, without the line end. */
 const MAX_LINE_OCTETS = 998;
 
@@ -31,7 +32,7 @@ function recodeEntity(bytes: Buffer, wanted: TextEncodings, depth: number): Buff
     const boundary = contentType?.parameters.get('boundary') ?? '';
     return boundary === '' ? bytes : recodeParts({ bytes, scan, boundary }, wanted, depth);
   }
-  const encoding = type === 'text/plain' ? wanted.text : type === 'text/html' ? wanted.html : null;
+  const encoding = type === 'text/plain' ? wanted.text : MARKUP.has(type) ? wanted.html : null;
   return encoding === null || isAttachment(bytes, scan) ? bytes : recodeLeaf(bytes, scan, encoding);
 }
 

@@ -46,12 +46,19 @@ export function renderContent(campaign: CampaignContent, to: Recipient): Buffer 
     campaign,
     recipient: to.recipient,
     messageIdText: to.messageIdText,
-    variables: { ...to.vars, recipient: to.recipient },
+    variables: variablesOf(campaign, to),
     out: new ContentWriter(campaign.fixedBytes + EXPECTED_VALUE_BYTES),
   };
   for (const step of campaign.header) renderStep(rendering, step);
   for (const step of campaign.body) renderStep(rendering, step);
   return rendering.out.finish();
+}
+
+function variablesOf({ defaults }: CampaignContent, { vars, recipient }: Recipient): Variables {
+  if (!defaults) return { ...vars, recipient };
+  const merged: Record<string, Variables[string]> = { ...defaults, ...vars, recipient };
+  for (const name of Object.keys(defaults)) merged[name] ??= defaults[name]!;
+  return merged;
 }
 
 function renderStep(rendering: Rendering, step: Step): void {

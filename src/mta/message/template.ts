@@ -3,7 +3,8 @@
  * concatenation. There are no conditions and no loops: what is not `{{name}}` is refused at acceptance, with its
  * position, instead of reaching a million recipients as it is.
  *
- * A missing variable is the empty string. Values are escaped for where they stand, so they can neither become markup
+ * A missing variable is the empty string, unless the batch has a default for it or refuses such lines (acceptance
+ * sees to that). Values are escaped for where they stand, so they can neither become markup
  * nor a new header field.
  */
 import { err, ok, type Result } from '../../core/index.ts';

@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Batch, BatchHeader, BatchLine } from '../../../src/mta/ingress/index.ts';
+import { decodeCampaign, renderContent, type Variables } from '../../../src/mta/message/index.ts';
 import { auditStore } from '../../support/audit.ts';
-import { type Desk, events, mail, openDesk, ORIGIN, refusedBy, stored, taken } from './fixture.ts';
+import {
+  type Desk,
+  events,
+  mail,
+  openDesk,
+  ORIGIN,
+  refusedBy,
+  stored,
+  storedBytes,
+  taken,
+} from './fixture.ts';
 
 const HEADER: BatchHeader = {
   from: 'bounce@shop.test',
@@ -135,5 +146,66 @@ describe('batch', () => {
     await batch.close();
     assert.equal([...desk.kv.range('meta', {})].filter(({ key }) => key.includes('open')).length, 0);
     assert.deepEqual(auditStore(desk.kv), []);
+  });
+});
+
+describe('a variable that a line lacks', () => {
+  const parts = {
+    from: '{{from}} <news@shop.test>',
+    subject: 'For {{name}}',
+    text: 'To {{recipient}} in [{{city}}]',
+  };
+  const city = (...values: unknown[]): BatchLine[] =>
+    values.map((value, i) => ({
+      line: i + 2,
+      to: `a${i}@one.test`,
+      vars: { from: 'F', name: 'n', city: value },
+    }));
+  const refusedIn = async (header: Partial<BatchHeader>): Promise<readonly string[]> => {
+    const batch = await opened(await openDesk(), { content: parts, ...header });
+    const rejected = await batch.add(city('Rome', undefined, null, '', 0, ['x'], {}));
+    return rejected.map(
+      ({ line, field, message }) => `${line} ${field} ${message.split(' ').slice(0, 3).join(' ')}`,
+    );
+  };
+  const NO_TEXT = ['7 vars.city is a list', '8 vars.city is a list'];
+
+  test('is empty, has a default, or refuses the line; a list or an object always does', async () => {
+    assert.deepEqual(await refusedIn({}), NO_TEXT);
+    assert.deepEqual(await refusedIn({ missing: 'empty' }), NO_TEXT);
+    const both = ['3 vars.city is missing, and', '4 vars.city is missing, and', ...NO_TEXT];
+    assert.deepEqual(await refusedIn({ missing: 'refuse' }), both);
+    assert.deepEqual(await refusedIn({ missing: 'refuse', defaults: { city: 'X' } }), NO_TEXT);
+  });
+
+  test('those of the header fields count too, and what is inherited is missing', async () => {
+    const content = { ...parts, subject: '{{constructor}}', headers: { 'X-Id': '{{id}}' } };
+    const batch = await opened(await openDesk(), { content, missing: 'refuse' });
+    const refused = async (vars: Record<string, unknown>): Promise<string | undefined> =>
+      (await batch.add([{ line: 2, to: 'a@one.test', vars }]))[0]?.field;
+    const all = { from: 'f', constructor: 'c', id: 1, city: 'x' };
+    assert.equal(await refused(all), undefined);
+    for (const name of Object.keys(all)) {
+      const { [name as keyof typeof all]: _, ...rest } = all;
+      assert.equal(await refused(rest), `vars.${name}`);
+    }
+  });
+
+  test('the default is stored with the content, and stands where the value would', async () => {
+    const desk = await openDesk();
+    const defaults = { name: 'reader', city: 7, from: 'Shop' };
+    const batch = await opened(desk, { content: parts, defaults });
+    await batch.add(city('Rome', null));
+    const campaign = decodeCampaign(storedBytes(desk, batch.messageId));
+    assert.ok(campaign.ok);
+    const text = (index: number): string => {
+      const { record } = stored(desk, batch.messageId, index);
+      const to = { recipient: record.recipient, vars: (record.vars ?? {}) as Variables, messageIdText: 'x' };
+      return renderContent(campaign.value, to).toString();
+    };
+    assert.match(text(1), /in \[Rome\]\r\n/);
+    assert.match(text(2), /From: F <[^]*Subject: For n\r\n[^]*in \[7\]\r\n/);
+    const none = renderContent(campaign.value, { recipient: 'b@c.test', vars: {}, messageIdText: 'x' });
+    assert.match(none.toString(), /From: Shop <[^]*Subject: For reader\r\n/);
   });
 });

@@ -128,7 +128,10 @@ export function stored(
   return delivery ?? assert.fail(`no delivery ${messageId}.${index}`);
 }
 
-export const storedContent = ({ kv }: Desk, messageId: string): string =>
-  unseal(kv.get('contents', numberKey(messageNumberOf(messageId)!))!).toString();
+export const storedBytes = ({ kv }: Desk, messageId: string): Buffer =>
+  unseal(kv.get('contents', numberKey(messageNumberOf(messageId)!))!);
+
+export const storedContent = (desk: Desk, messageId: string): string =>
+  storedBytes(desk, messageId).toString();
 
 export const events = ({ queue }: Desk): Event[] => [...queue.state.journal.events(0)];

@@ -31,6 +31,13 @@ describe('recode', () => {
     );
   });
 
+  test('AMP goes with html', () => {
+    const amp = (label: string, body: string): string => single(label, body, 'text/x-amp-html');
+    const given = amp('quoted-printable', written['quoted-printable']);
+    assert.equal(recoded(given, { text: null, html: 'base64' }), amp('base64', written.base64));
+    assert.equal(recoded(given, { text: 'base64', html: null }), given);
+  });
+
   test('text and html each have their own; attachments and other types stay', () => {
     const part = (type: string, label: string, body: string, more = ''): string =>
       `--b\r\nContent-Type: ${type}\r\n${more}Content-Transfer-Encoding: ${label}\r\n\r\n${body}\r\n`;

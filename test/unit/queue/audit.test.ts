@@ -6,8 +6,18 @@ import type { Op, Table } from '../../../src/queue/kv.ts';
 import { decode, type DeliveryRecord, encode, seal, type SharedMessage } from '../../../src/queue/records.ts';
 import { queuesOf } from '../../support/queues.ts';
 import { storedKey } from '../../../src/queue/queue-key.ts';
-import { audit, type AuditReport, auditStore } from '../../../src/queue/index.ts';
-import { accept, deferred, delivered, HOUR, lease, openRig, type Rig } from './fixture.ts';
+import { answerOps, audit, type AuditReport, auditStore, linesOp } from '../../../src/queue/index.ts';
+import {
+  accept,
+  deferred,
+  deliveriesFor,
+  delivered,
+  HOUR,
+  lease,
+  newMessage,
+  openRig,
+  type Rig,
+} from './fixture.ts';
 
 interface Scene {
   readonly rig: Rig;
@@ -18,6 +28,34 @@ interface Scene {
   readonly shared: number;
   /** A batch under way. */
   readonly open: number;
+  /** A batch with an idempotency key: two commits of two lines and one. */
+  readonly keyed: number;
+}
+
+const KEY = 'shop\0order-17';
+const line = (index: number) => ({ index, digest: Buffer.alloc(8, index) });
+
+async function keyedBatch(rig: Rig): Promise<number> {
+  const input = newMessage(rig, { to: [], open: true, delayMs: HOUR });
+  const { number } = input;
+  const answer = { number, at: rig.clock.now(), digest: 'digest', answer: undefined };
+  const splits = [{ key: 'promo\0rule', credits: [1, -1] }];
+  await rig.queue.accept({ ...input, also: answerOps(KEY, answer), splits });
+  const add = (first: number, to: string[], close: boolean): Promise<void> =>
+    rig.queue.accept({
+      number,
+      close,
+      deliveries: deliveriesFor(rig, { to, delayMs: HOUR }, first),
+      also: [
+        linesOp(
+          number,
+          to.map((_, i) => line(first + i)),
+        ),
+      ],
+    });
+  await add(1, ['d@one.test', 'e@one.test'], false);
+  await add(3, ['f@one.test'], true);
+  return number;
 }
 
 async function scene(): Promise<Scene> {
@@ -36,6 +74,7 @@ async function scene(): Promise<Scene> {
     slot: slotKey({ queueId, wakeAt, number: waiting, index: 1 }),
     shared,
     open,
+    keyed: await keyedBatch(rig),
   };
 }
 
@@ -219,6 +258,61 @@ const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op[]; say
       }),
     ],
     says: /spring: .* do not add up/,
+  },
+  {
+    name: 'a damaged answer',
+    ops: () => [spoil('answers', Buffer.from(KEY))],
+    says: /answers \S+: the value is damaged/,
+  },
+  {
+    name: 'a lost answer',
+    ops: () => [remove('answers', Buffer.from(KEY))],
+    says: /accepted under a key that has no answer/,
+  },
+  {
+    name: 'an answer that nothing forgets',
+    ops: ({ keyed }) => [remove('lines', deliveryKey(keyed, 0))],
+    says: /the answer of message \d+ is never forgotten/,
+  },
+  {
+    name: 'an answer under another key',
+    ops: ({ keyed }) => [{ table: 'lines', key: deliveryKey(keyed, 0), value: seal(Buffer.from('x')) }],
+    says: /under another key than its mark/,
+  },
+  {
+    name: 'damaged lines',
+    ops: ({ keyed }) => [spoil('lines', deliveryKey(keyed, 3))],
+    says: /the lines of message \d+ are damaged at 3/,
+  },
+  {
+    name: 'lost lines',
+    ops: ({ keyed }) => [remove('lines', deliveryKey(keyed, 1))],
+    says: /accepted 3 lines, 1 are known/,
+  },
+  {
+    name: 'lines in another place',
+    ops: ({ keyed }) => [{ ...linesOp(keyed, [line(2)]), key: deliveryKey(keyed, 3) }],
+    says: /do not fit their place at 3/,
+  },
+  {
+    name: 'lines out of order',
+    ops: ({ keyed }) => [linesOp(keyed, [line(1), line(1)])],
+    says: /do not fit their place at 1/,
+  },
+  {
+    name: 'lines cut off',
+    ops: ({ keyed }) => [{ table: 'lines', key: deliveryKey(keyed, 3), value: seal(Buffer.alloc(7)) }],
+    says: /do not fit their place at 3/,
+  },
+  {
+    name: 'a damaged split',
+    ops: () => [spoil('splits', textKey('promo', 'rule'))],
+    says: /what the shares of promo are owed is damaged/,
+  },
+  {
+    name: 'a split that is no numbers',
+    ops: () => [write('splits', textKey('promo', 'rule'), { credits: [null] })],
+    says: /what the shares of promo are owed is damaged/,
   },
   { name: 'no format mark', ops: () => [remove('meta', textKey('store'))], says: /no format mark/ },
   {

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { deliveriesOf, findDelivery, hasContent, oldestQueued } from '../../../src/queue/index.ts';
+import {
+  answerOps,
+  deliveriesOf,
+  findAnswer,
+  findDelivery,
+  hasContent,
+  type NewMessage,
+  oldestQueued,
+} from '../../../src/queue/index.ts';
 import { deliveryKey, numberKey } from '../../../src/queue/keys.ts';
 import { auditStore } from '../../support/audit.ts';
 import { wakeAt } from '../../support/queues.ts';
@@ -14,6 +22,7 @@ import {
   HOUR,
   keysOf,
   lease,
+  newMessage,
   openRig,
   type Rig,
 } from './fixture.ts';
@@ -161,6 +170,30 @@ describe('trim', () => {
     assert.deepEqual(keysOf(rig.kv, 'messages'), [numberKey(pair).toString('hex')]);
     assert.notEqual(other, pair);
   });
+
+  for (const first of ['trim', 'accept'] as const) {
+    test(`and a key that is used anew in one commit, ${first} first: the new answer stays`, async () => {
+      const rig = await openRig();
+      const keyed = (): NewMessage => {
+        const input = newMessage(rig, {});
+        const answer = { number: input.number, at: rig.clock.now(), digest: 'digest', answer: undefined };
+        return { ...input, also: answerOps('shop\0order-17', answer) };
+      };
+      await rig.queue.accept(keyed());
+      rig.clock.advance(DAY);
+      const anew = keyed();
+      const works = {
+        trim: () =>
+          rig.queue.trim({ historyBefore: 0, journalBefore: 0, answersBefore: rig.clock.now() - HOUR }),
+        accept: () => rig.queue.accept(anew),
+      };
+      const second = first === 'trim' ? 'accept' : 'trim';
+      await Promise.all([works[first](), works[second]()]);
+      assert.equal(findAnswer(rig.queue.state, 'shop\0order-17')?.number, anew.number);
+      assert.equal(keysOf(rig.kv, 'lines').length, 1);
+      assert.deepEqual(auditStore(rig.kv), []);
+    });
+  }
 
   test('removes more than one slice', { timeout: 20_000 }, async () => {
     const rig = await openRig();

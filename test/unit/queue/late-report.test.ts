@@ -1,9 +1,22 @@
 /** What reports do when they come again, too early, or when the history of their delivery is over. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type LateReport, type LateResult, openMemoryKv } from '../../../src/queue/index.ts';
+import { EarlyReports } from '../../../src/queue/early-reports.ts';
 import { auditStore } from '../../support/audit.ts';
-import type { LateReport } from '../../../src/queue/index.ts';
-import { accept, acceptLeased, delivered, events, keysOf, openRig, type Rig } from './fixture.ts';
+import {
+  accept,
+  acceptLeased,
+  crash,
+  delivered,
+  events,
+  FaultyKv,
+  HOUR,
+  keysOf,
+  lease,
+  openRig,
+  type Rig,
+} from './fixture.ts';
 
 const EFFECTS = {
   bounce: {
@@ -16,8 +29,12 @@ const EFFECTS = {
   unsubscribe: { kind: 'unsubscribe' },
 } as const satisfies Record<string, LateReport['effect']>;
 
-/** A report comes in and is concluded, as the reader does it. */
-async function come(rig: Rig, number: number, kind: keyof typeof EFFECTS): Promise<string> {
+/** A report comes in; what is returned concludes it, as the reader does it. */
+async function stored(
+  rig: Rig,
+  number: number,
+  kind: keyof typeof EFFECTS,
+): Promise<() => Promise<LateResult | 'done'>> {
   const at = rig.clock.now();
   const raw = Buffer.from('report');
   const mail = { from: '', to: [], peer: '192.0.2.1', helo: 'far.test', at, bytes: raw.length };
@@ -31,8 +48,11 @@ async function come(rig: Rig, number: number, kind: keyof typeof EFFECTS): Promi
     at,
     stop: 'platform',
   } as const;
-  return rig.queue.inbox.conclude(waiting!, { kind: 'late', late });
+  return () => rig.queue.inbox.conclude(waiting!, { kind: 'late', late });
 }
+
+const come = async (rig: Rig, number: number, kind: keyof typeof EFFECTS): Promise<string> =>
+  (await stored(rig, number, kind))();
 
 async function sent(rig: Rig): Promise<number> {
   const delivery = await acceptLeased(rig);
@@ -60,13 +80,100 @@ for (const kind of ['bounce', 'complaint', 'unsubscribe'] as const)
     assert.deepEqual(auditStore(rig.kv), []);
   });
 
-test('a bounce of mail that is still queued, or that nobody knows, ends nothing', async () => {
+test('a bounce of mail that nobody knows ends nothing', async () => {
   const rig = await openRig();
   const number = await accept(rig);
-  assert.equal(await come(rig, number, 'bounce'), 'queued');
   assert.equal(await come(rig, number + 1_000_000, 'bounce'), 'expired');
   assert.deepEqual(counts(rig), [0, 0]);
   assert.equal(keysOf(rig.kv, 'stop_list').length, 0);
+});
+
+for (const restart of [false, true])
+  test(`reports before the end of their delivery take effect once${restart ? ', over a restart' : ''}`, async () => {
+    const before = await openRig();
+    const delivery = await acceptLeased(before);
+    const { number } = delivery;
+    const kinds = ['complaint', 'bounce', 'complaint', 'bounce'] as const;
+    const results = [];
+    for (const kind of kinds) results.push(await come(before, number, kind));
+    assert.deepEqual(results, ['counted', 'early', 'duplicate', 'duplicate']);
+    assert.deepEqual(counts(before), [0, 0], 'nothing has ended');
+    assert.deepEqual(auditStore(before.kv), []);
+    const rig = restart ? await crash(before) : before;
+    const leased = restart ? (await lease(rig))[0]! : delivery;
+    await rig.queue.record(leased, delivered(rig));
+    assert.deepEqual(counts(rig), [0, 1]);
+    const told = events(rig).filter(({ type }) => type !== 'accepted');
+    assert.deepEqual(
+      told.map(({ type }) => type),
+      ['complaint', 'delivered', 'hard_bounce'],
+    );
+    assert.equal(told[2]!.corrects, told[1]!.seq);
+    assert.equal(told[2]!.bounce?.class, 'hard');
+    for (const kind of ['complaint', 'bounce'] as const)
+      assert.equal(await come(rig, number, kind), 'duplicate');
+    assert.equal(keysOf(rig.kv, 'stop_list').length, 1);
+    assert.deepEqual(auditStore(rig.kv), []);
+    assert.deepEqual(keysOf(rig.kv, 'early_reports'), []);
+    assert.equal(rig.queue.state.early.size, 0);
+  });
+
+test('a bounce and the outcome that it is about share a commit, in either order', async () => {
+  for (const first of ['bounce', 'outcome'] as const) {
+    const rig = await openRig();
+    const delivery = await acceptLeased(rig);
+    const outcome = (): Promise<unknown> => rig.queue.record(delivery, delivered(rig));
+    const bounce = await stored(rig, delivery.number, 'bounce');
+    await Promise.all(first === 'bounce' ? [bounce(), outcome()] : [outcome(), bounce()]);
+    assert.deepEqual(counts(rig), [0, 1], `the ${first} is built first`);
+    assert.deepEqual(keysOf(rig.kv, 'early_reports'), []);
+    assert.deepEqual(auditStore(rig.kv), []);
+  }
+});
+
+test('an early bounce of mail that fails, is removed or outlives its time changes nothing more', async () => {
+  const rig = await openRig();
+  const failing = await acceptLeased(rig);
+  const late = await accept(rig, { lifetimeMs: HOUR });
+  for (const number of [failing.number, late]) assert.equal(await come(rig, number, 'bounce'), 'early');
+  await rig.queue.record(failing, {
+    kind: 'failed',
+    type: 'undelivered',
+    reason: 'refused',
+    facts: { time: rig.clock.now() },
+    attempted: true,
+  });
+  rig.clock.advance(2 * HOUR);
+  await rig.queue.sweep();
+  const { hard_bounced: hard, undelivered } = rig.queue.state.counters.sum();
+  assert.deepEqual([hard, undelivered], [0, 2]);
+  assert.deepEqual(keysOf(rig.kv, 'early_reports'), []);
+  assert.deepEqual(auditStore(rig.kv), []);
+});
+
+test('a commit that fails leaves no early report behind', async () => {
+  const kv = new FaultyKv();
+  const rig = await openRig({ kv });
+  const { number } = await acceptLeased(rig);
+  const bounce = await stored(rig, number, 'bounce');
+  kv.failures = 1;
+  await assert.rejects(bounce());
+  assert.equal(rig.queue.state.early.size, 0);
+  assert.equal(await bounce(), 'early');
+});
+
+test('when too many wait, a bounce is told as rejected', async () => {
+  const kv = openMemoryKv();
+  const rig = await openRig({ kv });
+  Object.assign(rig.queue.state, { early: new EarlyReports(kv, 1) });
+  const [first, second] = [await accept(rig), await accept(rig)];
+  const { last } = rig.queue.state.journal;
+  assert.equal(await come(rig, first, 'bounce'), 'early');
+  assert.equal(await come(rig, second, 'bounce'), 'too_many_early');
+  assert.deepEqual(
+    events(rig, last).map(({ type, reason }) => [type, reason]),
+    [['report_rejected', 'too_many_early']],
+  );
 });
 
 test('when the history is over a bounce is told as rejected; what obliges is told by the ids', async () => {

@@ -104,6 +104,77 @@ describe('rules of a virtual sender', () => {
   });
 });
 
+describe('fallback', () => {
+  const shares = [
+    { sender: 'promo', percent: 70 },
+    { sender: 'news', percent: 30 },
+  ];
+  const virtual = (more: Settings) => [{ name: 'v', rules: [{ when: 'default', senders: shares, ...more }] }];
+  const names = (router: Router, count: number, wish: Partial<RouteRequest> = {}): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (let i = 0; i < count; i++) {
+      const { name } = routed(router, {
+        recipient: `r${i}@gmail.com`,
+        toDomain: 'gmail.com',
+        ...wish,
+      }).sender;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    return counts;
+  };
+  const locked = (more: Settings, isLocked: (sender: string, isp: string | undefined) => boolean) => {
+    const config = configured({
+      nodes: NODES,
+      senders: SENDERS,
+      isps: ISPS,
+      virtual_senders: virtual(more),
+    });
+    return new Router(
+      config,
+      () => true,
+      undefined,
+      ({ name }, isp) => isLocked(name, isp),
+    );
+  };
+  const promoAtGmail = (sender: string, isp: string | undefined): boolean =>
+    sender === 'promo' && isp === 'gmail';
+
+  test('without it the share of a locked sender waits for it', () =>
+    assert.deepEqual(names(locked({}, promoAtGmail), 100), { promo: 70, news: 30 }));
+
+  test('with it the share goes to the others, towards that ISP only, and comes back without catching up', () => {
+    let on = true;
+    const router = locked({ fallback: true }, (...place) => on && promoAtGmail(...place));
+    assert.deepEqual(names(router, 50), { news: 50 });
+    assert.deepEqual(names(router, 100, { toDomain: 'to.test' }), { promo: 70, news: 30 });
+    on = false;
+    assert.deepEqual(names(router, 100), { promo: 70, news: 30 });
+  });
+
+  test('sticky: those of the others keep their sender', () => {
+    const before = locked({ sticky: true }, () => false);
+    const after = locked({ sticky: true, fallback: true }, promoAtGmail);
+    const promos = names(before, 200).promo!;
+    assert.ok(promos > 100);
+    assert.deepEqual(names(after, 200), { news: 200 });
+  });
+
+  test('all are locked: as if none were', () =>
+    assert.deepEqual(
+      names(
+        locked({ fallback: true }, () => true),
+        100,
+      ),
+      { promo: 70, news: 30 },
+    ));
+
+  test('a sender whose nodes are all down is out too', () => {
+    const up = (node: string): boolean => node !== 'n3';
+    const router = routerOf({ virtual_senders: virtual({ fallback: true }) }, up);
+    assert.deepEqual(names(router, 100), { promo: 100 });
+  });
+});
+
 describe('names', () => {
   const one = routerOf({ virtual_senders: [MAIN] });
   const two = routerOf({ virtual_senders: [MAIN, SECOND] });

@@ -1,0 +1,133 @@
+/**
+ * The leased mail of a node: brings it from the store to its destination, and back to the store when it is not sent
+ * from here. What is in memory is counted by its lane and by the budget from its arrival until it is settled.
+ */
+import type { LeasedDelivery } from '../../queue/index.ts';
+import type { Attempts } from './attempt.ts';
+import type { Budget } from './budget.ts';
+import type { EgressContext } from './context.ts';
+import type { Destination } from './destination.ts';
+import { placeOf } from './domain-place.ts';
+import type { FlowQueue } from './flow-queue.ts';
+import type { Lane } from './lane.ts';
+import type { Lanes } from './lanes.ts';
+import { withoutOverflow } from './overflow.ts';
+import { withoutLocked } from './sender-locks.ts';
+
+const LEASE_AGAIN_MS = 1_000;
+
+export interface LeasesOptions {
+  readonly node: string;
+  readonly context: EgressContext;
+  readonly attempts: Attempts;
+  readonly budget: Budget;
+  /** The plan of a queue is not fresh any more: to be looked up before more is leased. */
+  readonly replan: (queue: FlowQueue) => void;
+  /** Another node of the sender that has room for the ISP of this lane. */
+  readonly otherNode: (delivery: LeasedDelivery, laneKey: string) => string | undefined;
+}
+
+/** What leases ask of their node. */
+export interface LeasesOwner {
+  readonly active: boolean;
+  mono(): number;
+  isDue(queue: FlowQueue): boolean;
+  /** The queues have something due for the destination. */
+  offer(destination: Destination, queues: readonly FlowQueue[]): void;
+  giveBackAll(): void;
+}
+
+export class Leases {
+  readonly #options: LeasesOptions;
+  readonly #owner: LeasesOwner;
+  readonly #lanes: Lanes;
+
+  constructor(options: LeasesOptions, owner: LeasesOwner, lanes: Lanes) {
+    this.#options = options;
+    this.#owner = owner;
+    this.#lanes = lanes;
+  }
+
+  /** Asks the store for what is due in the queue, at most `limit`. */
+  take(queue: FlowQueue, limit: number): void {
+    queue.leasing = true;
+    void this.#take(queue, placeOf(queue).destination!, limit);
+  }
+
+  /** A delivery that was leased at its acceptance has come. */
+  granted(queue: FlowQueue, destination: Destination, delivery: LeasedDelivery): void {
+    this.#options.budget.take(delivery.content.length);
+    destination.arrived(queue, delivery, true);
+  }
+
+  /** The delivery has an outcome, or goes back: it is not in memory any more. */
+  settled(lane: Lane, delivery: LeasedDelivery): void {
+    lane.inFlight--;
+    this.#options.budget.release(delivery.content.length);
+    const { locks } = this.#options.context;
+    if (locks.anySender) locks.release(delivery.id);
+  }
+
+  giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void {
+    for (const delivery of deliveries) {
+      this.settled(lane, delivery);
+      const { wakeAt } = delivery.record;
+      void this.#options.context.recorder.record(delivery, { kind: 'released', wakeAt });
+    }
+  }
+
+  async #take(queue: FlowQueue, destination: Destination, limit: number): Promise<void> {
+    const { context, node, replan } = this.#options;
+    const owner = this.#owner;
+    const { lane } = destination;
+    let taken: readonly LeasedDelivery[] = [];
+    try {
+      if (placeOf(queue).planExpiresAtMs > owner.mono()) {
+        // All that is handed out or may be: the mark of the last request is the one that is kept.
+        taken = await context.queue.lease({ queue: queue.head, limit, ...this.#lanes.marks(lane) });
+      } else replan(queue);
+    } catch (error) {
+      const details = { node, domain: queue.head.domain, error };
+      context.report('error', 'mail that is due could not be leased, trying again', details);
+      destination.leased(queue);
+      setTimeout(() => this.#takeAgain(queue), LEASE_AGAIN_MS);
+      return;
+    }
+    queue.leasing = false;
+    destination.leased(queue);
+    this.#arrived(queue, destination, withoutLocked(context, lane.key, taken));
+    if (!owner.active) {
+      owner.giveBackAll();
+      return;
+    }
+    if (lane.locked) this.giveBack(lane, destination.recall());
+    const now = placeOf(queue).destination;
+    if (now && owner.isDue(queue)) owner.offer(now, [queue]);
+    destination.pump();
+  }
+
+  /** Until now the queue counted as leasing, so that nobody asked a store that fails again and again. */
+  #takeAgain(queue: FlowQueue): void {
+    queue.leasing = false;
+    const { destination } = placeOf(queue);
+    if (destination) this.#owner.offer(destination, [queue]);
+  }
+
+  #arrived(queue: FlowQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
+    const { budget, attempts } = this.#options;
+    const { lane } = destination;
+    if (lane.strategy.drop) {
+      for (const delivery of taken) attempts.drop(delivery);
+      return;
+    }
+    taken = withoutOverflow(this.#options, lane, taken);
+    for (const delivery of taken) budget.take(delivery.content.length);
+    if (placeOf(queue).destination === destination && !queue.head.held) {
+      for (const delivery of taken) destination.arrived(queue, delivery, false);
+      return;
+    }
+    // The queue's mail goes elsewhere by now, where other limits hold.
+    lane.inFlight += taken.length;
+    this.giveBack(lane, taken);
+  }
+}
