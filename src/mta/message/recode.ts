@@ -21,19 +21,23 @@ const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 /** RFC 5321 §4.5.3.1.6, without the line end. */
 const MAX_LINE_OCTETS = 998;
 
-export const recode = (content: Buffer, wanted: TextEncodings): Buffer => recodeEntity(content, wanted, 0);
+export const recode = (content: Buffer, wanted: TextEncodings): Buffer => recodeEntity(content, wanted, []);
 
-function recodeEntity(bytes: Buffer, wanted: TextEncodings, depth: number): Buffer {
+/** `boundaries` are those of the multiparts around it. */
+function recodeEntity(bytes: Buffer, wanted: TextEncodings, boundaries: readonly string[]): Buffer {
   const scan = scanHeader(bytes);
-  if (depth > MAX_MIME_DEPTH || scan.malformed !== undefined) return bytes;
+  if (boundaries.length > MAX_MIME_DEPTH || scan.malformed !== undefined) return bytes;
   const contentType = contentTypeOf(bytes, scan);
   const type = contentType?.type ?? 'text/plain';
   if (type.startsWith('multipart/') && type !== 'multipart/signed') {
     const boundary = contentType?.parameters.get('boundary') ?? '';
-    return boundary === '' ? bytes : recodeParts({ bytes, scan, boundary }, wanted, depth);
+    return boundary === ''
+      ? bytes
+      : recodeParts({ bytes, scan, boundary }, wanted, [...boundaries, boundary]);
   }
   const encoding = type === 'text/plain' ? wanted.text : MARKUP.has(type) ? wanted.html : null;
-  return encoding === null || isAttachment(bytes, scan) ? bytes : recodeLeaf(bytes, scan, encoding);
+  if (encoding === null || isAttachment(bytes, scan)) return bytes;
+  return recodeLeaf({ bytes, scan, boundaries }, encoding);
 }
 
 interface Multipart {
@@ -43,12 +47,16 @@ interface Multipart {
 }
 
 /** The multipart's own label (7bit or 8bit) follows its parts: dropped, it means 7bit, and 8bit parts bring it back. */
-function recodeParts({ bytes, scan, boundary }: Multipart, wanted: TextEncodings, depth: number): Buffer {
+function recodeParts(
+  { bytes, scan, boundary }: Multipart,
+  wanted: TextEncodings,
+  boundaries: readonly string[],
+): Buffer {
   const body = bytes.subarray(scan.bodyStart);
   const chunks: Buffer[] = [];
   let from = 0;
   for (const { start, end } of splitMultipart(body, boundary)) {
-    chunks.push(body.subarray(from, start), recodeEntity(body.subarray(start, end), wanted, depth + 1));
+    chunks.push(body.subarray(from, start), recodeEntity(body.subarray(start, end), wanted, boundaries));
     from = end;
   }
   chunks.push(body.subarray(from));
@@ -56,12 +64,20 @@ function recodeParts({ bytes, scan, boundary }: Multipart, wanted: TextEncodings
   return relabelled(bytes, scan, isAscii(recoded) ? '7bit' : '8bit', recoded);
 }
 
-function recodeLeaf(bytes: Buffer, scan: HeaderScan, encoding: TextEncoding): Buffer {
+interface Leaf {
+  readonly bytes: Buffer;
+  readonly scan: HeaderScan;
+  readonly boundaries: readonly string[];
+}
+
+function recodeLeaf({ bytes, scan, boundaries }: Leaf, encoding: TextEncoding): Buffer {
   const now = transferEncodingOf(bytes, scan);
   const text = now === encoding ? undefined : decoded(bytes.subarray(scan.bodyStart), now);
   if (text === undefined) return bytes;
   if (encoding === '8bit')
-    return mayGoPlain(text) ? relabelled(bytes, scan, isAscii(text) ? '7bit' : '8bit', text) : bytes;
+    return mayGoPlain(text, boundaries)
+      ? relabelled(bytes, scan, isAscii(text) ? '7bit' : '8bit', text)
+      : bytes;
   const body = encoding === 'base64' ? encodeBase64Lines(text) : encodeQuotedPrintable(text);
   return relabelled(bytes, scan, encoding, body);
 }
@@ -75,8 +91,12 @@ function decoded(body: Buffer, encoding: string): Buffer | undefined {
 const CR = 13;
 const LF = 10;
 
-/** No NUL, no line that is too long, no CR or LF alone (RFC 2045 §2.8). */
-function mayGoPlain(text: Buffer): boolean {
+/**
+ * No NUL, no line that is too long, no CR or LF alone (RFC 2045 §2.8), and no boundary of a multipart around it, which
+ * an encoding kept from being one (RFC 2046 §5.1.1).
+ */
+function mayGoPlain(text: Buffer, boundaries: readonly string[]): boolean {
+  if (boundaries.some((boundary) => text.includes(`--${boundary}`, 0, 'latin1'))) return false;
   let lineStart = 0;
   for (let at = 0; at < text.length; at++) {
     const byte = text[at]!;

@@ -31,6 +31,26 @@ describe('recode', () => {
     );
   });
 
+  test('a text with a boundary of a multipart around it stays encoded', () => {
+    const part = (type: string, label: string, body: string): string =>
+      `Content-Type: ${type}\r\nContent-Transfer-Encoding: ${label}\r\n\r\n${body}`;
+    const within = (boundary: string, inner: string): string =>
+      `--${boundary}\r\n${inner}\r\n--${boundary}--\r\n`;
+    const message = (text: string): string => {
+      const inner = within('in', part('text/plain', 'base64', Buffer.from(text).toString('base64')));
+      return (
+        `${HEAD}Content-Type: multipart/mixed; boundary=out\r\n\r\n` +
+        within('out', `Content-Type: multipart/alternative; boundary=in\r\n\r\n${inner}`)
+      );
+    };
+    for (const boundary of ['in', 'out'])
+      assert.equal(
+        recoded(message(`a\r\n--${boundary}\r\nb`), both('8bit')),
+        message(`a\r\n--${boundary}\r\nb`),
+      );
+    assert.match(recoded(message('a\r\n--other\r\nb'), both('8bit')), /\r\n--other\r\n/);
+  });
+
   test('AMP goes with html', () => {
     const amp = (label: string, body: string): string => single(label, body, 'text/x-amp-html');
     const given = amp('quoted-printable', written['quoted-printable']);
