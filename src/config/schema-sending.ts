@@ -147,7 +147,7 @@ export const strategySchema = section({
   }),
   max_recipients_per_transaction: key(
     leaf(integer({ min: 1, max: 1000 })).prefault(100),
-    'Recipients of one transaction, where return path and bytes are the same.',
+    'Recipients of one transaction, where return path and bytes are the same: messages of several recipients, from a sender with `return_path: shared` and without `list_unsubscribe`. Where the speed is limited, no more than have their turn at the same moment (`burst`).',
   ),
   helo: key(
     leaf(choice(['hostname', 'from_domain', 'address'])).prefault('hostname'),
@@ -239,8 +239,8 @@ export const senderSchema = section(
       { example: 'bounce.example.com' },
     ),
     return_path: key(
-      leaf(choice(['per_delivery'], ['shared'])).prefault('per_delivery'),
-      'per_delivery: each recipient has a return path of its own.',
+      leaf(choice(['per_delivery', 'shared'])).prefault('per_delivery'),
+      'per_delivery: each recipient has a transaction, and a return path of its own at return_path_domain. shared: the given reverse-path is kept, and recipients of one message at one domain share a transaction; reports then name no delivery.',
     ),
     list_unsubscribe: key(
       listUnsubscribe.optional(),

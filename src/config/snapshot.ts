@@ -302,7 +302,7 @@ export interface SenderConfig {
   readonly retryIsOwn: boolean;
   /** Null: the given reverse-path is kept. */
   readonly returnPathDomain: string | null;
-  readonly returnPath: 'per_delivery';
+  readonly returnPath: 'per_delivery' | 'shared';
   /** Null: no List-Unsubscribe is added. */
   readonly listUnsubscribe: { readonly mailto: boolean; readonly url: string | null } | null;
   readonly dkim: readonly DkimKeyConfig[];

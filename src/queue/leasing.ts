@@ -74,6 +74,8 @@ export const limitOp = ({ key, value }: LimitMark): Op => ({
 export interface LeaseRequest {
   readonly queue: QueueHead;
   readonly limit: number;
+  /** Only deliveries of this message, as far as they come first. */
+  readonly message?: number | undefined;
   /** State of the limiters once these deliveries are sent; stored with the lease, so a restart cannot exceed them. */
   readonly marks?: readonly LimitMark[];
 }
@@ -93,10 +95,11 @@ export class LeaseWork implements Work {
   }
 
   build(transaction: Transaction): void {
-    const { queue, limit } = this.#request;
+    const { queue, limit, message } = this.#request;
     const { schedule, clock } = this.#state;
     if (queue.held) return;
     for (const { key, number, index } of schedule.due(queue, clock.now(), limit)) {
+      if (message !== undefined && number !== message) break;
       if (!takeSlot(transaction, key)) continue;
       this.#slots++;
       this.#take(transaction, number, index);

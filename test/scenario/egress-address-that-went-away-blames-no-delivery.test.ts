@@ -24,6 +24,7 @@ test('nothing is sent from another address, and every delivery goes back without
     active: true,
     generation: 0,
     settled: () => assert.fail('an attempt was made'),
+    together: () => assert.fail('a session was opened'),
     putBack: () => assert.fail('a session was opened'),
     giveBack: (_, deliveries) => void givenBack.push(...deliveries),
   };

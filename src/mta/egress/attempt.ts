@@ -1,33 +1,19 @@
 /**
- * One attempt of one delivery over an open session: build the content, spend the token, send, decide, record. An
- * exception here is our own bug: it is reported with its stack, the delivery waits and comes again, nothing bounces.
+ * One attempt of a delivery, or of several in one transaction, over an open session: build the content, spend the
+ * tokens, send, decide, record. An exception here is our own bug: it is reported with its stack, the delivery waits and
+ * comes again, nothing bounces.
  */
-import { type EventReply, formatReply, type Refusal, type Reply } from '../../core/index.ts';
+import { type EventReply, formatReply, type Refusal, type Reply, type Result } from '../../core/index.ts';
 import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts';
-import type { ClientSession, TransactionResult } from '../smtp/index.ts';
 import { buildContent, type Campaigns } from './content.ts';
 import type { EgressContext, Sender } from './context.ts';
+import { hasOwnReturnPath } from './feedback-fields.ts';
+import { type AttemptEnd, type AttemptInput, Handed } from './handed.ts';
 import type { Lane } from './lane.ts';
 import type { Reactions } from './reactions.ts';
 
 /** A session waits as long for the cap of a sender; beyond it the delivery goes back. */
 const CAP_WAIT_MS = 1_000;
-
-export interface AttemptInput {
-  readonly session: ClientSession;
-  readonly delivery: LeasedDelivery;
-  readonly lane: Lane;
-  readonly sourceIp: string;
-  readonly signal: AbortSignal;
-}
-
-/**
- * `unattempted`: ended or given back without a word to the peer. `stale`: the session had died before anything was said
- * about this delivery; nothing was recorded.
- */
-export type AttemptEnd =
-  | { readonly kind: 'delivered' | 'unattempted' | 'stale' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 const MISSING_SENDER_WAIT_MS = 60_000;
 const MISSING_SENDER_REPORT_MS = 3_600_000;
@@ -45,24 +31,26 @@ export class Attempts {
     this.#reactions = reactions;
   }
 
-  /** Never rejects. */
-  async run(input: AttemptInput): Promise<AttemptEnd> {
-    const token = { spent: false };
+  /** One end for each delivery, in order. Never rejects. */
+  async run(input: AttemptInput): Promise<readonly AttemptEnd[]> {
+    const handed = new Handed(input);
     try {
-      return await this.#send(input, token);
+      await this.#send(input, handed);
     } catch (error) {
-      if (!token.spent) input.lane.forgo();
-      const { delivery, signal } = input;
-      if (!signal.aborted) {
-        this.#context.report('error', 'an attempt failed by a fault of our own; the delivery waits', {
-          delivery_id: delivery.id,
-          error,
-        });
+      handed.forgoAll();
+      const { signal } = input;
+      for (const delivery of handed.open) {
+        if (!signal.aborted) {
+          this.#context.report('error', 'an attempt failed by a fault of our own; the delivery waits', {
+            delivery_id: delivery.id,
+            error,
+          });
+        }
+        const wakeAt = signal.aborted ? delivery.record.wakeAt : this.#context.clock.now() + 60_000;
+        handed.end(delivery, this.#release(delivery, wakeAt));
       }
-      const wakeAt = signal.aborted ? delivery.record.wakeAt : this.#context.clock.now() + 60_000;
-      void this.#context.recorder.record(delivery, { kind: 'released', wakeAt });
-      return { kind: 'unattempted' };
     }
+    return handed.ends;
   }
 
   /** Records that the strategy discards the delivery: no session, no attempt. */
@@ -84,7 +72,7 @@ export class Attempts {
 
   /** The configuration may name the sender again; until then one line per sender and hour says what waits, and why. */
   #waitForSender(delivery: LeasedDelivery): AttemptEnd {
-    const { clock, recorder, report } = this.#context;
+    const { clock, report } = this.#context;
     const { sender } = delivery.record;
     const now = clock.mono();
     if (now - (this.#missingSenders.get(sender) ?? -Infinity) > MISSING_SENDER_REPORT_MS) {
@@ -97,107 +85,110 @@ export class Attempts {
         },
       );
     }
-    void recorder.record(delivery, { kind: 'released', wakeAt: clock.now() + MISSING_SENDER_WAIT_MS });
+    return this.#release(delivery, clock.now() + MISSING_SENDER_WAIT_MS);
+  }
+
+  #release(delivery: LeasedDelivery, wakeAt: number): AttemptEnd {
+    void this.#context.recorder.record(delivery, { kind: 'released', wakeAt });
     return { kind: 'unattempted' };
   }
 
-  async #send(input: AttemptInput, token: { spent: boolean }): Promise<AttemptEnd> {
-    const { session, delivery, lane } = input;
+  /** Ends the delivery without an attempt, if there is a reason to. */
+  #spare(delivery: LeasedDelivery, lane: Lane): AttemptEnd | undefined {
     const { recorder, clock, settings, queue } = this.#context;
-    const sender = settings.senders.get(delivery.record.sender);
-    if (!sender) {
-      lane.forgo();
-      token.spent = true;
-      return this.#waitForSender(delivery);
-    }
+    const { sender, expiresAt, recipient } = delivery.record;
+    if (!settings.senders.has(sender)) return this.#waitForSender(delivery);
     const reason = lane.strategy.drop
       ? 'dropped'
-      : delivery.record.expiresAt <= clock.now()
+      : expiresAt <= clock.now()
         ? 'lifetime'
-        : queue.stopList.find(delivery.record.recipient, delivery.message.accountId)
+        : queue.stopList.find(recipient, delivery.message.accountId)
           ? 'stop_list'
           : undefined;
     if (reason) {
-      lane.forgo();
-      token.spent = true;
       void recorder.record(delivery, unattempted(reason, clock.now()));
       return { kind: 'unattempted' };
     }
-    const later = capped(lane, delivery.record.sender);
-    if (later !== undefined) {
-      lane.forgo();
-      token.spent = true;
-      void recorder.record(delivery, { kind: 'released', wakeAt: later });
-      return { kind: 'unattempted' };
+    const later = capped(lane, sender);
+    return later === undefined ? undefined : this.#release(delivery, later);
+  }
+
+  async #send(input: AttemptInput, handed: Handed): Promise<void> {
+    const { session, lane } = input;
+    for (const delivery of handed.open) {
+      const spared = this.#spare(delivery, lane);
+      if (spared) handed.forgo(delivery, spared);
     }
+    const going = handed.open;
+    const [first] = going;
+    if (!first) return;
+    const sender = this.#context.settings.senders.get(first.record.sender)!;
     const content = await buildContent({
-      delivery,
+      delivery: first,
       sender,
       campaigns: this.#campaigns,
       tokens: this.#context.tokens,
       peer: session.facts.capabilities,
       wishes: this.#context.isps.wishesOf(lane.isp),
-      now: clock.now(),
+      now: this.#context.clock.now(),
     });
     if (!content.ok) {
-      lane.forgo();
-      token.spent = true;
-      return this.#refused(input, content.error);
+      handed.forgoAll();
+      for (const delivery of going) handed.end(delivery, this.#refused(input, delivery, content.error));
+      return;
     }
     const reused = session.transactions > 0;
     const { parts, ...properties } = content.value;
     const result = await session.send({
-      from: this.#reversePath(delivery, sender),
-      recipients: [delivery.record.recipient],
+      from: this.#reversePath(first, sender),
+      recipients: going.map(({ record }) => record.recipient),
       content: parts,
       ...properties,
-      beforeRcpt: () => {
-        token.spent = true;
-        return lane.spend(input.signal, delivery.record.sender);
-      },
+      beforeRcpt: () => handed.spend(first.record.sender),
     });
-    if (!token.spent) {
-      lane.forgo();
-      token.spent = true;
+    handed.forgoAll();
+    const [answer] = result.recipients;
+    const stale = reused && !answer!.ok && isSilent(answer!.error);
+    for (const [at, delivery] of going.entries()) {
+      const said = result.recipients[at];
+      if (stale || !said) handed.end(delivery, { kind: 'unsent', stale });
+      else handed.end(delivery, this.#judge(input, delivery, { said, bytes: properties.bytes }));
     }
-    return this.#judge(input, result, { reused, bytes: properties.bytes });
   }
 
   #judge(
     input: AttemptInput,
-    result: TransactionResult,
-    sent: { reused: boolean; bytes: number },
+    delivery: LeasedDelivery,
+    { said, bytes }: { readonly said: Result<Reply, Refusal>; readonly bytes: number },
   ): AttemptEnd {
-    const [first] = result.recipients;
-    if (first!.ok) {
-      const facts = this.#facts(input.delivery, undefined, { input, reply: first!.value, bytes: sent.bytes });
-      input.lane.accepted();
-      void this.#context.recorder.record(input.delivery, { kind: 'delivered', facts });
-      return { kind: 'delivered' };
-    }
-    const refusal = first!.error;
-    const silent = refusal.scope === 'session' && refusal.phase === 'mail' && refusal.reply === undefined;
-    if (sent.reused && silent) return { kind: 'stale' };
-    return this.#refused(input, refusal);
+    if (!said.ok) return this.#refused(input, delivery, said.error);
+    const facts = this.#facts(delivery, undefined, { input, reply: said.value, bytes });
+    input.lane.accepted();
+    void this.#context.recorder.record(delivery, { kind: 'delivered', facts });
+    return { kind: 'delivered' };
   }
 
-  #refused(input: AttemptInput, refusal: Refusal): AttemptEnd {
-    const { delivery, lane } = input;
+  /** A refusal of the whole transaction is one refusal, however many recipients it has. */
+  #refused(input: AttemptInput, delivery: LeasedDelivery, refusal: Refusal): AttemptEnd {
+    const { lane, deliveries } = input;
     const facts = this.#facts(delivery, refusal, { input });
+    const common = deliveries.length > 1 && refusal.phase !== 'rcpt';
+    const counts = !common || delivery === deliveries[0];
     lane.lastError = {
       at: facts.time,
       text: refusal.reply ? formatReply(refusal.reply) : refusal.text,
     };
-    if (refusal.reply) lane.refused(facts.bounce!, lane.lastError.text);
-    const outcome = this.#reactions.to({ delivery, refusal, facts, lane });
+    if (refusal.reply && counts) lane.refused(facts.bounce!, lane.lastError.text);
+    const outcome = this.#reactions.to({ delivery, refusal, facts, lane, common, counts });
     void this.#context.recorder.record(delivery, outcome);
     return { kind: 'refused', refusal };
   }
 
-  /** RFC 5321 §4.4: the null reverse-path of a report stays null; otherwise it is the signed return path, if there is one. */
-  #reversePath({ id, message }: LeasedDelivery, { config }: Sender): string {
-    if (message.from === '' || config.returnPathDomain === null) return message.from;
-    return this.#context.tokens.returnPath(id, config.returnPathDomain);
+  /** The signed return path, if the delivery has one of its own. */
+  #reversePath(delivery: LeasedDelivery, { config }: Sender): string {
+    const { id, message } = delivery;
+    if (!hasOwnReturnPath(delivery, config)) return message.from;
+    return this.#context.tokens.returnPath(id, config.returnPathDomain!);
   }
 
   #facts(
@@ -220,6 +211,10 @@ export class Attempts {
     };
   }
 }
+
+/** The session died before the peer said anything about the transaction. */
+const isSilent = ({ scope, phase, reply }: Refusal): boolean =>
+  scope === 'session' && phase === 'mail' && reply === undefined;
 
 /** Wall ms of its slot, if the sender's cap towards this ISP is used up for more than a moment. */
 function capped(lane: Lane, sender: string): number | undefined {

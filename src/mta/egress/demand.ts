@@ -6,12 +6,18 @@ import type { FlowQueue } from './flow-queue.ts';
 import type { Share, Shares } from './shares.ts';
 import { PATIENCE, Turns } from './turns.ts';
 
+interface Request {
+  readonly share: Share;
+  readonly limit: number;
+  readonly ended: PromiseWithResolvers<void>;
+}
+
 export class Demand {
   readonly #shares: Shares;
   /** Queues with something due in the store that nobody has asked for yet. */
   readonly #due = new Turns();
   /** Places that lease requests under way have taken. */
-  readonly #requests = new Map<FlowQueue, { readonly share: Share; readonly limit: number }>();
+  readonly #requests = new Map<FlowQueue, Request>();
   #leasing = 0;
 
   constructor(shares: Shares) {
@@ -72,17 +78,23 @@ export class Demand {
   /** A lease request of the queue begins. */
   begin(queue: FlowQueue, limit: number): void {
     const share = queue.share!;
-    this.#requests.set(queue, { share, limit });
+    this.#requests.set(queue, { share, limit, ended: Promise.withResolvers() });
     this.#shares.hold(share, limit);
     this.#leasing += limit;
   }
 
+  /** Resolves when the request of the queue that is under way has ended. */
+  pending(queue: FlowQueue): Promise<void> | undefined {
+    return this.#requests.get(queue)?.ended.promise;
+  }
+
   /** It has ended; says how many places it had taken. */
   end(queue: FlowQueue): number {
-    const { share, limit } = this.#requests.get(queue)!;
+    const { share, limit, ended } = this.#requests.get(queue)!;
     this.#requests.delete(queue);
     this.#shares.hold(share, -limit);
     this.#leasing -= limit;
+    ended.resolve();
     return limit;
   }
 }

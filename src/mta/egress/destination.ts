@@ -29,8 +29,8 @@ export interface DestinationOwner {
   reserveSession(destination: Destination): boolean;
   /** Runs one session until there is nothing more for it; never rejects. */
   runSession(destination: Destination): Promise<void>;
-  /** Leases what is due in the queue, at most `limit`; comes back by `granted`. */
-  lease(queue: FlowQueue, limit: number): void;
+  /** Leases what is due in the queue, at most `limit`, of any message or only of this one. */
+  lease(queue: FlowQueue, limit: number, message?: number): void;
   /** The queue has nothing due any more: it is woken when it has. */
   notDue(queue: FlowQueue): void;
   now(): number;
@@ -48,6 +48,8 @@ export class Destination {
   readonly #demand = new Demand(this.#shares);
   readonly #idle = new IdleSessions();
   readonly #rest: Rest;
+  /** Queues of which a session takes several deliveries just now. */
+  readonly #gathering = new Set<FlowQueue>();
   #buffered = 0;
   #claimed = 0;
   #opening = 0;
@@ -174,6 +176,37 @@ export class Destination {
     return this.#waitFor(session);
   }
 
+  // For gather.ts.
+
+  /** Only `takeNext` takes from this queue until it is `gathered`. */
+  gathering(queue: FlowQueue): void {
+    queue.gathering = true;
+    this.#gathering.add(queue);
+  }
+
+  gathered(queue: FlowQueue): void {
+    queue.gathering = false;
+    this.#gathering.delete(queue);
+    this.pump();
+  }
+
+  /** The first delivery of the queue in memory, handed out as by `next`, if it fits. */
+  takeNext(queue: FlowQueue, fits: (delivery: LeasedDelivery) => boolean): LeasedDelivery | undefined {
+    return queue.first && fits(queue.first) ? this.#take(queue) : undefined;
+  }
+
+  /** Asks the store for more of a message; undefined when nothing of the queue is due or may be asked for. */
+  fetch(queue: FlowQueue, limit: number, message: number): Promise<void> | undefined {
+    const { head, place } = queue;
+    const pending = this.#demand.pending(queue);
+    if (pending) return pending;
+    const due = head.wakeAt <= this.#owner.now() && !queue.leasing && !place.resolving && queue.share;
+    if (!due || !this.#owner.active || this.lane.locked || !this.#owner.hasRoom()) return undefined;
+    this.#demand.delete(queue);
+    this.#lease(queue, limit, message);
+    return this.#demand.pending(queue);
+  }
+
   /** The delivery goes back to the front: the session was stale, nothing was said about it. */
   putBack(queue: FlowQueue, delivery: LeasedDelivery): void {
     this.#buffer(queue, delivery, 'first');
@@ -250,7 +283,7 @@ export class Destination {
   }
 
   #handOut(): void {
-    while (this.#idle.size > 0 && this.#buffered > 0) {
+    while (this.#idle.size > 0 && this.#waiting > 0) {
       const delivery = this.#pop();
       if (!delivery) return;
       this.#idle.feed(delivery);
@@ -258,18 +291,25 @@ export class Destination {
   }
 
   #mayConnect(): boolean {
-    return this.#buffered > this.#opening && this.#idle.size === 0 && this.resting() === undefined;
+    return this.#waiting > this.#opening && this.#idle.size === 0 && this.resting() === undefined;
   }
 
   #open(): void {
     const { lane } = this;
-    while (this.#buffered > this.#opening && lane.sessions < lane.maxSessions) {
+    while (this.#waiting > this.#opening && lane.sessions < lane.maxSessions) {
       if (!lane.mayHandOut() || !this.#owner.reserveSession(this)) return;
       this.#opening++;
       this.#sessions++;
       lane.sessions++;
       void this.#owner.runSession(this);
     }
+  }
+
+  /** Deliveries in memory that a session may take. */
+  get #waiting(): number {
+    let waiting = this.#buffered;
+    for (const { buffered } of this.#gathering) waiting -= buffered;
+    return waiting;
   }
 
   /** Places that nobody has taken. */
@@ -295,17 +335,21 @@ export class Destination {
     }
   }
 
-  #lease(queue: FlowQueue, limit: number): void {
+  #lease(queue: FlowQueue, limit: number, message?: number): void {
     this.#demand.begin(queue, limit);
     this.lane.leasing += limit;
-    this.#owner.lease(queue, limit);
+    this.#owner.lease(queue, limit, message);
   }
 
   #pop(): LeasedDelivery | undefined {
     if (this.#buffered === 0 || !this.#owner.active || !this.lane.mayHandOut()) return undefined;
-    const queue = this.#ready.next();
-    const delivery = queue?.pop();
-    if (!queue || !delivery) return undefined;
+    const queue = this.#gathering.size === 0 ? this.#ready.next() : this.#ready.next(notGathering);
+    return queue && this.#take(queue);
+  }
+
+  #take(queue: FlowQueue): LeasedDelivery | undefined {
+    const delivery = queue.pop();
+    if (!delivery) return undefined;
     this.#ready.took(queue);
     if (queue.buffered === 0) this.#ready.delete(queue);
     this.#buffered--;
@@ -340,3 +384,5 @@ export class Destination {
     return this.#idle.wait(session, this.#owner.idleMs());
   }
 }
+
+const notGathering = ({ gathering }: FlowQueue): boolean => !gathering;

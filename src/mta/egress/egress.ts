@@ -13,6 +13,7 @@ import { Budget } from './budget.ts';
 import { Caps } from './caps.ts';
 import { Campaigns } from './content.ts';
 import type { EgressContext, EgressSettings } from './context.ts';
+import type { Destination } from './destination.ts';
 import { type DomainPlace, placeOf } from './domain-place.ts';
 import type { FlowQueue } from './flow-queue.ts';
 import { IspIndex } from './isp.ts';
@@ -158,12 +159,19 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   granted(deliveries: readonly LeasedDelivery[]): void {
+    const here = new Set<Destination>();
     for (const delivery of deliveries) {
-      if (this.#nodes.get(delivery.record.node)?.granted(delivery)) continue;
+      const destination = this.#nodes.get(delivery.record.node)?.granted(delivery);
+      if (destination) {
+        here.add(destination);
+        continue;
+      }
       // A reload took the node away between claim and commit: the delivery finds another way.
       const { wakeAt } = delivery.record;
       void this.#context.recorder.record(delivery, { kind: 'released', wakeAt });
     }
+    // All recipients of a message have come by now, so they may go together.
+    for (const destination of here) destination.pump();
   }
 
   wake(head: QueueHead, wakeAt: number): void {

@@ -22,8 +22,15 @@ export function withFeedbackFields(content: Buffer, input: FeedbackInput): Buffe
   return fields === '' ? content : Buffer.concat([Buffer.from(fields, 'latin1'), content]);
 }
 
-function tokenField({ delivery, sender: { returnPathDomain: domain }, tokens }: FeedbackInput): string {
-  if (domain === null || delivery.message.from === '') return '';
+/** RFC 5321 §4.4: the null reverse-path of a report stays null. */
+export const hasOwnReturnPath = (
+  { message }: LeasedDelivery,
+  { returnPathDomain, returnPath }: SenderConfig,
+): boolean => message.from !== '' && returnPathDomain !== null && returnPath === 'per_delivery';
+
+function tokenField({ delivery, sender, tokens }: FeedbackInput): string {
+  const { returnPathDomain: domain } = sender;
+  if (domain === null || !hasOwnReturnPath(delivery, sender)) return '';
   return `Postrider-Delivery: ${tokens.address('header', delivery.id, domain)}\r\n`;
 }
 

@@ -16,6 +16,8 @@ export class FlowQueue {
   share: Share | undefined;
   /** A lease request is under way; there is never more than one. */
   leasing = false;
+  /** More of the message of its first delivery is being fetched: nobody else takes from it. */
+  gathering = false;
   /** Wall time (ms) for which the queue stands in the wake heap; Infinity when it does not. */
   armedAt = Infinity;
   /** Places reserved for deliveries whose acceptance is being committed. */

@@ -237,17 +237,30 @@ export class Lane {
     this.#tokens.promise();
   }
 
-  /** The delivery was not sent after all. */
-  forgo(): void {
-    this.#tokens.forgo();
+  /** So many deliveries were not sent after all. */
+  forgo(count = 1): void {
+    this.#tokens.forgo(count);
   }
 
-  /** Waits for the token of a handed-out delivery, first come first served, and spends it. */
-  spend(signal: AbortSignal, sender?: string): Promise<void> | undefined {
+  /** How many of `most` deliveries could have their token at the same moment as the one that is handed out now. */
+  together(most: number): number {
+    if (this.locks.length > 0) return 1;
+    if (this.unlimited) return most;
+    const { promised } = this.#tokens;
+    let count = 1;
+    while (count < most && this.waitMs(promised + count) === 0) count++;
+    return count;
+  }
+
+  /**
+   * Waits for the token of a handed-out delivery, first come first served, and spends it. Of `count` deliveries that go
+   * together it spends as many tokens as there are then, and says how many; undefined: all, at once.
+   */
+  spend(signal: AbortSignal, sender?: string, count = 1): Promise<number> | undefined {
     const caps = this.capsOf(sender);
-    return this.unlimited && caps.length === 0
-      ? this.#tokens.spendAtOnce()
-      : this.#tokens.spend(signal, caps);
+    if (!this.unlimited || caps.length > 0) return this.#tokens.spend(signal, caps, count);
+    this.#tokens.forgo(count);
+    return undefined;
   }
 
   stop(): void {

@@ -48,10 +48,10 @@ export class Leases {
     this.#lanes = lanes;
   }
 
-  /** Asks the store for what is due in the queue, at most `limit`. */
-  take(queue: FlowQueue, limit: number): void {
+  /** Asks the store for what is due in the queue, at most `limit`, of any message or only of this one. */
+  take(queue: FlowQueue, limit: number, message?: number): void {
     queue.leasing = true;
-    void this.#take(queue, placeOf(queue).destination!, limit);
+    void this.#take(queue, placeOf(queue).destination!, { limit, message });
   }
 
   /** A delivery that was leased at its acceptance has come. */
@@ -76,7 +76,11 @@ export class Leases {
     }
   }
 
-  async #take(queue: FlowQueue, destination: Destination, limit: number): Promise<void> {
+  async #take(
+    queue: FlowQueue,
+    destination: Destination,
+    wanted: { readonly limit: number; readonly message: number | undefined },
+  ): Promise<void> {
     const { context, node, replan } = this.#options;
     const owner = this.#owner;
     const { lane } = destination;
@@ -84,7 +88,7 @@ export class Leases {
     try {
       if (placeOf(queue).planExpiresAtMs > owner.mono()) {
         // All that is handed out or may be: the mark of the last request is the one that is kept.
-        taken = await context.queue.lease({ queue: queue.head, limit, ...this.#lanes.marks(lane) });
+        taken = await context.queue.lease({ queue: queue.head, ...wanted, ...this.#lanes.marks(lane) });
       } else replan(queue);
     } catch (error) {
       const details = { node, domain: queue.head.domain, error };

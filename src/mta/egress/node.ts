@@ -8,6 +8,7 @@ import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
 import { Destination, type DestinationOwner } from './destination.ts';
 import { DomainPlace, placeOf } from './domain-place.ts';
 import { FlowQueue } from './flow-queue.ts';
+import { gather, type Together } from './gather.ts';
 import type { Lane } from './lane.ts';
 import { laneStatus } from './lane-status.ts';
 import { Lanes } from './lanes.ts';
@@ -155,19 +156,21 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     if (queue) placeOf(queue).destination?.unclaim(queue);
   }
 
-  /** A delivery that was leased at its acceptance has come; false when this node cannot send it (any more). */
-  granted(delivery: LeasedDelivery): boolean {
+  /**
+   * A delivery that was leased at its acceptance has come; undefined when this node cannot send it (any more). The
+   * destination is to be pumped when all have come.
+   */
+  granted(delivery: LeasedDelivery): Destination | undefined {
     const queue = this.#queues.get(delivery.queue);
     const destination = queue && placeOf(queue).destination;
-    if (!queue || !destination || queue.claimed === 0) return false;
+    if (!queue || !destination || queue.claimed === 0) return undefined;
     const locked = destination.lane.locked || senderLocked(this.#options.context, queue, destination.lane);
     if (locked || !this.active || queue.head.held || placeOf(queue).planExpiresAtMs <= this.mono()) {
       destination.unclaim(queue);
-      return false;
+      return undefined;
     }
     this.#leases.granted(queue, destination, delivery);
-    destination.pump();
-    return true;
+    return destination;
   }
 
   /** An operator holds the queue: what of it waits in memory goes back. */
@@ -252,8 +255,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     return this.#sessions.run(destination).finally(() => this.#sessionPlaces.ended(destination));
   }
 
-  lease(queue: FlowQueue, limit: number): void {
-    this.#leases.take(queue, limit);
+  lease(queue: FlowQueue, limit: number, message?: number): void {
+    this.#leases.take(queue, limit, message);
   }
 
   // What sessions ask of their node.
@@ -264,6 +267,13 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
 
   giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void {
     this.#leases.giveBack(lane, deliveries);
+  }
+
+  /** The delivery, with others of its message that may go in the same transaction. */
+  together(destination: Destination, delivery: LeasedDelivery): Promise<Together> | Together {
+    const queue = this.#queues.get(delivery.queue);
+    if (!queue || placeOf(queue).destination !== destination) return [delivery];
+    return gather(this.#options.context.settings, { destination, queue, first: delivery });
   }
 
   /** To the store when the queue's mail goes elsewhere by now, or nowhere. */

@@ -17,6 +17,10 @@ export interface Refused {
   readonly facts: AttemptFacts;
   /** Undefined when the refusal came before it was known where the mail goes. */
   readonly lane: Lane | undefined;
+  /** It concerns all recipients of a transaction, so it says nothing about the mailbox of any. */
+  readonly common?: boolean;
+  /** False: the same reply was counted for another recipient of the transaction. */
+  readonly counts?: boolean;
 }
 
 /** The same alert is not repeated sooner. */
@@ -42,15 +46,16 @@ export class Reactions {
   }
 
   /** Decides, carries out the effects and says what is to be recorded. */
-  to(refused: Refused): Outcome {
+  to(given: Refused): Outcome {
+    const refused = given.common ? { ...given, facts: ofNobody(given.facts) } : given;
     const { delivery, facts } = refused;
     const sender = this.#context.settings.senders.get(delivery.record.sender);
     const { ending, rule, effects } = this.#decide(refused, sender);
-    for (const effect of effects) this.#carryOut(effect, refused, rule!);
+    if (refused.counts ?? true) for (const effect of effects) this.#carryOut(effect, refused, rule!);
     if (ending.kind === 'released') return ending;
     const named = rule === undefined ? facts : { ...facts, bounce: { ...facts.bounce!, rule } };
     if (ending.kind === 'failed') {
-      const stops = effects.some((effect) => effect.kind === 'stop_list');
+      const stops = !refused.common && effects.some((effect) => effect.kind === 'stop_list');
       return { ...ending, facts: named, attempted: true, ...(stops && { stop: stopEntry(delivery, named) }) };
     }
     const { kind, nextAttemptAt, retry } = ending;
@@ -121,6 +126,10 @@ export class Reactions {
     void queue.announce({ type: 'alert', time, reason, ...about, ...bounced }).catch(() => undefined);
   }
 }
+
+/** Which of several mailboxes does not exist was not said: the mail is refused, and nobody is dead. */
+const ofNobody = (facts: AttemptFacts): AttemptFacts =>
+  facts.bounce?.class === 'hard' ? { ...facts, bounce: { ...facts.bounce, class: 'other' } } : facts;
 
 /** A dead address is dead for everybody, so the entry is for the whole platform; it is stored with the outcome. */
 const stopEntry = ({ record }: LeasedDelivery, { time, reply }: AttemptFacts): StopEntry => ({

@@ -7,10 +7,12 @@ import type { NodeConfig, TlsMode } from '../../config/index.ts';
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
-import type { AttemptEnd, Attempts } from './attempt.ts';
+import type { Attempts } from './attempt.ts';
 import { connect } from './connect.ts';
 import type { EgressContext } from './context.ts';
 import type { Destination } from './destination.ts';
+import type { Together } from './gather.ts';
+import type { AttemptEnd } from './handed.ts';
 import type { Lane } from './lane.ts';
 import type { NodeStatus } from './status.ts';
 
@@ -23,6 +25,8 @@ export interface SessionOwner {
   /** The delivery has an outcome, or goes back: it is not in memory any more. */
   settled(lane: Lane, delivery: LeasedDelivery): void;
   giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void;
+  /** The delivery, with others of its message that may go in the same transaction. */
+  together(destination: Destination, delivery: LeasedDelivery): Promise<Together> | Together;
   putBack(destination: Destination, delivery: LeasedDelivery): void;
 }
 
@@ -101,24 +105,31 @@ export class Sessions {
       if (!session.usable || !this.#owner.active || this.#owner.generation !== generation) return;
       const delivery = await destination.next(session);
       if (!delivery) return;
-      const end = await this.#attempts.run({
+      const deliveries = await this.#owner.together(destination, delivery);
+      const ends = await this.#attempts.run({
         session,
-        delivery,
+        deliveries,
         lane,
         sourceIp: address,
         signal: this.#abort.signal,
       });
-      if (end.kind === 'stale') {
-        this.#settleLocks(lane, delivery, end);
-        this.#owner.putBack(destination, delivery);
-        return;
-      }
-      this.#settleLocks(lane, delivery, end);
-      this.#owner.settled(lane, delivery);
-      if (end.kind !== 'unattempted') this.#attempted++;
-      if (end.kind === 'delivered') this.#delivered++;
-      if (end.kind === 'refused') this.#noteError(end.refusal);
+      // What is put back comes to the front, so the last one first.
+      for (let at = ends.length - 1; at >= 0; at--) this.#ended(destination, deliveries[at]!, ends[at]!);
+      if (ends.some((end) => end.kind === 'unsent' && end.stale)) return;
     }
+  }
+
+  #ended(destination: Destination, delivery: LeasedDelivery, end: AttemptEnd): void {
+    const { lane } = destination;
+    this.#settleLocks(lane, delivery, end);
+    if (end.kind === 'unsent') {
+      this.#owner.putBack(destination, delivery);
+      return;
+    }
+    this.#owner.settled(lane, delivery);
+    if (end.kind !== 'unattempted') this.#attempted++;
+    if (end.kind === 'delivered') this.#delivered++;
+    if (end.kind === 'refused') this.#noteError(end.refusal);
   }
 
   #settleLocks(lane: Lane, { id, record }: LeasedDelivery, end: AttemptEnd): void {

@@ -16,6 +16,13 @@ export interface TokenSource {
   take(since?: number): void;
 }
 
+interface Turn {
+  readonly signal: AbortSignal;
+  readonly since: number;
+  readonly caps: readonly SharedCap[];
+  readonly count: number;
+}
+
 export class TokenLine {
   readonly #clock: Clock;
   readonly #source: TokenSource;
@@ -36,36 +43,49 @@ export class TokenLine {
     this.#promised++;
   }
 
-  forgo(): void {
-    this.#promised--;
+  forgo(count = 1): void {
+    this.#promised -= count;
   }
 
-  /** Nothing limits: no waiting. */
-  spendAtOnce(): undefined {
-    this.#promised--;
-    return undefined;
-  }
-
-  spend(signal: AbortSignal, caps: readonly SharedCap[]): Promise<void> {
+  /**
+   * Waits for a token and spends it, and as many more of `count` as can be spent at the same moment; says how many it
+   * were. All `count` promises end with it.
+   */
+  spend(signal: AbortSignal, caps: readonly SharedCap[], count = 1): Promise<number> {
     const since = this.#clock.mono();
-    const turn = this.#line.then(() => this.#spendInTurn(signal, since, caps));
-    this.#line = turn.catch(() => undefined);
+    const turn = this.#line.then(() => this.#spendInTurn({ signal, since, caps, count }));
+    this.#line = turn.then(
+      () => undefined,
+      () => undefined,
+    );
     return turn;
   }
 
-  async #spendInTurn(signal: AbortSignal, since: number, caps: readonly SharedCap[]): Promise<void> {
+  async #spendInTurn({ signal, since, caps, count }: Turn): Promise<number> {
     try {
       for (;;) {
         signal.throwIfAborted();
-        let wait = this.#source.waitMs();
-        for (const { limiter } of caps) wait = Math.max(wait, limiter.waitMs());
+        const wait = this.#waitMs(caps);
         if (wait <= 0) break;
         await sleep(Math.min(wait, LONGEST_TIMER_MS), signal);
       }
-      this.#source.take(since);
-      for (const { limiter } of caps) limiter.take(since);
+      let spent = 0;
+      do this.#take(caps, spent++ === 0 ? since : undefined);
+      while (spent < count && this.#waitMs(caps) <= 0);
+      return spent;
     } finally {
-      this.#promised--;
+      this.#promised -= count;
     }
+  }
+
+  #waitMs(caps: readonly SharedCap[]): number {
+    let wait = this.#source.waitMs();
+    for (const { limiter } of caps) wait = Math.max(wait, limiter.waitMs());
+    return wait;
+  }
+
+  #take(caps: readonly SharedCap[], since: number | undefined): void {
+    this.#source.take(since);
+    for (const { limiter } of caps) limiter.take(since);
   }
 }

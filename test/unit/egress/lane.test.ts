@@ -106,6 +106,22 @@ describe('spending', () => {
     assert.ok(lane.mayHandOut(), 'nothing is promised, the next token is a second away');
   });
 
+  test('several that go together take the tokens that are there, and give the other promises back', async (t) => {
+    const { lane, pass } = rigOf(t, { ratePerInterval: { count: 60, perMs: 60_000 }, burst: 5 });
+    lane.promise();
+    assert.equal(lane.together(100), 5);
+    assert.equal(lane.together(3), 3);
+    for (let i = 1; i < 8; i++) lane.promise();
+    assert.equal(await lane.spend(NEVER, undefined, 8), 5);
+    await pass(100);
+    assert.ok(lane.mayHandOut(), 'nothing is promised, the next token is less than a second away');
+    lane.promise();
+    assert.equal(lane.together(100), 1);
+    const next = lane.spend(NEVER, undefined, 1);
+    await pass(1_100);
+    assert.equal(await next, 1);
+  });
+
   test('one that comes aborted takes no token', async (t) => {
     const { lane } = rigOf(t, RATE_1_PER_M);
     lane.promise();

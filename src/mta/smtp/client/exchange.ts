@@ -32,7 +32,7 @@ export class Exchange {
   readonly #connection: Connection;
   readonly #peer: Peer;
   readonly #transaction: Transaction;
-  /** In the order of the recipients; undefined while nothing speaks against them. */
+  /** Of the recipients that are named, in their order; undefined while nothing speaks against them. */
   readonly #outcomes: (Result<Reply, Refusal> | undefined)[];
   readonly #pipelined: boolean;
   readonly #chunked: boolean;
@@ -80,10 +80,11 @@ export class Exchange {
     const withContent = this.#chunked && bytes <= PIPELINED_CONTENT_BYTES;
     let commands = this.#pending ? 'RSET\r\n' : '';
     commands += mailCommand(this.#transaction, this.#peer.capabilities);
-    for (const recipient of recipients) commands += rcptCommand(recipient);
-    if (!this.#chunked) commands += 'DATA\r\n';
     if (!(await this.#spend())) return false;
-    const owed = recipients.length + (this.#pending ? 2 : 1);
+    const named = this.#outcomes.length;
+    for (let i = 0; i < named; i++) commands += rcptCommand(recipients[i]!);
+    if (!this.#chunked) commands += 'DATA\r\n';
+    const owed = named + (this.#pending ? 2 : 1);
     if (withContent) {
       this.#contentWritten = true;
       this.#connection.write([Buffer.from(commands + this.#bdatCommand()), ...this.#content()], owed + 1);
@@ -107,10 +108,12 @@ export class Exchange {
     return this.#recipientsDone();
   }
 
-  /** Lets the caller spend its tokens; the connection may have gone meanwhile. */
+  /** Lets the caller spend its tokens, which may not be enough for all; the connection may have gone meanwhile. */
   async #spend(): Promise<boolean> {
     const spending = this.#transaction.beforeRcpt?.();
-    if (spending !== undefined) await spending;
+    const named = typeof spending === 'object' ? await spending : spending;
+    if (typeof named === 'number' && named < this.#outcomes.length)
+      this.#outcomes.length = Math.max(1, named);
     return this.#connection.failure === undefined || this.#loss();
   }
 

@@ -6,6 +6,9 @@ import type { Phase, Refusal, Reply, Result } from '../../../core/index.ts';
 import type { Capabilities } from './capabilities.ts';
 import { internal, unsupported } from './refusals.ts';
 
+/** Recipients that may be named; nothing: all. */
+export type SpentTokens = number | void;
+
 export interface Transaction {
   /** Reverse-path without angle brackets; the empty string is the null reverse-path. */
   readonly from: string;
@@ -20,12 +23,15 @@ export interface Transaction {
   readonly eightBit: boolean;
   /** An address or a header needs RFC 6531. */
   readonly smtpUtf8: boolean;
-  /** Called once, immediately before the first write that carries a RCPT: here the limiter's tokens are spent. */
-  readonly beforeRcpt?: () => void | Promise<void>;
+  /**
+   * Called once, immediately before the first write that carries a RCPT: here the limiter's tokens are spent. It may
+   * say how many of the recipients, from the first on, have one; the others are not named to the peer.
+   */
+  readonly beforeRcpt?: () => SpentTokens | Promise<SpentTokens>;
 }
 
 export interface TransactionResult {
-  /** One per recipient, in order: the reply that accepted the message, or why it was not. */
+  /** One per recipient that was named, in order: the reply that accepted the message, or why it was not. */
   readonly recipients: readonly Result<Reply, Refusal>[];
   /** The last phase that was reached and the last reply of the peer, if it gave any. */
   readonly phase: Phase;
