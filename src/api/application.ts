@@ -2,7 +2,6 @@
  * The HTTP application under both servers: how bodies are read, how errors are said. Every error that reaches the
  * caller has the form of refused.ts; an unexpected one is logged with its stack and answered as `internal`.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { maxHeaderSize, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -20,10 +19,16 @@ export interface ApplicationOptions {
   readonly log: Log;
   /** Most bytes that a JSON body of a route may have now; undefined: 1 MB. */
   readonly bodyLimit?: (route: string) => number | undefined;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
 }
 
-export function createApplication({ log, bodyLimit = () => undefined }: ApplicationOptions): FastifyInstance {
-  const app = fastify({
+export function createApplication({
+  log,
+  bodyLimit = () => undefined,
+  tls,
+}: ApplicationOptions): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    ...(tls && { https: { ...tls, minVersion: 'TLSv1.2' } }),
     logger: false,
     connectionTimeout: IDLE_MS,
     exposeHeadRoutes: false,
@@ -103,17 +108,3 @@ function fromFramework(error: FastifyError): Refused {
   if (status >= 400 && status < 500) return { status: 400, code: 'invalid_request', message: error.message };
   return { status: 500, code: 'internal', message: 'an unexpected error; the log has it' };
 }
-
-/** Refuses every request without the token. The comparison takes the same time wherever the first difference is. */
-export function requireToken(app: FastifyInstance, token: string): void {
-  const wanted = digest(token);
-  app.addHook('onRequest', async (request, reply) => {
-    const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (given !== undefined && timingSafeEqual(digest(given), wanted)) return;
-    void reply.header('www-authenticate', 'Bearer');
-    const message = 'send the token of control.token_file as "Authorization: Bearer <token>"';
-    await refuse(reply, { status: 401, code: 'unauthorized', message });
-  });
-}
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

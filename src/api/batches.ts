@@ -4,10 +4,11 @@
  * acknowledged stays. A broken connection ends the batch at what was committed.
  */
 import type { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import type { Batch, BatchHeader, RejectedLine } from '../mta/ingress/index.ts';
 import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
+import { callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { type InputLine, InputLines } from './input-lines.ts';
 import { parseJson } from './json-body.ts';
@@ -35,7 +36,7 @@ export function addBatches(app: FastifyInstance, context: RouteContext): void {
     const type = request.headers['content-type'];
     if (!type?.startsWith('application/x-ndjson')) return refuse(reply, unsupported(type));
     const body = (request.body as Readable | undefined) ?? request.raw;
-    const opened = await open(context, body, request.socket.remoteAddress);
+    const opened = await open(context, body, request);
     if (opened.ok) await run(context, opened.value, reply);
     else refuse(reply, opened.error);
     return reply;
@@ -51,7 +52,7 @@ const unsupported = (found: string | undefined): Refused => ({
 async function open(
   { deps, closing }: RouteContext,
   body: Readable,
-  peerAddress: string | undefined,
+  request: FastifyRequest,
 ): Promise<Result<Opened, Refused>> {
   const headerLimit = messageBodyLimit(deps.maxMessageBytes);
   const known: { header?: number } = {};
@@ -65,7 +66,7 @@ async function open(
   const [first, ...rest] = arrival.lines as [InputLine, ...InputLine[]];
   known.header = first.number;
   if (!first.bytes) return err(tooLarge(headerLimit));
-  const header = headerOf(deps, first.bytes, peerAddress);
+  const header = headerOf(deps, first.bytes, request);
   if (!header.ok) return header;
   const batch = await orUnavailable(deps, deps.injector.openBatch(header.value));
   return batch.ok ? ok({ batch: batch.value, input, rest }) : batch;
@@ -74,7 +75,7 @@ async function open(
 function headerOf(
   deps: ApiDependencies,
   bytes: Buffer,
-  peerAddress: string | undefined,
+  request: FastifyRequest,
 ): Result<BatchHeader, Refused> {
   const json = parseJson(bytes, FIRST_LINE);
   if (!json.ok) return json;
@@ -83,11 +84,12 @@ function headerOf(
   const content = contentOf(body.value);
   if (!content.ok) return err(invalid([content.error]));
   const from = body.value.from ?? body.value.envelope?.from ?? '';
-  const labels = labelsOf(body.value, deps.clock.now());
+  const labels = labelsOf(body.value, deps.clock.now(), callerOf(request));
+  if (!labels.ok) return labels;
   const digest = digestOf(body.value);
   const { missing, defaults } = body.value;
-  const origin = originOf(peerAddress);
-  return ok({ from, content: content.value, missing, defaults, labels, origin, digest });
+  const origin = originOf(request);
+  return ok({ from, content: content.value, missing, defaults, labels: labels.value, origin, digest });
 }
 
 /** The answer, whose head is sent with its first line. */

@@ -15,6 +15,8 @@ export interface Call {
   readonly action?: string;
   readonly tag: 'mail' | 'look-ups' | 'queue' | 'nodes' | 'server';
   readonly scope: Scope;
+  /** A token that is bound to accounts or senders may use it: it sees and touches only what is its own. */
+  readonly bound?: 'by accounts' | 'by accounts and senders';
   readonly summary: string;
   readonly description?: string;
   /** The schemas that check the request. */

@@ -23,6 +23,7 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     id: 'getMessage',
     tag: 'look-ups',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'A message with its deliveries',
     params: messagePath,
     query: messageQuery,
@@ -36,6 +37,7 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     id: 'getDelivery',
     tag: 'look-ups',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'One delivery: its attempts, and why it waits',
     params: deliveryPath,
     answer: { status: 200, description: 'The delivery.', schema: deliveryView },
@@ -48,6 +50,7 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     id: 'listDeliveries',
     tag: 'look-ups',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'Deliveries by recipient, campaign or state',
     description:
       'In the order of acceptance. A page may be short or empty and still have a `next`: go on until there is none.',
@@ -61,6 +64,7 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     id: 'getEvents',
     tag: 'look-ups',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'Events of the journal, and those that come',
     description:
       'Oldest first. `after` is the `seq` of the last event that was read; with `follow=true` the stream goes on, with ' +
@@ -91,6 +95,7 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     id: 'getQueue',
     tag: 'queue',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'What is queued, grouped',
     query: queueQuery,
     answer: { status: 200, description: 'Counts by group, largest first.', schema: queueReport },
@@ -102,6 +107,7 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     id: 'getCampaigns',
     tag: 'queue',
     scope: 'read',
+    bound: 'by accounts',
     summary: 'How the mail of each campaign went',
     description:
       '`accepted` is always the sum of `delivered`, `hard_bounced`, `undelivered`, `removed` and `queued`.',

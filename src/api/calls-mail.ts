@@ -10,6 +10,7 @@ export const MAIL_CALLS: readonly Call[] = [
     id: 'sendMessage',
     tag: 'mail',
     scope: 'inject',
+    bound: 'by accounts and senders',
     summary: 'Send one message',
     description:
       'The answer comes when the message is durable. With an `idempotency_key` the request may be repeated: the same ' +
@@ -38,6 +39,7 @@ export const MAIL_CALLS: readonly Call[] = [
     id: 'sendBatch',
     tag: 'mail',
     scope: 'inject',
+    bound: 'by accounts and senders',
     summary: 'Send a content to many recipients',
     description:
       'JSON lines in, JSON lines out. The first line is the content with its labels, each other line a recipient with ' +

@@ -17,6 +17,7 @@ const operation = (
   action: `queue ${name}`,
   tag: 'queue',
   scope: 'operate',
+  bound: 'by accounts and senders',
   summary,
   description:
     'The selector names what is meant, `all: true` all of the queue. With `dry_run` it is only counted, with status ' +
@@ -54,6 +55,7 @@ export const QUEUE_CALLS: readonly Call[] = [
     id: 'listJobs',
     tag: 'queue',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'Operations that are under way or were done lately',
     query: noQuery,
     answer: { status: 200, description: 'The jobs, the oldest first.', schema: jobList },
@@ -65,6 +67,7 @@ export const QUEUE_CALLS: readonly Call[] = [
     id: 'getJob',
     tag: 'queue',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'How an operation goes on',
     params: jobPath,
     answer: { status: 200, description: 'The job.', schema: jobView },

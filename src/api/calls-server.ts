@@ -76,6 +76,7 @@ export const SERVER_CALLS: readonly Call[] = [
     id: 'getDescription',
     tag: 'server',
     scope: 'read',
+    bound: 'by accounts and senders',
     summary: 'This description',
     answer: { status: 200, description: 'An OpenAPI 3.1 document.', schema: z.looseObject({}) },
     example: {},

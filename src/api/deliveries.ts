@@ -20,6 +20,8 @@ import {
   listDeliveries,
   type MessageRecord,
 } from '../queue/index.ts';
+import { ownsDelivery } from './bounds.ts';
+import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { answer, notFound, type Refused } from './refused.ts';
 import { deliveriesQuery, type DeliveriesQuery, deliveryPath, messagePath, messageQuery } from './schemas.ts';
@@ -74,21 +76,30 @@ export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): voi
     const path = checkRequest(messagePath, request.params);
     if (!path.ok) return answer(reply, path);
     const query = checkRequest(messageQuery, request.query);
-    return answer(reply, query.ok ? messageView(deps, path.value.id, query.value.limit) : query);
+    return answer(
+      reply,
+      query.ok
+        ? messageView(deps, { id: path.value.id, limit: query.value.limit, caller: callerOf(request) })
+        : query,
+    );
   });
   app.get('/v1/deliveries/:id', (request, reply) => {
     const path = checkRequest(deliveryPath, request.params);
-    return answer(reply, path.ok ? oneDelivery(deps, path.value.id) : path);
+    return answer(reply, path.ok ? oneDelivery(deps, path.value.id, callerOf(request)) : path);
   });
   app.get('/v1/deliveries', (request, reply) => {
     const query = checkRequest(deliveriesQuery, request.query);
-    return answer(reply, query.ok ? ok(list(deps, query.value)) : query);
+    return answer(reply, query.ok ? ok(list(deps, query.value, callerOf(request))) : query);
   });
 }
 
-function messageView(deps: ApiDependencies, id: string, limit: number): Result<MessageView, Refused> {
+function messageView(
+  deps: ApiDependencies,
+  { id, limit, caller }: { readonly id: string; readonly limit: number; readonly caller: Caller },
+): Result<MessageView, Refused> {
   const number = messageNumberOf(id)!;
-  const found = deliveriesOf(deps.queue.state, number, limit + 1);
+  const all = deliveriesOf(deps.queue.state, number, limit + 1);
+  const found = all.filter((delivery) => ownsDelivery(caller, delivery));
   const [first] = found;
   if (!first) return err(notFound(`no message ${id} is queued or in the history`));
   const { message } = first;
@@ -101,19 +112,19 @@ function messageView(deps: ApiDependencies, id: string, limit: number): Result<M
     accepted_at: iso(message.createdAt),
     content_kept: hasContent(deps.queue.state, number),
     deliveries: found.slice(0, limit).map((delivery) => deliveryView(deps, delivery)),
-    more: found.length > limit,
+    more: all.length > limit,
   });
 }
 
-function oneDelivery(deps: ApiDependencies, id: string): Result<DeliveryView, Refused> {
+function oneDelivery(deps: ApiDependencies, id: string, caller: Caller): Result<DeliveryView, Refused> {
   const { number, index } = parseDeliveryId(id)!;
   const found = findDelivery(deps.queue.state, number, index);
-  return found
+  return found && ownsDelivery(caller, found)
     ? ok(deliveryView(deps, found))
     : err(notFound(`no delivery ${id} is queued or in the history`));
 }
 
-function list(deps: ApiDependencies, query: DeliveriesQuery): object {
+function list(deps: ApiDependencies, query: DeliveriesQuery, caller: Caller): object {
   const { deliveries, next } = listDeliveries(deps.queue.state, {
     recipient: query.recipient,
     campaignId: query.campaign_id,
@@ -121,7 +132,8 @@ function list(deps: ApiDependencies, query: DeliveriesQuery): object {
     after: query.cursor as DeliveryId | undefined,
     limit: query.limit,
   });
-  return { deliveries: deliveries.map((delivery) => deliveryView(deps, delivery)), next };
+  const own = deliveries.filter((delivery) => ownsDelivery(caller, delivery));
+  return { deliveries: own.map((delivery) => deliveryView(deps, delivery)), next };
 }
 
 function deliveryView(deps: ApiDependencies, delivery: FoundDelivery): DeliveryView {

@@ -7,6 +7,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Event } from '../core/index.ts';
 import type { Queue } from '../queue/index.ts';
+import { isBound, owns } from './bounds.ts';
+import { type Caller, callerOf } from './caller.ts';
 import type { RouteContext } from './dependencies.ts';
 import { NdjsonStream } from './ndjson-stream.ts';
 import { answer } from './refused.ts';
@@ -29,8 +31,14 @@ export function addEvents(app: FastifyInstance, { deps, closing }: RouteContext)
       'postrider-last-seq': String(journal.last),
     });
     const ended = AbortSignal.any([closing, out.gone]);
+    const matches = filterOf(query.value, callerOf(request));
     try {
-      await stream(journal, query.value, { out, ended, heartbeatMs: deps.heartbeatMs ?? HEARTBEAT_MS });
+      await stream(journal, query.value, {
+        out,
+        matches,
+        ended,
+        heartbeatMs: deps.heartbeatMs ?? HEARTBEAT_MS,
+      });
     } catch (error) {
       deps.log.error({ err: error }, 'an event stream failed');
     }
@@ -41,6 +49,7 @@ export function addEvents(app: FastifyInstance, { deps, closing }: RouteContext)
 
 interface Stream {
   readonly out: NdjsonStream;
+  readonly matches: Matches;
   readonly ended: AbortSignal;
   readonly heartbeatMs: number;
 }
@@ -48,11 +57,10 @@ interface Stream {
 async function stream(
   journal: Journal,
   query: EventsQuery,
-  { out, ended, heartbeatMs }: Stream,
+  { out, matches, ended, heartbeatMs }: Stream,
 ): Promise<void> {
   let after = startOf(journal, query);
   let left = query.limit ?? Infinity;
-  const matches = filterOf(query);
   while (!ended.aborted && left > 0) {
     const slice = readSlice(journal, { after, matches, limit: left });
     left -= slice.lines;
@@ -73,20 +81,26 @@ function startOf(journal: Journal, { after, follow }: EventsQuery): number {
 type Matches = (line: string) => boolean;
 
 /** A line is parsed only when the wanted text is somewhere in it. */
-function filterOf({ type, campaign_id, delivery_id }: EventsQuery): Matches {
+function filterOf({ type, campaign_id, delivery_id }: EventsQuery, caller: Caller): Matches {
+  const bound = isBound(caller);
   const needles: string[] = [];
   if (campaign_id !== undefined) needles.push(`"campaign_id":${JSON.stringify(campaign_id)}`);
   if (delivery_id !== undefined) needles.push(`"delivery_id":"${delivery_id.toLowerCase()}"`);
   if (type?.length === 1) needles.push(`"type":"${type[0]!}"`);
-  if (needles.length === 0 && !type) return () => true;
+  if (needles.length === 0 && !type && !bound) return () => true;
   return (line) => {
     if (!needles.every((needle) => line.includes(needle))) return false;
     const event = JSON.parse(line) as Event;
+    if (bound && !ownsEvent(caller, event)) return false;
     if (campaign_id !== undefined && event.campaign_id !== campaign_id) return false;
     if (delivery_id !== undefined && event.delivery_id !== delivery_id.toLowerCase()) return false;
     return !type || (type as readonly string[]).includes(event.type);
   };
 }
+
+/** What is about no delivery is about the mail of all. */
+const ownsEvent = (caller: Caller, { delivery_id, account_id, sender, virtual_sender }: Event): boolean =>
+  delivery_id !== undefined && owns(caller, { account: account_id, sender, virtualSender: virtual_sender });
 
 interface Slice {
   readonly text: string;
@@ -117,7 +131,7 @@ function readSlice(
 async function newEvents(
   journal: Journal,
   after: number,
-  { ended, heartbeatMs }: Omit<Stream, 'out'>,
+  { ended, heartbeatMs }: Pick<Stream, 'ended' | 'heartbeatMs'>,
 ): Promise<'some' | 'none' | 'ended'> {
   const wait = new AbortController();
   const stop = (): void => wait.abort();

@@ -8,6 +8,7 @@ export { describedMetrics, metricsReference } from './metrics-reference.ts';
 export type { AuditLogEntryView, AuditLogView } from './audit-log.ts';
 export { type Caller, setCaller, USER_HEADER } from './caller.ts';
 export { CALLS } from './calls.ts';
+export type { AccessToken } from './door.ts';
 export { documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { JobView, MarkView, SelectorView } from './operation-view.ts';
 export type { ExplainedNode, ExplainView } from './explain.ts';

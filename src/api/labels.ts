@@ -1,20 +1,29 @@
 /** From checked request fields to what the injector takes. */
 import { createHash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import type { ContentParts, Labels, Origin } from '../mta/ingress/index.ts';
 import { parseTime } from '../mta/ingress/index.ts';
-import type { FieldProblem } from './refused.ts';
+import { accountFor } from './bounds.ts';
+import { type Caller, callerOf } from './caller.ts';
+import type { FieldProblem, Refused } from './refused.ts';
 import type { BatchHeaderBody, MessageBody } from './schemas.ts';
 
 const timeOf = (text: string | undefined, now: number): number | undefined =>
   text === undefined ? undefined : parseTime(text, now);
 
-export function labelsOf(body: MessageBody | BatchHeaderBody, now: number): Labels {
-  return {
+export function labelsOf(
+  body: MessageBody | BatchHeaderBody,
+  now: number,
+  caller: Caller,
+): Result<Labels, Refused> {
+  const account = accountFor(caller, body.account_id);
+  if (!account.ok) return account;
+  return ok({
     virtualSender: body.virtual_sender,
     sender: body.sender,
     campaignId: body.campaign_id,
-    accountId: body.account_id,
+    accountId: account.value,
     group: body.group,
     band: body.band,
     deadline: timeOf(body.deadline, now),
@@ -22,7 +31,7 @@ export function labelsOf(body: MessageBody | BatchHeaderBody, now: number): Labe
     expires: timeOf(body.expires, now),
     metadata: body.metadata,
     idempotencyKey: body.idempotency_key,
-  };
+  });
 }
 
 /** Of a request with an idempotency key: the same for the same fields in whatever order; undefined without a key. */
@@ -36,12 +45,17 @@ const sorted = (_name: string, value: unknown): unknown =>
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
     : value;
 
-/** Callers on the socket have no address; those over TCP have. */
-export const originOf = (peerAddress: string | undefined): Origin => ({
-  protocol: 'HTTP',
-  helo: '',
-  peerAddress: peerAddress ?? 'local',
-});
+/** Callers on the socket have no address; those over TCP have. Idempotency keys of one token mean nothing for another. */
+export function originOf(request: FastifyRequest): Origin {
+  const { kind, name, senders } = callerOf(request);
+  return {
+    protocol: 'HTTP',
+    helo: '',
+    peerAddress: request.socket.remoteAddress ?? 'local',
+    ...(senders && { allowedSenders: senders }),
+    ...(kind === 'token' && { caller: `token ${name}` }),
+  };
+}
 
 /** The message bytes, or the parts; exactly one of the fields is there (schemas.ts). */
 export function contentOf(body: MessageBody | BatchHeaderBody): Result<ContentParts | Buffer, FieldProblem> {

@@ -1,7 +1,8 @@
 /** `POST /v1/messages`: one message to the injector; 202 means that it is durable. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import type { Injected, InjectionRefusal } from '../mta/ingress/index.ts';
+import { callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { contentOf, digestOf, labelsOf, originOf } from './labels.ts';
 import { answer, fromInjection, invalid, type Refused, unavailable } from './refused.ts';
@@ -25,23 +26,24 @@ export function addMessages(app: FastifyInstance, { deps }: RouteContext): void 
   app.post('/v1/messages', async (request, reply) => {
     const body = checkRequest(messageBody, request.body);
     if (!body.ok) return answer(reply, body);
-    return answer(reply, await inject(deps, body.value, request.socket.remoteAddress), 202);
+    return answer(reply, await inject(deps, body.value, request), 202);
   });
 }
 
 async function inject(
   deps: ApiDependencies,
   body: MessageBody,
-  peerAddress: string | undefined,
+  request: FastifyRequest,
 ): Promise<Result<AcceptedMessage, Refused>> {
   const content = contentOf(body);
   if (!content.ok) return err(invalid([content.error]));
   const { from, to } = body.envelope;
-  const labels = labelsOf(body, deps.clock.now());
-  const request = { from, to, labels, origin: originOf(peerAddress), digest: digestOf(body) };
+  const labels = labelsOf(body, deps.clock.now(), callerOf(request));
+  if (!labels.ok) return labels;
+  const facts = { from, to, labels: labels.value, origin: originOf(request), digest: digestOf(body) };
   const injecting = Buffer.isBuffer(content.value)
-    ? deps.injector.inject({ ...request, content: content.value })
-    : deps.injector.compose({ ...request, parts: content.value });
+    ? deps.injector.inject({ ...facts, content: content.value })
+    : deps.injector.compose({ ...facts, parts: content.value });
   const injected = await orUnavailable(deps, injecting, NAMES);
   return injected.ok ? acceptedOf(injected.value) : injected;
 }

@@ -67,15 +67,21 @@ function pathsOf(calls: readonly Call[]): Json {
   return paths;
 }
 
+const BOUNDS = {
+  'by accounts and senders': '',
+  'by accounts': '; not for tokens that are bound to senders',
+  not: '; not for tokens that are bound to accounts or senders',
+} as const;
+
 function operation(call: Call): Json {
-  const { id, tag, summary, description, scope, answer, refusals = [] } = call;
+  const { id, tag, summary, description, scope, bound, answer, refusals = [] } = call;
   const parameters = [...parametersOf(call, 'path'), ...parametersOf(call, 'query')];
   const body = requestBody(call);
   return {
     operationId: id,
     tags: [tag],
     summary,
-    description: `${description === undefined ? '' : `${description} `}Scope: \`${scope}\`.`,
+    description: `${description === undefined ? '' : `${description} `}Scope: \`${scope}\`${BOUNDS[bound ?? 'not']}.`,
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: body }),
     responses: {

@@ -12,6 +12,8 @@ import {
   type Selector,
 } from '../queue/index.ts';
 import { entryOf } from './audit-log.ts';
+import { ownsSelector, selectorFor, senderFor } from './bounds.ts';
+import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { jobView, type JobView, operationText } from './operation-view.ts';
 import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
@@ -59,11 +61,14 @@ export function addOperations(app: FastifyInstance, { deps }: RouteContext): voi
   );
   app.get('/v1/jobs/:id', async (request, reply) => {
     const path = checkRequest(jobPath, request.params);
-    return answer(reply, path.ok ? await job(deps, Number(path.value.id)) : path);
+    return answer(reply, path.ok ? await job(deps, Number(path.value.id), callerOf(request)) : path);
   });
   app.get('/v1/jobs', (request, reply) => {
     const query = checkRequest(noQuery, request.query);
-    const jobs = deps.queue.operations.list().map((record) => jobView(record, false));
+    const own = deps.queue.operations
+      .list()
+      .filter(({ selector }) => ownsSelector(callerOf(request), selector));
+    const jobs = own.map((record) => jobView(record, false));
     return answer(reply, query.ok ? ok({ jobs }) : query);
   });
 }
@@ -82,10 +87,16 @@ const operating =
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = read(request.body ?? {});
     if (!body.ok) return answer(reply, body);
-    const { operation, dryRun, selector: given } = body.value;
+    const { operation, dryRun, selector } = body.value;
     if (!operation.ok) return answer(reply, operation);
-    const selector = selectorFrom(given, deps.clock.now());
-    const what = { operation: operation.value, selector, text: operationText(operation.value, selector) };
+    const caller = callerOf(request);
+    const given = selectorFor(caller, selector);
+    if (!given.ok) return answer(reply, given);
+    const { value: wanted } = operation;
+    const target = senderFor(caller, 'sender' in wanted ? wanted.sender : given.value.sender);
+    if (!target.ok) return answer(reply, target);
+    const chosen = selectorFrom(given.value, deps.clock.now());
+    const what = { operation: wanted, selector: chosen, text: operationText(wanted, chosen) };
     if (dryRun) return answer(reply, ok(await counted(deps, what)));
     return answer(reply, await started(deps, { ...what, entry: entryOf(request) }), 202);
   };
@@ -151,12 +162,16 @@ async function started(
   }
 }
 
-async function job({ queue, clock }: ApiDependencies, id: number): Promise<Result<JobView, Refused>> {
+async function job(
+  { queue, clock }: ApiDependencies,
+  id: number,
+  caller: Caller,
+): Promise<Result<JobView, Refused>> {
   const count = queue.operations.counted(id);
   const until = clock.mono() + WAIT_MS;
   while (count && !count.step() && clock.mono() < until) await turn();
   const record: JobRecord | undefined = queue.operations.get(id);
-  return record
+  return record && ownsSelector(caller, record.selector)
     ? ok(jobView(record, count !== undefined))
     : err(notFound(`no job ${id} is known: it never was, or is forgotten by now`));
 }

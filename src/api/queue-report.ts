@@ -1,6 +1,8 @@
 /** `GET /v1/queue`: what is queued, grouped as asked, and the conservation figures per campaign. */
 import type { FastifyInstance } from 'fastify';
 import { ok } from '../core/index.ts';
+import { isBound, owns, ownsSelector } from './bounds.ts';
+import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import {
   addRow,
@@ -44,17 +46,24 @@ export interface CampaignView {
 export function addQueueReport(app: FastifyInstance, { deps }: RouteContext): void {
   app.get('/v1/queue', (request, reply) => {
     const query = checkRequest(queueQuery, request.query);
-    return answer(reply, query.ok ? ok(report(deps, query.value.group_by, query.value.limit)) : query);
+    return answer(reply, query.ok ? ok(report(deps, query.value, callerOf(request))) : query);
   });
   app.get('/v1/campaigns', (request, reply) => {
     const query = checkRequest(noQuery, request.query);
-    return answer(reply, query.ok ? ok({ campaigns: campaigns(deps) }) : query);
+    return answer(reply, query.ok ? ok({ campaigns: campaigns(deps, callerOf(request)) }) : query);
   });
 }
 
-function report(deps: ApiDependencies, groups: readonly Group[], limit: number): QueueReport {
+function report(
+  deps: ApiDependencies,
+  { group_by: groups, limit }: { readonly group_by: readonly Group[]; readonly limit: number },
+  caller: Caller,
+): QueueReport {
+  const bound = isBound(caller);
+  const own = noCounts();
   const rows = new Map<string, QueueRow>();
   for (const row of deps.queue.state.counters.rows()) {
+    if (bound && !owns(caller, row)) continue;
     const values = groups.map((group) => (group === 'isp' ? ispLabel(deps.egress, row.domain) : row[group]));
     const key = values.join('\0');
     let sum = rows.get(key);
@@ -62,24 +71,29 @@ function report(deps: ApiDependencies, groups: readonly Group[], limit: number):
       sum = { ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])), ...noCounts() };
       rows.set(key, sum);
     }
-    addRow(sum, row, heldOf(deps.queue, row));
+    const held = heldOf(deps.queue, row);
+    addRow(sum, row, held);
+    if (bound) addRow(own, row, held);
   }
   const sorted = [...rows.values()].sort((a, b) => b.total - a.total);
   return {
     rows: sorted.slice(0, limit),
     more_rows: Math.max(0, sorted.length - limit),
-    totals: queueTotals(deps),
-    marks: deps.queue.state.holds.marks.map(markView),
+    totals: bound ? { ...own, oldest_seconds: undefined } : queueTotals(deps),
+    marks: deps.queue.state.holds.marks
+      .filter(({ selector }) => ownsSelector(caller, selector))
+      .map(markView),
   };
 }
 
-function campaigns({ queue }: ApiDependencies): CampaignView[] {
+function campaigns({ queue }: ApiDependencies, caller: Caller): CampaignView[] {
   const queued = new Map<string, number>();
   for (const { account, campaign, new: fresh, retry } of queue.state.counters.rows()) {
     const key = `${account}\0${campaign}`;
     queued.set(key, (queued.get(key) ?? 0) + fresh + retry);
   }
-  return [...queue.state.counters.totals()].map(({ account, campaign, ...totals }) => ({
+  const own = [...queue.state.counters.totals()].filter((one) => owns(caller, one));
+  return own.map(({ account, campaign, ...totals }) => ({
     account_id: account,
     campaign_id: campaign,
     ...totals,

@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
-import { createApplication, requireToken } from './application.ts';
+import { type ApplicationOptions, createApplication } from './application.ts';
 import { addAudit } from './audit.ts';
 import { addAuditLog, logOperators } from './audit-log.ts';
 import { addBatches } from './batches.ts';
@@ -13,6 +13,7 @@ import { addBouncePatterns } from './bounce-patterns.ts';
 import { addDeliveries } from './deliveries.ts';
 import { callOf } from './calls.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { type AccessToken, guardDoor } from './door.ts';
 import { addEvents } from './events.ts';
 import { addExplain } from './explain.ts';
 import { addHealth } from './health.ts';
@@ -36,8 +37,8 @@ export interface ListenAddress {
 export interface ControlServer {
   /** Unix socket of mode 0660. The error is a sentence. */
   listenSocket(path: string): Promise<Result<void, string>>;
-  /** Every request needs the token. */
-  listenTcp(host: string, port: number, token: string): Promise<Result<ListenAddress, string>>;
+  /** Every request needs a token. */
+  listenTcp(host: string, port: number, tls?: Tls): Promise<Result<ListenAddress, string>>;
   close(): Promise<void>;
 }
 
@@ -52,15 +53,22 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
-export function createControlServer(deps: ApiDependencies): ControlServer {
+type Tls = ApplicationOptions['tls'];
+
+/** `tokens` are known on both doors; the socket needs none. */
+export function createControlServer(
+  deps: ApiDependencies,
+  tokens: readonly AccessToken[] = [],
+): ControlServer {
   const closing = new AbortController();
   const applications: FastifyInstance[] = [];
-  const create = (token?: string): FastifyInstance => {
+  const create = (required: boolean, tls?: Tls): FastifyInstance => {
     const app = createApplication({
       log: deps.log,
+      tls,
       bodyLimit: (route) => (route === '/v1/messages' ? messageBodyLimit(deps.maxMessageBytes) : undefined),
     });
-    if (token !== undefined) requireToken(app, token);
+    guardDoor(app, { tokens, required, clock: deps.clock });
     logOperators(app, deps, callOf);
     const context = { deps, closing: closing.signal };
     addControlRoutes(app, context);
@@ -68,8 +76,8 @@ export function createControlServer(deps: ApiDependencies): ControlServer {
     return app;
   };
   return {
-    listenSocket: (path) => listenOnSocket(create, path),
-    listenTcp: (host, port, token) => listenOnTcp(create(token), host, port),
+    listenSocket: (path) => listenOnSocket(() => create(false), path),
+    listenTcp: (host, port, tls) => listenOnTcp(create(true, tls), host, port),
     close: async () => {
       closing.abort();
       await Promise.all(applications.map(closeApplication));

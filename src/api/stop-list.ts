@@ -6,6 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import { parseTime } from '../mta/ingress/index.ts';
 import { type StopEntry, type StopKey, stopTarget } from '../queue/index.ts';
+import { accountFor } from './bounds.ts';
+import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { answer, type FieldProblem, invalid, type Refused, unavailable } from './refused.ts';
 import {
@@ -42,12 +44,15 @@ export interface StopListChange {
 export function addStopList(app: FastifyInstance, { deps }: RouteContext): void {
   app.get('/v1/stop-list', (request, reply) => {
     const query = checkRequest(stopListQuery, request.query);
-    return answer(reply, query.ok ? ok(list(deps, query.value)) : query);
+    if (!query.ok) return answer(reply, query);
+    const account = accountFor(callerOf(request), query.value.account_id);
+    if (!account.ok) return answer(reply, account);
+    return answer(reply, ok(list(deps, { ...query.value, account_id: account.value })));
   });
   app.post('/v1/stop-list', async (request, reply) => {
     const body = checkRequest(stopListBody, request.body);
     if (!body.ok) return answer(reply, body);
-    const given = body.value.entries.map((entry) => entryOf(entry, deps.clock.now()));
+    const given = body.value.entries.map((entry) => own(callerOf(request), entryOf(entry, deps.clock.now())));
     return answer(
       reply,
       await change(deps, given, async (entries) => {
@@ -61,12 +66,20 @@ export function addStopList(app: FastifyInstance, { deps }: RouteContext): void 
   app.delete('/v1/stop-list', async (request, reply) => {
     const body = checkRequest(stopListBody, request.body);
     if (!body.ok) return answer(reply, body);
-    const given = body.value.entries.map((entry) => keyOf(entry));
+    const given = body.value.entries.map((entry) => own(callerOf(request), keyOf(entry)));
     return answer(
       reply,
       await change(deps, given, async (keys) => ok({ removed: await deps.queue.stopList.remove(keys) })),
     );
   });
+}
+
+/** A token that is bound to accounts keeps to their part of the list. */
+function own<T extends StopKey>(caller: Caller, entry: Result<T, FieldProblem>): Result<T, FieldProblem> {
+  if (!entry.ok) return entry;
+  const account = accountFor(caller, entry.value.accountId);
+  if (!account.ok) return err({ field: 'account_id', message: account.error.message });
+  return ok({ ...entry.value, accountId: account.value });
 }
 
 function entryOf(given: unknown, now: number): Result<StopEntry, FieldProblem> {

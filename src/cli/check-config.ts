@@ -1,8 +1,10 @@
 /** `postrider check-config`: all problems of a configuration at once, or what it holds. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { type Config, type ConfigProblem, formatProblem, loadConfig } from '../config/index.ts';
 import { DEFAULT_CONFIG } from './connection.ts';
+import { loadTokens } from './secrets.ts';
 import { type ExitCode, exitingWith, type Io, paint } from './io.ts';
 
 interface Options {
@@ -19,6 +21,8 @@ export const checkConfigCommand = (io: Io): Command =>
 
 async function checkConfig(io: Io, { config: file, json }: Options): Promise<ExitCode> {
   const loaded = await loadConfig(resolve(file));
+  const key = loaded.ok ? keyProblem(loaded.value.config) : undefined;
+  if (key !== undefined) return refused(io, json, key);
   const errors = loaded.ok ? [] : loaded.error;
   const warnings = loaded.ok ? loaded.value.warnings : [];
   if (json) {
@@ -33,6 +37,21 @@ async function checkConfig(io: Io, { config: file, json }: Options): Promise<Exi
     : paint(io, 'red', counted(errors.length, 'error'));
   await io.out(`${summary}\n`);
   return loaded.ok ? 0 : 2;
+}
+
+/** What the server would refuse of the key of the return paths. Asking must not make one. */
+function keyProblem({ secretFile }: Config): string | undefined {
+  if (!existsSync(secretFile)) return undefined;
+  const tokens = loadTokens(secretFile);
+  return tokens.ok ? undefined : tokens.error;
+}
+
+async function refused(io: Io, json: true | undefined, message: string): Promise<ExitCode> {
+  const text = json
+    ? JSON.stringify({ ok: false, errors: [{ message }], warnings: [] }, undefined, 2)
+    : message;
+  await io.out(`${text}\n`);
+  return 2;
 }
 
 const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;

@@ -54,7 +54,7 @@ export async function openDoors({
   note('control.socket', await control.listenSocket(config.control.socket));
   if (config.control.listen) {
     const { host, port } = config.control.listen;
-    note('control.listen', await control.listenTcp(host, port, token(config.control.tokenFile!)));
+    note('control.listen', await control.listenTcp(host, port, certificate(config.control.tls)));
   }
   if (config.status.listen) {
     const { host, port } = config.status.listen;
@@ -67,6 +67,14 @@ export async function openDoors({
   for (const { host, port } of config.smtp.listen) note('smtp.listen', await smtp.listen({ host, port }));
   return { opened: { control, status, smtp }, problems };
 }
+
+const certificate = ({
+  certFile,
+  keyFile,
+}: Config['control']['tls']): { cert: Buffer; key: Buffer } | undefined =>
+  certFile === null || keyFile === null
+    ? undefined
+    : { cert: readFileSync(certFile), key: readFileSync(keyFile) };
 
 function serverTls({ certFile, keyFile, required }: Config['smtp']['tls']): ServerTls | undefined {
   if (certFile === null || keyFile === null) return undefined;

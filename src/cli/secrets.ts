@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { AccessToken } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
 import { loadKey, KeyRing, type DkimKey } from '../mta/dkim/index.ts';
@@ -97,3 +98,19 @@ export function loadUsers(config: Config): Result<ReadonlyMap<string, InjectionU
   }
   return problems.length > 0 ? err(problems) : ok(users);
 }
+
+/** The tokens of the control API; their files were checked with the configuration. */
+export function loadAccessTokens({ control }: Config): AccessToken[] {
+  const tokens = control.tokens.map(({ secretFile, ...token }) => ({
+    ...token,
+    secret: secretOf(secretFile),
+  }));
+  if (control.tokenFile === null) return tokens;
+  const secret = secretOf(control.tokenFile);
+  return [
+    ...tokens,
+    { name: 'control.token_file', secret, scopes: ['admin'], accounts: [], senders: [], rate: null },
+  ];
+}
+
+const secretOf = (file: string): string => readFileSync(file, 'utf8').trim();

@@ -41,7 +41,7 @@ import { Chores } from './chores.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { openDoors } from './doors.ts';
 import { createInbound, type Inbound } from './inbound.ts';
-import { loadTokens } from './secrets.ts';
+import { loadAccessTokens, loadTokens } from './secrets.ts';
 import { version } from './version.ts';
 import { auditInChild } from './walk.ts';
 
@@ -297,7 +297,7 @@ export class Service {
       access: () => this.#current.access,
       stopList: this.#queue.stopList,
       log,
-      control: createControlServer(this.#apiDependencies()),
+      control: createControlServer(this.#apiDependencies(), loadAccessTokens(this.config)),
       status: createStatusServer(this.#apiDependencies(), this.#dashboard),
     });
     this.#doors = doors.opened;

@@ -96,19 +96,28 @@ function referIsps(isps: readonly string[], path: Path, { report }: Checked, ref
   for (const [i, isp] of isps.entries()) refer('ISP', isp, isList ? [...path, i] : path);
 }
 
-/** Users of injection may be limited to senders and virtual senders. */
+/** Users of injection and tokens may be limited to senders and virtual senders. */
 function checkUsers({ draft, report, names }: Checked): void {
   const known = [...names('senders'), ...names('virtual_senders')];
   const unique = new Unique(report);
-  for (const entry of draft.settings.smtp.auth) {
-    const { user, senders } = entry;
-    unique.add(user, draft.at(entry, 'user'), (place) => `user "${user}" is already defined at ${place}`);
-    for (const [i, name] of senders.entries())
+  const limited = (entry: { readonly senders: readonly string[] }): void => {
+    for (const [i, name] of entry.senders.entries())
       if (!known.includes(name))
         report.error(
           draft.at(entry, 'senders', i),
           `unknown sender "${name}"${instead(name, known, 'sender')}`,
         );
+  };
+  for (const entry of draft.settings.smtp.auth) {
+    const { user } = entry;
+    unique.add(user, draft.at(entry, 'user'), (place) => `user "${user}" is already defined at ${place}`);
+    limited(entry);
+  }
+  const tokens = new Unique(report);
+  for (const entry of draft.settings.control.tokens) {
+    const { name } = entry;
+    tokens.add(name, draft.at(entry, 'name'), (place) => `token "${name}" is already defined at ${place}`);
+    limited(entry);
   }
 }
 

@@ -48,8 +48,11 @@ const isLoopback = ({ host }: Endpoint): boolean =>
 /** What others can reach needs a token: it names recipients and steers the queue. */
 function checkAccess({ draft, report }: Checked): void {
   const { control, status } = draft.settings;
-  if (control.listen && control.token_file === null)
+  if (control.listen && control.token_file === null && control.tokens.length === 0)
     report.error(['control', 'listen'], 'needs a token: write token_file: /etc/postrider/control.token');
+  if (control.listen && !isLoopback(control.listen) && control.tls.cert_file === undefined)
+    report.warn(['control', 'listen'], 'tokens and mail cross the network in clear text: set control.tls');
+  checkPair(report, ['control', 'tls'], control.tls);
   if (status.listen && !isLoopback(status.listen) && status.token_file === null)
     report.error(
       ['status', 'listen'],
@@ -58,13 +61,24 @@ function checkAccess({ draft, report }: Checked): void {
     );
 }
 
+function checkPair(
+  report: Checked['report'],
+  path: Path,
+  {
+    cert_file,
+    key_file,
+  }: { readonly cert_file?: string | undefined; readonly key_file?: string | undefined },
+): void {
+  if (cert_file !== undefined && key_file === undefined)
+    report.error([...path, 'cert_file'], 'a certificate needs its key: write key_file too');
+  if (key_file !== undefined && cert_file === undefined)
+    report.error([...path, 'key_file'], 'a key needs its certificate: write cert_file too');
+}
+
 function checkInjection({ draft, report }: Checked): void {
   const { tls, relay_from, listen, auth } = draft.settings.smtp;
   const outside = listen.some((one) => !isLoopback(one));
-  if (tls.cert_file !== undefined && tls.key_file === undefined)
-    report.error(['smtp', 'tls', 'cert_file'], 'a certificate needs its key: write key_file too');
-  if (tls.key_file !== undefined && tls.cert_file === undefined)
-    report.error(['smtp', 'tls', 'key_file'], 'a key needs its certificate: write cert_file too');
+  checkPair(report, ['smtp', 'tls'], tls);
   if (tls.required && tls.cert_file === undefined && tls.key_file === undefined)
     report.error(['smtp', 'tls', 'required'], 'TLS cannot be required without cert_file and key_file');
   if (auth.length > 0 && outside && !tls.required)

@@ -26,9 +26,11 @@ export async function checkFiles(draft: Draft, report: Report): Promise<void> {
   named(['secret_file'], secret_file, `${MAKE_SECRET}, or remove the key`);
   named(['control', 'token_file'], control.token_file, MAKE_SECRET);
   named(['status', 'token_file'], status.token_file, MAKE_SECRET);
+  for (const token of control.tokens) named(draft.at(token, 'secret_file'), token.secret_file, MAKE_SECRET);
   for (const user of smtp.auth)
     named(draft.at(user, 'password_file'), user.password_file, 'write the password into it');
   checks.push(checkCertificate('smtp', smtp.tls, report), checkCertificate('mx', mx.tls, report));
+  checks.push(checkCertificate('control', control.tls, report));
   for (const key of draft.lists.senders.flatMap((sender) => sender.dkim))
     checks.push(checkDkimKey(draft.at(key, 'key_file'), key.key_file, report));
   await Promise.all(checks);
@@ -69,7 +71,7 @@ async function checkDkimKey(path: Path, name: string, report: Report): Promise<v
 type TlsDraft = Pick<Draft['settings']['smtp']['tls'], 'cert_file' | 'key_file'>;
 
 async function checkCertificate(
-  listener: 'smtp' | 'mx',
+  listener: 'smtp' | 'mx' | 'control',
   { cert_file, key_file }: TlsDraft,
   report: Report,
 ): Promise<void> {

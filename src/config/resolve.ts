@@ -5,7 +5,8 @@ import type { Draft } from './draft.ts';
 import { ispsOf, resolveIsp } from './resolve-isps.ts';
 import { bouncePatternOf } from './resolve-bounces.ts';
 import { resolveSending } from './resolve-sending.ts';
-import type { Config, ControlConfig, EgressConfig, MxConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
+import type { ControlConfig } from './snapshot-control.ts';
+import type { Config, EgressConfig, MxConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
 import type { AlertsConfig } from './snapshot-alerts.ts';
 import type { LogConfig } from './snapshot-log.ts';
 import type { Sources } from './source.ts';
@@ -80,13 +81,21 @@ const orNull = (path: Path, name: string | null | undefined, sources: Sources): 
   name === null || name === undefined ? null : sources.absolute(path, name);
 
 function resolveControl(
-  { socket, listen, token_file }: Settings['control'],
+  { socket, listen, token_file, tokens, tls }: Settings['control'],
   sources: Sources,
 ): ControlConfig {
   return {
     socket: sources.absolute(['control', 'socket'], socket),
     listen,
     tokenFile: orNull(['control', 'token_file'], token_file, sources),
+    tokens: tokens.map(({ secret_file, ...one }, i) => ({
+      ...one,
+      secretFile: sources.absolute(['control', 'tokens', i, 'secret_file'], secret_file),
+    })),
+    tls: {
+      certFile: orNull(['control', 'tls', 'cert_file'], tls.cert_file, sources),
+      keyFile: orNull(['control', 'tls', 'key_file'], tls.key_file, sources),
+    },
   };
 }
 

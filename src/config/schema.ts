@@ -6,7 +6,19 @@
 import * as z from 'zod';
 import { alertsSchema } from './schema-alerts.ts';
 import { key, leaf, orNull, section } from './kind.ts';
-import { choice, duration, filePath, flag, integer, name, size, text, timezone, wordOr } from './kinds.ts';
+import {
+  choice,
+  duration,
+  filePath,
+  flag,
+  integer,
+  name,
+  rate,
+  size,
+  text,
+  timezone,
+  wordOr,
+} from './kinds.ts';
 import { cidr, domain, endpoint, resolvers } from './kinds-net.ts';
 import { mxSchema } from './schema-mx.ts';
 import * as reactions from './schema-rules.ts';
@@ -37,22 +49,74 @@ const egress = section({
   timeouts: key(timeouts.prefault({}), 'Waiting times of a session by phase.'),
 });
 
+const tls = {
+  cert_file: key(leaf(filePath).optional(), 'PEM certificate chain.', {
+    example: '/etc/postrider/tls/cert.pem',
+    off: true,
+  }),
+  key_file: key(leaf(filePath).optional(), 'PEM private key of the certificate.', {
+    example: '/etc/postrider/tls/key.pem',
+    off: true,
+  }),
+};
+
+const token = section({
+  name: key(leaf(name), 'Name in the log of operators.', { ...restart, example: 'platform' }),
+  secret_file: key(leaf(filePath), 'File with the bearer token.', {
+    ...restart,
+    example: '/etc/postrider/platform.token',
+  }),
+  scopes: key(
+    z.array(leaf(choice(['inject', 'read', 'operate', 'admin']))).prefault(['read']),
+    'inject gives mail, read looks, operate steers queue and nodes, admin does everything.',
+    { ...restart, example: ['inject', 'read'] },
+  ),
+  accounts: key(
+    z.array(leaf(text)).prefault([]),
+    'It gives, sees and touches only mail of these accounts; empty: of all.',
+    { ...restart, example: ['acme'] },
+  ),
+  senders: key(
+    z.array(leaf(name)).prefault([]),
+    'And only mail of these senders and virtual senders; empty: of all.',
+    { ...restart, example: ['main'] },
+  ),
+  rate: key(leaf(orNull(rate)).prefault(null), 'Requests it may make; more get 429. null: any number.', {
+    ...restart,
+    example: '1000/1s',
+  }),
+});
+
 const control = section({
   socket: key(
     leaf(filePath).prefault('/run/postrider/control.sock'),
     'Unix socket of the control API (mode 0660).',
     restart,
   ),
-  listen: key(leaf(orNull(listenAddress)).prefault(null), 'The control API over TCP too; needs token_file.', {
-    ...restart,
-    example: '127.0.0.1:8026',
-    off: true,
-  }),
-  token_file: key(leaf(orNull(filePath)).prefault(null), 'File with the bearer token of the TCP listener.', {
-    ...restart,
-    example: '/etc/postrider/control.token',
-    off: true,
-  }),
+  listen: key(
+    leaf(orNull(listenAddress)).prefault(null),
+    'The control API over TCP too; needs tokens, and tls where others can listen in.',
+    {
+      ...restart,
+      example: '127.0.0.1:8026',
+      off: true,
+    },
+  ),
+  token_file: key(
+    leaf(orNull(filePath)).prefault(null),
+    'File with a bearer token that may do everything (scope admin).',
+    {
+      ...restart,
+      example: '/etc/postrider/control.token',
+      off: true,
+    },
+  ),
+  tokens: key(
+    z.array(token).prefault([]),
+    'Callers with their rights: needed over TCP, known on the socket too, where a caller without one may do everything.',
+    { ...restart, off: true },
+  ),
+  tls: key(section(tls).prefault({}), 'TLS of the TCP listener.', restart),
 });
 
 const status = section({

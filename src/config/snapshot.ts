@@ -3,6 +3,7 @@
  * paths absolute, references resolved, deeply frozen. Components get their slice of it through the constructor.
  */
 import type { AlertsConfig } from './snapshot-alerts.ts';
+import type { ControlConfig } from './snapshot-control.ts';
 import type { LogConfig } from './snapshot-log.ts';
 import type { BouncePattern } from '../bounce/index.ts';
 import type { BounceCategory, BounceClass, Phase, Rate } from '../core/index.ts';
@@ -39,12 +40,6 @@ export interface TimeoutsConfig {
 export interface EgressConfig {
   readonly port: number;
   readonly timeouts: TimeoutsConfig;
-}
-
-export interface ControlConfig {
-  readonly socket: string;
-  readonly listen: Endpoint | null;
-  readonly tokenFile: string | null;
 }
 
 export interface StatusConfig {

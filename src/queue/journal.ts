@@ -3,7 +3,6 @@
  * One value per commit, keyed by the sequence number of its first event: the events as lines of JSON.
  */
 import type { Event } from '../core/index.ts';
-import { AcceptedLines, fieldsOf } from './accepted-lines.ts';
 import type { EventDraft, Transaction } from './committer.ts';
 import type { Kv, Op } from './kv.ts';
 import { numberKey, parseNumberKey, textKey } from './keys.ts';
@@ -41,7 +40,6 @@ export class Journal {
   /** Bytes that the commit under way adds, and that it removes. */
   #sealing = 0;
   #trimming = 0;
-  #time = { ms: 0, iso: new Date(0).toISOString() };
 
   /** `mark` is what `mark()` gave when the counts were stored last. */
   constructor(kv: Kv, storeId: string, mark: JournalMark) {
@@ -93,8 +91,7 @@ export class Journal {
   seal({ events, ops }: Transaction): void {
     this.#sealing = 0;
     if (events.length === 0) return;
-    const accepted = new AcceptedLines();
-    const lines = events.map((draft, i) => this.#line(draft, this.#next + i, accepted));
+    const lines = events.map((draft, i) => this.#line(draft, this.#next + i));
     const value = sealText(lines.join('\n'));
     this.#sealing = value.length;
     ops.push({ table: 'journal', key: numberKey(this.#next), value });
@@ -189,14 +186,13 @@ export class Journal {
     return numberKey(0);
   }
 
-  #line(draft: EventDraft, seq: number, accepted: AcceptedLines): string {
-    const text = draft.type === 'accepted' ? accepted.fields(draft) : fieldsOf(draft);
-    return `{"seq":${seq},"id":"${this.#storeId}-${seq}","time":"${this.#iso(draft.time)}",${text}}`;
-  }
-
-  /** Events of one commit mostly have one time. */
-  #iso(time: number): string {
-    if (time !== this.#time.ms) this.#time = { ms: time, iso: new Date(time).toISOString() };
-    return this.#time.iso;
+  #line(draft: EventDraft, seq: number): string {
+    const { time, ...rest } = draft;
+    return JSON.stringify({
+      seq,
+      id: `${this.#storeId}-${seq}`,
+      time: new Date(time).toISOString(),
+      ...rest,
+    });
   }
 }

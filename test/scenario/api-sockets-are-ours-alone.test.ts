@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { createControlServer, createStatusServer } from '../../src/api/index.ts';
 import { Dashboard } from '../../src/dashboard/index.ts';
+import { tokenOf } from '../support/access-token.ts';
 import { clientOf, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
 
 async function temporary(t: TestContext): Promise<string> {
@@ -78,8 +79,8 @@ describe('the control socket', () => {
 describe('control over TCP', () => {
   test('needs the token, whole and right', async (t) => {
     const { deps } = await startControl(t);
-    const server = createControlServer(deps);
-    const listening = await server.listenTcp('127.0.0.1', 0, 'a-token');
+    const server = createControlServer(deps, [tokenOf('all', 'a-token', ['admin'])]);
+    const listening = await server.listenTcp('127.0.0.1', 0);
     assert.ok(listening.ok);
     t.after(() => server.close());
     for (const authorization of [
@@ -105,14 +106,14 @@ describe('control over TCP', () => {
     const { deps } = await startControl(t);
     const server = createControlServer(deps);
     t.after(() => server.close());
-    const first = await server.listenTcp('127.0.0.1', 0, 't');
+    const first = await server.listenTcp('127.0.0.1', 0);
     assert.ok(first.ok);
-    const second = await server.listenTcp('127.0.0.1', first.value.port, 't');
+    const second = await server.listenTcp('127.0.0.1', first.value.port);
     assert.deepEqual(second, {
       ok: false,
       error: `127.0.0.1:${first.value.port} is in use by another process`,
     });
-    const foreign = await server.listenTcp('192.0.2.1', 0, 't');
+    const foreign = await server.listenTcp('192.0.2.1', 0);
     assert.deepEqual(foreign, { ok: false, error: 'the address of 192.0.2.1:0 is not on this machine' });
   });
 });

@@ -43,6 +43,8 @@ describe('defaults', () => {
       socket: '/run/postrider/control.sock',
       listen: null,
       tokenFile: null,
+      tokens: [],
+      tls: { certFile: null, keyFile: null },
     });
     assert.deepEqual(config.status, { listen: { host: '127.0.0.1', port: 8025 }, tokenFile: null });
     assert.deepEqual(config.smtp.listen, [{ host: '127.0.0.1', port: 2525 }]);

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:https';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import { type AccessToken, CALLS, createControlServer, type Scope } from '../../src/api/index.ts';
+import { tokenOf } from '../support/access-token.ts';
+import { clientOf, finish, type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
+
+type Client = ReturnType<typeof clientOf>;
+
+/** A server over TCP with these tokens; the secret of each is its name. */
+async function withTokens(
+  t: TestContext,
+  tokens: readonly AccessToken[],
+): Promise<{ control: Fixture; as: (name: string) => Client }> {
+  const control = await startControl(t);
+  control.queue.operations.start();
+  const server = createControlServer(control.deps, tokens);
+  const listening = await server.listenTcp('127.0.0.1', 0);
+  assert.ok(listening.ok);
+  t.after(() => server.close());
+  return { control, as: (name) => clientOf(listening.value, { authorization: `Bearer ${name}` }) };
+}
+
+const send = (account: string, to: string): object => ({
+  ...MESSAGE,
+  account_id: account,
+  envelope: { from: 'news@a.test', to: [to] },
+});
+
+describe('tokens', () => {
+  const scopes: readonly Scope[] = ['inject', 'read', 'operate', 'admin'];
+
+  test('each call is refused to every scope but its own', async (t) => {
+    const { as } = await withTokens(
+      t,
+      scopes.map((scope) => tokenOf(scope, scope, [scope])),
+    );
+    for (const { method, path, scope, id } of CALLS)
+      for (const one of scopes) {
+        const target = path.replace(':id', '1').replace(':name', 'none');
+        // A query that no call knows: whoever may come in is told so, and nothing happens.
+        const { status } = await finish(as(one).open(method, `${target}?no=1`));
+        assert.equal(status === 403, one !== scope && one !== 'admin', `${id} as ${one}: ${status}`);
+        assert.notEqual(status, 401, id);
+      }
+  });
+
+  test('two accounts neither see nor touch the mail of each other', async (t) => {
+    const both: readonly Scope[] = ['inject', 'read', 'operate'];
+    const { control, as } = await withTokens(t, [
+      tokenOf('a', 'a', both, { accounts: ['acme'] }),
+      tokenOf('b', 'b', both, { accounts: ['bolt'] }),
+    ]);
+    const [a, b] = [as('a'), as('b')];
+    // The account need not be named where there is only one.
+    const { account_id: _, ...unnamed } = MESSAGE;
+    const mine = await a.post('/v1/messages', unnamed);
+    assert.equal(mine.status, 202, mine.text);
+    const theirs = await b.post('/v1/messages', send('bolt', 'u2@gmail.com'));
+    assert.equal(theirs.status, 202);
+    assert.equal((await a.post('/v1/messages', send('bolt', 'u3@gmail.com'))).status, 403);
+
+    const id = String(theirs.json['message_id']);
+    for (const path of [`/v1/messages/${id}`, `/v1/deliveries/${id}.1`]) {
+      assert.equal((await a.get(path)).status, 404, path);
+      assert.equal((await b.get(path)).status, 200, path);
+    }
+    const seen = async (path: string): Promise<string> => (await a.get(path)).text;
+    for (const path of ['/v1/deliveries', '/v1/events', '/v1/queue?group_by=account', '/v1/campaigns']) {
+      assert.match(await seen(path), /acme/, path);
+      assert.doesNotMatch(await seen(path), /bolt|u2@/, path);
+    }
+    assert.equal(((await a.get('/v1/queue')).json['totals'] as { total: number }).total, 1);
+
+    assert.equal((await a.post('/v1/queue/purge', { account_id: 'bolt' })).status, 403);
+    const purged = await a.post('/v1/queue/purge', { all: true });
+    assert.deepEqual([purged.status, purged.json['matched']], [202, 1]);
+    assert.deepEqual(purged.json['selector'], { account_id: 'acme' });
+    assert.equal(control.queue.state.counters.sum().queued, 1, 'the mail of the other is there');
+    assert.equal((await b.get(`/v1/jobs/${String(purged.json['job'])}`)).status, 404);
+    assert.deepEqual((await b.get('/v1/jobs')).json['jobs'], []);
+
+    const foreign = { entries: [{ address: 'x@y.test', account_id: 'bolt' }, { address: 'x@y.test' }] };
+    const stopped = await a.post('/v1/stop-list', foreign);
+    assert.deepEqual(
+      (stopped.json['rejected'] as { field: string }[]).map(({ field }) => field),
+      ['account_id'],
+    );
+    assert.equal(stopped.json['added'], 1);
+    assert.deepEqual((await b.get('/v1/stop-list')).json['entries'], []);
+    for (const path of ['/v1/status', '/v1/nodes', '/v1/explain?recipient=u2@gmail.com', '/metrics'])
+      assert.equal((await a.get(path)).status, 403, path);
+
+    const { entries } = (await control.get('/v1/audit-log')).json as { entries: { actor: object }[] };
+    assert.deepEqual(entries.at(-1)?.actor, { kind: 'token', name: 'a', address: '127.0.0.1' });
+  });
+
+  test('a token that is bound to senders may name only these', async (t) => {
+    const { control, as } = await withTokens(t, [
+      tokenOf('s', 's', ['inject', 'read', 'operate'], { senders: ['promo'] }),
+    ]);
+    await as('s').post('/v1/messages', { ...MESSAGE, sender: 'promo' });
+    const [asked] = control.injector.requests;
+    assert.deepEqual(asked?.origin.allowedSenders, ['promo']);
+    assert.equal(asked.origin.caller, 'token s');
+    assert.equal((await as('s').post('/v1/queue/hold', { sender: 'other' })).status, 403);
+    const change = { selector: { sender: 'promo' }, target: { sender: 'other' } };
+    assert.equal((await as('s').post('/v1/queue/change', change)).status, 403);
+    // The fixture's mail goes out by another sender.
+    assert.deepEqual((await as('s').get('/v1/deliveries')).json['deliveries'], []);
+    assert.equal((await as('s').get('/v1/campaigns')).status, 403);
+  });
+
+  test('a caller that asks too often is told when to come again', async (t) => {
+    const { control, as } = await withTokens(t, [
+      tokenOf('slow', 'slow', ['read'], { rate: { count: 2, perMs: 10_000 } }),
+    ]);
+    const ask = (): ReturnType<Client['get']> => as('slow').get('/v1/status');
+    assert.deepEqual([(await ask()).status, (await ask()).status], [200, 200]);
+    const third = await ask();
+    assert.deepEqual([third.status, third.headers['retry-after']], [429, '5']);
+    control.clock.advance(5_000);
+    assert.equal((await ask()).status, 200);
+  });
+
+  test('the socket knows tokens too, and refuses one that is none', async (t) => {
+    const control = await startControl(t);
+    const server = createControlServer(control.deps, [tokenOf('r', 'r', ['read'])]);
+    const path = `${control.path}2`;
+    assert.ok((await server.listenSocket(path)).ok);
+    t.after(() => server.close());
+    const as = (authorization: string): Client => clientOf({ socketPath: path }, { authorization });
+    assert.equal((await as('Bearer r').get('/v1/status')).status, 200);
+    assert.equal((await as('Bearer r').post('/v1/queue/hold', { all: true })).status, 403);
+    assert.equal((await as('Bearer x').get('/v1/status')).status, 401);
+    assert.equal((await clientOf({ socketPath: path }).post('/v1/queue/hold', { all: true })).status, 202);
+  });
+
+  test('over TLS', async (t) => {
+    const control = await startControl(t);
+    const server = createControlServer(control.deps, [tokenOf('r', 'r', ['read'])]);
+    const file = (name: string): Buffer => readFileSync(join(import.meta.dirname, '../support/tls', name));
+    const tls = { cert: file('cert.pem'), key: file('key.pem') };
+    const listening = await server.listenTcp('127.0.0.1', 0, tls);
+    assert.ok(listening.ok);
+    t.after(() => server.close());
+    const sent = request({
+      ...listening.value,
+      path: '/v1/status',
+      headers: { authorization: 'Bearer r' },
+      rejectUnauthorized: false,
+      agent: false,
+    });
+    assert.equal((await finish(sent)).status, 200);
+  });
+});
