@@ -44,6 +44,8 @@ export interface Metrics {
   onSweep(oldest: ReadonlyMap<string, number>): void;
   /** To be told that a mail for reports cost the worker that read it. */
   onWorkerRestart(): void;
+  /** To be told that the receiving thread died and another one takes its place. */
+  onReceiverRestart(): void;
   close(): void;
 }
 
@@ -61,6 +63,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const workerRestarts = new Counter({
     name: `${PREFIX}inbound_worker_restarts_total`,
     help: 'Workers that died or stood still over a report',
+    registers: [registry],
+  });
+  const receiverRestarts = new Counter({
+    name: `${PREFIX}receiver_restarts_total`,
+    help: 'Times that the receiving thread died and another one was started',
     registers: [registry],
   });
   const oldest = new Map<string, number>();
@@ -90,6 +97,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       }
     },
     onWorkerRestart: () => workerRestarts.inc(),
+    onReceiverRestart: () => receiverRestarts.inc(),
     close: () => {
       loop.disable();
       registry.clear();

@@ -1,17 +1,27 @@
 /** Opens what listens: control socket, status, injection. All problems are found before the start is given up. */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import type { ControlServer, StatusServer } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
-import { createInjectionServer, type InjectionAccess, type Injector } from '../mta/ingress/index.ts';
-import type { ServerTls, SmtpServer } from '../mta/smtp/index.ts';
-import type { StopList } from '../queue/index.ts';
+import {
+  createInjectionDoor,
+  type InjectionDoor,
+  type InjectionRules,
+  intakeOf,
+  type QueueInjector,
+  ReceivingThread,
+} from '../mta/ingress/index.ts';
+import type { ServerTls } from '../mta/smtp/index.ts';
+import type { Queue } from '../queue/index.ts';
 
 export interface DoorsOptions {
   readonly config: Config;
-  readonly injector: Injector;
-  readonly access: () => InjectionAccess;
-  readonly stopList: StopList;
+  readonly injector: QueueInjector;
+  readonly rules: InjectionRules;
+  readonly queue: Queue;
+  /** Told when the receiving thread died and another one is started. */
+  readonly onReceiverRestart: () => void;
   readonly log: Logger;
   readonly control: ControlServer;
   readonly status: StatusServer;
@@ -21,7 +31,7 @@ export interface Doors {
   readonly opened: {
     readonly control: ControlServer;
     readonly status: StatusServer;
-    readonly smtp: SmtpServer;
+    readonly smtp: InjectionDoor;
   };
   readonly problems: readonly string[];
 }
@@ -29,24 +39,27 @@ export interface Doors {
 export async function openDoors({
   config,
   injector,
-  access,
-  stopList,
+  rules,
+  queue,
+  onReceiverRestart,
   log,
   control,
   status,
 }: DoorsOptions): Promise<Doors> {
   const problems: string[] = [];
-  const smtp = createInjectionServer({
-    hostname: config.hostname,
-    maxMessageBytes: config.smtp.maxMessageBytes,
-    maxRecipients: config.smtp.maxRecipients,
-    injector,
-    access,
-    stopList,
+  const smtp = injectionDoor(config, {
+    rules,
+    intake: intakeOf(injector, queue),
+    numbers: queue.numbers,
+    stopListInUse: queue.stopList.inUse,
     tls: serverTls(config.smtp.tls),
     offerAuth: config.smtp.auth.length > 0,
     onError: (error, during) =>
       log.error({ err: error, during }, 'a fault of our own in an injection session'),
+    onRestart: (error) => {
+      log.error({ err: error }, 'the receiving thread died: its sessions broke off, another one is started');
+      onReceiverRestart();
+    },
   });
   const note = (what: string, result: { ok: true } | { ok: false; error: string }): void => {
     if (!result.ok) problems.push(`${what}: ${result.error}`);
@@ -75,6 +88,15 @@ const certificate = ({
   certFile === null || keyFile === null
     ? undefined
     : { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+
+/** In a thread of its own where there is a second core for it, unless the configuration says otherwise. */
+function injectionDoor(
+  { workers, smtp }: Config,
+  options: ConstructorParameters<typeof ReceivingThread>[0],
+): InjectionDoor {
+  const threads = workers === 'auto' ? availableParallelism() : workers;
+  return threads > 1 && smtp.listen.length > 0 ? new ReceivingThread(options) : createInjectionDoor(options);
+}
 
 function serverTls({ certFile, keyFile, required }: Config['smtp']['tls']): ServerTls | undefined {
   if (certFile === null || keyFile === null) return undefined;

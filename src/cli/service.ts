@@ -23,8 +23,7 @@ import { err, ok, type Result, systemClock } from '../core/index.ts';
 import type { Tokens } from '../fbl/index.ts';
 import type { Resolver } from '../mta/dns/index.ts';
 import { Egress } from '../mta/egress/index.ts';
-import { QueueInjector } from '../mta/ingress/index.ts';
-import type { SmtpServer } from '../mta/smtp/index.ts';
+import { type InjectionDoor, type InjectionRules, QueueInjector } from '../mta/ingress/index.ts';
 import type { Pressure, Queue } from '../queue/index.ts';
 import { Router, SplitBook } from '../routing/index.ts';
 import {
@@ -68,7 +67,8 @@ export class Service {
   #resolver: Resolver;
   #current: Current;
   #doors:
-    { readonly control: ControlServer; readonly status: StatusServer; readonly smtp: SmtpServer } | undefined;
+    | { readonly control: ControlServer; readonly status: StatusServer; readonly smtp: InjectionDoor }
+    | undefined;
   #stopping = false;
   #reloaded: Promise<unknown> = Promise.resolve();
 
@@ -249,6 +249,7 @@ export class Service {
     await this.#egress.configure(this.#current, plannerOf(this.config, this.#resolver));
     before.close();
     this.#injector.configure(this.#injectorOptions(), this.#router());
+    await this.#doors?.smtp.configure(this.#injectionRules());
     log.info({ ...diff }, 'configuration reloaded');
     const reason =
       diff.changed.length === 0 ? 'reloaded without a change' : `changed: ${diff.changed.join(', ')}`;
@@ -294,8 +295,9 @@ export class Service {
     const doors = await openDoors({
       config: this.config,
       injector: this.#injector,
-      access: () => this.#current.access,
-      stopList: this.#queue.stopList,
+      rules: this.#injectionRules(),
+      queue: this.#queue,
+      onReceiverRestart: () => this.#metrics.onReceiverRestart(),
       log,
       control: createControlServer(this.#apiDependencies(), loadAccessTokens(this.config)),
       status: createStatusServer(this.#apiDependencies(), this.#dashboard),
@@ -347,24 +349,32 @@ export class Service {
     const sends = nodes === 0 || notReady.length < nodes;
     const { level, reason } = this.#pressure;
     if (level === 'refuse') notReady.push(`injection is refused: ${reason}`);
+    const closed = this.#doors?.smtp.down;
+    if (closed !== undefined) notReady.push(`no mail comes in over SMTP: ${closed}`);
     if (this.#stopping) notReady.push('stopping');
     return { ready: !this.#stopping && sends && level !== 'refuse', notReady };
   }
 
   #injectorOptions(): ConstructorParameters<typeof QueueInjector>[0] {
-    const { hostname, smtp } = this.config;
     const onError = (error: unknown): void =>
       this.#options.log.error({ err: error }, 'a message could not be stored');
     return {
       queue: this.#queue,
       pressure: this.#pressure,
       clock: systemClock,
-      hostname,
       onError,
-      maxMessageBytes: smtp.maxMessageBytes,
-      maxRecipients: smtp.maxRecipients,
+      ...this.#messageLimits(),
       repeatWindowMs: this.config.idempotencyWindowMs,
     };
+  }
+
+  #messageLimits(): Pick<InjectionRules, 'hostname' | 'maxMessageBytes' | 'maxRecipients'> {
+    const { hostname, smtp } = this.config;
+    return { hostname, maxMessageBytes: smtp.maxMessageBytes, maxRecipients: smtp.maxRecipients };
+  }
+
+  #injectionRules(): InjectionRules {
+    return { ...this.#current.access, ...this.#messageLimits() };
   }
 
   #router(): Router {

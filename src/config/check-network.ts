@@ -12,8 +12,11 @@ export function checkAddresses(checked: Checked): void {
       return `${node.address} is already the address of a node at ${place}: a node is one IP address`;
     });
   const { hostname, workers } = draft.settings;
-  if (typeof workers === 'number' && workers > 1)
-    report.warn(['workers'], `one thread sends in this version, ${workers} are not used: write auto`);
+  if (typeof workers === 'number' && workers > 2)
+    report.warn(
+      ['workers'],
+      `mail is carried by 2 threads in this version (one receives, one sends), ${workers} are not used: write auto`,
+    );
   if (hostname !== '' && !hostname.includes('.'))
     report.warn(['hostname'], `"${hostname}" has no domain: write the full name (RFC 5321 §2.3.5)`);
   checkListeners(checked);

@@ -228,7 +228,7 @@ export const settings = {
   data_dir: key(leaf(filePath).prefault('/var/lib/postrider'), 'Queue, journal and keys.', restart),
   workers: key(
     leaf(wordOr('auto', integer({ min: 1, max: 256 }), 'a number from 1 to 256')).prefault('auto'),
-    'Egress workers. One thread sends in this version, whatever is written here.',
+    'Threads that carry mail. 1: one does everything; 2: injection over SMTP is received in one of its own; auto: 2 where there is more than one core.',
     restart,
   ),
   durability: key(

@@ -59,8 +59,23 @@ export const timeOfMessageNumber = (number: number): number => Math.floor(number
 /** The smallest message number of a moment (ms since the epoch). */
 export const messageNumberAt = (time: number): number => Math.max(0, Math.floor(time - EPOCH)) * PER_MS;
 
-/** Gives message numbers that only grow, also when the clock steps back; `last` is the largest one ever given. */
-export function messageNumbers(now: () => number, last: number): () => number {
-  let previous = last;
-  return () => (previous = Math.max(previous + 1, messageNumberAt(now())));
+/**
+ * Gives message numbers that only grow, also when the clock steps back; `last` is the largest one ever given. Threads
+ * that share the `place` (8 bytes) take turns: none is given twice, and each is larger than all before it.
+ */
+export function messageNumbers(
+  now: () => number,
+  last: number,
+  place: SharedArrayBuffer = new SharedArrayBuffer(8),
+): () => number {
+  const largest = new BigInt64Array(place);
+  const raise = (to: (before: number) => number): number => {
+    for (;;) {
+      const before = Atomics.load(largest, 0);
+      const next = to(Number(before));
+      if (Atomics.compareExchange(largest, 0, before, BigInt(next)) === before) return next;
+    }
+  };
+  raise((before) => Math.max(before, last));
+  return () => raise((before) => Math.max(before + 1, messageNumberAt(now())));
 }

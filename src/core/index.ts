@@ -7,4 +7,5 @@ export * from './ids.ts';
 export * from './refusal.ts';
 export * from './reply.ts';
 export * from './result.ts';
+export * from './seal.ts';
 export * from './without-names.ts';

@@ -3,7 +3,7 @@
  * A delivery that its dispatcher can start at once is leased in the accepting transaction itself, so it costs no
  * slot and no second commit.
  */
-import { deliveryIdOf } from '../core/index.ts';
+import { deliveryIdOf, withFront } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryEvent } from './labels.ts';
 import { deliveryKey, numberKey, textKey } from './keys.ts';
@@ -16,7 +16,6 @@ import {
   type LeasedDelivery,
   type MessageRecord,
   seal,
-  sealInPlace,
   type SharedMessage,
   type SplitMark,
   unseal,
@@ -30,8 +29,8 @@ export interface NewMessage {
   readonly message: MessageRecord;
   /** Raw message, or encoded campaign content. Not touched by the caller until the acceptance resolved. */
   readonly content: Buffer;
-  /** The SEAL_BYTES in front of `content`, in the same memory, are free: the queue writes its checksum there. */
-  readonly roomInFront?: boolean;
+  /** The checksum of `content` stands in front of it already, in the same memory (core/seal.ts). */
+  readonly sealed?: boolean;
   readonly deliveries: readonly NewDelivery[];
   /** More deliveries will follow by `append`. */
   readonly open?: boolean;
@@ -89,7 +88,7 @@ export class AcceptWork implements Work {
       transaction.ops.push({
         table: 'contents',
         key: numberKey(number),
-        value: input.roomInFront === true ? sealInPlace(content) : seal(content),
+        value: input.sealed === true ? withFront(content) : seal(content),
       });
       const inline = deliveries.length === 1 && input.open !== true;
       for (const delivery of deliveries) this.#add(transaction, delivery, { message, content, inline });

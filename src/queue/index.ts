@@ -59,7 +59,6 @@ export {
   type LateReport,
   type LeasedDelivery,
   type MessageRecord,
-  SEAL_BYTES,
   type SharedMessage,
   type SplitMark,
 } from './records.ts';

@@ -62,6 +62,8 @@ export class Queue {
   /** What operators did. */
   readonly operatorLog: OperatorLog;
   readonly #nextNumber: () => number;
+  /** Where the numbers are counted; other threads take theirs there too (core/ids.ts). */
+  readonly numbers = new SharedArrayBuffer(8);
   readonly #operations: Operations;
   #snapshotAt: number;
   /** The transaction under way carries a snapshot. */
@@ -101,7 +103,7 @@ export class Queue {
     counters.load(kv);
     for (const event of journal.events(journal.counted)) counters.apply(event);
     this.#snapshotAt = clock.mono();
-    this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal));
+    this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal), this.numbers);
     this.operatorLog = new OperatorLog(kv, () => clock.now(), committer);
     this.#operations = new Operations(this.#state, this.#nextNumber, this.operatorLog);
   }

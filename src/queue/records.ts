@@ -3,7 +3,15 @@
  * person can read a healthy one; content is bytes behind a CRC-32.
  */
 import { crc32 } from 'node:zlib';
-import type { Bounce, DeliveryId, EventReply, EventReport, UndeliveredReason } from '../core/index.ts';
+import {
+  SEAL_BYTES,
+  sealed,
+  type Bounce,
+  type DeliveryId,
+  type EventReply,
+  type EventReport,
+  type UndeliveredReason,
+} from '../core/index.ts';
 import type { Band, QueueHead } from './queue-head.ts';
 
 /** Facts that all deliveries of a message share. Absent labels are undefined. */
@@ -145,23 +153,10 @@ export interface LeasedDelivery extends Delivery {
 /** A value whose checksum does not fit: the disk or the store damaged it. */
 export class DamagedValue extends Error {}
 
-/** Bytes of the checksum in front of a payload. */
-export const SEAL_BYTES = 4;
-
 export function seal(payload: Buffer): Buffer {
   const value = Buffer.allocUnsafe(payload.length + SEAL_BYTES);
   payload.copy(value, SEAL_BYTES);
-  return closed(value);
-}
-
-/** The same without a copy: the SEAL_BYTES in front of the payload, in the same memory, are the caller's to give. */
-export const sealInPlace = (payload: Buffer): Buffer =>
-  closed(Buffer.from(payload.buffer, payload.byteOffset - SEAL_BYTES, payload.length + SEAL_BYTES));
-
-/** Writes the checksum of what follows it. */
-function closed(value: Buffer): Buffer {
-  value.writeUInt32BE(crc32(value.subarray(SEAL_BYTES)), 0);
-  return value;
+  return sealed(value);
 }
 
 /** The payload of a sealed value. Throws DamagedValue. */
@@ -173,7 +168,7 @@ export function unseal(value: Buffer): Buffer {
 }
 
 /** The text is written once, behind room for its checksum. */
-export const sealText = (text: string): Buffer => closed(Buffer.from(`\0\0\0\0${text}`));
+export const sealText = (text: string): Buffer => sealed(Buffer.from(`\0\0\0\0${text}`));
 export const encode = (record: object): Buffer => sealText(JSON.stringify(record));
 export const decode = <T>(value: Buffer): T => JSON.parse(unseal(value).toString()) as T;
 

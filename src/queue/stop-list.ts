@@ -78,13 +78,15 @@ export class StopList {
   readonly #patterns = new Map<string, StopEntry>();
   /** Kinds of which there may be an entry. */
   readonly #used = new Set<StopKind>();
+  /** One byte, 1 when there may be entries at all: other threads look here before they ask. */
+  readonly inUse = new SharedArrayBuffer(1);
 
   constructor(kv: Kv, now: () => number, committer: Committer) {
     this.#kv = kv;
     this.#now = now;
     this.#committer = committer;
     for (const kind of KINDS.values())
-      for (const _ of kv.range(TABLE, { ...rangeOf(kind), limit: 1 })) this.#used.add(kind);
+      for (const _ of kv.range(TABLE, { ...rangeOf(kind), limit: 1 })) this.#use(kind);
     for (const { key, value } of kv.range(TABLE, rangeOf('pattern')))
       this.#patterns.set(key.toString(), entryOf(key, value));
   }
@@ -111,7 +113,7 @@ export class StopList {
     transaction.ops.push({ table: TABLE, key, value: encode(stored) });
     if (entry.expiresAt !== undefined)
       transaction.ops.push({ table: TABLE, key: timeKey(entry.expiresAt, key), value: Buffer.of(1) });
-    this.#used.add(kind);
+    this.#use(kind);
   }
 
   /** Resolves when all are durable. The error says why none was added. */
@@ -189,6 +191,11 @@ export class StopList {
         },
       });
     }
+  }
+
+  #use(kind: StopKind): void {
+    this.#used.add(kind);
+    new Uint8Array(this.inUse)[0] = 1;
   }
 
   #read(target: StopTarget, accountId: string | undefined): StopEntry | undefined {

@@ -3,7 +3,7 @@
  * the synced commit; a refusal means that nothing was stored.
  */
 import type { DeliveryId, MessageId, Result } from '../../core/index.ts';
-import type { Band } from '../../queue/index.ts';
+import type { Band, MessageRecord } from '../../queue/index.ts';
 
 /** What the platform says about a message; the same names over HTTP and as `X-Postrider-*` headers. */
 export interface Labels {
@@ -89,6 +89,37 @@ export interface InjectionRefusal {
   /** The same as an SMTP reply. */
   readonly code: number;
   readonly enhanced: string;
+}
+
+/**
+ * A message whose content is done: what the receiving side hands to the one that owns the queue. Plain values and
+ * one buffer, so that it can go from one thread to another.
+ */
+export interface PreparedMessage {
+  readonly number: number;
+  /** With its checksum in front of it, in memory that nothing else uses (core/seal.ts). */
+  readonly content: Buffer;
+  readonly message: MessageRecord;
+  readonly labels: Labels;
+  readonly recipients: Recipients;
+  readonly origin: Pick<Origin, 'protocol' | 'allowedSenders' | 'caller'>;
+  /** Of the whole request; there when it may be repeated (labels.idempotencyKey). */
+  readonly digest: string | undefined;
+}
+
+/** Each address once, in the form in which it is stored; and what is none. */
+export interface Recipients {
+  readonly valid: readonly string[];
+  readonly rejected: readonly RejectedRecipient[];
+}
+
+/** What the SMTP server needs of the thread that owns the queue. */
+export interface Intake {
+  nextNumber(): number;
+  /** Resolves when the message is durable, to the id it is known by: of a repeated one, that of the first. */
+  submit(message: PreparedMessage): Promise<Result<MessageId, InjectionRefusal>>;
+  /** Why the stop list refuses a recipient; undefined when it does not. */
+  stopped(recipient: string): string | undefined | Promise<string | undefined>;
 }
 
 export interface BatchHeader {

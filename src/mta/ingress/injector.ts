@@ -3,24 +3,16 @@
  * A refusal names the field and what to write instead; nothing is half accepted: recipients that are refused are
  * named, all others are committed together.
  */
-import { err, formatAddress, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
+import { err, messageIdOf, ok, type Result } from '../../core/index.ts';
 import {
   KnownLines,
   type MessageRecord,
   type NewDelivery,
   type Pressure,
   type Queue,
-  SEAL_BYTES,
 } from '../../queue/index.ts';
 import type { Router } from '../../routing/index.ts';
-import {
-  type CampaignContent,
-  compileRaw,
-  composeContent,
-  encodeCampaign,
-  prepareContent,
-  type PreparedContent,
-} from '../message/index.ts';
+import { type CampaignContent, compileRaw, composeContent, encodeCampaign } from '../message/index.ts';
 import { CampaignBatch } from './batch.ts';
 import type {
   Batch,
@@ -31,29 +23,24 @@ import type {
   Injector,
   InjectRequest,
   Labels,
-  RejectedRecipient,
+  PreparedMessage,
 } from './contract.ts';
-import { mergeLabels, parseLabels } from './labels.ts';
+import {
+  checkEnvelope,
+  type MessageLimits,
+  prepareMessage,
+  recipientsOf,
+  recordOf,
+  tooLarge,
+} from './prepare.ts';
 import { recipientRecord, stoppedText } from './recipient.ts';
 import { checkReversePath, injectedOf, invalid, unavailable } from './refusals.ts';
-import {
-  answerFor,
-  digestOf,
-  type KeyedBatch,
-  type Repeatable,
-  repeatable,
-  repeatOf,
-  Repeats,
-} from './repeats.ts';
+import { answerFor, type KeyedBatch, type Repeatable, repeatable, repeatOf, Repeats } from './repeats.ts';
 import { variableCheck } from './variables.ts';
 
-export interface InjectorOptions {
+export interface InjectorOptions extends MessageLimits {
   readonly queue: Queue;
   readonly clock: { now(): number };
-  readonly hostname: string;
-  readonly maxMessageBytes: number;
-  readonly maxRecipients: number;
-  readonly maxHeaderBytes?: number;
   /** How long a request may be repeated under its idempotency key. */
   readonly repeatWindowMs: number;
   readonly onError: (error: unknown) => void;
@@ -64,8 +51,8 @@ export interface InjectorOptions {
 /** What is fixed about a message before its recipients are looked at. */
 interface Prepared {
   readonly content: Buffer;
-  /** Whether SEAL_BYTES in front of the content are free. */
-  readonly roomInFront: boolean;
+  /** Whether the checksum stands in front of the content. */
+  readonly sealed: boolean;
   readonly message: MessageRecord;
   readonly labels: Labels;
 }
@@ -93,34 +80,30 @@ export class QueueInjector implements Injector {
   }
 
   async inject(request: InjectRequest): Promise<Result<Injected, InjectionRefusal>> {
-    const checked = this.#checkEnvelope(request);
-    if (!checked.ok) return checked;
+    const { queue, clock } = this.#options;
+    const prepared = prepareMessage(request, this.#options, {
+      nextNumber: () => queue.nextNumber(),
+      now: clock.now(),
+    });
+    return prepared.ok ? this.submit(prepared.value) : prepared;
+  }
+
+  /** The second half of `inject`, for a message that `prepareMessage` has made ready. */
+  async submit(prepared: PreparedMessage): Promise<Result<Injected, InjectionRefusal>> {
     const refused = await this.#held();
     if (refused) return err(refused);
-    if (request.content.length > this.#options.maxMessageBytes) {
-      return err(
-        invalid(
-          'content',
-          `the message has ${request.content.length} bytes, the limit is ${this.#options.maxMessageBytes}`,
-          [552, '5.3.4'],
-        ),
-      );
-    }
-    const number = this.#options.queue.nextNumber();
-    const prepared = this.#prepare(request, number);
-    if (!prepared.ok) return prepared;
-    // Known only now: over SMTP the key is in the header.
-    const { idempotencyKey: key } = prepared.value.labels;
-    if (key === undefined) return this.#accept(number, request, prepared.value);
-    const { from, to, content, origin, digest = digestOf(from, to.join('\n'), content) } = request;
-    const repeat = repeatable(origin.caller, key, digest);
-    return this.#repeats.once(repeat, () => this.#accept(number, request, prepared.value, repeat));
+    const { number, content, message, labels, digest } = prepared;
+    const accept = (repeat?: Repeatable): Promise<Result<Injected, InjectionRefusal>> =>
+      this.#accept(number, prepared, { content, sealed: true, message, labels }, repeat);
+    if (digest === undefined) return accept();
+    const repeat = repeatable(prepared.origin.caller, labels.idempotencyKey!, digest);
+    return this.#repeats.once(repeat, () => accept(repeat));
   }
 
   async compose(
     request: Omit<InjectRequest, 'content'> & { readonly parts: ContentParts },
   ): Promise<Result<Injected, InjectionRefusal>> {
-    const checked = this.#checkEnvelope(request);
+    const checked = checkEnvelope(request, this.#options);
     if (!checked.ok) return checked;
     const refused = await this.#held();
     if (refused) return err(refused);
@@ -129,8 +112,9 @@ export class QueueInjector implements Injector {
     if (!campaign.ok) return campaign;
     const prepared = this.#campaign(campaign.value, request.labels, request.from);
     const repeat = repeatOf(request);
-    if (!repeat) return this.#accept(number, request, prepared);
-    return this.#repeats.once(repeat, () => this.#accept(number, request, prepared, repeat));
+    const accepted = { recipients: recipientsOf(request.to), origin: request.origin };
+    if (!repeat) return this.#accept(number, accepted, prepared);
+    return this.#repeats.once(repeat, () => this.#accept(number, accepted, prepared, repeat));
   }
 
   async openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>> {
@@ -182,25 +166,16 @@ export class QueueInjector implements Injector {
 
   async #accept(
     number: number,
-    request: Pick<InjectRequest, 'to' | 'origin'>,
-    { content, roomInFront, message, labels }: Prepared,
+    { recipients, origin }: Pick<PreparedMessage, 'recipients' | 'origin'>,
+    { content, sealed, message, labels }: Prepared,
     repeat?: Repeatable,
   ): Promise<Result<Injected, InjectionRefusal>> {
-    const { allowedSenders: allowed, protocol } = request.origin;
+    const { allowedSenders: allowed, protocol } = origin;
     const virtual = this.#virtualOf(labels, allowed);
     if (!virtual.ok) return virtual;
     const deliveries: NewDelivery[] = [];
-    const rejected: RejectedRecipient[] = [];
-    const seen = new Set<string>();
-    for (const given of request.to) {
-      const address = parseAddress(given);
-      if (!address.ok) {
-        rejected.push({ recipient: given, text: address.error });
-        continue;
-      }
-      const recipient = formatAddress(address.value);
-      if (seen.has(recipient)) continue;
-      seen.add(recipient);
+    const rejected = [...recipients.rejected];
+    for (const recipient of recipients.valid) {
       // Over SMTP nothing tells of one recipient among several: there the stop list ends the delivery with an event.
       const stopped =
         protocol === 'HTTP' ? this.#options.queue.stopList.find(recipient, labels.accountId) : undefined;
@@ -225,7 +200,7 @@ export class QueueInjector implements Injector {
         number,
         message: { ...message, virtualSender: virtual.value },
         content,
-        roomInFront,
+        sealed,
         deliveries,
         ...(also && { also }),
         ...(splits && { splits }),
@@ -264,51 +239,6 @@ export class QueueInjector implements Injector {
     return unavailable(`no mail is taken now, try again later: ${pressure.reason ?? 'short of room'}`);
   }
 
-  #checkEnvelope({ from, to }: Pick<InjectRequest, 'from' | 'to'>): Result<undefined, InjectionRefusal> {
-    const { maxRecipients } = this.#options;
-    if (to.length === 0) return err(invalid('to', 'a message needs at least one recipient', [550, '5.1.3']));
-    if (to.length > maxRecipients) {
-      return err(
-        invalid(
-          'to',
-          `${to.length} recipients, the limit is ${maxRecipients} (smtp.max_recipients); use a batch or several messages`,
-          [452, '4.5.3'],
-        ),
-      );
-    }
-    return checkReversePath(from);
-  }
-
-  #prepare(request: InjectRequest, number: number): Result<Prepared, InjectionRefusal> {
-    const { hostname, clock, maxHeaderBytes } = this.#options;
-    const id = messageIdOf(number);
-    const { protocol, helo, peerAddress } = request.origin;
-    const received = {
-      protocol: protocol === 'SMTP' ? ('ESMTP' as const) : protocol,
-      helo: helo === '' ? undefined : helo,
-      peerAddress: peerAddress === '' ? undefined : peerAddress,
-      queueId: id,
-    };
-    const now = clock.now();
-    const prepared = prepareContent(request.content, {
-      hostname,
-      messageIdText: id,
-      now,
-      received,
-      room: SEAL_BYTES,
-      ...(maxHeaderBytes && { maxHeaderBytes }),
-    });
-    if (!prepared.ok) {
-      const { code, enhanced, text } = prepared.error;
-      return err({ kind: 'invalid', field: 'content', text, code, enhanced });
-    }
-    const labels = parseLabels(prepared.value.labels, now);
-    if (!labels.ok) return err(invalid(labels.error.field, labels.error.text, [550, '5.6.0']));
-    const all = mergeLabels(labels.value, request.labels);
-    const message = this.#record(request.from, all, rawFacts(prepared.value));
-    return ok({ content: prepared.value.content, roomInFront: true, message, labels: all });
-  }
-
   #compile(
     content: ContentParts | Buffer,
     number: number,
@@ -321,15 +251,8 @@ export class QueueInjector implements Injector {
       : composeContent(content, options);
     if (!compiled.ok)
       return err(invalid(`content.${compiled.error.field}`, compiled.error.message, [550, '5.6.0']));
-    if (compiled.value.fixedBytes > maxMessageBytes) {
-      return err(
-        invalid(
-          'content',
-          `the message has ${compiled.value.fixedBytes} bytes, the limit is ${maxMessageBytes}`,
-          [552, '5.3.4'],
-        ),
-      );
-    }
+    if (compiled.value.fixedBytes > maxMessageBytes)
+      return err(tooLarge(compiled.value.fixedBytes, this.#options));
     return compiled;
   }
 
@@ -343,37 +266,9 @@ export class QueueInjector implements Injector {
       eightBit: false,
       dotLine: true,
       smtpUtf8: false,
-    } as const;
-    const message = this.#record(from, labels, facts);
-    return { content: encodeCampaign(campaign), roomInFront: false, message, labels };
-  }
-
-  #record(from: string, labels: Labels, facts: ContentFacts): MessageRecord {
-    return {
-      from,
-      ...facts,
       createdAt: this.#options.clock.now(),
-      band: labels.band ?? 'standard',
-      deadline: labels.deadline,
-      campaignId: labels.campaignId,
-      accountId: labels.accountId,
-      group: labels.group,
-      metadata: labels.metadata,
-    };
+    } as const;
+    const message = recordOf(from, labels, facts);
+    return { content: encodeCampaign(campaign), sealed: false, message, labels };
   }
 }
-
-type ContentFacts = Pick<
-  MessageRecord,
-  'kind' | 'fromAddress' | 'fromDomain' | 'bytes' | 'eightBit' | 'dotLine' | 'smtpUtf8'
->;
-
-const rawFacts = (prepared: PreparedContent): ContentFacts => ({
-  kind: 'raw',
-  fromAddress: prepared.fromAddress,
-  fromDomain: prepared.fromDomain,
-  bytes: prepared.bytes,
-  eightBit: prepared.eightBit,
-  dotLine: prepared.dotLine,
-  smtpUtf8: prepared.eightBitHeader,
-});

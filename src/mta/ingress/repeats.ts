@@ -3,7 +3,6 @@
  * same request gets the same answer as long as the window lasts, another one under the same key is a conflict.
  * In this process one request per key is under way at a time, so two that come together are one.
  */
-import { createHash } from 'node:crypto';
 import { err, ok, type Result } from '../../core/index.ts';
 import { answerOps, findAnswer, type KeyedAnswer, type NewMessage, type Queue } from '../../queue/index.ts';
 import type { InjectionRefusal, InjectRequest } from './contract.ts';
@@ -29,12 +28,6 @@ export function repeatOf({
   digest = '',
 }: Pick<InjectRequest, 'labels' | 'origin' | 'digest'>): Repeatable | undefined {
   return key === undefined ? undefined : repeatable(origin.caller, key, digest);
-}
-
-export function digestOf(...parts: readonly (string | Buffer)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(`${part.length}:`).update(part);
-  return hash.digest('base64url');
 }
 
 /** What goes into the transaction of the first request. */

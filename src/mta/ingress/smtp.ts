@@ -5,8 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BlockList } from 'node:net';
 import type { Cidr } from '../../config/index.ts';
-import type { Reply } from '../../core/index.ts';
-import type { StopList } from '../../queue/index.ts';
+import type { MessageId, Reply, Result } from '../../core/index.ts';
 import {
   type Answer,
   createSmtpServer,
@@ -16,8 +15,8 @@ import {
   type SmtpServer,
   type SmtpSession,
 } from '../smtp/index.ts';
-import type { Injector, Origin } from './contract.ts';
-import { stoppedText } from './recipient.ts';
+import type { InjectionRefusal, Intake, Origin } from './contract.ts';
+import { type MessageLimits, prepareMessage } from './prepare.ts';
 
 /** Who may inject; read anew for each session, so a reload applies at once. */
 export interface InjectionAccess {
@@ -31,13 +30,13 @@ export interface InjectionUser {
   readonly senders: readonly string[];
 }
 
+/** What a reload replaces. Host name and limits of the dialogue itself are those of the start. */
+export type InjectionRules = InjectionAccess & MessageLimits;
+
 export interface InjectionServerOptions {
-  readonly hostname: string;
-  readonly maxMessageBytes: number;
-  readonly maxRecipients: number;
-  readonly injector: Injector;
-  readonly access: () => InjectionAccess;
-  readonly stopList: Pick<StopList, 'find'>;
+  readonly rules: () => InjectionRules;
+  readonly intake: Intake;
+  readonly now: () => number;
   /** Undefined offers no STARTTLS. */
   readonly tls: ServerTls | undefined;
   readonly offerAuth: boolean;
@@ -52,17 +51,17 @@ const RELAY_DENIED: Reply = {
 const AUTH_NEEDED: Reply = { code: 530, enhanced: '5.7.0', text: 'authentication required' };
 
 export function createInjectionServer(options: InjectionServerOptions): SmtpServer {
-  const { injector, access, stopList, offerAuth, tls, hostname, maxMessageBytes, maxRecipients, onError } =
-    options;
-  const mayRelay = relayCheck(access);
+  const { rules, intake, offerAuth, tls, onError } = options;
+  const { hostname, maxMessageBytes, maxRecipients } = rules();
+  const mayRelay = relayCheck(rules);
   const handler: ServerHandler = {
     onMail: (session): Answer => (mayRelay(session) ? undefined : offerAuth ? AUTH_NEEDED : RELAY_DENIED),
     onRcpt: (_, { address }): Answer => {
       // The account stands in the header: entries of accounts end the delivery before it is sent.
-      const entry = stopList.find(address, undefined);
-      return entry && { code: 550, enhanced: '5.7.1', text: stoppedText(entry) };
+      const stopped = intake.stopped(address);
+      return stopped instanceof Promise ? stopped.then(stoppedReply) : stoppedReply(stopped);
     },
-    onMessage: (session, message) => accept(injector, message, originOf(session, access())),
+    onMessage: (session, message): Answer => accept(options, message, originOf(session, rules())),
   };
   return createSmtpServer({
     hostname,
@@ -72,17 +71,30 @@ export function createInjectionServer(options: InjectionServerOptions): SmtpServ
     maxRecipients,
     ...(tls && { tls }),
     ...(offerAuth && {
-      auth: { verify: (user, password) => Promise.resolve(verify(access(), user, password)) },
+      auth: { verify: (user, password) => Promise.resolve(verify(rules(), user, password)) },
     }),
     onError,
   });
 }
 
-async function accept(injector: Injector, message: ReceivedMessage, origin: Origin): Promise<Reply> {
-  const { from, recipients, content } = message;
-  const injected = await injector.inject({ from, to: recipients, content, labels: {}, origin });
-  if (injected.ok) return { code: 250, enhanced: '2.0.0', text: `queued as ${injected.value.messageId}` };
-  const { code, enhanced, text } = injected.error;
+const stoppedReply = (text: string | undefined): Reply | undefined =>
+  text === undefined ? undefined : { code: 550, enhanced: '5.7.1', text };
+
+function accept(
+  { rules, intake, now }: InjectionServerOptions,
+  { from, recipients, content }: ReceivedMessage,
+  origin: Origin,
+): Answer {
+  const prepared = prepareMessage({ from, to: recipients, content, labels: {}, origin }, rules(), {
+    nextNumber: () => intake.nextNumber(),
+    now: now(),
+  });
+  return prepared.ok ? intake.submit(prepared.value).then(replyOf) : replyOf(prepared);
+}
+
+function replyOf(submitted: Result<MessageId, InjectionRefusal>): Reply {
+  if (submitted.ok) return { code: 250, enhanced: '2.0.0', text: `queued as ${submitted.value}` };
+  const { code, enhanced, text } = submitted.error;
   return { code, enhanced, text };
 }
 
