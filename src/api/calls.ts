@@ -4,6 +4,7 @@ import type { Call } from './call.ts';
 import { LOOK_UP_CALLS } from './calls-look-up.ts';
 import { MAIL_CALLS } from './calls-mail.ts';
 import { NODE_CALLS } from './calls-nodes.ts';
+import { QUARANTINE_CALLS } from './calls-quarantine.ts';
 import { QUEUE_CALLS } from './calls-queue.ts';
 import { REPORT_CALLS } from './calls-reports.ts';
 import { SERVER_CALLS } from './calls-server.ts';
@@ -13,6 +14,7 @@ export const CALLS: readonly Call[] = [
   ...MAIL_CALLS,
   ...LOOK_UP_CALLS,
   ...QUEUE_CALLS,
+  ...QUARANTINE_CALLS,
   ...STOP_LIST_CALLS,
   ...REPORT_CALLS,
   ...NODE_CALLS,

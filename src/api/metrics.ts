@@ -141,6 +141,9 @@ function queueMetrics(registry: Registry, { queue, pressure, egress, clock, olde
   gauge(registry, 'isp_oldest_seconds', 'The same by ISP, as of the last sweep', ['isp'], (set) => {
     for (const [isp, at] of oldest) set(Math.max(0, (clock.now() - at) / 1000), { isp });
   });
+  gauge(registry, 'quarantined', 'Queued deliveries that are damaged and set aside', [], (set) =>
+    set(queue.quarantine.count),
+  );
   gauge(registry, 'leased', 'Deliveries with a session now', [], (set) => set(queue.state.leases.size));
   gauge(registry, 'journal_last_seq', 'Sequence number of the last event', [], (set) =>
     set(queue.state.journal.last),

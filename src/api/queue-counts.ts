@@ -10,7 +10,11 @@ export interface QueueCounts {
   hold: number;
   total: number;
 }
-export type QueueTotals = QueueCounts & { readonly oldest_seconds: number | undefined };
+export type QueueTotals = QueueCounts & {
+  /** Of these, damaged and set aside. */
+  readonly quarantined: number;
+  readonly oldest_seconds: number | undefined;
+};
 
 export const noCounts = (): QueueCounts => ({ new: 0, proc: 0, retry: 0, hold: 0, total: 0 });
 
@@ -46,5 +50,5 @@ export function queueTotals({ queue, clock }: Sources): QueueTotals {
   for (const row of queue.state.counters.rows()) addRow(counts, row, heldOf(queue, row));
   const oldest = oldestQueued(queue.state);
   const oldestSeconds = oldest === undefined ? undefined : Math.max(0, (clock.now() - oldest) / 1000);
-  return { ...counts, oldest_seconds: oldestSeconds };
+  return { ...counts, quarantined: queue.quarantine.count, oldest_seconds: oldestSeconds };
 }

@@ -79,7 +79,7 @@ function report(
   return {
     rows: sorted.slice(0, limit),
     more_rows: Math.max(0, sorted.length - limit),
-    totals: bound ? { ...own, oldest_seconds: undefined } : queueTotals(deps),
+    totals: bound ? { ...own, quarantined: 0, oldest_seconds: undefined } : queueTotals(deps),
     marks: deps.queue.state.holds.marks
       .filter(({ selector }) => ownsSelector(caller, selector))
       .map(markView),

@@ -22,6 +22,7 @@ import { addOpenApi } from './openapi.ts';
 import { addOperations } from './operations.ts';
 import { addNodes } from './nodes.ts';
 import { addOverview } from './overview.ts';
+import { addQuarantine } from './quarantine.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
 import { addReports } from './reports.ts';
@@ -93,6 +94,7 @@ export function addControlRoutes(app: FastifyInstance, context: RouteContext): v
     addQueueReport,
     addBouncePatterns,
     addOperations,
+    addQuarantine,
     addEvents,
     addReports,
     addStopList,

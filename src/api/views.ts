@@ -98,7 +98,11 @@ export const deliveryList = z.object({
 });
 
 const counts = { new: count, proc: count, retry: count, hold: count, total: count };
-const queueTotals = z.object({ ...counts, oldest_seconds: z.number().optional() });
+const queueTotals = z.object({
+  ...counts,
+  quarantined: count.describe('Of these, damaged and set aside'),
+  oldest_seconds: z.number().optional(),
+});
 
 const selectorView = z.object({
   sender: z.string().optional(),

@@ -5,6 +5,7 @@ import { formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { operationCommands } from './queue-operations.ts';
+import { quarantineCommand } from './queue-quarantine.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
 
@@ -23,6 +24,7 @@ export function queueCommand(io: Io): Command {
       .action(exitingWith((options: Options) => watched(io, options, (page) => list(page, options)))),
   );
   for (const operation of operationCommands(io)) queue.addCommand(operation);
+  queue.addCommand(quarantineCommand(io));
   return queue;
 }
 
@@ -48,7 +50,8 @@ export function queueText(io: Pick<Io, 'columns'>, groups: readonly string[], re
   const table = renderTable(columns, [...rows.map((row) => cells(row, groups)), sum], io);
   const age = totals.oldest_seconds === undefined ? '' : formatDuration(totals.oldest_seconds * 1000);
   const more = more_rows > 0 ? `${more_rows} more rows: see --limit\n` : '';
-  return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}${marks.map(markText).join('')}`;
+  const aside = totals.quarantined > 0 ? `in the quarantine: ${totals.quarantined} of these\n` : '';
+  return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}${aside}${marks.map(markText).join('')}`;
 }
 
 /** `hold since 2026-05-01 08:00:00Z: campaign_id=spring` */

@@ -39,6 +39,15 @@ export function statusText(paper: Paper, view: StatusView): string {
     sendingLine(paper, view),
     ...alertLines(paper, view),
     `queue       ${queue.total} (${queue.new} new, ${queue.proc} proc, ${queue.retry} retry, ${queue.hold} hold)${age}`,
+    ...(queue.quarantined > 0
+      ? [
+          paint(
+            paper,
+            'red',
+            `  ${queue.quarantined} are damaged and set aside: see postrider queue quarantine list`,
+          ),
+        ]
+      : []),
     ...waitingLines(view),
     `nodes       ${running} of ${nodes.length} running, ${nodes.reduce((sum, { sessions }) => sum + sessions, 0)} sessions`,
     ...nodes

@@ -11,7 +11,12 @@ export type ReportEventType = 'complaint' | 'unsubscribe' | 'report_rejected';
 /** What happens to nodes and the program, not to a delivery. */
 export type StateEventType =
   'operation' | 'node_state' | 'lock' | 'unlock' | 'speed' | 'warmup' | 'alert' | 'config';
-export type EventType = DeliveryEventType | ReportEventType | StateEventType | 'moved';
+/** A damaged delivery leaves the schedule, and returns to it; neither is an end. */
+export type QuarantineEventType = 'quarantined' | 'released';
+/** In place of events that are lost or no longer kept. */
+export type GapEventType = 'sink_gap';
+export type EventType =
+  DeliveryEventType | ReportEventType | StateEventType | QuarantineEventType | GapEventType | 'moved';
 
 export type UndeliveredReason =
   'attempts_exhausted' | 'lifetime' | 'removed' | 'refused' | 'dropped' | 'stop_list' | 'policy' | 'report';
@@ -82,6 +87,9 @@ export interface Event {
   readonly possible_duplicate?: boolean;
   /** Sequence number of the `delivered` event that this late bounce takes back. */
   readonly corrects?: number;
+  /** Type `sink_gap`: the first and the last event that are missing. */
+  readonly from?: number;
+  readonly to?: number;
   /** Where a late event comes from. */
   readonly report?: EventReport;
   readonly metadata?: Readonly<Record<string, unknown>>;

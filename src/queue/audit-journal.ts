@@ -17,6 +17,7 @@ import type { CampaignTotals, Expected, Findings, Replayed } from './audit-repor
 import { Counters } from './counters.ts';
 import { parseDeliveryKey, parseNumberKey, textKey } from './keys.ts';
 import type { Entry, Kv } from './kv.ts';
+import type { QuarantineRecord } from './quarantine.ts';
 import { decode, type DeliveryRecord, type MessageRecord, unseal } from './records.ts';
 
 const EVENTS_PER_PASS = 3_000_000;
@@ -45,6 +46,8 @@ export class JournalAudit implements Replayed {
   readonly #counters = new Counters();
   /** Queued deliveries as the tables have them, by the labels of a row. */
   readonly #rows = new Map<string, Queued>();
+  /** Queued deliveries in the quarantine that cannot be read, by row; undefined for those of an unknown one. */
+  readonly #unread = new Map<string | undefined, number>();
   /** Sequence number of the first event that is kept. */
   #first: number | undefined;
   #next: number | undefined;
@@ -97,6 +100,12 @@ export class JournalAudit implements Replayed {
     const row = this.#rows.get(key) ?? { new: 0, retry: 0 };
     row[record.attempts.length > 0 ? 'retry' : 'new']++;
     this.#rows.set(key, row);
+  }
+
+  /** One in the quarantine that cannot be read: what is known of it at most is its row. */
+  quarantined(row: QuarantineRecord['row']): void {
+    const key = row && [row.account, row.campaign, row.sender, row.node, row.domain].join('\0');
+    this.#unread.set(key, (this.#unread.get(key) ?? 0) + 1);
   }
 
   /** Call when all of the queued deliveries were told. */
@@ -243,12 +252,24 @@ export class JournalAudit implements Replayed {
       const key = [account, campaign, sender, node, domain].join('\0');
       const found = this.#rows.get(key) ?? { new: 0, retry: 0 };
       this.#rows.delete(key);
-      if (found.new === counted.new && found.retry === counted.retry) continue;
+      if (this.#explained(key, { new: counted.new - found.new, retry: counted.retry - found.retry }))
+        continue;
       const says = `${counted.new} new and ${counted.retry} retry`;
       this.#say(`${named(key)}: counted ${says}, found ${found.new} and ${found.retry}`);
     }
     for (const [key, found] of this.#rows)
       this.#say(`${named(key)}: counted none, found ${found.new} new and ${found.retry} retry`);
+  }
+
+  /** No difference, or the deliveries that cannot be read are just as many. */
+  #explained(key: string, missing: Queued): boolean {
+    const difference = missing.new + missing.retry;
+    const unread = this.#unread.get(key) ?? 0;
+    const elsewhere = this.#unread.get(undefined) ?? 0;
+    if (missing.new < 0 || missing.retry < 0 || difference < unread || difference > unread + elsewhere)
+      return false;
+    if (difference > unread) this.#unread.set(undefined, elsewhere - (difference - unread));
+    return true;
   }
 
   /** accepted = delivered + failed + removed + queued, per campaign. */

@@ -4,8 +4,9 @@
  * on LMDB one walk without a pause reads one snapshot, so it may run beside the server.
  *
  * What is proved: every value is healthy; every queued delivery has its message, its content and exactly one place (a
- * slot, or a lease); no slot, content, message, mark or early report is left over; a request that may be repeated is
- * known; the journal has no gap and tells of each delivery what the tables hold; per campaign
+ * slot, or a lease; one in the quarantine is named as such); no slot, content, message, mark or early report is left
+ * over; a request that may be repeated is known; the journal has no gap and tells of each delivery what the tables
+ * hold; per campaign
  * accepted = delivered + failed + removed + queued.
  *
  * Memory: leases in full, and what audit-journal.ts and audit-report.ts bound.
@@ -26,6 +27,7 @@ import {
 } from './keys.ts';
 import type { Entry, Kv, Table } from './kv.ts';
 import { decodeLease } from './leases.ts';
+import type { QuarantineRecord } from './quarantine.ts';
 import { nameOf, parseStoredKey, queueKeyOf } from './queue-key.ts';
 import { decode, type DeliveryRecord, type MessageRecord, type SharedMessage, unseal } from './records.ts';
 
@@ -55,6 +57,8 @@ class StoreAudit {
   readonly #queues = new Map<number, string>();
   readonly #queueIds = new Map<string, number>();
   readonly #leased = new Set<string>();
+  /** Deliveries in the quarantine, those of them that were not met yet. */
+  readonly #quarantined = new Map<string, QuarantineRecord>();
   readonly #journal: JournalAudit;
   /** The shared message that was read last: all deliveries of a message stand together. */
   #last: { readonly number: number; readonly message: MessageRecord | undefined } | undefined;
@@ -69,8 +73,10 @@ class StoreAudit {
     if (!this.#kv.get('meta', textKey('store'))) this.#say('the store has no format mark');
     this.#readQueues();
     this.#readLeases();
+    this.#readQuarantine();
     this.#journal.run();
     this.#readDeliveries();
+    for (const id of this.#quarantined.keys()) this.#say(`${id} is in the quarantine and not queued`, id);
     this.#readSlots();
     this.#readContents();
     this.#readMessages();
@@ -126,10 +132,34 @@ class StoreAudit {
     }
   }
 
+  #readQuarantine(): void {
+    for (const { key, value } of this.#entries('damaged')) {
+      const record = this.#quiet<QuarantineRecord>(value);
+      if (!record) this.#say(`quarantine ${idOf(key)}: the value is damaged`, idOf(key));
+      this.#quarantined.set(idOf(key), record ?? { at: 0, reason: 'unknown' });
+    }
+  }
+
+  /** Names what is set aside, whatever else is wrong with it, and counts it. */
+  #inQuarantine(key: Buffer, value: Buffer): boolean {
+    const id = idOf(key);
+    const quarantined = this.#quarantined.get(id);
+    if (!quarantined) return false;
+    this.#quarantined.delete(id);
+    this.#say(`delivery ${id} is in the quarantine: ${quarantined.reason}`, id);
+    const { number } = parseDeliveryKey(key);
+    const record = this.#quiet<DeliveryRecord>(value);
+    const message = record && (record.message ?? this.#sharedOf(number)?.message);
+    if (message) this.#journal.queued(record, message);
+    else this.#journal.quarantined(quarantined.row);
+    return true;
+  }
+
   #readDeliveries(): void {
     for (const { key, value } of this.#entries('deliveries')) {
       const { number, index } = parseDeliveryKey(key);
       const id = deliveryIdOf(number, index);
+      if (this.#inQuarantine(key, value)) continue;
       const record = this.#decode<DeliveryRecord>('deliveries', key, value);
       if (!record) continue;
       const message = this.#messageOf(number, record);

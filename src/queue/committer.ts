@@ -29,6 +29,8 @@ export interface Transaction {
   readonly ended: Map<string, Delivery>;
   /** What waits for the end of deliveries since this transaction. */
   readonly early: Map<string, EarlyReport>;
+  /** By how many damaged deliveries the quarantine grows (quarantine.ts). */
+  quarantined: number;
 }
 
 export type EventDraft = Omit<Event, 'seq' | 'id' | 'time'> & { readonly time: number };
@@ -131,6 +133,7 @@ export class Committer {
   #build(pending: Pending, transaction: Transaction): boolean {
     const { ops, events, leased } = transaction;
     const [opCount, eventCount, leasedCount] = [ops.length, events.length, leased.length];
+    const { quarantined } = transaction;
     try {
       pending.work.build(transaction);
       return true;
@@ -138,6 +141,7 @@ export class Committer {
       ops.length = opCount;
       events.length = eventCount;
       leased.length = leasedCount;
+      transaction.quarantined = quarantined;
       pending.work.failed?.();
       pending.reject(error);
       return false;

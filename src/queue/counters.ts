@@ -39,6 +39,9 @@ export interface Row {
 type CountedEvent = Pick<Event, 'type' | 'attempt' | 'reply' | 'reason' | 'node' | 'corrects'> &
   Pick<Event, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'next_node' | 'next_sender'>;
 
+/** What may speak of a recipient and changes no count. */
+const UNCOUNTED: ReadonlySet<Event['type']> = new Set(['report_rejected', 'quarantined', 'released']);
+
 const zero = (): Totals => ({
   accepted: 0,
   delivered: 0,
@@ -71,7 +74,7 @@ export class Counters {
 
   apply(event: CountedEvent): void {
     if (event.recipient === undefined) return;
-    if (event.type === 'report_rejected') return;
+    if (UNCOUNTED.has(event.type)) return;
     const totals = this.#total(event);
     if (event.type === 'complaint') totals.complaints++;
     if (event.type === 'unsubscribe') totals.unsubscribes++;

@@ -1,8 +1,8 @@
 /** The end of a delivery: history in, queue and content out, its event, and what reports have said of it before. */
-import { sharedMessage } from './accepting.ts';
 import type { EventDraft, Transaction } from './committer.ts';
 import { deliveryKey, numberKey } from './keys.ts';
 import { deliveryEvent } from './labels.ts';
+import { mendedMessage } from './message-mending.ts';
 import { type Delivery, type DeliveryRecord, encode } from './records.ts';
 import { correct, mark } from './report-effect.ts';
 import type { QueueState } from './state.ts';
@@ -20,7 +20,8 @@ export function endDelivery(
 ): void {
   const { id, number, index, message } = delivery;
   const { ops, shared, ended, events } = transaction;
-  const before = delivery.shared ? sharedMessage(state, transaction, number) : undefined;
+  const before = delivery.shared ? mendedMessage(state, transaction, delivery) : undefined;
+  state.quarantine.leave(transaction, delivery);
   const value = encode(delivery.shared ? record : { ...record, message });
   ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: undefined });
   ops.push({ table: 'history', key: deliveryKey(number, index), value });

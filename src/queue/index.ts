@@ -50,6 +50,8 @@ export type { AttemptFacts, Outcome } from './outcomes.ts';
 export { type Band, BANDS, type QueueHead, type QueueKey } from './queue-head.ts';
 export { bandOfRank } from './queue-key.ts';
 export { Pressure, type PressureLevel, type PressureOptions } from './pressure.ts';
+export type { Place, Quarantined } from './quarantine.ts';
+export { type QuarantineRefusal, releaseQuarantined, removeQuarantined } from './quarantine-exits.ts';
 export { Queue, type QueueOptions, StoreVersionError } from './queue.ts';
 export {
   type AttemptRecord,

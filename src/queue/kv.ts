@@ -33,6 +33,7 @@ export const TABLES = [
   'jobs',
   'controls',
   'operator_log',
+  'damaged',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

@@ -1,6 +1,6 @@
 /**
  * Taking what is due: slots out, lease in, one transaction. Deliveries whose lifetime is over end here instead; a
- * damaged record loses its slot, is reported and stays where an audit finds it.
+ * damaged delivery loses its slot, is reported and goes to the quarantine.
  */
 import { deliveryIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
@@ -9,6 +9,7 @@ import type { Op } from './kv.ts';
 import { deliveryEvent } from './labels.ts';
 import { endUnattempted } from './ending.ts';
 import {
+  DamagedValue,
   decode,
   type Delivery,
   type DeliveryRecord,
@@ -31,7 +32,7 @@ export class ContentCache {
     if (cached) return cached;
     const value = state.kv.get('contents', numberKey(number));
     if (!value) throw new Error('the content is missing');
-    const content = unseal(value);
+    const content = inspect('the content', () => unseal(value));
     if (message.kind === 'campaign') {
       if (this.#contents.size >= CAMPAIGN_CONTENTS)
         this.#contents.delete(this.#contents.keys().next().value!);
@@ -48,7 +49,7 @@ export function readDelivery(state: QueueState, number: number, index: number): 
 }
 
 export function deliveryFrom(state: QueueState, number: number, index: number, value: Buffer): Delivery {
-  const { message: inline, ...record } = decode<DeliveryRecord>(value);
+  const { message: inline, ...record } = inspect('the delivery', () => decode<DeliveryRecord>(value));
   const message = inline ?? messageOf(state, number);
   return { id: deliveryIdOf(number, index), number, index, record, message, shared: inline === undefined };
 }
@@ -56,7 +57,16 @@ export function deliveryFrom(state: QueueState, number: number, index: number, v
 function messageOf(state: QueueState, number: number): Delivery['message'] {
   const value = state.kv.get('messages', numberKey(number));
   if (!value) throw new Error('the message record is missing');
-  return decode<SharedMessage>(value).message;
+  return inspect('the message record', () => decode<SharedMessage>(value).message);
+}
+
+/** Says in its error what it was that cannot be read. */
+function inspect<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new DamagedValue(`${what} is damaged`, { cause });
+  }
 }
 
 /** State of a limiter, by its key. */
@@ -125,18 +135,24 @@ export class LeaseWork implements Work {
   }
 
   #take(transaction: Transaction, number: number, index: number): void {
+    const { queue } = this.#request;
+    const at = this.#state.clock.now();
+    let delivery: Delivery | undefined;
     try {
-      const delivery = readDelivery(this.#state, number, index);
-      if (!delivery) throw new Error('the delivery record is missing');
-      if (delivery.record.expiresAt <= this.#state.clock.now()) {
+      delivery = readDelivery(this.#state, number, index);
+      if (!delivery) {
+        this.#damaged.push(deliveryIdOf(number, index));
+        return;
+      }
+      if (delivery.record.expiresAt <= at) {
         endUnattempted(this.#state, transaction, delivery, 'lifetime');
         return;
       }
       const content = this.#contents.get(this.#state, delivery);
       transaction.leased.push({ number, index });
-      const { queue } = this.#request;
       this.#taken.push({ ...delivery, queue, leaseId: transaction.leaseId, content });
-    } catch {
+    } catch (error) {
+      this.#state.quarantine.add(transaction, { number, index, error, at, queue, delivery });
       this.#damaged.push(deliveryIdOf(number, index));
     }
   }

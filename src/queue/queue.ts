@@ -28,6 +28,7 @@ import { decode, encode, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
 import { RunningJobs } from './running-jobs.ts';
 import type { QueueHead } from './queue-head.ts';
+import { Quarantine } from './quarantine.ts';
 import { Schedule } from './schedule.ts';
 import type { Dispatcher, QueueState } from './state.ts';
 import { StopList } from './stop-list.ts';
@@ -96,6 +97,7 @@ export class Queue {
       committer,
       stopList: new StopList(kv, () => clock.now(), committer),
       early: new EarlyReports(kv),
+      quarantine: new Quarantine(kv),
       dispatcher: undefined,
       report,
     };
@@ -265,6 +267,11 @@ export class Queue {
     await this.#state.kv.close();
   }
 
+  /** Deliveries that are damaged and set aside. */
+  get quarantine(): Quarantine {
+    return this.#state.quarantine;
+  }
+
   #begin(): Transaction {
     const leaseId = this.#state.leases.nextId();
     const [takenSlots, concluded] = [new Set<string>(), new Set<string>()];
@@ -279,6 +286,7 @@ export class Queue {
       concluded,
       ended: new Map(),
       early: new Map(),
+      quarantined: 0,
     };
   }
 
@@ -300,9 +308,10 @@ export class Queue {
   }
 
   #committed(transaction: Transaction, ms: number): void {
-    const { journal, counters, leases, early } = this.#state;
+    const { journal, counters, leases, early, quarantine } = this.#state;
     leases.sealed();
     early.committed(transaction);
+    quarantine.changed(transaction.quarantined);
     if (this.#snapshotting) {
       counters.snapshotted();
       this.#snapshotAt = this.#options.clock.mono();

@@ -172,6 +172,9 @@ export const sealText = (text: string): Buffer => sealed(Buffer.from(`\0\0\0\0${
 export const encode = (record: object): Buffer => sealText(JSON.stringify(record));
 export const decode = <T>(value: Buffer): T => JSON.parse(unseal(value).toString()) as T;
 
+/** Told of a value that cannot be read: what it was, and what follows from that. */
+export type DamageTold = (what: string, consequence: string) => void;
+
 /** Undefined for a value that is damaged: an audit names it. */
 export function healthy<T>(value: Buffer): T | undefined {
   try {

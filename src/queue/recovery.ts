@@ -1,13 +1,24 @@
 /**
  * What a crash leaves behind. Deliveries that a lease names and that neither ended nor have a slot were with a worker:
  * they go back to the schedule, due at once, marked as possible duplicates. A batch that was under way is closed.
+ *
+ * When a lease is damaged nobody knows whom it names: then all deliveries are looked at, and those without a place are
+ * taken for its own. A damaged delivery goes to the quarantine.
  */
-import { deliveryIdOf } from '../core/index.ts';
+import { deliveryIdOf, messageIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
-import { deliveryKey, numberKey, parseNumberKey, parseTextKey, slotKey, textKey } from './keys.ts';
+import {
+  deliveryKey,
+  numberKey,
+  parseDeliveryKey,
+  parseNumberKey,
+  parseTextKey,
+  slotKey,
+  textKey,
+} from './keys.ts';
 import { decodeLease } from './leases.ts';
 import { readDelivery } from './leasing.ts';
-import { decode, type Delivery, encode, type SharedMessage } from './records.ts';
+import { type Delivery, encode, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
@@ -27,6 +38,7 @@ export class RecoverWork implements Work {
   readonly #seen = new Set<string>();
   readonly #damaged: string[] = [];
   #closed = 0;
+  #lostLeases = false;
 
   constructor(state: QueueState) {
     this.#state = state;
@@ -42,6 +54,7 @@ export class RecoverWork implements Work {
       for (const { number, index } of this.#named(key, value)) this.#return(transaction, number, index);
       transaction.ops.push({ table: 'leases', key, value: undefined });
     }
+    if (this.#lostLeases) this.#returnPlaceless(transaction);
     for (const { key } of kv.range('meta', OPEN_BATCHES)) this.#close(transaction, key);
   }
 
@@ -56,6 +69,7 @@ export class RecoverWork implements Work {
       return decodeLease(value);
     } catch {
       this.#damaged.push(`lease ${parseNumberKey(key)}`);
+      this.#lostLeases = true;
       return [];
     }
   }
@@ -66,24 +80,37 @@ export class RecoverWork implements Work {
     const value = this.#state.kv.get('messages', numberKey(number));
     if (!value) return;
     this.#closed++;
-    shared.set(number, { ...decode<SharedMessage>(value), open: false });
+    const message = healthy<SharedMessage>(value);
+    if (message) shared.set(number, { ...message, open: false });
+    else this.#damaged.push(`message ${messageIdOf(number)}`);
   }
 
-  /** A damaged delivery stays where an audit finds it; it must not keep the others from being recovered. */
-  #read(number: number, index: number): Delivery | undefined {
+  /** Deliveries that have neither a slot nor a lease that can be read. */
+  #returnPlaceless(transaction: Transaction): void {
+    for (const { key } of this.#state.kv.range('deliveries', {})) {
+      const { number, index } = parseDeliveryKey(key);
+      if (!this.#state.quarantine.has({ number, index })) this.#return(transaction, number, index);
+    }
+  }
+
+  /** A damaged delivery must not keep the others from being recovered. */
+  #read(transaction: Transaction, number: number, index: number): Delivery | undefined {
     const id = deliveryIdOf(number, index);
     if (this.#seen.has(id)) return undefined;
     this.#seen.add(id);
     try {
       return readDelivery(this.#state, number, index);
-    } catch {
+    } catch (error) {
+      const at = this.#state.clock.now();
+      this.#state.quarantine.add(transaction, { number, index, error, at });
       this.#damaged.push(`delivery ${id}`);
       return undefined;
     }
   }
 
-  #return({ ops }: Transaction, number: number, index: number): void {
-    const delivery = this.#read(number, index);
+  #return(transaction: Transaction, number: number, index: number): void {
+    const { ops } = transaction;
+    const delivery = this.#read(transaction, number, index);
     if (!delivery) return;
     const { record, message, shared } = delivery;
     const { schedule, kv } = this.#state;

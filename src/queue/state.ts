@@ -9,6 +9,7 @@ import type { Kv } from './kv.ts';
 import type { Leases } from './leases.ts';
 import type { LeasedDelivery } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { RunningJobs } from './running-jobs.ts';
 import type { Schedule } from './schedule.ts';
 import type { StopList } from './stop-list.ts';
@@ -42,6 +43,7 @@ export interface QueueState {
   readonly committer: Committer;
   readonly stopList: StopList;
   readonly early: EarlyReports;
+  readonly quarantine: Quarantine;
   dispatcher: Dispatcher | undefined;
   /** Told of things an operator should know. */
   readonly report: (

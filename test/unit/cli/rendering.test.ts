@@ -191,7 +191,13 @@ describe('overviews', () => {
       hard_bounces: 1,
       last_delivered_at: AT,
       waiting: [
-        { isp: 'gmail', count: 6, oldest_seconds: 3600, seconds_since_delivered: 1800, why: 'locked' },
+        {
+          isp: 'gmail',
+          count: 6,
+          oldest_seconds: 3600,
+          seconds_since_delivered: 1800,
+          why: 'locked',
+        },
       ],
       more_waiting: 3,
     },
@@ -208,7 +214,7 @@ describe('overviews', () => {
       unsubscribes: 0,
       queued: 6,
     },
-    queue: { ...COUNTS, oldest_seconds: 3600 },
+    queue: { ...COUNTS, quarantined: 0, oldest_seconds: 3600 },
     nodes: [
       { name: 'n1', address: '192.0.2.1', state: 'running', sessions: 3, max_sessions: 10 },
       { name: 'n2', address: '192.0.2.2', state: 'down', sessions: 0, max_sessions: 10 },
@@ -238,7 +244,7 @@ describe('overviews', () => {
     const report: QueueReport = {
       rows: [{ isp: 'gmail', node: 'n1', ...COUNTS }],
       more_rows: 4,
-      totals: { ...COUNTS, oldest_seconds: 61 },
+      totals: { ...COUNTS, quarantined: 0, oldest_seconds: 61 },
       marks: [
         { job: '3', mark: 'hold', at: '2026-05-01T08:00:00.000Z', selector: { campaign_id: 'spring' } },
       ],
@@ -255,7 +261,7 @@ describe('overviews', () => {
         '',
       ].join('\n'),
     );
-    const empty = { ...COUNTS, total: 0, oldest_seconds: undefined };
+    const empty = { ...COUNTS, total: 0, quarantined: 0, oldest_seconds: undefined };
     assert.equal(
       queueText(PLAIN, ['isp'], { rows: [], more_rows: 0, totals: empty, marks: [] }),
       'the queue is empty\n',

@@ -140,7 +140,7 @@ describe('what is damaged', () => {
       [deliveryIdOf(bad, 1)],
     );
     assert.deepEqual(keysOf(rig.kv, 'schedule'), []);
-    assert.ok(auditStore(rig.kv).some((text) => text.includes('deliveries') && text.includes('damaged')));
+    assert.ok(auditStore(rig.kv).some((text) => text.includes('in the quarantine: the delivery is damaged')));
     assert.deepEqual(await lease(rig), []);
     assert.equal(rig.reports.length, 1);
   });
@@ -153,10 +153,13 @@ describe('what is damaged', () => {
       await rig.kv.commit([{ table: 'contents', key: numberKey(number), value }]);
       assert.deepEqual(await lease(rig), []);
       assert.equal(rig.reports.length, 1);
-      assert.ok(auditStore(rig.kv).some((text) => text.includes('neither a slot nor a lease')));
+      assert.ok(
+        auditStore(rig.kv).some((text) => text.includes(`in the quarantine: the content is ${damage}`)),
+      );
       rig.clock.advance(HOUR);
       await rig.queue.sweep();
-      assert.deepEqual(eventTypes(rig), ['accepted', 'undelivered']);
+      assert.deepEqual(eventTypes(rig), ['accepted', 'quarantined', 'undelivered']);
+      assert.equal(rig.queue.quarantine.count, 0);
       assert.deepEqual(auditStore(rig.kv), []);
     });
   }

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { deliveryIdOf } from '../../../src/core/index.ts';
+import { audit, findDelivery, releaseQuarantined, removeQuarantined } from '../../../src/queue/index.ts';
+import { deliveryKey, numberKey } from '../../../src/queue/keys.ts';
+import type { Op, Table } from '../../../src/queue/kv.ts';
+import { auditStore } from '../../support/audit.ts';
+import {
+  accept,
+  acceptLeased,
+  crash,
+  deferred,
+  delivered,
+  events,
+  HOUR,
+  keysOf,
+  lease,
+  openRig,
+  type Rig,
+} from './fixture.ts';
+
+const TWO = ['a@one.test', 'b@one.test'];
+
+/** One bit of a stored value is another one now. */
+function flip(rig: Rig, table: Table, key: Buffer): Op {
+  const value = Buffer.from(rig.kv.get(table, key)!);
+  const at = value.length >> 1;
+  value[at] = value[at]! ^ 0x10;
+  return { table, key, value };
+}
+
+type Part = 'deliveries' | 'messages' | 'contents';
+const damage = (rig: Rig, part: Part, number: number): Promise<void> =>
+  rig.kv.commit([flip(rig, part, part === 'deliveries' ? deliveryKey(number, 1) : numberKey(number))]);
+
+const sum = (rig: Rig) => {
+  const { accepted, delivered: made, undelivered, removed, queued } = rig.queue.state.counters.sum();
+  return { accepted, delivered: made, undelivered, removed, queued };
+};
+
+describe('a flipped bit', () => {
+  for (const [part, reason, lost] of [
+    ['deliveries', 'the delivery is damaged', 1],
+    ['messages', 'the message record is damaged', 2],
+    ['contents', 'the content is damaged', 2],
+  ] as const) {
+    test(`in ${part} sets aside what it damages, and nothing else; all stay counted`, async () => {
+      const rig = await openRig();
+      const bad = await accept(rig, { to: TWO, campaignId: 'spring' });
+      const good = await accept(rig, { to: TWO, campaignId: 'spring' });
+      await damage(rig, part, bad);
+      const leased = await lease(rig);
+      assert.equal(leased.filter(({ number }) => number === good).length, 2);
+      assert.equal(leased.length, 4 - lost);
+      for (const one of leased) await rig.queue.record(one, delivered(rig));
+      assert.equal(rig.queue.quarantine.count, lost);
+      assert.deepEqual(sum(rig), {
+        accepted: 4,
+        delivered: 4 - lost,
+        undelivered: 0,
+        removed: 0,
+        queued: lost,
+      });
+
+      const told = events(rig).filter(({ type }) => type === 'quarantined');
+      assert.deepEqual(
+        told.map((event) => [event.delivery_id, event.reason, event.campaign_id, event.node]),
+        Array.from({ length: lost }, (_, i) => [deliveryIdOf(bad, i + 1), reason, 'spring', 'n1']),
+      );
+      const { clean, violations } = audit(rig.kv);
+      assert.equal(clean, false);
+      const ids = violations.filter(({ text }) => text.includes(`in the quarantine: ${reason}`));
+      assert.deepEqual(
+        ids.map(({ delivery_id: id }) => id),
+        told.map((event) => event.delivery_id),
+      );
+      assert.ok(
+        !violations.some(({ text }) => /counted|add up/.test(text)),
+        'it is counted where it belongs',
+      );
+
+      // A restart finds it where it is, and the operator ends it.
+      const again = await crash(rig);
+      assert.equal(again.queue.quarantine.count, lost);
+      assert.deepEqual(await lease(again), []);
+      const places = again.queue.quarantine.list(undefined, 10);
+      assert.deepEqual(await removeQuarantined(again.queue.state, places), []);
+      assert.deepEqual(sum(again), {
+        accepted: 4,
+        delivered: 4 - lost,
+        undelivered: 0,
+        removed: lost,
+        queued: 0,
+      });
+      const last = events(again).at(-1)!;
+      assert.deepEqual([last.type, last.reason, last.recipient], ['undelivered', 'removed', TWO[lost - 1]]);
+      for (const table of ['deliveries', 'damaged', 'schedule', 'contents'] as const)
+        assert.deepEqual(keysOf(again.kv, table), [], table);
+      assert.equal(again.queue.quarantine.count, 0);
+      assert.deepEqual(auditStore(again.kv), []);
+    });
+  }
+
+  test('in a delivery that was tried before is removed from the row that it is counted in', async () => {
+    const rig = await openRig();
+    const one = await acceptLeased(rig);
+    await rig.queue.record(one, deferred(rig, 0, 'n2'));
+    await damage(rig, 'deliveries', one.number);
+    assert.deepEqual(await lease(rig, 'one.test', { node: 'n2' }), []);
+    await removeQuarantined(rig.queue.state, rig.queue.quarantine.list(undefined, 10));
+    assert.deepEqual([...rig.queue.state.counters.rows()], []);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('in the message of leased deliveries does not keep their outcomes from being stored', async () => {
+    const rig = await openRig();
+    const number = await accept(rig, { to: [...TWO, 'c@one.test'] });
+    const leased = await lease(rig, 'one.test', { limit: 2 });
+    await damage(rig, 'messages', number);
+    // In one commit: the first one makes the record anew, the second one counts on it.
+    await Promise.all(leased.map((one) => rig.queue.record(one, delivered(rig))));
+    assert.deepEqual(auditStore(rig.kv), []);
+    for (const one of await lease(rig)) await rig.queue.record(one, delivered(rig));
+    assert.equal(sum(rig).delivered, 3);
+    assert.deepEqual(keysOf(rig.kv, 'contents'), []);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+});
+
+describe('the quarantine', () => {
+  test('releases what can be read again, and says of the rest why not', async () => {
+    const rig = await openRig();
+    const number = await accept(rig);
+    const key = numberKey(number);
+    const whole = Buffer.from(rig.kv.get('contents', key)!);
+    await damage(rig, 'contents', number);
+    await lease(rig);
+    const place = { number, index: 1 };
+    assert.match((await releaseQuarantined(rig.queue.state, place))!.reason, /still damaged/);
+    assert.match(
+      (await releaseQuarantined(rig.queue.state, { number, index: 2 }))!.reason,
+      /not in the quarantine/,
+    );
+    assert.deepEqual(await lease(rig), []);
+    await rig.kv.commit([{ table: 'contents', key, value: whole }]);
+    assert.equal(await releaseQuarantined(rig.queue.state, place), undefined);
+    assert.deepEqual(auditStore(rig.kv), []);
+    const [again] = await lease(rig);
+    assert.equal(again?.number, number);
+    await rig.queue.record(again, delivered(rig));
+    assert.deepEqual(
+      events(rig).map(({ type }) => type),
+      ['accepted', 'quarantined', 'released', 'delivered'],
+    );
+    assert.equal(findDelivery(rig.queue.state, number, 1)?.state, 'delivered');
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('counts nothing of a commit that failed, also after another start', async () => {
+    const rig = await openRig();
+    const number = await accept(rig, { lifetimeMs: HOUR });
+    await damage(rig, 'contents', number);
+    await lease(rig);
+    const commit = rig.kv.commit.bind(rig.kv);
+    rig.kv.commit = () => Promise.reject(new Error('no space'));
+    await assert.rejects(removeQuarantined(rig.queue.state, [{ number, index: 1 }]), /no space/);
+    assert.equal(rig.queue.quarantine.count, 1);
+    rig.kv.commit = commit;
+    rig.clock.advance(2 * HOUR);
+    await rig.queue.sweep();
+    assert.equal(rig.queue.quarantine.count, 0);
+    assert.equal((await crash(rig)).queue.quarantine.count, 0);
+    assert.equal(sum(rig).undelivered, 1);
+  });
+});
