@@ -145,13 +145,12 @@ async function counted({ queue, clock }: ApiDependencies, request: OperationRequ
 }
 
 async function started(
-  { queue, clock, log }: ApiDependencies,
+  { queue, log }: ApiDependencies,
   request: OperationRequest,
 ): Promise<Result<JobView, Refused>> {
-  const until = clock.mono() + WAIT_MS;
   try {
     let record = await queue.operations.submit(request);
-    while (record.state !== 'done' && clock.mono() < until) {
+    for (let waited = 0; record.state !== 'done' && waited < WAIT_MS; waited += LOOK_MS) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       record = queue.operations.get(record.id) ?? record;
     }

@@ -124,7 +124,7 @@ export class Service {
       tokens: parts.tokens,
       injector: this.#injector,
       log: parts.options.log,
-      counts: parts.metrics,
+      onWorkerRestart: () => parts.metrics.onWorkerRestart(),
     });
     this.#chores = new Chores({
       queue: parts.queue,

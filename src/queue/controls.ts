@@ -5,16 +5,24 @@
 import type { EventDraft, Work } from './committer.ts';
 import { parseTextKey, textKey } from './keys.ts';
 import type { Kv } from './kv.ts';
-import { decode, encode } from './records.ts';
+import { type DamageTold, encode, healthy } from './records.ts';
 
 export interface Control {
   readonly key: readonly string[];
   readonly value: unknown;
 }
 
-/** All that are stored. Throws DamagedValue. */
-export const readControls = (kv: Kv): readonly Control[] =>
-  [...kv.range('controls', {})].map(({ key, value }) => ({ key: parseTextKey(key), value: decode(value) }));
+/** All that are stored and can be read. */
+export function readControls(kv: Kv, told: DamageTold): readonly Control[] {
+  const controls: Control[] = [];
+  for (const { key, value } of kv.range('controls', {})) {
+    const [kind = '', ...name] = parseTextKey(key);
+    const read = healthy<unknown>(value);
+    if (read === undefined) told(`the ${kind} of ${name.join(' ')}`, 'it holds no more: set it anew');
+    else controls.push({ key: [kind, ...name], value: read });
+  }
+  return controls;
+}
 
 export interface ControlChange {
   readonly key: readonly string[];

@@ -7,7 +7,7 @@
 import { domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import { parseTextKey } from './keys.ts';
-import { decode, encode } from './records.ts';
+import { encode, healthy } from './records.ts';
 
 /** How the mail of a campaign went, since the store exists. */
 export interface Totals {
@@ -63,13 +63,49 @@ export class Counters {
   readonly #dirtyTotals = new Set<string>();
   readonly #dirtyRows = new Set<string>();
 
-  load(kv: Kv): void {
-    for (const { key, value } of kv.range('totals', {}))
-      this.#totals.set(key.toString(), { ...zero(), ...decode<Partial<Totals>>(value) });
-    for (const { key, value } of kv.range('rows', {})) {
-      const row = this.#row(key.toString());
-      Object.assign(row, decode<{ new: number; retry: number }>(value));
+  /** What the last snapshot has; false when some of it is damaged. */
+  load(kv: Kv): boolean {
+    let whole = true;
+    for (const { key, value } of kv.range('totals', {})) {
+      const totals = healthy<Partial<Totals>>(value);
+      whole &&= totals !== undefined;
+      this.#totals.set(key.toString(), { ...zero(), ...totals });
+      if (!totals) this.#dirtyTotals.add(key.toString());
     }
+    for (const { key, value } of kv.range('rows', {})) {
+      const counts = healthy<{ new: number; retry: number }>(value);
+      whole &&= counts !== undefined;
+      Object.assign(this.#row(key.toString()), counts);
+      if (!counts) this.#dirtyRows.add(key.toString());
+    }
+    return whole;
+  }
+
+  /** Before all events are applied again. */
+  forget(): void {
+    for (const totals of this.#totals.values()) Object.assign(totals, zero());
+  }
+
+  /** Takes what is queued from elsewhere, and makes `accepted` of each campaign the sum of what became of it. */
+  recount(queued: Iterable<{ readonly labels: readonly string[]; readonly tried: boolean }>): void {
+    for (const [key, row] of this.#rows) {
+      Object.assign(row, { new: 0, retry: 0 });
+      this.#dirtyRows.add(key);
+    }
+    for (const { labels, tried } of queued) {
+      const key = labels.join('\0');
+      this.#row(key)[tried ? 'retry' : 'new']++;
+      this.#dirtyRows.add(key);
+      const campaign = labels.slice(0, 2).join('\0');
+      if (!this.#totals.has(campaign)) this.#totals.set(campaign, zero());
+    }
+    for (const [key, totals] of this.#totals) {
+      const { delivered, hard_bounced, undelivered, removed } = totals;
+      totals.accepted = delivered + hard_bounced + undelivered + removed;
+      this.#dirtyTotals.add(key);
+    }
+    for (const { account, campaign, new: fresh, retry } of this.#rows.values())
+      if (fresh + retry > 0) this.#totals.get(`${account}\0${campaign}`)!.accepted += fresh + retry;
   }
 
   apply(event: CountedEvent): void {

@@ -5,10 +5,17 @@
  */
 import { domainOf } from '../core/index.ts';
 import type { Transaction } from './committer.ts';
-import { numberKey } from './keys.ts';
+import { numberKey, parseNumberKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import type { QueueKey } from './queue-head.ts';
-import { decode, type DeliveryRecord, encode, type MessageRecord } from './records.ts';
+import {
+  type DamageTold,
+  type DeliveryRecord,
+  encode,
+  healthy,
+  type MessageRecord,
+  TOLD_NOBODY,
+} from './records.ts';
 import { covers, fitsDelivery, fitsQueue, type IspOf, isWhole, type Selector } from './selector.ts';
 
 export interface Mark {
@@ -30,8 +37,15 @@ export class Holds {
   /** Which ISP a domain belongs to; nobody knows until the sending side is there. */
   ispOf: IspOf = () => undefined;
 
-  constructor(kv: Kv) {
-    this.set([...kv.range('holds', {})].map(({ value }) => decode<Mark>(value)));
+  /** A mark that cannot be read holds all mail: what waits can be let go, what was sent cannot be called back. */
+  constructor(kv: Kv, told: DamageTold = TOLD_NOBODY) {
+    const marks = [...kv.range('holds', {})].map(({ key, value }) => {
+      const mark = healthy<Mark>(value);
+      if (!mark)
+        told('a hold or release', 'all mail is held: look at the holds, then release all that may go');
+      return mark ?? { id: parseNumberKey(key), hold: true, selector: {}, at: 0 };
+    });
+    this.set(marks);
   }
 
   /** In the order in which they were set. */

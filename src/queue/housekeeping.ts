@@ -57,7 +57,7 @@ export class SweepWork implements Work {
   /** Undefined when the message is missing or damaged: a work that throws would keep the others alive for ever. */
   #read(number: number, index: number, value: Buffer): Delivery | undefined {
     try {
-      return deliveryFrom(this.#state, { number, index, value });
+      return deliveryFrom(this.#state, number, index, value);
     } catch {
       return undefined;
     }
@@ -105,7 +105,8 @@ export class TrimWork implements Work {
     this.removed += trimAnswers(this.#state, transaction, { before: answersBefore, limit: SLICE });
     this.#journalBytes = trimmed.bytes;
     for (const { key, value } of kv.range('history', { limit: SLICE })) {
-      const ended = healthy<DeliveryRecord>(value)?.final?.at ?? 0;
+      const ended =
+        healthy<DeliveryRecord>(value)?.final?.at ?? timeOfMessageNumber(parseDeliveryKey(key).number);
       if (ended >= this.#bounds.historyBefore) break;
       transaction.ops.push({ table: 'history', key, value: undefined });
       this.removed++;

@@ -5,9 +5,9 @@
 import { base32, type EventReply, type EventReport, parseBase32 } from '../core/index.ts';
 import type { EventDraft, Transaction } from './committer.ts';
 import { numberKey, parseNumberKey } from './keys.ts';
-import type { Kv, Op } from './kv.ts';
+import type { Kv, Table } from './kv.ts';
 import { applyLateReport, type LateResult } from './late-report.ts';
-import { decode, encode, type LateReport, seal, unseal } from './records.ts';
+import { type DamageTold, encode, healthy, type LateReport, seal, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
 
 /** The envelope of an inbound mail, as it was received. */
@@ -25,10 +25,8 @@ export interface WaitingMail extends InboundMail {
 }
 
 export interface QuarantinedMail extends InboundMail {
-  readonly id: string;
   readonly reason: string;
 }
-type Kept = Omit<QuarantinedMail, 'id'>;
 
 /** What came of an inbound mail. */
 export type Conclusion =
@@ -49,9 +47,9 @@ export type Conclusion =
   /** Read, and nothing follows from it; or forwarded. */
   | { readonly kind: 'done' };
 
+const UNREADABLE = { from: '', to: [], peer: '', helo: '', at: 0, bytes: 0, reason: 'the entry is damaged' };
+
 const ID_CHARS = 11;
-/** Mails that one commit removes from the quarantine. */
-const SLICE = 500;
 export const inboundId = (number: number): string => base32(number, ID_CHARS);
 
 export class Inbox {
@@ -60,13 +58,17 @@ export class Inbox {
   #waitingBytes = 0;
   #waiting = 0;
   #keptBytes = 0;
-  #keptMails = 0;
 
-  constructor(kv: Kv, state: () => QueueState) {
+  constructor(kv: Kv, state: () => QueueState, told: DamageTold) {
     this.#kv = kv;
     this.#state = state;
-    for (const { value } of kv.range('inbox', {})) this.#count(decode<InboundMail>(value).bytes, 1);
-    for (const { value } of kv.range('quarantine', {})) this.#keep(decode<InboundMail>(value).bytes, 1);
+    for (const { value } of kv.range('inbox', {})) {
+      const mail = healthy<InboundMail>(value);
+      if (mail) this.#count(mail.bytes, 1);
+      else told('the envelope of an inbound mail', 'that mail is not read');
+    }
+    for (const { value } of kv.range('quarantine', {}))
+      this.#keptBytes += healthy<InboundMail>(value)?.bytes ?? 0;
   }
 
   /** Mails that wait to be read, and their bytes. */
@@ -74,9 +76,8 @@ export class Inbox {
     return { mails: this.#waiting, bytes: this.#waitingBytes };
   }
 
-  /** Mails in the quarantine, and their bytes. */
-  get kept(): { readonly mails: number; readonly bytes: number } {
-    return { mails: this.#keptMails, bytes: this.#keptBytes };
+  get quarantineBytes(): number {
+    return this.#keptBytes;
   }
 
   /** Resolves to its id when the mail is durable. `raw` is not touched by the caller until then. */
@@ -94,8 +95,13 @@ export class Inbox {
   /** The oldest mails after a number. */
   next(after: number, limit: number): WaitingMail[] {
     const start = numberKey(after + 1);
-    const entries = [...this.#kv.range('inbox', { start, limit })];
-    return entries.map(({ key, value }) => ({ number: parseNumberKey(key), ...decode<InboundMail>(value) }));
+    const mails: WaitingMail[] = [];
+    for (const { key, value } of this.#kv.range('inbox', { start })) {
+      if (mails.length >= limit) break;
+      const mail = healthy<InboundMail>(value);
+      if (mail) mails.push({ number: parseNumberKey(key), ...mail });
+    }
+    return mails;
   }
 
   /** The bytes of a mail that waits or is in the quarantine. Throws when they are damaged. */
@@ -107,7 +113,7 @@ export class Inbox {
   /** Stores what came of a mail, and that it is read. One at a time, because reports of one delivery see each other. */
   async conclude(mail: WaitingMail, conclusion: Conclusion): Promise<LateResult | 'done'> {
     let result: LateResult | 'done' = 'done';
-    let grown: Growth | undefined;
+    let grown: number | undefined;
     await this.#state().committer.submit({
       build: (transaction) => {
         if (conclusion.kind === 'late') result = applyLateReport(this.#state(), transaction, conclusion.late);
@@ -119,60 +125,31 @@ export class Inbox {
       },
     });
     this.#count(mail.bytes, -1);
-    if (grown) this.#keep(grown.bytes, grown.mails);
+    this.#keptBytes += grown ?? 0;
     return result;
   }
 
-  /** Mails in the quarantine, oldest first, after one of them. */
-  quarantined(limit: number, after?: string): QuarantinedMail[] {
-    const start = after === undefined ? undefined : numberOf(after);
-    const range = start === undefined ? { limit } : { start: numberKey(start + 1), limit };
-    return [...this.#kv.range('quarantine', range)].map(({ key, value }) => ({
+  /** Mails in the quarantine, oldest first. */
+  quarantined(limit: number): (QuarantinedMail & { readonly id: string })[] {
+    return [...this.#kv.range('quarantine', { limit })].map(({ key, value }) => ({
       id: inboundId(parseNumberKey(key)),
-      ...decode<Kept>(value),
+      ...(healthy<QuarantinedMail>(value) ?? UNREADABLE),
     }));
   }
 
-  /** A mail in the quarantine. */
-  quarantinedMail(id: string): (QuarantinedMail & { readonly raw: Buffer }) | undefined {
-    const number = numberOf(id);
-    const kept = number === undefined ? undefined : this.#kv.get('quarantine', numberKey(number));
-    const raw = kept && this.raw(number!);
-    return raw && { id: inboundId(number!), ...decode<Kept>(kept), raw };
+  /** The bytes of a mail in the quarantine. */
+  quarantinedRaw(id: string): Buffer | undefined {
+    const number = id.length === ID_CHARS ? parseBase32(id) : undefined;
+    if (number === undefined || !this.#kv.get('quarantine', numberKey(number))) return undefined;
+    return this.raw(number);
   }
 
-  /** Removes mails from the quarantine, all of them without ids; returns how many were there. */
-  async removeQuarantined(ids?: readonly string[]): Promise<number> {
-    let mails = 0;
-    for (;;) {
-      let growth: Growth = { bytes: 0, mails: 0 };
-      await this.#state().committer.submit({
-        build: ({ ops }) => {
-          growth = { bytes: 0, mails: 0 };
-          for (const key of ids ? keysOf(ids) : this.#someKept()) {
-            const value = this.#kv.get('quarantine', key);
-            if (!value) continue;
-            growth = { bytes: growth.bytes - decode<Kept>(value).bytes, mails: growth.mails - 1 };
-            forget(ops, key);
-          }
-        },
-      });
-      this.#keep(growth.bytes, growth.mails);
-      mails -= growth.mails;
-      if (ids || growth.mails === 0) return mails;
-    }
-  }
-
-  #someKept(): Buffer[] {
-    return [...this.#kv.range('quarantine', { limit: SLICE })].map(({ key }) => key);
-  }
-
-  /** Adds the event and, if wanted, the mail to the quarantine. Returns by how much that grows; undefined: not kept. */
+  /** Adds the event and, if wanted, the mail to the quarantine. Returns by how many bytes that grows; undefined: not kept. */
   #reject(
     transaction: Transaction,
     mail: WaitingMail,
     rejected: Conclusion & { kind: 'rejected' },
-  ): Growth | undefined {
+  ): number | undefined {
     const { reason, at, deliveryId, reply, keep } = rejected;
     const keeps = keep !== undefined && mail.bytes <= keep;
     const report = keeps ? { ...rejected.report, kept: inboundId(mail.number) } : rejected.report;
@@ -191,26 +168,20 @@ export class Inbox {
       key: numberKey(number),
       value: encode({ ...facts, reason }),
     });
-    const { bytes, mails } = this.#makeRoom(transaction, keep - mail.bytes);
-    return { bytes: mail.bytes - bytes, mails: 1 - mails };
+    return mail.bytes - this.#makeRoom(transaction, keep - mail.bytes);
   }
 
   /** Removes the oldest mails of the quarantine until what is left has at most so many bytes. */
-  #makeRoom({ ops }: Transaction, most: number): Growth {
-    let [bytes, mails] = [0, 0];
-    if (this.#keptBytes <= most) return { bytes, mails };
+  #makeRoom({ ops }: Transaction, bytes: number): number {
+    let freed = 0;
+    if (this.#keptBytes <= bytes) return freed;
     for (const { key, value } of this.#kv.range('quarantine', {})) {
-      if (this.#keptBytes - bytes <= most) break;
-      bytes += decode<InboundMail>(value).bytes;
-      mails++;
-      forget(ops, key);
+      if (this.#keptBytes - freed <= bytes) break;
+      freed += healthy<InboundMail>(value)?.bytes ?? 0;
+      for (const table of ['quarantine', 'inbound_mail'] satisfies Table[])
+        ops.push({ table, key, value: undefined });
     }
-    return { bytes, mails };
-  }
-
-  #keep(bytes: number, mails: number): void {
-    this.#keptBytes += bytes;
-    this.#keptMails += mails;
+    return freed;
   }
 
   #count(bytes: number, mails: 1 | -1): void {
@@ -218,19 +189,3 @@ export class Inbox {
     this.#waitingBytes += mails * bytes;
   }
 }
-
-interface Growth {
-  readonly bytes: number;
-  readonly mails: number;
-}
-
-function forget(ops: Op[], key: Buffer): void {
-  for (const table of ['quarantine', 'inbound_mail'] as const) ops.push({ table, key, value: undefined });
-}
-
-function numberOf(id: string): number | undefined {
-  return id.length === ID_CHARS ? parseBase32(id) : undefined;
-}
-
-const keysOf = (ids: readonly string[]): Buffer[] =>
-  [...new Set(ids.map(numberOf))].flatMap((number) => (number === undefined ? [] : [numberKey(number)]));

@@ -1,12 +1,15 @@
 /**
  * The journal: every event, in the order of the commits, written in the transaction that changes the queue.
  * One value per commit, keyed by the sequence number of its first event: the events as lines of JSON.
+ *
+ * Who reads it is told of what is missing, by a line of the type `sink_gap`: of a damaged group, and of events that
+ * were trimmed before a follower had come to them.
  */
 import type { Event } from '../core/index.ts';
 import type { EventDraft, Transaction } from './committer.ts';
 import type { Kv, Op } from './kv.ts';
 import { numberKey, parseNumberKey, textKey } from './keys.ts';
-import { decode, encode, sealText, unseal } from './records.ts';
+import { encode, healthy, sealText, unseal } from './records.ts';
 
 /** Where the stored counts stand, and how large the journal was then. */
 export interface JournalMark {
@@ -20,12 +23,14 @@ export interface JournalBounds {
 }
 
 const MARK = textKey('counted');
+const NO_MARK: JournalMark = { seq: 0, bytes: 0 };
 
 export const markOp = (mark: JournalMark): Op => ({ table: 'meta', key: MARK, value: encode(mark) });
 
-export function readMark(kv: Kv): JournalMark {
+/** Undefined when it is damaged. */
+export function readMark(kv: Kv): JournalMark | undefined {
   const value = kv.get('meta', MARK);
-  return value ? decode<JournalMark>(value) : { seq: 0, bytes: 0 };
+  return value ? healthy<JournalMark>(value) : NO_MARK;
 }
 
 export class Journal {
@@ -42,7 +47,7 @@ export class Journal {
   #trimming = 0;
 
   /** `mark` is what `mark()` gave when the counts were stored last. */
-  constructor(kv: Kv, storeId: string, mark: JournalMark) {
+  constructor(kv: Kv, storeId: string, mark: JournalMark = NO_MARK) {
     this.#kv = kv;
     this.#storeId = storeId;
     this.#counted = mark.seq;
@@ -51,7 +56,9 @@ export class Journal {
     for (const { value } of kv.range('journal', { start: numberKey(mark.seq + 1) }))
       this.#bytes += value.length;
     for (const { key, value } of kv.range('journal', { reverse: true, limit: 1 })) {
-      this.#next = parseNumberKey(key) + unseal(value).toString().split('\n').length;
+      const lines = linesOf(value);
+      // Of a damaged group a line break more may have been damaged away: no number is given twice.
+      this.#next = parseNumberKey(key) + (lines?.length ?? value.toString('latin1').split('\n').length + 1);
     }
   }
 
@@ -121,12 +128,23 @@ export class Journal {
 
   /** Events after `seq`, oldest first, each as its line of JSON. Stops at the end of the journal. */
   *lines(after: number): Generator<{ seq: number; line: string }> {
+    let next = after + 1;
+    // Whoever reads from the beginning misses nothing of what was there before.
+    let begun = after > 0;
+    let time: string | undefined;
     for (const { key, value } of this.#kv.range('journal', { start: this.#groupKey(after) })) {
       const first = parseNumberKey(key);
-      const lines = unseal(value).toString().split('\n');
-      for (let i = Math.max(0, after + 1 - first); i < lines.length; i++)
+      const lines = linesOf(value);
+      if (!begun) next = first;
+      begun = true;
+      if (lines && first > next) yield this.#gap({ from: next, to: first - 1, time });
+      if (!lines) continue;
+      for (let i = Math.max(0, next - first); i < lines.length; i++)
         yield { seq: first + i, line: lines[i]! };
+      next = Math.max(next, first + lines.length);
+      time = lines.at(-1);
     }
+    if (next <= this.last && this.#endIsDamaged()) yield this.#gap({ from: next, to: this.last, time });
   }
 
   *events(after: number): Generator<Event> {
@@ -155,9 +173,13 @@ export class Journal {
     let [groups, bytes] = [0, 0];
     if (this.#trimming > 0) return { groups, bytes };
     for (const { key, value } of this.#kv.range('journal', { limit })) {
-      const last = JSON.parse(unseal(value).toString().split('\n').at(-1)!) as Event;
-      const wanted = Date.parse(last.time) >= before && this.#bytes - bytes <= maxBytes;
-      if (wanted || last.seq > this.#counted || last.seq >= this.last) break;
+      const last = linesOf(value)?.at(-1);
+      // A damaged group goes when it is the oldest one: nothing can be read of it.
+      const event = last === undefined ? undefined : (JSON.parse(last) as Event);
+      const seq = event?.seq ?? parseNumberKey(key);
+      const young = event !== undefined && Date.parse(event.time) >= before;
+      const wanted = young && this.#bytes - bytes <= maxBytes;
+      if (wanted || seq > this.#counted || this.#isLastGroup(key)) break;
       ops.push({ table: 'journal', key, value: undefined });
       groups++;
       bytes += value.length;
@@ -179,6 +201,27 @@ export class Journal {
     this.#trimming -= bytes;
   }
 
+  #isLastGroup(key: Buffer): boolean {
+    for (const last of this.#kv.range('journal', { reverse: true, limit: 1 })) return last.key.equals(key);
+    return true;
+  }
+
+  #endIsDamaged(): boolean {
+    for (const { value } of this.#kv.range('journal', { reverse: true, limit: 1 }))
+      return linesOf(value) === undefined;
+    return false;
+  }
+
+  /** In place of events that are not there; `after` is the line before them. */
+  #gap({ from, to, time: after }: { from: number; to: number; time: string | undefined }): {
+    seq: number;
+    line: string;
+  } {
+    const time = after === undefined ? new Date(0).toISOString() : (JSON.parse(after) as Event).time;
+    const id = `${this.#storeId}-${to}`;
+    return { seq: to, line: JSON.stringify({ seq: to, id, time, type: 'sink_gap', from, to }) };
+  }
+
   /** Key of the group that holds the event after `after`. */
   #groupKey(after: number): Buffer {
     for (const { key } of this.#kv.range('journal', { end: numberKey(after + 2), reverse: true, limit: 1 }))
@@ -194,5 +237,14 @@ export class Journal {
       time: new Date(time).toISOString(),
       ...rest,
     });
+  }
+}
+
+/** The events of a group; undefined when it is damaged. */
+function linesOf(value: Buffer): string[] | undefined {
+  try {
+    return unseal(value).toString().split('\n');
+  } catch {
+    return undefined;
   }
 }

@@ -31,8 +31,7 @@ export function applyLateReport(state: QueueState, transaction: Transaction, lat
     return 'counted';
   }
   const queued = state.kv.get('deliveries', deliveryKey(number, index));
-  if (queued)
-    return keepEarly(state, transaction, late, deliveryFrom(state, { number, index, value: queued }));
+  if (queued) return keepEarly(state, transaction, late, deliveryFrom(state, number, index, queued));
   return rejected(transaction, late, 'history_over');
 }
 
@@ -45,7 +44,11 @@ function finishedDelivery(
   const ending = ended.get(deliveryIdOf(number, index));
   if (ending) return ending;
   const value = state.kv.get('history', deliveryKey(number, index));
-  return value && deliveryFrom(state, { number, index, value });
+  try {
+    return value && deliveryFrom(state, number, index, value);
+  } catch {
+    return undefined; // damaged: as if its history were over
+  }
 }
 
 function keepEarly(

@@ -42,28 +42,15 @@ export class ContentCache {
   }
 }
 
-/** What deliveries of one message share, for who reads many of them within one turn. */
-export type SharedFacts = Map<number, Delivery['message']>;
-
 /** The delivery as the store has it; undefined when it is not queued. Throws DamagedValue. */
-export function readDelivery(
-  state: QueueState,
-  number: number,
-  index: number,
-  known?: SharedFacts,
-): Delivery | undefined {
+export function readDelivery(state: QueueState, number: number, index: number): Delivery | undefined {
   const value = state.kv.get('deliveries', deliveryKey(number, index));
-  return value && deliveryFrom(state, { number, index, value }, known);
+  return value && deliveryFrom(state, number, index, value);
 }
 
-export function deliveryFrom(
-  state: QueueState,
-  { number, index, value }: { readonly number: number; readonly index: number; readonly value: Buffer },
-  known?: SharedFacts,
-): Delivery {
+export function deliveryFrom(state: QueueState, number: number, index: number, value: Buffer): Delivery {
   const { message: inline, ...record } = inspect('the delivery', () => decode<DeliveryRecord>(value));
-  const message = inline ?? known?.get(number) ?? messageOf(state, number);
-  if (!inline) known?.set(number, message);
+  const message = inline ?? messageOf(state, number);
   return { id: deliveryIdOf(number, index), number, index, record, message, shared: inline === undefined };
 }
 
@@ -173,7 +160,7 @@ export class LeaseWork implements Work {
 
 /** Adds the removal of a slot, unless a work of the same transaction has taken it already. */
 export function takeSlot({ ops, takenSlots }: Transaction, key: Buffer): boolean {
-  const name = key.toString('latin1');
+  const name = key.toString('hex');
   if (takenSlots.has(name)) return false;
   takenSlots.add(name);
   ops.push({ table: 'schedule', key, value: undefined });

@@ -6,14 +6,13 @@
  * leased meanwhile is asked about when it comes back (running-jobs.ts), so a job is done only when all leases that were
  * open when it came to the end have ended. Jobs go through the queues in the order in which they were asked for.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from './committer.ts';
 import type { JobRecord, Operation } from './job.ts';
 import type { Progress } from './job-progress.ts';
-import { JobWork, type Place } from './job-work.ts';
+import { JobWork } from './job-work.ts';
 import { JobCount } from './job-count.ts';
 import { numberKey } from './keys.ts';
-import { decode, encode } from './records.ts';
+import { encode, healthy } from './records.ts';
 import type { OperatorLog } from './operator-log.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsQueue, isWhole, type Selector } from './selector.ts';
@@ -35,18 +34,15 @@ const KEPT = 100;
 const MAX_RUNNING = 100;
 const LOOK_AGAIN_MS = 50;
 const AGAIN_MS = 1_000;
-/**
- * How long a slice is gathered. Beside others that want something of the store it is short, and a pause half as long as
- * the slice and its commit follows, so that they have commits of their own.
- */
-const SLICE_MS = { alone: 40, beside: 8 };
+/** A slice is followed by a pause as long as itself, so that half of the time is left to others. */
 const LONGEST_PAUSE_MS = 50;
 
 interface Walk {
   readonly progress: Progress;
   count: JobCount | undefined;
-  /** Undefined before it has begun. */
-  place: Place | undefined;
+  /** Those that are left; undefined before it has begun. */
+  queues: QueueHead[] | undefined;
+  after: Buffer | undefined;
   /** Newest lease when the walk was over; undefined while it is not. */
   lease: number | undefined;
 }
@@ -66,16 +62,19 @@ export class Operations {
   #line: Promise<unknown> = Promise.resolve();
   #loop: Promise<void> | undefined;
   #started = false;
-  /** Works of the committer when it was looked at last, and those of ours since then. */
-  #seen = 0;
-  #own = 0;
 
   constructor(state: QueueState, nextNumber: () => number, log: OperatorLog) {
     this.#state = state;
     this.#log = log;
     this.#nextNumber = nextNumber;
     for (const { value } of state.kv.range('jobs', {})) {
-      const progress = { record: decode<JobRecord>(value), pending: 0 };
+      const record = healthy<JobRecord>(value);
+      if (!record) {
+        const consequence = 'what it had not done is not done';
+        state.report('error', 'damage in the store', { what: 'a job', consequence });
+        continue;
+      }
+      const progress = { record, pending: 0 };
       this.#jobs.set(progress.record.id, progress);
       this.#lastId = progress.record.id;
       if (progress.record.state !== 'done') this.#walk(progress);
@@ -124,15 +123,15 @@ export class Operations {
     return submitted;
   }
 
-  /** One slice of one job, gathered for so long, or the end of it. False when there is nothing to do just now. */
-  async step(sliceMs: number = SLICE_MS.alone): Promise<boolean> {
+  /** One slice of one job, or the end of it. False when there is nothing to do just now. */
+  async step(): Promise<boolean> {
     const { oldest } = this.#state.leases;
     const over = this.#walks.find(({ lease }) => lease !== undefined && oldest > lease);
     const walk = over ?? this.#walks.find(({ lease }) => lease === undefined);
     if (!walk) return false;
     if (over) await this.#finish(walk);
     else if (walk.count) this.#countOn(walk, walk.count);
-    else await this.#walkOn(walk, sliceMs);
+    else await this.#walkOn(walk);
     return true;
   }
 
@@ -204,7 +203,7 @@ export class Operations {
   #walk(progress: Progress): void {
     const { record } = progress;
     const count = record.state === 'counting' ? new JobCount(this.#state, record) : undefined;
-    this.#walks.push({ progress, count, place: undefined, lease: undefined });
+    this.#walks.push({ progress, count, queues: undefined, after: undefined, lease: undefined });
     this.#state.jobs.add(progress);
   }
 
@@ -215,28 +214,18 @@ export class Operations {
     if (done) walk.count = undefined;
   }
 
-  async #walkOn(walk: Walk, sliceMs: number): Promise<void> {
+  async #walkOn(walk: Walk): Promise<void> {
     const { selector, operation } = walk.progress.record;
-    walk.place ??= {
-      queues: [...this.#state.schedule.fitting(selector)].filter((one) => concerns(operation, one)),
-      after: undefined,
-    };
-    if (walk.place.queues.length === 0) {
+    walk.queues ??= [...this.#state.schedule.fitting(selector)].filter((one) => concerns(operation, one));
+    const [queue] = walk.queues;
+    if (!queue) {
       walk.lease = this.#state.leases.newest;
       return;
     }
-    const work = new JobWork(this.#state, walk.progress, walk.place, sliceMs);
+    const work = new JobWork(this.#state, walk.progress, queue, walk.after);
     await this.#state.committer.submit(work);
-    this.#own++;
-    walk.place = work.next;
-  }
-
-  /** Whether nobody else has submitted anything since the last time that this was asked. */
-  #isAlone(): boolean {
-    const { submitted } = this.#state.committer;
-    const others = submitted - this.#seen - this.#own;
-    [this.#seen, this.#own] = [submitted, 0];
-    return others === 0;
+    walk.after = work.next;
+    if (!work.next) walk.queues.shift();
   }
 
   async #finish(walk: Walk): Promise<void> {
@@ -266,12 +255,9 @@ export class Operations {
     while (this.#started && this.#walks.length > 0) {
       const start = clock.mono();
       try {
-        const alone = this.#isAlone();
-        const stepped = await this.step(alone ? SLICE_MS.alone : SLICE_MS.beside);
+        const stepped = await this.step();
         const took = clock.mono() - start;
-        if (!stepped) await pause(LOOK_AGAIN_MS);
-        else if (alone) await setImmediate();
-        else await pause(Math.min(took / 2, LONGEST_PAUSE_MS));
+        await pause(stepped ? Math.min(took, LONGEST_PAUSE_MS) : LOOK_AGAIN_MS);
       } catch (error) {
         report('error', 'a job on the queue could not go on, trying again', { error });
         await pause(AGAIN_MS);

@@ -11,6 +11,7 @@ import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
 import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
 import { Counters } from './counters.ts';
+import { loadCounts } from './counts-at-start.ts';
 import { EarlyReports } from './early-reports.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
@@ -24,7 +25,7 @@ import { Operations } from './operations.ts';
 import { OperatorLog } from './operator-log.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
-import { decode, encode, type LeasedDelivery } from './records.ts';
+import { type DamageTold, encode, healthy, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
 import { RunningJobs } from './running-jobs.ts';
 import type { QueueHead } from './queue-head.ts';
@@ -66,6 +67,7 @@ export class Queue {
   /** Where the numbers are counted; other threads take theirs there too (core/ids.ts). */
   readonly numbers = new SharedArrayBuffer(8);
   readonly #operations: Operations;
+  readonly #told: DamageTold;
   #snapshotAt: number;
   /** The transaction under way carries a snapshot. */
   #snapshotting = false;
@@ -80,10 +82,12 @@ export class Queue {
       seal: (transaction) => this.#seal(transaction),
       committed: (transaction, ms) => this.#committed(transaction, ms),
     });
-    const journal = new Journal(kv, meta.storeId, readMark(kv));
+    const mark = readMark(kv);
+    const journal = new Journal(kv, meta.storeId, mark);
     const counters = new Counters();
-    const holds = new Holds(kv);
-    const schedule = new Schedule(kv, holds);
+    this.#told = (what, consequence) => report('error', 'damage in the store', { what, consequence });
+    const holds = new Holds(kv, this.#told);
+    const schedule = new Schedule(kv, holds, this.#told);
     const jobs = new RunningJobs((domain) => holds.ispOf(domain));
     this.#state = {
       kv,
@@ -101,9 +105,9 @@ export class Queue {
       dispatcher: undefined,
       report,
     };
-    this.inbox = new Inbox(kv, () => this.#state);
-    counters.load(kv);
-    for (const event of journal.events(journal.counted)) counters.apply(event);
+    this.inbox = new Inbox(kv, () => this.#state, this.#told);
+    if (!loadCounts({ kv, journal, counters }, mark !== undefined))
+      report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
     this.#snapshotAt = clock.mono();
     this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal), this.numbers);
     this.operatorLog = new OperatorLog(kv, () => clock.now(), committer);
@@ -113,7 +117,7 @@ export class Queue {
   /** Opens the queue on a store and recovers what a crash left. Throws StoreVersionError. */
   static async open(options: QueueOptions): Promise<{ queue: Queue; recovered: Recovered }> {
     const stored = options.kv.get('meta', textKey('store'));
-    const meta = stored ? decode<Meta>(stored) : { format: FORMAT, storeId: randomBytes(5).toString('hex') };
+    const meta = stored ? (healthy<Meta>(stored) ?? mendedMeta(options)) : newMeta();
     if (meta.format !== FORMAT) {
       throw new StoreVersionError(
         `the store has format ${meta.format}, this version reads format ${FORMAT}: let the version that wrote it ` +
@@ -182,13 +186,13 @@ export class Queue {
   /** Limiter state stored with leases (LeaseRequest.mark), by its key. */
   limitMark(key: string): unknown {
     const value = this.#state.kv.get('limits', textKey(key));
-    return value && decode(value);
+    return value && healthy(value);
   }
 
   /** What a split owed when its last mail was accepted. */
   splitMark(key: string): readonly number[] | undefined {
     const value = this.#state.kv.get('splits', textKey(key));
-    return value && decode<{ credits: readonly number[] }>(value).credits;
+    return value && healthy<{ credits: readonly number[] }>(value)?.credits;
   }
 
   /** Records the outcome of a leased delivery. On rejection the caller tries again. */
@@ -208,7 +212,7 @@ export class Queue {
 
   /** Standing orders about sending (locks, states of nodes). */
   controls(): readonly Control[] {
-    return readControls(this.#state.kv);
+    return readControls(this.#state.kv, this.#told);
   }
 
   /** Sets or removes one, with its event. What was submitted in the same turn shares the commit. */
@@ -338,4 +342,19 @@ function lastNumber(kv: Kv, journal: Journal): number {
       last = Math.max(last, parseDeliveryKey(key).number);
   }
   return last;
+}
+
+const newMeta = (): Meta => ({ format: FORMAT, storeId: randomBytes(5).toString('hex') });
+
+/** The id of the store stands in every event. A damaged mark of another format would be two damages at once. */
+function mendedMeta({ kv, report }: QueueOptions): Meta {
+  report('error', 'damage in the store', {
+    what: 'its format mark',
+    consequence: 'it is taken for one of now',
+  });
+  for (const { id } of new Journal(kv, '', undefined).events(0)) {
+    const storeId = id.slice(0, id.lastIndexOf('-'));
+    if (storeId !== '') return { format: FORMAT, storeId };
+  }
+  return newMeta();
 }

@@ -175,6 +175,8 @@ export const decode = <T>(value: Buffer): T => JSON.parse(unseal(value).toString
 /** Told of a value that cannot be read: what it was, and what follows from that. */
 export type DamageTold = (what: string, consequence: string) => void;
 
+export const TOLD_NOBODY: DamageTold = () => undefined;
+
 /** Undefined for a value that is damaged: an audit names it. */
 export function healthy<T>(value: Buffer): T | undefined {
   try {

@@ -4,11 +4,12 @@
  * lease).
  */
 import type { Kv, Op } from './kv.ts';
+import { lostQueueIds } from './lost-queue-ids.ts';
 import type { Holds } from './holds.ts';
 import { parseSlotKey, type Slot, slotBound, slotKey } from './keys.ts';
 import type { QueueHead, QueueKey } from './queue-head.ts';
 import { nameOf, parseStoredKey, type Queued, queueKeyOf, storedKey } from './queue-key.ts';
-import { decode, encode } from './records.ts';
+import { type DamageTold, encode, healthy, TOLD_NOBODY } from './records.ts';
 import { fitsQueue, type Selector } from './selector.ts';
 
 class Head implements QueueHead {
@@ -70,17 +71,16 @@ export class Schedule {
   readonly #marked = new Map<string, Set<Head>>();
   #nextId = 1;
 
-  constructor(kv: Kv, holds: Holds) {
+  constructor(kv: Kv, holds: Holds, told: DamageTold = TOLD_NOBODY) {
     this.#kv = kv;
     this.#holds = holds;
+    const lost: QueueKey[] = [];
     for (const { key, value } of kv.range('queues', {})) {
-      const { id } = decode<{ id: number }>(value);
-      const head = this.#add(id, parseStoredKey(key));
-      head.stored = true;
-      head.slotAt = this.#earliest(id);
-      if (head.mark > 0) for (const _ of this.slots(head)) head.slots++;
-      this.#nextId = Math.max(this.#nextId, id + 1);
+      const record = healthy<{ id: number }>(value);
+      if (record) this.#load(record.id, parseStoredKey(key)).stored = true;
+      else lost.push(parseStoredKey(key));
     }
+    if (lost.length > 0) this.#loadLost(lost, told);
   }
 
   /** The queues that have a slot and are not held. */
@@ -182,13 +182,33 @@ export class Schedule {
     for (const [name, head] of this.#heads) {
       if (head.slotAt !== Infinity || head.uses > 0) continue;
       this.#marked.get(rowOf(head))?.delete(head);
-      if (head.stored) ops.push({ table: 'queues', key: storedKey(head), value: undefined });
+      ops.push({ table: 'queues', key: storedKey(head), value: undefined });
       this.#heads.delete(name);
     }
   }
 
   get size(): number {
     return this.#heads.size;
+  }
+
+  #load(id: number, key: QueueKey): Head {
+    const head = this.#add(id, key);
+    head.slotAt = this.#earliest(id);
+    if (head.mark > 0) for (const _ of this.slots(head)) head.slots++;
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    return head;
+  }
+
+  /** Their records are written anew with their next slot. */
+  #loadLost(lost: readonly QueueKey[], told: DamageTold): void {
+    const known = new Set([...this.#heads.values()].map(({ id }) => id));
+    const ids = lostQueueIds(this.#kv, known);
+    for (const id of ids.values()) this.#nextId = Math.max(this.#nextId, id + 1);
+    for (const key of lost) {
+      const name = nameOf(key);
+      told(`the record of queue ${name.replaceAll('\0', ' ')}`, 'its id is taken from its deliveries');
+      this.#load(ids.get(name) ?? this.#nextId, key);
+    }
   }
 
   #add(id: number, key: QueueKey): Head {

@@ -11,7 +11,7 @@ import { domainOf, err, ok, type Result } from '../core/index.ts';
 import type { Committer, Transaction } from './committer.ts';
 import type { Kv, Op } from './kv.ts';
 import { textKey } from './keys.ts';
-import { decode, encode } from './records.ts';
+import { encode, healthy } from './records.ts';
 import { comparable, covers, type StopKind, type StopTarget } from './stop-target.ts';
 
 export type StopSource = 'hard_bounce' | 'complaint' | 'unsubscribe' | 'operator' | 'import';
@@ -55,6 +55,10 @@ export const MAX_PATTERNS = 1000;
 const SLICE = 1000;
 const SCAN = 20_000;
 
+/** What is stopped stands in the key, so a damaged entry goes on stopping it. */
+const storedOf = (value: Buffer): Stored =>
+  healthy<Stored>(value) ?? { source: 'operator', reason: 'the entry is damaged', at: 0 };
+
 /** kind, value, account: all that is said of one address lies together. */
 const keyOf = ({ kind, value, accountId = '' }: StopKey): Buffer => textKey(LETTERS[kind], value, accountId);
 
@@ -68,7 +72,7 @@ function timeKey(expiresAt: number, key: Buffer): Buffer {
 function entryOf(key: Buffer, value: Buffer): StopEntry {
   const [letter = '', text = '', account = ''] = key.toString().split('\0');
   const accountId = account === '' ? undefined : account;
-  return { kind: KINDS.get(letter)!, value: text, accountId, ...decode<Stored>(value) };
+  return { kind: KINDS.get(letter)!, value: text, accountId, ...storedOf(value) };
 }
 
 export class StopList {
@@ -217,7 +221,7 @@ export class StopList {
 
   #stored(key: Buffer): Stored | undefined {
     const value = this.#kv.get(TABLE, key);
-    return value && decode<Stored>(value);
+    return value && storedOf(value);
   }
 
   #over({ expiresAt }: Pick<Stored, 'expiresAt'>): boolean {

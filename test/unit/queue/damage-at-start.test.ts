@@ -1,0 +1,152 @@
+/** A start on a store in which one value is damaged: it starts, says so, and all mail goes on. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Entry, Table } from '../../../src/queue/kv.ts';
+import { auditStore } from '../../support/audit.ts';
+import { accept, acceptLeased, crash, deferred, delivered, lease, openRig, type Rig } from './fixture.ts';
+
+const MAIL = { to: ['a@one.test', 'b@one.test'], campaignId: 'spring' };
+
+/** Mail that was delivered, mail that waits, a hold of something else, a lock, two snapshots of the counts. */
+async function scene(): Promise<Rig> {
+  const rig = await openRig();
+  await accept(rig, MAIL);
+  for (const one of await lease(rig)) await rig.queue.record(one, delivered(rig));
+  rig.clock.advance(6_000);
+  await rig.queue.record(await acceptLeased(rig), deferred(rig, 0));
+  await rig.queue.operations.submit({ operation: { op: 'hold' }, selector: { sender: 'x' }, text: '' });
+  await rig.queue.control({ key: ['lock', 'n1'], value: { until: 1 } });
+  await accept(rig, MAIL);
+  rig.clock.advance(6_000);
+  await accept(rig, { ...MAIL, to: ['c@two.test'] });
+  return rig;
+}
+
+const entries = (rig: Rig, table: Table): Entry[] => [...rig.kv.range(table, {})];
+
+async function flip(rig: Rig, table: Table, { key, value }: Entry): Promise<void> {
+  const damaged = Buffer.from(value);
+  damaged[4] = damaged[4]! ^ 0x10;
+  await rig.kv.commit([{ table, key, value: damaged }]);
+}
+
+/** What is queued is given out and delivered; gives how many. */
+async function deliverAll(rig: Rig): Promise<number> {
+  let count = 0;
+  for (const domain of ['one.test', 'two.test'])
+    for (const one of await lease(rig, domain)) {
+      await rig.queue.record(one, delivered(rig));
+      count++;
+    }
+  return count;
+}
+
+const conserved = (rig: Rig): void => {
+  const {
+    accepted,
+    delivered: made,
+    hard_bounced,
+    undelivered,
+    removed,
+    queued,
+  } = rig.queue.state.counters.sum();
+  assert.equal(accepted, made + hard_bounced + undelivered + removed + queued);
+};
+
+describe('a start with a damaged value', () => {
+  for (const table of ['meta', 'queues', 'rows', 'totals', 'controls', 'jobs', 'journal'] as const) {
+    test(`in ${table}, any of them, delivers all that is queued, and counts it`, async () => {
+      const count = entries(await scene(), table).length;
+      assert.ok(count > 0);
+      for (let i = 0; i < count; i++) {
+        const before = await scene();
+        await flip(before, table, entries(before, table)[i]!);
+        const rig = await crash(before);
+        rig.queue.controls();
+        assert.ok(rig.reports.length > 0 || table === 'journal', `${table} ${i} is told`);
+        assert.equal(rig.queue.state.counters.sum().queued, 4, `${table} ${i}`);
+        conserved(rig);
+        assert.equal(await deliverAll(rig), 4, `${table} ${i}`);
+        conserved(rig);
+        assert.equal(rig.queue.state.counters.sum().queued, 0);
+        assert.equal(rig.queue.state.counters.sum().delivered, 6, `${table} ${i}`);
+        await rig.queue.prune();
+        await rig.queue.close();
+        const found = auditStore(rig.kv).filter(
+          (text) => !/the journal (is damaged|goes on)|accepted/.test(text),
+        );
+        assert.deepEqual(
+          found.filter((text) => !/event \d+ stands/.test(text)),
+          [],
+          `${table} ${i}: whole again`,
+        );
+      }
+    });
+  }
+
+  test('in a hold holds all mail until it is released', async () => {
+    const before = await scene();
+    await flip(before, 'holds', entries(before, 'holds')[0]!);
+    const rig = await crash(before);
+    assert.equal(await deliverAll(rig), 0);
+    assert.ok(rig.reports.some(({ details }) => String(details['consequence']).includes('all mail is held')));
+    await rig.queue.operations.submit({ operation: { op: 'release' }, selector: {}, text: '' });
+    assert.equal(await deliverAll(rig), 4);
+  });
+
+  test('in the stop list goes on stopping', async () => {
+    const before = await openRig();
+    const entry = { kind: 'address', value: 'a@one.test', source: 'complaint', at: 1 } as const;
+    await before.queue.stopList.add([entry]);
+    await flip(before, 'stop_list', entries(before, 'stop_list')[0]!);
+    const rig = await crash(before);
+    assert.equal(rig.queue.stopList.find('a@one.test', undefined)?.reason, 'the entry is damaged');
+  });
+});
+
+describe('a damaged group of the journal', () => {
+  test('is told to who follows as a gap, and trimmed with the others', async () => {
+    const rig = await scene();
+    const groups = entries(rig, 'journal');
+    const at = groups.findIndex(({ value }) => value.includes('soft_bounce'));
+    await flip(rig, 'journal', groups[at]!);
+    const read = [...rig.queue.state.journal.events(0)];
+    const gap = read.find(({ type }) => type === 'sink_gap')!;
+    const first = groups[at]!.key.readUInt32BE(4);
+    const next = groups[at + 1]!.key.readUInt32BE(4);
+    assert.deepEqual([gap.from, gap.to, gap.seq], [first, next - 1, next - 1]);
+    assert.deepEqual(
+      [...rig.queue.state.journal.events(gap.seq)].map(({ seq }) => seq),
+      read.filter(({ seq }) => seq > gap.seq).map(({ seq }) => seq),
+    );
+    rig.clock.advance(3_600_000);
+    await accept(rig);
+    await rig.queue.trim({ historyBefore: 0, journalBefore: rig.clock.now() });
+    assert.ok(entries(rig, 'journal').length < groups.length - at, 'the damaged one is gone');
+  });
+
+  test('that is the last one does not let a number be given twice', async () => {
+    const before = await scene();
+    const { last } = before.queue.state.journal;
+    await flip(before, 'journal', entries(before, 'journal').at(-1)!);
+    const rig = await crash(before);
+    await accept(rig);
+    const seqs = [...rig.queue.state.journal.events(0)].map(({ seq }) => seq);
+    assert.ok(rig.queue.state.journal.last > last);
+    assert.deepEqual(seqs, [...new Set(seqs)]);
+  });
+
+  test('who follows and comes too late is told of what was trimmed', async () => {
+    const rig = await scene();
+    rig.clock.advance(3_600_000);
+    await accept(rig);
+    rig.clock.advance(6_000);
+    await accept(rig);
+    await rig.queue.trim({ historyBefore: 0, journalBefore: rig.clock.now() - 10_000 });
+    const { first } = rig.queue.state.journal;
+    assert.ok(first > 2);
+    const [gap] = rig.queue.state.journal.take(1, 1);
+    assert.deepEqual([gap?.type, gap?.from, gap?.to], ['sink_gap', 2, first - 1]);
+    assert.equal(rig.queue.state.journal.take(0, 1)[0]?.seq, first, 'who begins misses nothing');
+  });
+});
