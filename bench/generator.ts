@@ -20,6 +20,8 @@ export interface Load {
   readonly count: number;
   /** Number of the first recipient, so that no two loads of a run have one in common. */
   readonly firstIndex: number;
+  /** Recipient domains; default those of every workload. */
+  readonly domains?: number;
 }
 
 export interface GeneratorJobs {
@@ -33,6 +35,7 @@ async function sendMessages({
   workload,
   count,
   firstIndex,
+  domains = RECIPIENT_DOMAINS,
   port,
 }: Load & { port: number }): Promise<Injected> {
   const firstAtMs = performance.timeOrigin + performance.now();
@@ -44,7 +47,7 @@ async function sendMessages({
     count,
     firstIndex,
     from: FROM_ADDRESS,
-    domains: RECIPIENT_DOMAINS,
+    domains,
     headers: DEFAULT_HEADERS,
     ratePerSecond: undefined,
     heloName: 'source.test',

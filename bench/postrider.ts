@@ -16,12 +16,19 @@ const PROGRAM = join(ROOT, 'bin/postrider.mjs');
 const STATUS_DEADLINE_MS = 5_000;
 const NODES = ['127.0.0.1', '127.0.0.2'];
 
-/** `nodeSwitches` are for Node.js itself. */
-export const postrider = (nodeSwitches: readonly string[]): Contender => ({
-  name: 'postrider',
+export interface Variant {
+  readonly name?: string;
+  /** For Node.js itself. */
+  readonly nodeSwitches?: readonly string[];
+  /** As in the configuration. */
+  readonly workers?: 'auto' | number;
+}
+
+export const postrider = (variant: Variant = {}): Contender => ({
+  name: variant.name ?? 'postrider',
   version: `${version}${commit()}`,
   cannot: () => undefined,
-  start: (place) => start(place, nodeSwitches),
+  start: (place) => startPostrider(place, variant),
 });
 
 /** ` (abc1234)`, with a mark when files differ from it; empty outside a checkout. */
@@ -36,7 +43,10 @@ function commit(): string {
   }
 }
 
-async function start(place: Place, nodeSwitches: readonly string[]): Promise<Running> {
+export async function startPostrider(
+  place: Place,
+  { nodeSwitches = [], workers = 'auto' }: Variant = {},
+): Promise<Running & { readonly statusPort: number }> {
   const { dir } = place;
   const [smtpPort, statusPort] = [await freePort(), await freePort()];
   const controlSocket = join(dir, 'control.sock');
@@ -46,13 +56,13 @@ async function start(place: Place, nodeSwitches: readonly string[]): Promise<Run
   // JSON is YAML.
   writeFileSync(
     config,
-    JSON.stringify(configuration(place, { smtpPort, statusPort, controlSocket }), null, 2),
+    JSON.stringify({ ...configuration(place, { smtpPort, statusPort, controlSocket }), workers }, null, 2),
   );
   const log = join(dir, 'log');
   const child = startProgram(process.execPath, [...nodeSwitches, PROGRAM, 'serve', '-c', config], log);
   await waitUntilReady(child, () => greets(smtpPort), log);
   const queued = (): Promise<number> => queuedOf(controlSocket);
-  return { smtpPort, controlSocket, pids: [child.pid!], queued, stop: () => stopProgram(child) };
+  return { smtpPort, statusPort, controlSocket, pids: [child.pid!], queued, stop: () => stopProgram(child) };
 }
 
 function configuration(

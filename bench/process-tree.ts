@@ -75,7 +75,7 @@ export interface Memory {
 }
 
 /** Sums over the tree: a page that several processes share counts once for each. */
-function memoryOf(roots: readonly number[]): Memory {
+export function memoryOf(roots: readonly number[]): Memory {
   let [rssBytes, rssAnonBytes] = [0, 0];
   for (const { pid } of treeOf(roots)) {
     const status = read(`/proc/${pid}/status`) ?? '';

@@ -28,6 +28,7 @@ interface Options {
   readonly json?: true;
   readonly peers: boolean;
   readonly write?: true;
+  readonly oneThread?: true;
   readonly keep?: true;
   readonly cpuProf?: true;
   readonly guard?: true;
@@ -58,6 +59,7 @@ const program = new Command('bench')
   .option('--runs <n>', 'rounds; the medians are reported', rounds, 3)
   .option('--only <list>', `workloads: ${WORKLOADS.map(({ name }) => name).join(',')}`, workloadNames)
   .option('--no-peers', 'Postrider alone')
+  .option('--one-thread', 'also Postrider with everything in one thread (workers: 1)')
   .option('--json', 'print the figures of every run as JSON')
   .option('--write', 'write RESULTS.md, docs/bench.svg and the figures in the README')
   .option('--keep', 'keep queues and logs')
@@ -103,8 +105,10 @@ async function run(options: Options, command: Command): Promise<void> {
   });
   chmodSync(dir, 0o755); // Postfix runs under several users
   const machine = describeMachine(dir);
-  const own = postrider(options.cpuProf ? ['--cpu-prof', '--cpu-prof-interval=500'] : []);
-  const { contenders, notes } = options.peers ? withPeers(own) : { contenders: [own], notes: [] };
+  const nodeSwitches = options.cpuProf ? ['--cpu-prof', '--cpu-prof-interval=500'] : [];
+  const own = [postrider({ nodeSwitches })];
+  if (options.oneThread) own.push(postrider({ name: 'postrider, workers: 1', nodeSwitches, workers: 1 }));
+  const { contenders, notes } = options.peers ? withPeers(own) : { contenders: own, notes: [] };
   if (machine.fileSystem === 'tmpfs')
     notes.push(`durability: ${options.dir} is a tmpfs, syncing costs nothing there`);
   const measured = await measureAll({
@@ -133,11 +137,11 @@ async function run(options: Options, command: Command): Promise<void> {
   });
 }
 
-function withPeers(own: Contender): { contenders: Contender[]; notes: string[] } {
+function withPeers(own: readonly Contender[]): { contenders: Contender[]; notes: string[] } {
   const postfix = findPostfix();
   return typeof postfix === 'string'
-    ? { contenders: [own], notes: [`Postfix: ${postfix}`] }
-    : { contenders: [postfix, own], notes: [] };
+    ? { contenders: [...own], notes: [`Postfix: ${postfix}`] }
+    : { contenders: [postfix, ...own], notes: [] };
 }
 
 /** Without Postfix there is nothing to compare with: said, and no failure, unless in CI. */

@@ -1,7 +1,7 @@
 /**
  * Where the time goes: a CPU profile of the MTA (`npm run bench -- --only w1 --no-peers --runs 1 --cpu-prof`) as a table
  * of stages. Time in Node.js, V8 and libraries counts for the nearest function of ours that called it; what no function
- * of ours called (garbage collection, the event loop) has lines of its own. Only the main thread is in a profile.
+ * of ours called (garbage collection, the event loop) has lines of its own. A profile is of one thread: that of the queue (0) and the one that receives (1) have one each.
  */
 import { readFileSync } from 'node:fs';
 
@@ -39,7 +39,7 @@ const OUTSIDE: Readonly<Record<string, string>> = {
   '(program)': 'native code',
 };
 /** The first work on mail: what comes before is the start of the program. */
-const FIRST = new Set(['prepareContent', 'composeContent']);
+const FIRST = new Set(['prepareContent', 'composeContent', '#submit']);
 
 /** Prints the table; `messages` is how many went through while the profile was taken. */
 export function printStages(file: string, messages: number): void {

@@ -49,7 +49,11 @@ type Taken = Pick<Depth, 'recipientsPerSecond' | 'takenCpuUs' | 'whileTaking'>;
 
 /** Nobody listens where the mail goes, so it stays. */
 async function fill(dir: string, size: number, profile: readonly string[]): Promise<Taken> {
-  const mta = await postrider(profile).start({ dir, receiverPort: await freePort(), dkimKey: undefined });
+  const mta = await postrider({ nodeSwitches: profile }).start({
+    dir,
+    receiverPort: await freePort(),
+    dkimKey: undefined,
+  });
   try {
     await inject(mta, 1, 1_000); // warms up
     const [endWatch, cpu, start] = [watchMemory(mta.pids), cpuSecondsOf(mta.pids), performance.now()];
@@ -110,7 +114,7 @@ async function deliver(dir: string, size: number): Promise<Delivered> {
     },
   });
   const start = performance.now();
-  const mta = await postrider([]).start({ dir, receiverPort: sink.port, dkimKey: undefined });
+  const mta = await postrider().start({ dir, receiverPort: sink.port, dkimKey: undefined });
   const endWatch = watchMemory(mta.pids);
   const timer = setTimeout(() => last.reject(new Error(`${arrived} of ${wanted} arrived`)), DEADLINE_MS);
   try {
