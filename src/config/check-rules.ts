@@ -1,5 +1,6 @@
 /** Rules and lock rules: names that exist, consequences that do not contradict each other, no rule for nothing. */
 import { formatDuration } from '../core/index.ts';
+import { firstWait, retryRule } from './check-senders.ts';
 import type { Checked } from './checked.ts';
 import type { RuleDraft } from './draft.ts';
 import { instead, type Path } from './problem.ts';
@@ -67,7 +68,8 @@ function checkWhen(rule: RuleDraft, { draft, report, names }: Checked): void {
 const valuePath = (path: Path, i: number, written: unknown): Path =>
   Array.isArray(written) ? [...path, i] : path;
 
-function checkThen(rule: RuleDraft, { draft, report, names }: Checked): void {
+function checkThen(rule: RuleDraft, checked: Checked): void {
+  const { draft, report, names } = checked;
   const { retry, lock, fail, stop_list: stopList } = rule.then;
   const at = (key: string): Path => draft.at(rule, 'then', key);
   if (retry !== undefined && !names('retry_rules').includes(retry))
@@ -84,6 +86,24 @@ function checkThen(rule: RuleDraft, { draft, report, names }: Checked): void {
       at('stop_list'),
       'stop_list is for addresses that are not mailed again, but retry tries again: remove one of the two',
     );
+  checkRetryInTime(rule, retry, checked);
+}
+
+/** A wait that no sender's mail lives through. Where it is too long for some senders only, that may be meant. */
+function checkRetryInTime(rule: RuleDraft, name: string, { draft, report }: Checked): void {
+  const retry = retryRule(draft, name);
+  if (!retry || retry.attempts < 2) return;
+  const only = rule.when === 'default' ? undefined : rule.when.sender;
+  const longest = draft.lists.senders
+    .filter((sender) => !only || only.some((one) => coversValue('sender', one, sender.name)))
+    .reduce((most, { lifetime }) => Math.max(most, lifetime), 0);
+  if (longest === 0 || firstWait(retry) < longest) return;
+  const wait = formatDuration(firstWait(retry));
+  report.error(
+    draft.at(rule, 'then', 'retry'),
+    `retry rule "${name}" waits ${wait}, but the mail that this rule is for lives ${formatDuration(longest)} at most, so ` +
+      `there would be no second attempt: write another retry rule, a shorter interval, or a lifetime above ${wait}`,
+  );
 }
 
 /** Conditions that were refused for an error of their own are missing here: the rule would seem wider than it is. */

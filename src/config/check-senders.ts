@@ -41,14 +41,16 @@ function checkKeys(sender: SenderDraft, { draft, report }: Checked): void {
 }
 
 /** The wait before the second attempt, at its shortest. */
-const firstWait = (rule: RetryRuleDraft): number =>
+export const firstWait = (rule: RetryRuleDraft): number =>
   rule.type === 'list' && rule.intervals.length > 0 ? rule.intervals[0]! : rule.interval;
+
+/** The rule of this name: written, or shipped. */
+export const retryRule = (draft: Checked['draft'], wanted: string): RetryRuleDraft | undefined =>
+  [...draft.lists.retry_rules, ...shippedRules().retry_rules].find(({ name }) => name === wanted);
 
 function checkLifetime(sender: SenderDraft, { draft, report }: Checked): void {
   const wanted = sender.retry ?? 'default';
-  const rule = [...draft.lists.retry_rules, ...shippedRules().retry_rules].find(
-    ({ name }) => name === wanted,
-  );
+  const rule = retryRule(draft, wanted);
   const lifetime = formatDuration(sender.lifetime);
   if (rule && rule.attempts > 1 && firstWait(rule) >= sender.lifetime) {
     const key = isWritten(report, draft.at(sender, 'lifetime')) ? 'lifetime' : 'retry';
