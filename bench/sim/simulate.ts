@@ -58,6 +58,9 @@ interface Answer {
   readonly reply: Reply | undefined;
 }
 
+/** The one destination of a lane. */
+const ALONE = { pump: () => undefined, evict: () => 0 };
+
 export function simulate(scene: Scene): Course {
   const clock = new VirtualClock();
   const end = scene.hours * HOUR;
@@ -76,7 +79,7 @@ export function simulate(scene: Scene): Course {
     const { lane } = way.node;
     const mail = way.retries.pop(clock.at) ?? { number: ++fresh, since: clock.at, attempts: 0 };
     lane.take();
-    lane.sessions++;
+    lane.places.reserve(ALONE, Infinity);
     const sessions = lane.sessions;
     const reply = scene.receiver.answer({ at: clock.at, node: way.index, sessions, delivery: mail.number });
     answers.push(clock.at + scene.latencyMs, { way, mail, reply });
@@ -88,12 +91,12 @@ export function simulate(scene: Scene): Course {
       slice.delivered++;
       if (clock.at > end / 2) byNode[way.index]!++;
       way.node.accepted();
-      way.node.lane.sessions--;
+      way.node.lane.places.release(ALONE);
       return;
     }
     slice.refused++;
     way.node.refused(reply);
-    way.node.lane.sessions--;
+    way.node.lane.places.release(ALONE);
     const attempts = mail.attempts + 1;
     const delay = retryDelayMs(scene.retry, attempts, () => 0.5);
     if (delay === undefined || clock.at + delay >= mail.since + LIFETIME_MS) lost++;

@@ -39,8 +39,8 @@ export interface DestinationOwner {
 
 export class Destination {
   readonly lane: Lane;
+  plan: RoutePlan;
   readonly #owner: DestinationOwner;
-  #plan: RoutePlan;
   /** Queues with deliveries in memory. */
   readonly #ready = new Turns();
   readonly #shares = new Shares();
@@ -60,20 +60,13 @@ export class Destination {
 
   constructor(lane: Lane, plan: RoutePlan, owner: DestinationOwner) {
     this.lane = lane;
-    this.#plan = plan;
+    this.plan = plan;
     this.#owner = owner;
+    lane.places.join(this);
     this.#rest = new Rest(
       () => owner.mono(),
       () => this.pump(),
     );
-  }
-
-  get plan(): RoutePlan {
-    return this.#plan;
-  }
-
-  set plan(plan: RoutePlan) {
-    this.#plan = plan;
   }
 
   /** Queues with mail that can go now. */
@@ -138,7 +131,7 @@ export class Destination {
   /** A session that `runSession` was asked for is over. */
   sessionEnded(): void {
     this.#sessions--;
-    this.lane.sessions--;
+    this.lane.places.release(this);
   }
 
   /** The queues have (or may have) something due. */
@@ -167,8 +160,10 @@ export class Destination {
 
   /** The next delivery for a session; undefined when there is none for `idleMs` or the session shall end. */
   async next(session: ClientSession): Promise<LeasedDelivery | undefined> {
+    if (this.lane.places.mustYield(this, this.lane.maxSessions)) return undefined;
     const delivery = this.#pop();
     if (delivery) {
+      if (this.#mayConnect()) this.#open();
       this.#leaseMore();
       return delivery;
     }
@@ -296,11 +291,14 @@ export class Destination {
 
   #open(): void {
     const { lane } = this;
-    while (this.#waiting > this.#opening && lane.sessions < lane.maxSessions) {
-      if (!lane.mayHandOut() || !this.#owner.reserveSession(this)) return;
+    while (this.#waiting > this.#opening && this.#mayOpenAnother) {
+      if (!lane.mayHandOut() || !lane.places.reserve(this, lane.maxSessions)) return;
+      if (!this.#owner.reserveSession(this)) {
+        lane.places.cancel(this);
+        return;
+      }
       this.#opening++;
       this.#sessions++;
-      lane.sessions++;
       void this.#owner.runSession(this);
     }
   }
@@ -310,6 +308,14 @@ export class Destination {
     let waiting = this.#buffered;
     for (const { buffered } of this.#gathering) waiting -= buffered;
     return waiting;
+  }
+
+  /**
+   * No more are opened at once than are open: 1, 2, 4, ... up to what the lane allows. Hosts that cannot be reached, or
+   * do not greet, so have one place and not all.
+   */
+  get #mayOpenAnother(): boolean {
+    return this.#opening === 0 || this.#opening < this.#sessions - this.#opening;
   }
 
   /** Places that nobody has taken. */
@@ -380,7 +386,8 @@ export class Destination {
   }
 
   #waitFor(session: ClientSession): Promise<LeasedDelivery | undefined> {
-    if (!this.#owner.active || !session.usable) return Promise.resolve(undefined);
+    if (!this.#owner.active || !session.usable || this.lane.places.wanted(this))
+      return Promise.resolve(undefined);
     return this.#idle.wait(session, this.#owner.idleMs());
   }
 }

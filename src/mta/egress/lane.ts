@@ -8,6 +8,7 @@
 import type { StrategyConfig, WarmupPlanConfig } from '../../config/index.ts';
 import type { Bounce, BounceCategory, Clock } from '../../core/index.ts';
 import { type LaneCaps, NO_CAPS, type SharedCap } from './caps.ts';
+import { LanePlaces } from './lane-places.ts';
 import { Limiter, type LimiterMark } from './limiter.ts';
 import { type Lock, mayProbe } from './lock.ts';
 import { Pace } from './pace.ts';
@@ -58,7 +59,7 @@ export class Lane {
   readonly key: string;
   readonly isp: string;
   readonly limiter: Limiter;
-  sessions = 0;
+  readonly places = new LanePlaces();
   /** What stops this lane, or lets one delivery go first; nearly always nothing. */
   locks: readonly Lock[] = [];
   /** Deliveries that lease requests under way may bring. */
@@ -102,6 +103,11 @@ export class Lane {
     this.#warmupMark = mark?.warmup;
     this.#warmUp(options.warmup ?? null, options.timezone);
     this.#setGates();
+  }
+
+  /** Sessions that are open or being opened. */
+  get sessions(): number {
+    return this.places.open;
   }
 
   get strategy(): StrategyConfig {

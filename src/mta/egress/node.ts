@@ -210,7 +210,9 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     }
     const used = new Set([...this.#places.values()].map(({ destination }) => destination));
     for (const [key, destination] of this.#destinations) {
-      if (!used.has(destination) && destination.unused) this.#destinations.delete(key);
+      if (used.has(destination) || !destination.unused) continue;
+      destination.lane.places.leave(destination);
+      this.#destinations.delete(key);
     }
     this.#lanes.prune(new Set([...this.#destinations.values()].map(({ lane }) => lane)));
   }

@@ -89,6 +89,8 @@ describe('sessions', () => {
         const owner = new FakeOwner({ concurrentConnections });
         owner.destination.ready(owner.queue('one.test', due));
         owner.answerAll();
+        assert.ok(owner.sessions <= 1, 'one that shows whether anybody is there');
+        owner.openAll();
         assert.equal(owner.sessions, Math.min(due, concurrentConnections));
         assert.equal(owner.lane.sessions, owner.sessions);
       }),
@@ -151,6 +153,7 @@ describe('sessions', () => {
     assert.equal(owner.lane.sessions, 0);
     owner.maxSessions = 2;
     owner.destination.pump();
+    owner.openAll();
     assert.equal(owner.lane.sessions, 2);
   });
 
@@ -279,12 +282,17 @@ describe('what is in memory', () => {
 
 describe('rest', () => {
   test('after a failure one delivery bears the refusal, and nothing is opened or leased until it is over', () => {
-    const owner = new FakeOwner({ concurrentConnections: 2 });
-    const [one, two] = [owner.queue('one.test', 3), owner.queue('two.test', 3)];
+    const owner = new FakeOwner({ concurrentConnections: 4 });
+    const [one, two] = [owner.queue('one.test', 5), owner.queue('two.test', 5)];
     owner.destination.ready(one);
     owner.destination.ready(two);
     owner.answerAll();
-    assert.equal(owner.sessions, 2);
+    for (const open of [1, 2]) {
+      assert.equal(owner.sessions, open);
+      owner.destination.opened();
+      owner.destination.pump();
+    }
+    assert.equal(owner.sessions, 4, 'two are open, two more at once');
     const { bearer, others } = owner.destination.openFailed(REFUSED);
     assert.ok(bearer);
     assert.equal(others.length, owner.lane.capacity - 1);
@@ -295,7 +303,7 @@ describe('rest', () => {
       'the other session had no host either',
     );
     assert.match(owner.destination.resting()!, /next connection in 1 s/);
-    owner.sessions = owner.lane.sessions = 0;
+    owner.endAll();
     owner.destination.ready(one);
     assert.deepEqual([owner.asked.length, owner.sessions], [0, 0]);
     assert.ok(!owner.destination.claim(one));
@@ -303,7 +311,7 @@ describe('rest', () => {
     mock.timers.tick(1_000);
     assert.equal(owner.destination.resting(), undefined);
     owner.answerAll();
-    assert.equal(owner.sessions, 2);
+    assert.equal(owner.sessions, 1, 'one tries');
   });
 
   test('rests grow, and begin anew after a session', () => {

@@ -37,6 +37,7 @@ export class FakeOwner implements DestinationOwner {
   maxSessions = Infinity;
   /** Sessions that are open or being opened. */
   sessions = 0;
+  #opened = 0;
   readonly idle = 10_000;
   /** Called instead of keeping a lease request. */
   onLease: ((queue: FlowQueue, limit: number) => void) | undefined;
@@ -71,6 +72,22 @@ export class FakeOwner implements DestinationOwner {
   /** The session never ends by itself: tests call `opened`, `next` and so on in its place. */
   runSession(): Promise<void> {
     return new Promise(() => undefined);
+  }
+
+  /** Sessions that are being opened are open and take a delivery each, until no more are opened. */
+  openAll(): void {
+    for (let open = this.#opened; open < this.sessions; open++) {
+      this.destination.opened();
+      this.#opened++;
+      void this.destination.next(session());
+      this.answerAll();
+    }
+  }
+
+  /** All sessions end. */
+  endAll(): void {
+    for (; this.sessions > 0; this.sessions--) this.destination.sessionEnded();
+    this.#opened = 0;
   }
 
   lease(queue: FlowQueue, limit: number): void {

@@ -194,7 +194,8 @@ describe('a rule that says slow_down', () => {
 describe('a receiver that refuses sessions', () => {
   test('gets one less than it refused, and one more after a while', () => {
     const { lane, clock } = new Play({ concurrentConnections: 20 });
-    lane.sessions = 6;
+    const alone = { pump: () => undefined, evict: () => 0 };
+    for (let i = 0; i < 6; i++) assert.ok(lane.places.reserve(alone, 20));
     lane.refused({ class: 'soft', category: 'connection_limit' }, '421 too many connections');
     assert.equal(lane.maxSessions, 5);
     lane.refused({ class: 'soft', category: 'connection_limit' }, '421 too many connections');

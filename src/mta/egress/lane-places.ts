@@ -1,0 +1,96 @@
+/**
+ * The sessions of a lane, shared by its destinations, so that no set of hosts keeps the others from sending:
+ *
+ * - a few places stay free for destinations that have none, so a host that hangs never holds them all;
+ * - who waits for a place gets that of an idle session of another, or of one that has more than its part, after its
+ *   transaction;
+ * - a place that becomes free goes to who has waited longest.
+ */
+
+/** A destination, as far as places are concerned. */
+export interface PlaceUser {
+  pump(): void;
+  /** Ends up to `count` idle sessions; says how many. */
+  evict(count: number): number;
+}
+
+/** One in so many places is kept for destinations without a session. */
+const KEPT_SHARE = 4;
+
+export class LanePlaces {
+  /** Sessions of each destination of the lane. */
+  readonly #users = new Map<PlaceUser, number>();
+  readonly #waiting = new Set<PlaceUser>();
+  #open = 0;
+
+  /** Sessions that are open or being opened. */
+  get open(): number {
+    return this.#open;
+  }
+
+  join(user: PlaceUser): void {
+    this.#users.set(user, 0);
+  }
+
+  leave(user: PlaceUser): void {
+    this.#users.delete(user);
+    this.#waiting.delete(user);
+  }
+
+  /** Takes one of `most` places; otherwise the destination is pumped when it may have one. */
+  reserve(user: PlaceUser, most: number): boolean {
+    const more = this.#of(user) < this.#limit(user, most);
+    if (more && this.#open < most) {
+      this.#waiting.delete(user);
+      this.#take(user, 1);
+      return true;
+    }
+    if (!more || this.#users.size < 2) return false;
+    this.#waiting.add(user);
+    for (const other of this.#users.keys()) if (other !== user && other.evict(1) > 0) break;
+    return false;
+  }
+
+  /** The place was not needed after all. */
+  cancel(user: PlaceUser): void {
+    this.#take(user, -1);
+  }
+
+  /** A session has ended: who waits comes first. */
+  release(user: PlaceUser): void {
+    this.#take(user, -1);
+    // A copy: who finds no place again comes back to the end of the set.
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const other of waiting) other.pump();
+  }
+
+  /** Another destination waits: idle sessions of this one end. */
+  wanted(user: PlaceUser): boolean {
+    return this.#waiting.size > (this.#waiting.has(user) ? 1 : 0);
+  }
+
+  /** A session of this destination ends, since others wait and it has more than its part. */
+  mustYield(user: PlaceUser, most: number): boolean {
+    if (this.#waiting.size === 0 || this.#open < most || !this.wanted(user)) return false;
+    let sharing = 0;
+    for (const [other, sessions] of this.#users) if (sessions > 0 || this.#waiting.has(other)) sharing++;
+    return this.#of(user) > Math.max(1, Math.floor(most / sharing));
+  }
+
+  #of(user: PlaceUser): number {
+    return this.#users.get(user) ?? 0;
+  }
+
+  #limit(user: PlaceUser, most: number): number {
+    if (this.#users.size < 2) return most;
+    let without = 0;
+    for (const [other, sessions] of this.#users) if (other !== user && sessions === 0) without++;
+    return most - Math.min(without, Math.floor(most / KEPT_SHARE));
+  }
+
+  #take(user: PlaceUser, by: 1 | -1): void {
+    this.#users.set(user, this.#of(user) + by);
+    this.#open += by;
+  }
+}
