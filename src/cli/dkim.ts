@@ -1,4 +1,4 @@
-/** `postrider dkim generate|record`: makes signing keys and says what to publish in the DNS. */
+/** `postrider dkim`: makes signing keys and says what to publish in the DNS. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
@@ -12,6 +12,7 @@ import {
 } from '../mta/dkim/index.ts';
 import type { Problem } from './client.ts';
 import { show } from './connection.ts';
+import { dkimMessageCommands } from './dkim-message.ts';
 import { exitingWith, type Io } from './io.ts';
 import { createFile, fileProblem } from './new-file.ts';
 
@@ -64,7 +65,9 @@ export function dkimCommand(io: Io): Command {
     .action(
       exitingWith(async (options: RecordOptions) => show(io, options, await record(options), recordText)),
     );
-  return new Command('dkim').description('signing keys').addCommand(generating).addCommand(recording);
+  const dkim = new Command('dkim').description('signing keys and signatures');
+  for (const command of [generating, recording, ...dkimMessageCommands(io)]) dkim.addCommand(command);
+  return dkim;
 }
 
 const withName = (command: Command): Command =>

@@ -35,6 +35,8 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   bounce: async (io) => (await import('./bounce.ts')).bounceCommand(io),
   token: async (io) => (await import('./token.ts')).tokenCommand(io),
   dkim: async (io) => (await import('./dkim.ts')).dkimCommand(io),
+  doctor: async (io) => (await import('./doctor.ts')).doctorCommand(io),
+  trace: async (io) => (await import('./trace.ts')).traceCommand(io),
   completion: async (io) => (await import('./completion.ts')).completionCommand(io, () => allCommands(io)),
   sink: async () => (await import('./sink.ts')).sinkCommand(),
   source: async () => (await import('./source.ts')).sourceCommand(),
