@@ -6,6 +6,8 @@ import type { Queue } from '../queue/index.ts';
 
 const SWEEP_MS = 10_000;
 const TRIM_MS = 60_000;
+/** Counts of sending policies that are looked at in one go: 1.2 million in an hour. */
+const POLICY_SLICE = 20_000;
 /** What operators did is kept this long. */
 const OPERATOR_LOG_MS = 90 * 86_400_000;
 
@@ -60,6 +62,7 @@ export class Chores {
       answersBefore: now - idempotencyWindowMs,
     });
     while ((await this.#options.queue.stopList.expire()) > 0);
+    await this.#options.queue.policies.expire(POLICY_SLICE);
     while ((await this.#options.queue.operatorLog.trim(now - OPERATOR_LOG_MS)) > 0);
   }
 }

@@ -365,6 +365,7 @@ export class Service {
       onError,
       ...this.#messageLimits(),
       repeatWindowMs: this.config.idempotencyWindowMs,
+      policies: this.config.policies,
     };
   }
 

@@ -10,7 +10,7 @@ interface Named {
 export function checkNames({ draft, report }: Checked): void {
   const { nodes, isps, strategies, retry_rules, lock_rules, bounce_patterns, senders, virtual_senders } =
     draft.lists;
-  const { warmup_plans, caps } = draft.lists;
+  const { warmup_plans, caps, policies } = draft.lists;
   const named: Readonly<Record<string, readonly Named[]>> = {
     node: nodes,
     ISP: isps,
@@ -21,6 +21,7 @@ export function checkNames({ draft, report }: Checked): void {
     'bounce pattern': bounce_patterns,
     'warm-up plan': warmup_plans,
     cap: caps,
+    policy: policies,
     sender: senders,
     'virtual sender': virtual_senders,
   };

@@ -15,6 +15,7 @@ export type IspDraft = Lists['isps'][number];
 export type StrategyDraft = Lists['strategies'][number];
 export type WarmupPlanDraft = Lists['warmup_plans'][number];
 export type CapDraft = Lists['caps'][number];
+export type PolicyDraft = Lists['policies'][number];
 export type RetryRuleDraft = Lists['retry_rules'][number];
 export type LockRuleDraft = Lists['lock_rules'][number];
 export type RuleDraft = Lists['rules'][number];

@@ -3,8 +3,9 @@ import type { Rate } from '../core/index.ts';
 import type { Draft, NodeDraft, SenderDraft, StrategyDraft, VirtualSenderDraft } from './draft.ts';
 import { startingStrategies } from './resolve-isps.ts';
 import { resolveRules, type Rules } from './resolve-rules.ts';
-import { resolveAdaptive, resolveCap, resolveWarmupPlan } from './resolve-speed.ts';
+import { resolveAdaptive, resolveCap, resolvePolicy, resolveWarmupPlan } from './resolve-speed.ts';
 import { shippedStrategies, withShipped } from './shipped.ts';
+import type * as limits from './snapshot-limits.ts';
 import type * as snapshot from './snapshot.ts';
 import type { Sources } from './source.ts';
 
@@ -25,7 +26,8 @@ export function windowOf(strategy: StrategyDraft): Rate | null {
 export interface Sending extends Rules {
   readonly strategies: readonly snapshot.StrategyConfig[];
   readonly warmupPlans: readonly snapshot.WarmupPlanConfig[];
-  readonly caps: readonly snapshot.CapConfig[];
+  readonly caps: readonly limits.CapConfig[];
+  readonly policies: readonly limits.PolicyConfig[];
   readonly nodes: readonly snapshot.NodeConfig[];
   readonly senders: readonly snapshot.SenderConfig[];
   readonly virtualSenders: readonly snapshot.VirtualSenderConfig[];
@@ -45,6 +47,7 @@ export function resolveSending(draft: Draft, sources: Sources): Sending {
     ...rules,
     warmupPlans,
     caps: lists.caps.map(resolveCap),
+    policies: lists.policies.map(resolvePolicy),
     nodes: lists.nodes.map((node) => ({
       ...resolveNode(node, choose),
       warmup: warmupPlans.find(({ name }) => name === node.warmup) ?? null,

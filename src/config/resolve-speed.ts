@@ -1,6 +1,7 @@
 /** From draft to snapshot: adaptive speed, warm-up plans and caps. */
-import type { CapDraft, StrategyDraft, WarmupPlanDraft } from './draft.ts';
+import type { CapDraft, PolicyDraft, StrategyDraft, WarmupPlanDraft } from './draft.ts';
 import { adaptiveDefaults } from './schema-speed.ts';
+import type * as limits from './snapshot-limits.ts';
 import type * as snapshot from './snapshot.ts';
 
 const FLOOR_PERCENT = 1;
@@ -23,11 +24,19 @@ export const resolveWarmupPlan = (one: WarmupPlanDraft): snapshot.WarmupPlanConf
   overflow: one.overflow,
 });
 
-export const resolveCap = (one: CapDraft): snapshot.CapConfig => ({
+export const resolveCap = (one: CapDraft): limits.CapConfig => ({
   name: one.name,
   isp: one.isp,
   sender: one.sender ?? null,
   rate: one.rate ?? null,
   burst: one.burst,
   dailyLimit: one.daily_limit ?? null,
+});
+
+const DAY_MS = 86_400_000;
+
+export const resolvePolicy = ({ days, only, ...one }: PolicyDraft): limits.PolicyConfig => ({
+  ...one,
+  windowMs: days * DAY_MS,
+  only: only ?? null,
 });

@@ -1,7 +1,7 @@
 /** Schema of speeds that change by themselves: what adaptive strategies may be told. */
 import * as z from 'zod';
-import { key, leaf, section } from './kind.ts';
-import { choice, decimal, duration, integer, name, rate } from './kinds.ts';
+import { key, leaf, oneOrMany, section } from './kind.ts';
+import { choice, decimal, duration, integer, name, rate, text } from './kinds.ts';
 
 /** Trouble that going slower can mend. */
 const TROUBLE = [
@@ -85,6 +85,25 @@ export const capSchema = section({
   daily_limit: key(leaf(integer({ min: 1 })).optional(), 'Recipients of a calendar day in `timezone`.', {
     example: 500_000,
   }),
+});
+
+export const policySchema = section({
+  name: key(leaf(name), 'Name shown in events.', { example: 'weekly' }),
+  max: key(leaf(integer({ min: 1, max: 100 })), 'Messages that one address may get.', { example: 3 }),
+  days: key(leaf(decimal({ min: 0.001, max: 366 })), 'In any so many days (24 hours each).', { example: 7 }),
+  per: key(
+    leaf(choice(['account', 'campaign', 'group'])).prefault('account'),
+    'What is counted together: the mail of one account, campaign or group. Mail without that label has no limit.',
+  ),
+  only: key(
+    leaf(oneOrMany(text)).optional(),
+    'Only for these accounts, campaigns or groups; left out: for each of them.',
+    { example: 'shop', off: true },
+  ),
+  bands: key(
+    z.array(leaf(choice(['priority', 'geo', 'standard']))).prefault(['geo', 'standard']),
+    'Mail of other bands is neither counted nor refused.',
+  ),
 });
 
 /** What `adaptive: true` means, and how a speed that a rule has lowered recovers. */

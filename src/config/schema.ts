@@ -310,6 +310,11 @@ export const lists = {
     z.array(speed.capSchema).prefault([]),
     'Limits that all nodes share, towards an ISP or of a sender towards it.',
   ),
+  policies: key(
+    z.array(speed.policySchema).prefault([]),
+    'How many messages one address may get; what is beyond ends as undelivered (policy) when it is accepted.',
+    { off: true },
+  ),
   senders: key(z.array(sending.senderSchema).prefault([]), 'Sending identities.'),
   virtual_senders: key(
     z.array(sending.virtualSenderSchema).prefault([]),

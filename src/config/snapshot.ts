@@ -4,6 +4,7 @@
  */
 import type { AlertsConfig } from './snapshot-alerts.ts';
 import type { ControlConfig } from './snapshot-control.ts';
+import type { CapConfig, PolicyConfig } from './snapshot-limits.ts';
 import type { LogConfig } from './snapshot-log.ts';
 import type { BouncePattern } from '../bounce/index.ts';
 import type { BounceCategory, BounceClass, Phase, Rate } from '../core/index.ts';
@@ -187,17 +188,6 @@ export interface WarmupPlanConfig {
   readonly overflow: 'wait' | 'move';
 }
 
-/** A limit that all nodes share. */
-export interface CapConfig {
-  readonly name: string;
-  readonly isp: string;
-  /** Null: mail of all senders counts. */
-  readonly sender: string | null;
-  readonly rate: Rate | null;
-  readonly burst: number;
-  readonly dailyLimit: number | null;
-}
-
 export interface IspConfig {
   readonly name: string;
   readonly domains: readonly string[];
@@ -375,6 +365,7 @@ export interface Config {
   readonly bouncePatterns: readonly BouncePattern[];
   readonly warmupPlans: readonly WarmupPlanConfig[];
   readonly caps: readonly CapConfig[];
+  readonly policies: readonly PolicyConfig[];
   readonly senders: readonly SenderConfig[];
   readonly virtualSenders: readonly VirtualSenderConfig[];
 }

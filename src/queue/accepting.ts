@@ -20,6 +20,7 @@ import {
   type SplitMark,
   unseal,
 } from './records.ts';
+import type { SendLimit } from './policies.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
@@ -38,6 +39,8 @@ export interface NewMessage {
   readonly also?: readonly Op[];
   /** Splits that these deliveries have moved. */
   readonly splits?: readonly SplitMark[];
+  /** Sending policies that hold for the message: what one refuses ends at once, as undelivered. */
+  readonly limits?: readonly SendLimit[];
 }
 
 export interface NewDelivery {
@@ -53,6 +56,7 @@ export interface Addition {
   readonly close: boolean;
   readonly also?: readonly Op[];
   readonly splits?: readonly SplitMark[];
+  readonly limits?: readonly SendLimit[];
 }
 
 /** The shared message as this transaction sees it. */
@@ -71,6 +75,7 @@ export class AcceptWork implements Work {
   readonly #state: QueueState;
   readonly #input: NewMessage | Addition;
   readonly #claimed: LeasedDelivery[] = [];
+  #refused = 0;
   readonly #queued: { queue: QueueHead; wakeAt: number }[] = [];
 
   constructor(state: QueueState, input: NewMessage | Addition) {
@@ -136,7 +141,7 @@ export class AcceptWork implements Work {
     transaction.shared.set(this.#input.number, {
       ...shared,
       accepted: shared.accepted + count,
-      remaining: shared.remaining + count,
+      remaining: shared.remaining + count - this.#refused,
     });
   }
 
@@ -158,9 +163,15 @@ export class AcceptWork implements Work {
     const { record } = delivery;
     const stored: DeliveryRecord = inline ? { ...record, message } : record;
     const { ops, events, leased, leaseId } = transaction;
-    ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
     events.push({ ...deliveryEvent(delivery), type: 'accepted', time: this.#time(message) });
-    const { schedule, dispatcher, clock } = this.#state;
+    const { schedule, dispatcher, clock, policies } = this.#state;
+    const { limits } = this.#input;
+    const policy = limits && policies.take(transaction, limits, record.recipient);
+    if (policy !== undefined) {
+      this.#refuse(transaction, delivery, { stored, policy });
+      return;
+    }
+    ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
     const queue = schedule.of(delivery);
     const { wakeAt } = record;
     if (content !== undefined && wakeAt <= clock.now() && !queue.held && dispatcher?.claim(queue)) {
@@ -170,5 +181,27 @@ export class AcceptWork implements Work {
     }
     this.#queued.push({ queue, wakeAt });
     schedule.addSlot(queue, { wakeAt, number, index }, ops);
+  }
+
+  /** A sending policy ends the delivery in the transaction that accepts it. */
+  #refuse(
+    { ops, events }: Transaction,
+    delivery: Delivery,
+    { stored, policy }: { readonly stored: DeliveryRecord; readonly policy: string },
+  ): void {
+    const { number, index, message, shared } = delivery;
+    const at = this.#time(message);
+    const final = { type: 'undelivered', reason: 'policy', at } as const;
+    ops.push({ table: 'history', key: deliveryKey(number, index), value: encode({ ...stored, final }) });
+    if (!shared) ops.push({ table: 'contents', key: numberKey(number), value: undefined });
+    events.push({
+      ...deliveryEvent(delivery),
+      type: 'undelivered',
+      reason: 'policy',
+      time: at,
+      attempt: 0,
+      bounce: { class: 'other', category: 'policy', rule: policy },
+    });
+    this.#refused++;
   }
 }

@@ -18,6 +18,8 @@ export interface Transaction {
   readonly shared: Map<number, SharedMessage>;
   /** What splits owe after the works so far, by key: written once. */
   readonly splits: Map<string, readonly number[]>;
+  /** Counts of sending policies after the works so far, by key: written once. */
+  readonly policies: Map<string, Buffer>;
   /** Deliveries leased by this transaction, under its lease id. */
   readonly leased: { readonly number: number; readonly index: number }[];
   readonly leaseId: number;

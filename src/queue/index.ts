@@ -47,6 +47,7 @@ export {
 } from './operator-log.ts';
 export { OperationRefused, type OperationRequest } from './operations.ts';
 export type { AttemptFacts, Outcome } from './outcomes.ts';
+export { Policies, type SendLimit } from './policies.ts';
 export { type Band, BANDS, type QueueHead, type QueueKey } from './queue-head.ts';
 export { bandOfRank } from './queue-key.ts';
 export { Pressure, type PressureLevel, type PressureOptions } from './pressure.ts';

@@ -29,6 +29,7 @@ export const TABLES = [
   'inbound_mail',
   'early_reports',
   'splits',
+  'policies',
   'holds',
   'jobs',
   'controls',

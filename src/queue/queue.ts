@@ -28,6 +28,7 @@ import { type Reopening, ReopenWork } from './reopening.ts';
 import { type DamageTold, encode, healthy, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
 import { RunningJobs } from './running-jobs.ts';
+import { Policies, sealPolicies } from './policies.ts';
 import type { QueueHead } from './queue-head.ts';
 import { Quarantine } from './quarantine.ts';
 import { Schedule } from './schedule.ts';
@@ -100,6 +101,7 @@ export class Queue {
       leases: new Leases(),
       committer,
       stopList: new StopList(kv, () => clock.now(), committer),
+      policies: new Policies(kv, () => clock.now(), committer),
       early: new EarlyReports(kv),
       quarantine: new Quarantine(kv),
       dispatcher: undefined,
@@ -139,6 +141,11 @@ export class Queue {
   /** Who is not mailed. */
   get stopList(): StopList {
     return this.#state.stopList;
+  }
+
+  /** How often an address may be mailed. */
+  get policies(): Policies {
+    return this.#state.policies;
   }
 
   attach(dispatcher: Dispatcher): void {
@@ -284,6 +291,7 @@ export class Queue {
       events: [],
       shared: new Map(),
       splits: new Map(),
+      policies: new Map(),
       leased: [],
       leaseId,
       takenSlots,
@@ -303,6 +311,7 @@ export class Queue {
     }
     for (const [key, credits] of transaction.splits)
       ops.push({ table: 'splits', key: textKey(key), value: encode({ credits }) });
+    sealPolicies(transaction);
     this.#state.leases.seal(transaction);
     this.#state.journal.seal(transaction);
     this.#snapshotting = this.#snapshotDue();

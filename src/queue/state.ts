@@ -8,6 +8,7 @@ import type { Holds } from './holds.ts';
 import type { Kv } from './kv.ts';
 import type { Leases } from './leases.ts';
 import type { LeasedDelivery } from './records.ts';
+import type { Policies } from './policies.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { RunningJobs } from './running-jobs.ts';
@@ -42,6 +43,7 @@ export interface QueueState {
   readonly leases: Leases;
   readonly committer: Committer;
   readonly stopList: StopList;
+  readonly policies: Policies;
   readonly early: EarlyReports;
   readonly quarantine: Quarantine;
   dispatcher: Dispatcher | undefined;

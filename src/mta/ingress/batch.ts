@@ -21,6 +21,7 @@ import {
   type NewDelivery,
   type Pressure,
   type Queue,
+  type SendLimit,
 } from '../../queue/index.ts';
 import type { Batch, BatchLine, RejectedLine } from './contract.ts';
 import { type RecipientFacts, recipientRecord, stoppedText } from './recipient.ts';
@@ -32,6 +33,8 @@ export interface CampaignBatchOptions extends RecipientFacts {
   readonly clock: { now(): number };
   readonly number: number;
   readonly checkVars: VariableCheck;
+  /** Sending policies that hold for the campaign. */
+  readonly limits?: readonly SendLimit[] | undefined;
   /** For a batch with an idempotency key: the lines it has; `leave` when it is closed. */
   readonly keyed?: { readonly known: KnownLines; readonly leave: () => void };
 }
@@ -60,7 +63,7 @@ export class CampaignBatch implements Batch {
   }
 
   async add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]> {
-    const { queue, number, clock, router, keyed, pressure } = this.#options;
+    const { queue, number, clock, router, keyed, pressure, limits } = this.#options;
     const deliveries: NewDelivery[] = [];
     const digests: LineDigest[] = [];
     const rejected: RejectedLine[] = [];
@@ -79,7 +82,7 @@ export class CampaignBatch implements Batch {
       throw new Error(`no mail is taken now: ${pressure.reason ?? 'short of room'}`);
     const also = digests.length > 0 ? [linesOp(number, digests)] : undefined;
     const splits = router.takeMarks();
-    const more = { ...(also && { also }), ...(splits && { splits }) };
+    const more = { ...(also && { also }), ...(splits && { splits }), ...(limits && { limits }) };
     if (deliveries.length > 0) await queue.accept({ number, deliveries, close: false, ...more });
     return rejected;
   }

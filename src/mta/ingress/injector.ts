@@ -3,6 +3,7 @@
  * A refusal names the field and what to write instead; nothing is half accepted: recipients that are refused are
  * named, all others are committed together.
  */
+import type { PolicyConfig } from '../../config/index.ts';
 import { err, messageIdOf, ok, type Result } from '../../core/index.ts';
 import {
   KnownLines,
@@ -25,6 +26,7 @@ import type {
   Labels,
   PreparedMessage,
 } from './contract.ts';
+import { limitsOf } from './limits.ts';
 import {
   checkEnvelope,
   type MessageLimits,
@@ -43,6 +45,7 @@ export interface InjectorOptions extends MessageLimits {
   readonly clock: { now(): number };
   /** How long a request may be repeated under its idempotency key. */
   readonly repeatWindowMs: number;
+  readonly policies?: readonly PolicyConfig[];
   readonly onError: (error: unknown) => void;
   /** Back-pressure; without it everything is taken. */
   readonly pressure?: Pressure | undefined;
@@ -152,7 +155,8 @@ export class QueueInjector implements Injector {
     const router = this.#router;
     const { clock, pressure } = this.#options;
     const checkVars = variableCheck(campaign, header);
-    const facts = { queue, clock, pressure, number, router, message, labels, allowed, checkVars };
+    const limits = limitsOf(this.#options.policies ?? [], message);
+    const facts = { queue, clock, pressure, number, router, message, labels, allowed, checkVars, limits };
     return this.#store(content.length, async () => {
       if (known) await queue.reopen({ number, message: { ...message, createdAt: known.at }, content });
       else {
@@ -195,6 +199,7 @@ export class QueueInjector implements Injector {
     const answer = injectedOf(number, deliveries, rejected);
     const also = repeat && answerFor(repeat, { number, message }, answer);
     const splits = this.#router.takeMarks();
+    const limits = limitsOf(this.#options.policies ?? [], message);
     return this.#store(content.length, async () => {
       await this.#options.queue.accept({
         number,
@@ -204,6 +209,7 @@ export class QueueInjector implements Injector {
         deliveries,
         ...(also && { also }),
         ...(splits && { splits }),
+        ...(limits && { limits }),
       });
       return answer;
     });

@@ -67,6 +67,7 @@ export async function openDesk(
       maxMessageBytes,
       maxRecipients: config.smtp.maxRecipients,
       repeatWindowMs: config.idempotencyWindowMs,
+      policies: config.policies,
       onError: (error) => void errors.push(error),
     },
     new Router(config, () => false, new SplitBook((key) => queue.splitMark(key))),

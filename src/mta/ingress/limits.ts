@@ -1,0 +1,18 @@
+/** Which sending policies hold for a message, by its labels. */
+import type { PolicyConfig } from '../../config/index.ts';
+import type { MessageRecord, SendLimit } from '../../queue/index.ts';
+
+/** Undefined when none does. */
+export function limitsOf(
+  policies: readonly PolicyConfig[],
+  { accountId: account, campaignId: campaign, group, band }: MessageRecord,
+): readonly SendLimit[] | undefined {
+  const labels = { account, campaign, group };
+  const limits: SendLimit[] = [];
+  for (const { name: policy, max, windowMs, per, only, bands } of policies) {
+    const scope = labels[per];
+    if (scope === undefined || !bands.includes(band) || only?.includes(scope) === false) continue;
+    limits.push({ policy, scope, max, windowMs });
+  }
+  return limits.length > 0 ? limits : undefined;
+}
