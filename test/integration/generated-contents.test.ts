@@ -294,6 +294,8 @@ test('Python finds every part byte for byte, and dkimpy verifies', async (t) => 
   }
 });
 
+const oneBlank = (text: string): string => text.replaceAll(/ +/g, ' ').trim();
+
 test('mailparser finds the same, and mailauth verifies', async () => {
   const resolver = (name: string): Promise<string[][]> => Promise.resolve([[keys.records.get(name) ?? '']]);
   for (const [i, given] of generated.entries()) {
@@ -305,7 +307,8 @@ test('mailparser finds the same, and mailauth verifies', async () => {
       what(i),
     );
     const read = await simpleParser(raw, { skipTextToHtml: true, skipHtmlToText: true, keepCidLinks: true });
-    assert.equal(read.subject ?? '', field(given, given.subject), what(i));
+    // It makes one blank of several where a field is folded; Python has found each of them.
+    assert.equal(oneBlank(read.subject ?? ''), oneBlank(field(given, given.subject)), what(i));
     const expected = leavesOf(given);
     // It leaves out some of the files without a byte.
     const files = expected.filter(({ filename: name, bytes }) => name !== null && bytes.length > 0);

@@ -162,7 +162,15 @@ describe('control API', () => {
       { isp: 'gmail', node: 'n1', new: 1, proc: 1, retry: 0, hold: 0, total: 2 },
       { isp: 'unresolved', node: 'n1', new: 1, proc: 0, retry: 0, hold: 0, total: 1 },
     ]);
-    assert.deepEqual(totals, { new: 2, proc: 1, retry: 0, hold: 0, total: 3, oldest_seconds: 4 });
+    assert.deepEqual(totals, {
+      new: 2,
+      proc: 1,
+      retry: 0,
+      hold: 0,
+      total: 3,
+      quarantined: 0,
+      oldest_seconds: 4,
+    });
     const byDomain = (await control.get('/v1/queue?group_by=account,campaign,sender,domain&limit=1')).json;
     assert.deepEqual(byDomain.rows, [
       {

@@ -69,7 +69,7 @@ export function stripControls(text: string): string {
     const code = text.charCodeAt(at);
     if (code < 32 || code === 127) return text.replaceAll(/[\x00-\x1f\x7f]+/g, ' ').trim();
   }
-  return text.startsWith(' ') || text.endsWith(' ') ? text.trim() : text;
+  return text.trim();
 }
 
 /** Printable ASCII that nobody could take for an encoded word. */
