@@ -16,6 +16,8 @@ import { describeMachine } from './machine.ts';
 import { runOnce } from './measure.ts';
 import { runMicro } from './micro/index.ts';
 import { findPostfix } from './postfix.ts';
+import { findExim } from './exim.ts';
+import { findHaraka } from './haraka.ts';
 import { postrider } from './postrider.ts';
 import { formatOutcome, type Outcome, QUEUE_SECTION, resultsPage, type Run, readmeBlock } from './report.ts';
 import { printStages } from './stages.ts';
@@ -26,7 +28,7 @@ interface Options {
   readonly runs: number;
   readonly only?: readonly string[];
   readonly json?: true;
-  readonly peers: boolean;
+  readonly peers: readonly string[] | false;
   readonly write?: true;
   readonly oneThread?: true;
   readonly keep?: true;
@@ -52,12 +54,19 @@ const [RESULTS, CHART, README] = [
   fileAt('../README.md'),
 ];
 
+const PEERS: Readonly<Record<string, () => Contender | string>> = {
+  postfix: findPostfix,
+  exim: findExim,
+  haraka: findHaraka,
+};
+
 const program = new Command('bench')
-  .description('measure Postrider, and Postfix beside it')
+  .description('measure Postrider, and others beside it')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .option('--quick', `${QUICK.count} messages, one run: a look, not a measurement`)
   .option('--runs <n>', 'rounds; the medians are reported', rounds, 3)
   .option('--only <list>', `workloads: ${WORKLOADS.map(({ name }) => name).join(',')}`, workloadNames)
+  .option('--peers <list>', `beside which: ${Object.keys(PEERS).join(',')}`, peerNames, ['postfix', 'haraka'])
   .option('--no-peers', 'Postrider alone')
   .option('--one-thread', 'also Postrider with everything in one thread (workers: 1)')
   .option('--json', 'print the figures of every run as JSON')
@@ -96,6 +105,13 @@ function workloadNames(text: string): string[] {
   return names;
 }
 
+function peerNames(text: string): string[] {
+  const names = text.split(',');
+  if (!names.every((name) => Object.hasOwn(PEERS, name)))
+    throw new InvalidArgumentError(`expected some of ${Object.keys(PEERS).join(',')}.`);
+  return names;
+}
+
 async function run(options: Options, command: Command): Promise<void> {
   if (!existsSync(new URL('../dist/cli/main.js', import.meta.url)))
     command.error('error: postrider is not built; run it as npm run bench', { exitCode: 2 });
@@ -108,7 +124,9 @@ async function run(options: Options, command: Command): Promise<void> {
   const nodeSwitches = options.cpuProf ? ['--cpu-prof', '--cpu-prof-interval=500'] : [];
   const own = [postrider({ nodeSwitches })];
   if (options.oneThread) own.push(postrider({ name: 'postrider, workers: 1', nodeSwitches, workers: 1 }));
-  const { contenders, notes } = options.peers ? withPeers(own) : { contenders: own, notes: [] };
+  const { contenders, notes } = options.peers
+    ? withPeers(own, options.guard ? ['postfix'] : options.peers)
+    : { contenders: own, notes: [] };
   if (machine.fileSystem === 'tmpfs')
     notes.push(`durability: ${options.dir} is a tmpfs, syncing costs nothing there`);
   const measured = await measureAll({
@@ -137,11 +155,18 @@ async function run(options: Options, command: Command): Promise<void> {
   });
 }
 
-function withPeers(own: readonly Contender[]): { contenders: Contender[]; notes: string[] } {
-  const postfix = findPostfix();
-  return typeof postfix === 'string'
-    ? { contenders: [...own], notes: [`Postfix: ${postfix}`] }
-    : { contenders: [postfix, ...own], notes: [] };
+/** Those that can run here, and why the others cannot. */
+function withPeers(
+  own: readonly Contender[],
+  wanted: readonly string[],
+): { contenders: Contender[]; notes: string[] } {
+  const peers = Object.entries(PEERS)
+    .filter(([name]) => wanted.includes(name))
+    .map(([name, find]) => [name, find()] as const);
+  return {
+    contenders: [...peers.map(([, peer]) => peer).filter((peer) => typeof peer !== 'string'), ...own],
+    notes: peers.flatMap(([name, peer]) => (typeof peer === 'string' ? [`${name}: ${peer}`] : [])),
+  };
 }
 
 /** Without Postfix there is nothing to compare with: said, and no failure, unless in CI. */
