@@ -42,7 +42,7 @@ export const NODE_CALLS: readonly Call[] = [
   }),
   steering('unlock', 'Lift the locks of a node', { body: unlockBody, example: { isp: 'gmail' } }),
   steering('drain', 'Take no new mail, send what is queued'),
-  steering('resume', 'Undo drain and disable'),
+  steering('resume', 'Undo drain and disable; paused warm-ups go on'),
   steering('disable', 'Send nothing; the mail waits'),
   {
     method: 'GET',

@@ -39,7 +39,7 @@ export const nodeControlCommands = (io: Io): readonly Command[] => [
     .argument('<lock>')
     .action(exitingWith((id: string, options: ConnectionOptions) => lift(io, id, options))),
   plain(io, 'drain', 'take no new mail, send what is queued'),
-  plain(io, 'resume', 'undo drain and disable'),
+  plain(io, 'resume', 'undo drain and disable; paused warm-ups go on'),
   plain(io, 'disable', 'send nothing; the mail waits'),
   withConnection(new Command('locks').description('all locks, with the reply that caused them')).action(
     exitingWith((options: ConnectionOptions) => locks(io, options)),

@@ -145,7 +145,12 @@ export class Egress implements Dispatcher, EgressView {
   /** What operators do with nodes. */
   get control(): NodeControl {
     const { locks } = this.#context;
-    return new NodeControl({ locks, modes: this.#states.modes, changed: () => this.#checkAddresses() });
+    return new NodeControl({
+      locks,
+      modes: this.#states.modes,
+      changed: () => this.#checkAddresses(),
+      resumeWarmups: (node) => this.#nodes.get(node)?.resumeWarmups(),
+    });
   }
 
   // Dispatcher: what the queue asks and tells.

@@ -218,6 +218,14 @@ export class Lane {
     return this.#pace.slowDown(percent, reason, category);
   }
 
+  /** A warm-up that is paused goes on. */
+  resumeWarmup(): void {
+    if (!this.#warmup?.resume()) return;
+    // A timer for the end of the pause would come too late.
+    this.stop();
+    this.#onToken();
+  }
+
   /** Gives the strategy's speed back at once. */
   fullSpeed(reason: string): void {
     this.#pace.fullSpeed(reason);

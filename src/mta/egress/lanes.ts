@@ -45,6 +45,16 @@ export class Lanes {
     for (const lane of this) lane.locks = this.#context.locks.of(this.#config.name, lane.key);
   }
 
+  /** Paused warm-ups go on, also those towards ISPs for which no mail has come since the start. */
+  resumeWarmups(): void {
+    for (const { name } of this.#context.settings.config.isps) {
+      const key = `isp:${name}`;
+      const mark = this.#context.queue.limitMark(this.#markKey(key)) as LaneMark | undefined;
+      if (mark?.warmup && mark.warmup.pausedUntil > 0) this.get(key, name);
+    }
+    for (const lane of this) lane.resumeWarmup();
+  }
+
   /** Forgets lanes that nothing uses; one with a limit keeps its count. */
   prune(used: ReadonlySet<Lane>): void {
     for (const [key, lane] of this.#lanes) {

@@ -17,6 +17,8 @@ export interface NodeControlOptions {
   readonly modes: NodeModes;
   /** The modes are others now. */
   readonly changed: () => Promise<void>;
+  /** Paused warm-ups of the node go on. */
+  readonly resumeWarmups: (node: string) => void;
 }
 
 /** The same for those that only use it. */
@@ -71,9 +73,10 @@ export class NodeControl {
     return this.#set(node, 'disabled');
   }
 
-  /** Undoes drain and disable. */
-  resume(node: string): Promise<void> {
-    return this.#set(node, undefined);
+  /** Undoes drain and disable; paused warm-ups go on. */
+  async resume(node: string): Promise<void> {
+    await this.#set(node, undefined);
+    this.#options.resumeWarmups(node);
   }
 
   async #set(node: string, mode: 'draining' | 'disabled' | undefined): Promise<void> {

@@ -199,6 +199,11 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     for (const lane of this.#lanes) lane.stop();
   }
 
+  /** Paused warm-ups go on. */
+  resumeWarmups(): void {
+    this.#lanes.resumeWarmups();
+  }
+
   kill(): void {
     this.#sessions.kill();
   }

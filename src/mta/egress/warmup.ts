@@ -134,9 +134,11 @@ export class Warmup {
     this.#judge(text);
   }
 
-  /** Goes on at once, by hand. */
-  resume(): void {
-    if (this.#state.pausedUntil > 0) this.#goOn('resumed by hand');
+  /** Goes on at once, by hand; false when it was not paused. */
+  resume(): boolean {
+    if (this.#state.pausedUntil === 0) return false;
+    this.#goOn('warm-up resumed by hand');
+    return true;
   }
 
   #judge(text: string): void {
