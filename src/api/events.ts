@@ -61,14 +61,19 @@ async function stream(
 ): Promise<void> {
   let after = startOf(journal, query);
   let left = query.limit ?? Infinity;
-  while (!ended.aborted && left > 0) {
-    const slice = readSlice(journal, { after, matches, limit: left });
-    left -= slice.lines;
-    after = slice.last;
-    if (slice.text !== '') await out.write(slice.text);
-    if (!slice.atEnd) await nextTurn();
-    else if (!query.follow || left === 0) return;
-    else if ((await newEvents(journal, after, { ended, heartbeatMs })) === 'none') await out.write('\n');
+  const followed = query.follow ? journal.readers.add({ name: 'api', position: () => after }) : undefined;
+  try {
+    while (!ended.aborted && left > 0) {
+      const slice = readSlice(journal, { after, matches, limit: left });
+      left -= slice.lines;
+      after = slice.last;
+      if (slice.text !== '') await out.write(slice.text);
+      if (!slice.atEnd) await nextTurn();
+      else if (!query.follow || left === 0) return;
+      else if ((await newEvents(journal, after, { ended, heartbeatMs })) === 'none') await out.write('\n');
+    }
+  } finally {
+    followed?.();
   }
 }
 

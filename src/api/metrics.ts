@@ -148,6 +148,16 @@ function queueMetrics(registry: Registry, { queue, pressure, egress, clock, olde
   gauge(registry, 'journal_last_seq', 'Sequence number of the last event', [], (set) =>
     set(queue.state.journal.last),
   );
+  gauge(
+    registry,
+    'journal_lag_events',
+    'Events that who follows the journal is behind',
+    ['reader'],
+    (set) => {
+      const { journal } = queue.state;
+      for (const [reader, lag] of journal.readers.lags(journal.last)) set(lag, { reader });
+    },
+  );
   gauge(registry, 'journal_bytes', 'Size of the journal', [], (set) => set(queue.state.journal.bytes));
   gauge(registry, 'reports_waiting', 'Reports that are stored and not read yet', [], (set) =>
     set(queue.inbox.waiting.mails),

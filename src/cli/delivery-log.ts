@@ -38,7 +38,7 @@ const OLD_NAME = /^(\d{13})-(\d+)$/;
 export interface DeliveryLogOptions extends DeliveryLogConfig {
   readonly file: string;
   readonly recipients: boolean;
-  readonly journal: Pick<Queue['state']['journal'], 'first' | 'last' | 'lines' | 'waitFor'>;
+  readonly journal: Pick<Queue['state']['journal'], 'first' | 'last' | 'lines' | 'waitFor' | 'readers'>;
   readonly clock: Clock;
   readonly log: { error(details: object, text: string): void; warn(details: object, text: string): void };
 }
@@ -68,7 +68,9 @@ export class DeliveryLog {
   }
 
   start(): void {
-    this.#running = this.#run();
+    const { readers } = this.#options.journal;
+    const done = readers.add({ name: 'delivery log', position: () => this.#after });
+    this.#running = this.#run().finally(done);
   }
 
   /** Writes what is in the journal by now, and ends. */

@@ -7,6 +7,7 @@
  */
 import type { Event } from '../core/index.ts';
 import type { EventDraft, Transaction } from './committer.ts';
+import { JournalReaders } from './journal-readers.ts';
 import type { Kv, Op } from './kv.ts';
 import { numberKey, parseNumberKey, textKey } from './keys.ts';
 import { encode, healthy, sealText, unseal } from './records.ts';
@@ -34,6 +35,8 @@ export function readMark(kv: Kv): JournalMark | undefined {
 }
 
 export class Journal {
+  /** Who follows it. */
+  readonly readers = new JournalReaders();
   readonly #kv: Kv;
   readonly #storeId: string;
   #next = 1;

@@ -6,7 +6,7 @@ import { type EventDraft, openMemoryKv, Queue } from '../../../src/queue/index.t
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { FakeEgress } from './control-fixture.ts';
 
-async function setUp(t: TestContext): Promise<{ metrics: Metrics; clock: FakeClock }> {
+async function setUp(t: TestContext): Promise<{ metrics: Metrics; clock: FakeClock; queue: Queue }> {
   const clock = createFakeClock();
   const { queue } = await Queue.open({ kv: openMemoryKv(), clock, report: () => undefined });
   const metrics = createMetrics({
@@ -20,7 +20,7 @@ async function setUp(t: TestContext): Promise<{ metrics: Metrics; clock: FakeClo
     metrics.close();
     return queue.close();
   });
-  return { metrics, clock };
+  return { metrics, clock, queue };
 }
 
 const event = (fields: Partial<EventDraft>): EventDraft => ({
@@ -34,6 +34,19 @@ const event = (fields: Partial<EventDraft>): EventDraft => ({
 const REPLY = { code: 451, text: 'later', phase: 'rcpt' } as const;
 
 describe('metrics', () => {
+  test('who follows the journal is as far behind as its slowest reader of that name, until it ends', async (t) => {
+    const { metrics, queue } = await setUp(t);
+    await queue.announce({ type: 'config', time: 0 });
+    await queue.announce({ type: 'config', time: 0 });
+    const { readers, last } = queue.state.journal;
+    assert.equal(last, 2);
+    readers.add({ name: 'api', position: () => 2 });
+    const slow = readers.add({ name: 'api', position: () => 0 });
+    assert.match(await metrics.registry.metrics(), /^postrider_journal_lag_events\{reader="api"\} 2$/m);
+    slow();
+    assert.match(await metrics.registry.metrics(), /^postrider_journal_lag_events\{reader="api"\} 0$/m);
+  });
+
   test('attempts, bounces and duplicates come from the events of commits', async (t) => {
     const { metrics } = await setUp(t);
     metrics.onCommit({

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { DeliveryLog, type DeliveryLogOptions } from '../../../src/cli/delivery-log.ts';
 import type { Event } from '../../../src/core/index.ts';
+import { JournalReaders } from '../../../src/queue/journal-readers.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { scratch } from '../../support/mta.ts';
 
 const DAY = 86_400_000;
 
 class FakeJournal {
+  readonly readers = new JournalReaders();
   readonly all: string[] = [];
   first = 1;
   get last(): number {
