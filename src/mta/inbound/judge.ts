@@ -102,16 +102,16 @@ function judgeDsn(input: JudgeInput, token: Token): Verdict {
   const recipient = recipientIn(failed, token.id && input.recipientOf(token.id));
   if (token.id === undefined) return rejected(input, token.reason, recipient);
   const { replyCode, status, diagnostic: text = '' } = recipient ?? {};
-  const bounce = classifyReported(input.classifier, {
-    replyCode,
-    status,
-    diagnostic: text,
-    action: 'failed',
-  });
-  const reply = replyOf(recipient, text);
+  const failure = { replyCode, status, diagnostic: text, action: 'failed' } as const;
+  const { notice } = input.reading;
+  const bounce = classifyReported(input.classifier, failure, { notice });
+  const reply = replyOf(recipient, text === '' ? notice.slice(0, MAX_TEXT) : text);
   const type = bounce.class === 'hard' ? ('hard_bounce' as const) : ('undelivered' as const);
   return effect(input, token.id, { kind: 'bounce', type, bounce, reply }, recipient?.remoteMta);
 }
+
+/** Of what a report says to people, where it says nothing else. */
+const MAX_TEXT = 500;
 
 const replyOf = (recipient: DsnRecipient | undefined, text: string): EventReply => ({
   ...(recipient?.replyCode !== undefined && { code: recipient.replyCode }),

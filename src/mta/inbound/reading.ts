@@ -17,6 +17,8 @@ export interface Reading {
   /** Addresses the report names as those it is about. */
   readonly about: readonly string[];
   readonly recipients: readonly DsnRecipient[];
+  /** What a bounce says to people, one line; empty where it is of several recipients. */
+  readonly notice: string;
   readonly reportingMta: string | undefined;
   readonly feedbackType: string | undefined;
   /** Undefined: not looked at. */
@@ -39,6 +41,7 @@ export function readingOf(report: ParsedReport, reporter: ReporterCheck | undefi
     originalId: report.original?.messageId ?? report.head.references.at(-1),
     about: about.filter((one) => one !== undefined).slice(0, MOST),
     recipients,
+    notice: report.kind === 'dsn' && recipients.length <= 1 ? report.notice : '',
     reportingMta: report.kind === 'dsn' ? report.reportingMta : undefined,
     feedbackType: report.kind === 'arf' ? report.feedbackType : undefined,
     reporter,

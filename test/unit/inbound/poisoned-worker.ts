@@ -10,6 +10,7 @@ const READING: Reading = {
   originalId: undefined,
   about: [],
   recipients: [],
+  notice: '',
   reportingMta: undefined,
   feedbackType: undefined,
   reporter: undefined,
