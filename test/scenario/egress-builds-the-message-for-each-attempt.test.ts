@@ -118,6 +118,38 @@ test('a campaign with AMP in the encodings of the ISP: three alternatives, signe
   assert.equal(verdict.results[0]?.status.result, 'pass');
 });
 
+test('a body that is the same for all is hashed once for each form, and every signature holds', async (t) => {
+  const key = loadKey(generateKeyPem('ed25519-sha256'), { domain: 'shop.test', selector: 's1' });
+  assert.ok(key.ok);
+  const sink = await receiver(t);
+  const isps = [
+    { name: 'big', domains: ['to.test'], encoding: { text: 'base64', html: 'base64' } },
+    { name: 'plain', domains: ['plain.test'], encoding: { text: '8bit', html: '8bit' } },
+  ];
+  const world = await openWorld(t, { sink, keys: [key.value], settings: { isps } });
+  const texts = ['Grüße, alle  zusammen\n', 'Grüße, {{name}}\n'];
+  for (const [i, html] of texts.entries()) {
+    const parts = { from: 'Shop <news@shop.test>', subject: 'For {{name}}', html };
+    const composed = composeContent(parts, { hostname: 'mta.test', now: Date.now(), unique: `u${i}` });
+    assert.ok(composed.ok);
+    const text = encodeCampaign(composed.value);
+    const to = ['a@to.test', 'b@plain.test', 'c@other.test', 'd@to.test', 'e@plain.test', 'f@other.test'];
+    if (i === 0) await world.send(to, { kind: 'campaign', text, vars: { name: 'all' } });
+    else for (const each of to) await world.send(each, { kind: 'campaign', text, vars: { name: each } });
+  }
+  await world.ended(12);
+  const hashes = new Map<string, number>();
+  for (const { content } of sink.messages) {
+    const verdict = await dkimVerify(content, {
+      resolver: () => Promise.resolve([[publicRecord(key.value).text]]),
+    });
+    assert.equal(verdict.results[0]?.status.result, 'pass', content.toString());
+    const hash = /bh=([^;]+);/.exec(content.toString())![1]!;
+    hashes.set(hash, (hashes.get(hash) ?? 0) + 1);
+  }
+  assert.deepEqual([...hashes.values()].toSorted(), [1, 1, 1, 1, 1, 1, 2, 2, 2]);
+});
+
 test('the return path is the signed one, the null one stays null', async (t) => {
   const sink = await receiver(t);
   const senders = [

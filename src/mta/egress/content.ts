@@ -24,6 +24,7 @@ import {
   type Variables,
 } from '../message/index.ts';
 import type { Capabilities } from '../smtp/index.ts';
+import { type BodyForm, BodyHashes } from './body-hashes.ts';
 import type { Sender } from './context.ts';
 import { withFeedbackFields } from './feedback-fields.ts';
 import type { IspWishes } from './isp.ts';
@@ -42,6 +43,7 @@ const CAMPAIGNS = 32;
 /** Campaign contents, decoded once and used for all their recipients; bounded. */
 export class Campaigns {
   readonly #decoded = new Map<number, CampaignContent>();
+  readonly #bodyHashes = new BodyHashes();
 
   /** Throws when the stored content cannot be decoded: a bug or damage, never the peer's business. */
   get({ number, content }: LeasedDelivery): CampaignContent {
@@ -52,6 +54,13 @@ export class Campaigns {
     if (this.#decoded.size >= CAMPAIGNS) this.#decoded.delete(this.#decoded.keys().next().value!);
     this.#decoded.set(number, decoded.value);
     return decoded.value;
+  }
+
+  /** That of the content as it leaves, where it is the same for all recipients. */
+  bodyHash(delivery: LeasedDelivery, form: BodyForm, content: Buffer): string | undefined {
+    return delivery.message.kind === 'raw'
+      ? undefined
+      : this.#bodyHashes.of(this.get(delivery), form, content);
   }
 }
 
@@ -104,7 +113,10 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
       ),
     );
   }
-  const signature = keys.length > 0 ? await signMessage(content, keys, { now: input.now }) : undefined;
+  const form = { wishes: input.wishes, converted: eightBit !== declared };
+  const bodyHash = keys.length > 0 ? input.campaigns.bodyHash(delivery, form, content) : undefined;
+  const options = { now: input.now, ...(bodyHash !== undefined && { bodyHash }) };
+  const signature = keys.length > 0 ? await signMessage(content, keys, options) : undefined;
   const recipient = parseAddress(record.recipient);
   const utf8Address = recipient.ok && needsSmtpUtf8(recipient.value);
   return ok({
