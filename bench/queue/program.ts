@@ -2,17 +2,13 @@
  * The built program with many deliveries in its queue: how fast `POST /v1/batches` takes them while nothing can be
  * sent, how much memory that costs, and how soon after a new start the first one arrives.
  */
-import { once } from 'node:events';
 import { mkdirSync, statSync } from 'node:fs';
-import { type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { startSink } from '../../src/testbed/index.ts';
 import { cpuSecondsOf, type Memory, watchMemory } from '../process-tree.ts';
-import { freePort, type Running } from '../contender.ts';
+import { freePort } from '../contender.ts';
 import { postrider } from '../postrider.ts';
-import { FROM_ADDRESS } from '../workloads.ts';
-import { recipient } from './recipients.ts';
+import { inject } from './injection.ts';
 
 export interface Depth {
   readonly size: number;
@@ -30,7 +26,6 @@ export interface Depth {
 
 /** What is delivered after the new start. */
 const FIRST = 10_000;
-const LINES_PER_WRITE = 1_000;
 const DEADLINE_MS = 120_000;
 
 export async function measureDepth(parent: string, size: number, profile: readonly string[]): Promise<Depth> {
@@ -68,35 +63,6 @@ async function fill(dir: string, size: number, profile: readonly string[]): Prom
   } finally {
     await mta.stop();
   }
-}
-
-async function inject({ controlSocket }: Running, from: number, to: number): Promise<void> {
-  const post = request({
-    socketPath: controlSocket,
-    method: 'POST',
-    path: '/v1/batches',
-    headers: { 'content-type': 'application/x-ndjson', 'transfer-encoding': 'chunked' },
-  });
-  const answered = answerTo(post);
-  answered.catch(() => undefined); // awaited below
-  const parts = { from: FROM_ADDRESS, subject: 'Offers', html: '<p>Hello {{name}}</p>'.repeat(400) };
-  post.write(
-    `${JSON.stringify({ from: FROM_ADDRESS, parts, virtual_sender: 'main', campaign_id: 'bench' })}\n`,
-  );
-  for (let at = from; at <= to && !post.destroyed; at += LINES_PER_WRITE) {
-    let lines = '';
-    for (let i = at; i < at + LINES_PER_WRITE && i <= to; i++)
-      lines += `{"to":"${recipient(i)}","vars":{"name":"Anna ${i}"}}\n`;
-    if (!post.write(lines)) await Promise.race([once(post, 'drain'), answered]);
-  }
-  post.end();
-  await answered;
-}
-
-async function answerTo(post: ClientRequest): Promise<void> {
-  const [response] = (await once(post, 'response')) as [NodeJS.ReadableStream];
-  const last = (await text(response)).trimEnd().split('\n').at(-1) ?? '';
-  if (!last.includes('"done":true')) throw new Error(`the batch was not taken: ${last}`);
 }
 
 type Delivered = Pick<Depth, 'firstMs' | 'after' | 'delivered' | 'deliveredPerSecond'>;

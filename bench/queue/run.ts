@@ -11,6 +11,7 @@ import { formatSize } from '../../src/core/index.ts';
 import { describeMachine } from '../machine.ts';
 import { QUEUE_SECTION, table } from '../report.ts';
 import { type Costs, measureCosts } from './costs.ts';
+import { type Job, measureJobs } from './jobs.ts';
 import { type Depth, measureDepth } from './program.ts';
 import { DOMAINS } from './recipients.ts';
 
@@ -18,6 +19,7 @@ interface Options {
   readonly size: number;
   readonly write?: true;
   readonly costs: boolean;
+  readonly jobs?: true;
   readonly cpuProf?: true;
   readonly dir: string;
 }
@@ -38,6 +40,7 @@ const program = new Command('bench:queue')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .option('--size <n>', 'deliveries; 10000000 takes a quarter of an hour and 10 GB', Number, 1_000_000)
   .option('--no-costs', 'only the program: injection, memory, start')
+  .option('--jobs', 'only the operations of operators on what waits')
   .option('--cpu-prof', 'a CPU profile of the injection, in the current directory')
   .option('--write', 'write the section of RESULTS.md')
   .option('--dir <directory>', 'where the queues are made; not on a tmpfs', tmpdir())
@@ -51,6 +54,10 @@ async function run(options: Options, command: Command): Promise<void> {
   const machine = describeMachine(dir);
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const profile = options.cpuProf ? ['--cpu-prof', '--cpu-prof-interval=500'] : [];
+  if (options.jobs) {
+    console.log(jobTable(await measureJobs(dir, options.size)).join('\n'));
+    return;
+  }
   const depths: Depth[] = [];
   for (const size of [SMALL, options.size]) {
     depths.push(await measureDepth(dir, size, size === SMALL ? [] : profile));
@@ -88,6 +95,26 @@ const programTable = (depths: readonly Depth[]): string[] =>
       `delivered/s, first ${whole(depths[0]!.delivered)} after the start`,
       ...depths.map((one) => whole(one.deliveredPerSecond)),
     ],
+  ]);
+
+const jobTable = (jobs: readonly Job[]): string[] =>
+  table([
+    [
+      'operation',
+      'deliveries',
+      'first answer, ms',
+      'done after, s',
+      'other mail accepted, p99 ms',
+      'and delivered, p99 ms',
+    ],
+    ...jobs.map((one) => [
+      one.name,
+      whole(one.matched),
+      whole(one.answerMs),
+      (one.doneMs / 1000).toFixed(1),
+      whole(one.acceptedP99Ms),
+      whole(one.arrivedP99Ms),
+    ]),
   ]);
 
 function costTable(costs: readonly Costs[]): string[] {

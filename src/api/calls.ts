@@ -6,6 +6,7 @@ import { MAIL_CALLS } from './calls-mail.ts';
 import { NODE_CALLS } from './calls-nodes.ts';
 import { QUARANTINE_CALLS } from './calls-quarantine.ts';
 import { QUEUE_CALLS } from './calls-queue.ts';
+import { REPORT_QUARANTINE_CALLS } from './calls-report-quarantine.ts';
 import { REPORT_CALLS } from './calls-reports.ts';
 import { SERVER_CALLS } from './calls-server.ts';
 import { STOP_LIST_CALLS } from './calls-stop-list.ts';
@@ -17,6 +18,7 @@ export const CALLS: readonly Call[] = [
   ...QUARANTINE_CALLS,
   ...STOP_LIST_CALLS,
   ...REPORT_CALLS,
+  ...REPORT_QUARANTINE_CALLS,
   ...NODE_CALLS,
   ...SERVER_CALLS,
 ];

@@ -32,6 +32,7 @@ export {
   type QueueTotals,
 } from './queue-counts.ts';
 export type { QuarantineChange, QuarantinedView, QuarantineView } from './schemas-quarantine.ts';
+export type { KeptMailContent, KeptMailRemoved, ReportQuarantineView } from './report-quarantine.ts';
 export type { CampaignView, QueueReport, QueueRow } from './queue-report.ts';
 export { answer, type FieldProblem, refuse, type RefusedCode } from './refused.ts';
 export * as schemas from './schemas.ts';

@@ -12,6 +12,7 @@ import { type Durability, type EventDraft, oldestQueued, type Pressure, type Que
 import { bounceMetrics } from './metrics-bounces.ts';
 import { counterMetrics, EventCounts, MAX_ISPS } from './metrics-counts.ts';
 import { egressMetrics } from './metrics-egress.ts';
+import { type InboundMetrics, inboundMetrics } from './metrics-inbound.ts';
 import { gauge, PREFIX } from './metrics-gauge.ts';
 import { addRow, heldOf, ispLabel, noCounts, type QueueCounts } from './queue-counts.ts';
 
@@ -34,7 +35,7 @@ export interface Commit {
   readonly ms: number;
 }
 
-export interface Metrics {
+export interface Metrics extends InboundMetrics {
   readonly registry: Registry;
   /** Commits seen. */
   readonly commits: number;
@@ -42,8 +43,6 @@ export interface Metrics {
   onCommit(commit: Commit): void;
   /** To be told what `queue.sweep()` found: the oldest acceptance (wall ms) by recipient domain. */
   onSweep(oldest: ReadonlyMap<string, number>): void;
-  /** To be told that a mail for reports cost the worker that read it. */
-  onWorkerRestart(): void;
   /** To be told that the receiving thread died and another one takes its place. */
   onReceiverRestart(): void;
   close(): void;
@@ -60,11 +59,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registry.removeSingleMetric(`nodejs_active_${what}_total`);
   const commits = commitMetrics(registry);
   counterMetrics(registry, PREFIX, { counts, queue: options.queue });
-  const workerRestarts = new Counter({
-    name: `${PREFIX}inbound_worker_restarts_total`,
-    help: 'Workers that died or stood still over a report',
-    registers: [registry],
-  });
+  const inbound = inboundMetrics(registry, options);
   const receiverRestarts = new Counter({
     name: `${PREFIX}receiver_restarts_total`,
     help: 'Times that the receiving thread died and another one was started',
@@ -96,7 +91,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
         oldest.set(isp, Math.min(at, oldest.get(isp) ?? Infinity));
       }
     },
-    onWorkerRestart: () => workerRestarts.inc(),
+    get reports() {
+      return inbound.reports;
+    },
+    onReport: (kind, verdict) => inbound.onReport(kind, verdict),
+    onRefused: (reason) => inbound.onRefused(reason),
+    onWorkerRestart: () => inbound.onWorkerRestart(),
     onReceiverRestart: () => receiverRestarts.inc(),
     close: () => {
       loop.disable();
@@ -159,9 +159,6 @@ function queueMetrics(registry: Registry, { queue, pressure, egress, clock, olde
     },
   );
   gauge(registry, 'journal_bytes', 'Size of the journal', [], (set) => set(queue.state.journal.bytes));
-  gauge(registry, 'reports_waiting', 'Reports that are stored and not read yet', [], (set) =>
-    set(queue.inbox.waiting.mails),
-  );
   gauge(
     registry,
     'injection_refused',

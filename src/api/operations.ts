@@ -145,12 +145,13 @@ async function counted({ queue, clock }: ApiDependencies, request: OperationRequ
 }
 
 async function started(
-  { queue, log }: ApiDependencies,
+  { queue, clock, log }: ApiDependencies,
   request: OperationRequest,
 ): Promise<Result<JobView, Refused>> {
+  const until = clock.mono() + WAIT_MS;
   try {
     let record = await queue.operations.submit(request);
-    for (let waited = 0; record.state !== 'done' && waited < WAIT_MS; waited += LOOK_MS) {
+    while (record.state !== 'done' && clock.mono() < until) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       record = queue.operations.get(record.id) ?? record;
     }

@@ -9,6 +9,7 @@ import { lockView, type LockView } from './nodes.ts';
 import { queueTotals, type QueueTotals } from './queue-counts.ts';
 import { answer, type Refused } from './refused.ts';
 import { noBody, noQuery } from './schemas.ts';
+import { oldestSeconds } from './metrics-inbound.ts';
 import { checkRequest } from './shape.ts';
 
 const MOST_WAITING = 10;
@@ -120,6 +121,20 @@ export interface StatusView {
   readonly queue: QueueTotals;
   readonly nodes: readonly Pick<NodeView, 'name' | 'address' | 'state' | 'sessions' | 'max_sessions'>[];
   readonly events: { readonly first_seq: number; readonly last_seq: number };
+  readonly inbound: InboundView;
+}
+
+/** Mail to the MX. */
+export interface InboundView {
+  readonly waiting: number;
+  readonly waiting_bytes: number;
+  readonly oldest_seconds?: number | undefined;
+  /** Deliveries whose reports wait for their end. */
+  readonly early: number;
+  readonly quarantined: number;
+  readonly quarantined_bytes: number;
+  /** Since the start: what the mails were, and what they led to. */
+  readonly reports: readonly { readonly kind: string; readonly verdict: string; readonly count: number }[];
 }
 
 export interface ReloadView {
@@ -167,6 +182,20 @@ function statusView(deps: ApiDependencies): StatusView {
       max_sessions: maxSessions,
     })),
     events: { first_seq: journal.first, last_seq: journal.last },
+    inbound: inboundView(deps),
+  };
+}
+
+function inboundView({ queue, metrics, clock }: ApiDependencies): InboundView {
+  const { waiting, kept } = queue.inbox;
+  return {
+    waiting: waiting.mails,
+    waiting_bytes: waiting.bytes,
+    oldest_seconds: oldestSeconds(queue, clock),
+    early: queue.state.early.size,
+    quarantined: kept.mails,
+    quarantined_bytes: kept.bytes,
+    reports: metrics.reports,
   };
 }
 

@@ -25,6 +25,7 @@ import { addOverview } from './overview.ts';
 import { addQuarantine } from './quarantine.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
+import { addReportQuarantine } from './report-quarantine.ts';
 import { addReports } from './reports.ts';
 import { addStopList } from './stop-list.ts';
 
@@ -97,6 +98,7 @@ export function addControlRoutes(app: FastifyInstance, context: RouteContext): v
     addQuarantine,
     addEvents,
     addReports,
+    addReportQuarantine,
     addStopList,
     addOverview,
     addAudit,

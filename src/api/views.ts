@@ -313,6 +313,19 @@ export const statusView = z.object({
   queue: queueTotals,
   nodes: z.array(z.object(node)),
   events: z.object({ first_seq: count, last_seq: count }),
+  inbound: z
+    .object({
+      waiting: count,
+      waiting_bytes: count,
+      oldest_seconds: count.optional(),
+      early: count.describe('Deliveries whose reports wait for their end'),
+      quarantined: count,
+      quarantined_bytes: count,
+      reports: z
+        .array(z.object({ kind: z.string(), verdict: z.string(), count }))
+        .describe('Since the start: what the mails were, and what they led to'),
+    })
+    .describe('Mail to the MX.'),
 });
 
 export const reloadView: z.ZodType<ReloadView> = z.object({

@@ -1,6 +1,7 @@
 /** Puts the inbound side together: listener, workers, reader. Nothing of it exists where `mx.listen` is empty. */
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
+import type { Metrics } from '../api/index.ts';
 import type { Classifier } from '../bounce/index.ts';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../core/index.ts';
@@ -18,8 +19,8 @@ export interface InboundOptions {
   readonly tokens: Tokens;
   readonly injector: Injector;
   readonly log: Logger;
-  /** Told when a mail cost a worker. */
-  readonly onWorkerRestart: () => void;
+  /** Told of what is read and refused, and when a mail cost a worker. */
+  readonly counts: Pick<Metrics, 'onReport' | 'onRefused' | 'onWorkerRestart'>;
 }
 
 export interface Inbound {
@@ -37,12 +38,12 @@ export function createInbound({
   tokens,
   injector,
   log,
-  onWorkerRestart,
+  counts,
 }: InboundOptions): Inbound | undefined {
   const { mx, dns, hostname } = config();
   if (mx.listen.length === 0) return undefined;
   const pool = new ParsePool({
-    onRestart: onWorkerRestart,
+    onRestart: () => counts.onWorkerRestart(),
     checkReporter: mx.checkReporter !== 'off',
     dnsServers:
       dns.servers === 'system'
@@ -59,6 +60,7 @@ export function createInbound({
     mx: () => config().mx,
     classifier,
     sender: () => config().mx.forwardSender ?? config().senders[0]?.name,
+    onRead: (kind, verdict) => counts.onReport(kind, verdict),
     report: reporter(log),
   });
   const server = createInboundServer({
@@ -68,6 +70,7 @@ export function createInbound({
     clock: systemClock,
     tls: tlsOf(mx.tls),
     onStored: () => reader.poke(),
+    onRefused: (reason) => counts.onRefused(reason),
     onError: (error, during) => log.error({ err: error, during }, 'a fault of our own in an inbound session'),
   });
   return {

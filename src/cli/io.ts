@@ -1,7 +1,7 @@
 /** What commands see of the process: terminal, environment, interruption. Tests give their own. */
 export interface Io {
-  /** Writes text as it is; resolves when more may be written. */
-  out(text: string): Promise<void>;
+  /** Writes text, or bytes, as it is; resolves when more may be written. */
+  out(text: string | Buffer): Promise<void>;
   err(text: string): void;
   /** Width of the terminal; undefined when the output is not one. */
   readonly columns: number | undefined;

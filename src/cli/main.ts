@@ -8,7 +8,7 @@ import { run } from './program.ts';
 
 const UNEXPECTED = 70;
 
-function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+function write(stream: NodeJS.WriteStream, text: string | Buffer): Promise<void> {
   return new Promise((resolve) => {
     if (stream.write(text)) resolve();
     else stream.once('drain', resolve);

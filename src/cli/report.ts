@@ -8,6 +8,7 @@ import type { Problem } from './client.ts';
 import { fail, show } from './connection.ts';
 import { clean, type ExitCode, exitingWith, type Io } from './io.ts';
 import { fileProblem } from './new-file.ts';
+import { quarantineCommand } from './report-quarantine.ts';
 import { summaryCommand } from './report-summary.ts';
 
 interface Options {
@@ -23,6 +24,7 @@ export function reportCommand(io: Io): Command {
   return new Command('report')
     .description('bounces, complaints, reports')
     .addCommand(decoding)
+    .addCommand(quarantineCommand(io))
     .addCommand(summaryCommand(io, 'bounces'))
     .addCommand(summaryCommand(io, 'undelivered'));
 }

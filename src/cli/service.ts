@@ -124,7 +124,7 @@ export class Service {
       tokens: parts.tokens,
       injector: this.#injector,
       log: parts.options.log,
-      onWorkerRestart: () => parts.metrics.onWorkerRestart(),
+      counts: parts.metrics,
     });
     this.#chores = new Chores({
       queue: parts.queue,

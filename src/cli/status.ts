@@ -54,6 +54,7 @@ export function statusText(paper: Paper, view: StatusView): string {
       .filter(({ state }) => state !== 'running')
       .map(({ name, address, state }) => `  ${name} (${address}) is ${paint(paper, 'yellow', state)}`),
     `accepted    ${counters.accepted} = ${counters.delivered} delivered + ${failed} failed + ${counters.removed} removed + ${counters.queued} queued`,
+    ...inboundLines(view),
     `up          since ${clock(view.up_since)} (${formatDuration(view.uptime_seconds * 1000)})`,
     `durability  ${view.durability}`,
     `events      ${events.last_seq < events.first_seq ? 'none yet' : `${events.first_seq} to ${events.last_seq}`}`,
@@ -79,6 +80,17 @@ export const alertLines = (paper: Paper, { alerts }: StatusView): string[] =>
     ({ name, since, text }) =>
       `${paint(paper, 'red', 'ALERT')}       ${name}: ${clean(text)} (since ${clock(since)}, ${ago(paper.now(), since)})`,
   );
+
+/** `reports     120 bounce, 3 complaint, 1 unverified; 2 wait to be read, 1 in the quarantine` */
+function inboundLines({ inbound }: StatusView): string[] {
+  const { reports, waiting, quarantined } = inbound;
+  if (reports.length + waiting + quarantined === 0) return [];
+  const sums = new Map<string, number>();
+  for (const { verdict, count } of reports) sums.set(verdict, (sums.get(verdict) ?? 0) + count);
+  const read = [...sums].sort((a, b) => b[1] - a[1]).map(([verdict, count]) => `${count} ${verdict}`);
+  const more = `${waiting} wait to be read, ${quarantined} in the quarantine`;
+  return [`reports     ${[...(read.length > 0 ? [read.join(', ')] : []), more].join('; ')}`];
+}
 
 /** Where nothing was taken for longest comes first. */
 export const waitingLines = ({ flow }: StatusView): string[] => [

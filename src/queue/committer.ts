@@ -23,7 +23,7 @@ export interface Transaction {
   /** Deliveries leased by this transaction, under its lease id. */
   readonly leased: { readonly number: number; readonly index: number }[];
   readonly leaseId: number;
-  /** Slots that a work of this transaction took (hex of the key): a later one must not take them again. */
+  /** Slots that a work of this transaction took (the key as latin1): a later one must not take them again. */
   readonly takenSlots: Set<string>;
   /** Leased deliveries that a work of this transaction has recorded the outcome of: a second one is fenced. */
   readonly concluded: Set<string>;
@@ -67,6 +67,7 @@ export class Committer {
   readonly #options: CommitterOptions;
   #pending: Pending[] = [];
   #running = false;
+  #submitted = 0;
   readonly #idle: (() => void)[] = [];
 
   constructor(options: CommitterOptions) {
@@ -75,6 +76,7 @@ export class Committer {
 
   /** Resolves when the work is durable and applied; rejects when it, or the commit it was in, failed. */
   submit(work: Work): Promise<void> {
+    this.#submitted++;
     return new Promise((resolve, reject) => {
       this.#pending.push({ work, resolve, reject });
       if (!this.#running) {
@@ -82,6 +84,11 @@ export class Committer {
         setImmediate(() => void this.#run());
       }
     });
+  }
+
+  /** Works that were ever submitted. */
+  get submitted(): number {
+    return this.#submitted;
   }
 
   /** Works that wait for a commit. */

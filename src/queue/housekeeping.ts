@@ -57,7 +57,7 @@ export class SweepWork implements Work {
   /** Undefined when the message is missing or damaged: a work that throws would keep the others alive for ever. */
   #read(number: number, index: number, value: Buffer): Delivery | undefined {
     try {
-      return deliveryFrom(this.#state, number, index, value);
+      return deliveryFrom(this.#state, { number, index, value });
     } catch {
       return undefined;
     }

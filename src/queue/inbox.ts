@@ -5,7 +5,7 @@
 import { base32, type EventReply, type EventReport, parseBase32 } from '../core/index.ts';
 import type { EventDraft, Transaction } from './committer.ts';
 import { numberKey, parseNumberKey } from './keys.ts';
-import type { Kv, Table } from './kv.ts';
+import type { Kv, Op } from './kv.ts';
 import { applyLateReport, type LateResult } from './late-report.ts';
 import { type DamageTold, encode, healthy, type LateReport, seal, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
@@ -25,8 +25,10 @@ export interface WaitingMail extends InboundMail {
 }
 
 export interface QuarantinedMail extends InboundMail {
+  readonly id: string;
   readonly reason: string;
 }
+type Kept = Omit<QuarantinedMail, 'id'>;
 
 /** What came of an inbound mail. */
 export type Conclusion =
@@ -50,6 +52,8 @@ export type Conclusion =
 const UNREADABLE = { from: '', to: [], peer: '', helo: '', at: 0, bytes: 0, reason: 'the entry is damaged' };
 
 const ID_CHARS = 11;
+/** Mails that one commit removes from the quarantine. */
+const SLICE = 500;
 export const inboundId = (number: number): string => base32(number, ID_CHARS);
 
 export class Inbox {
@@ -58,6 +62,7 @@ export class Inbox {
   #waitingBytes = 0;
   #waiting = 0;
   #keptBytes = 0;
+  #keptMails = 0;
 
   constructor(kv: Kv, state: () => QueueState, told: DamageTold) {
     this.#kv = kv;
@@ -68,7 +73,7 @@ export class Inbox {
       else told('the envelope of an inbound mail', 'that mail is not read');
     }
     for (const { value } of kv.range('quarantine', {}))
-      this.#keptBytes += healthy<InboundMail>(value)?.bytes ?? 0;
+      this.#keep(healthy<InboundMail>(value)?.bytes ?? 0, 1);
   }
 
   /** Mails that wait to be read, and their bytes. */
@@ -76,8 +81,9 @@ export class Inbox {
     return { mails: this.#waiting, bytes: this.#waitingBytes };
   }
 
-  get quarantineBytes(): number {
-    return this.#keptBytes;
+  /** Mails in the quarantine, and their bytes. */
+  get kept(): { readonly mails: number; readonly bytes: number } {
+    return { mails: this.#keptMails, bytes: this.#keptBytes };
   }
 
   /** Resolves to its id when the mail is durable. `raw` is not touched by the caller until then. */
@@ -113,7 +119,7 @@ export class Inbox {
   /** Stores what came of a mail, and that it is read. One at a time, because reports of one delivery see each other. */
   async conclude(mail: WaitingMail, conclusion: Conclusion): Promise<LateResult | 'done'> {
     let result: LateResult | 'done' = 'done';
-    let grown: number | undefined;
+    let grown: Growth | undefined;
     await this.#state().committer.submit({
       build: (transaction) => {
         if (conclusion.kind === 'late') result = applyLateReport(this.#state(), transaction, conclusion.late);
@@ -125,31 +131,60 @@ export class Inbox {
       },
     });
     this.#count(mail.bytes, -1);
-    this.#keptBytes += grown ?? 0;
+    if (grown) this.#keep(grown.bytes, grown.mails);
     return result;
   }
 
-  /** Mails in the quarantine, oldest first. */
-  quarantined(limit: number): (QuarantinedMail & { readonly id: string })[] {
-    return [...this.#kv.range('quarantine', { limit })].map(({ key, value }) => ({
+  /** Mails in the quarantine, oldest first, after one of them. */
+  quarantined(limit: number, after?: string): QuarantinedMail[] {
+    const start = after === undefined ? undefined : numberOf(after);
+    const range = start === undefined ? { limit } : { start: numberKey(start + 1), limit };
+    return [...this.#kv.range('quarantine', range)].map(({ key, value }) => ({
       id: inboundId(parseNumberKey(key)),
-      ...(healthy<QuarantinedMail>(value) ?? UNREADABLE),
+      ...(healthy<Kept>(value) ?? UNREADABLE),
     }));
   }
 
-  /** The bytes of a mail in the quarantine. */
-  quarantinedRaw(id: string): Buffer | undefined {
-    const number = id.length === ID_CHARS ? parseBase32(id) : undefined;
-    if (number === undefined || !this.#kv.get('quarantine', numberKey(number))) return undefined;
-    return this.raw(number);
+  /** A mail in the quarantine. */
+  quarantinedMail(id: string): (QuarantinedMail & { readonly raw: Buffer }) | undefined {
+    const number = numberOf(id);
+    const kept = number === undefined ? undefined : this.#kv.get('quarantine', numberKey(number));
+    const raw = kept && this.raw(number!);
+    return raw && { id: inboundId(number!), ...(healthy<Kept>(kept) ?? UNREADABLE), raw };
   }
 
-  /** Adds the event and, if wanted, the mail to the quarantine. Returns by how many bytes that grows; undefined: not kept. */
+  /** Removes mails from the quarantine, all of them without ids; returns how many were there. */
+  async removeQuarantined(ids?: readonly string[]): Promise<number> {
+    let mails = 0;
+    for (;;) {
+      let growth: Growth = { bytes: 0, mails: 0 };
+      await this.#state().committer.submit({
+        build: ({ ops }) => {
+          growth = { bytes: 0, mails: 0 };
+          for (const key of ids ? keysOf(ids) : this.#someKept()) {
+            const value = this.#kv.get('quarantine', key);
+            if (!value) continue;
+            growth = { bytes: growth.bytes - (healthy<Kept>(value)?.bytes ?? 0), mails: growth.mails - 1 };
+            forget(ops, key);
+          }
+        },
+      });
+      this.#keep(growth.bytes, growth.mails);
+      mails -= growth.mails;
+      if (ids || growth.mails === 0) return mails;
+    }
+  }
+
+  #someKept(): Buffer[] {
+    return [...this.#kv.range('quarantine', { limit: SLICE })].map(({ key }) => key);
+  }
+
+  /** Adds the event and, if wanted, the mail to the quarantine. Returns by how much that grows; undefined: not kept. */
   #reject(
     transaction: Transaction,
     mail: WaitingMail,
     rejected: Conclusion & { kind: 'rejected' },
-  ): number | undefined {
+  ): Growth | undefined {
     const { reason, at, deliveryId, reply, keep } = rejected;
     const keeps = keep !== undefined && mail.bytes <= keep;
     const report = keeps ? { ...rejected.report, kept: inboundId(mail.number) } : rejected.report;
@@ -168,20 +203,26 @@ export class Inbox {
       key: numberKey(number),
       value: encode({ ...facts, reason }),
     });
-    return mail.bytes - this.#makeRoom(transaction, keep - mail.bytes);
+    const { bytes, mails } = this.#makeRoom(transaction, keep - mail.bytes);
+    return { bytes: mail.bytes - bytes, mails: 1 - mails };
   }
 
   /** Removes the oldest mails of the quarantine until what is left has at most so many bytes. */
-  #makeRoom({ ops }: Transaction, bytes: number): number {
-    let freed = 0;
-    if (this.#keptBytes <= bytes) return freed;
+  #makeRoom({ ops }: Transaction, most: number): Growth {
+    let [bytes, mails] = [0, 0];
+    if (this.#keptBytes <= most) return { bytes, mails };
     for (const { key, value } of this.#kv.range('quarantine', {})) {
-      if (this.#keptBytes - freed <= bytes) break;
-      freed += healthy<InboundMail>(value)?.bytes ?? 0;
-      for (const table of ['quarantine', 'inbound_mail'] satisfies Table[])
-        ops.push({ table, key, value: undefined });
+      if (this.#keptBytes - bytes <= most) break;
+      bytes += healthy<InboundMail>(value)?.bytes ?? 0;
+      mails++;
+      forget(ops, key);
     }
-    return freed;
+    return { bytes, mails };
+  }
+
+  #keep(bytes: number, mails: number): void {
+    this.#keptBytes += bytes;
+    this.#keptMails += mails;
   }
 
   #count(bytes: number, mails: 1 | -1): void {
@@ -189,3 +230,19 @@ export class Inbox {
     this.#waitingBytes += mails * bytes;
   }
 }
+
+interface Growth {
+  readonly bytes: number;
+  readonly mails: number;
+}
+
+function forget(ops: Op[], key: Buffer): void {
+  for (const table of ['quarantine', 'inbound_mail'] as const) ops.push({ table, key, value: undefined });
+}
+
+function numberOf(id: string): number | undefined {
+  return id.length === ID_CHARS ? parseBase32(id) : undefined;
+}
+
+const keysOf = (ids: readonly string[]): Buffer[] =>
+  [...new Set(ids.map(numberOf))].flatMap((number) => (number === undefined ? [] : [numberKey(number)]));

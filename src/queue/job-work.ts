@@ -1,4 +1,7 @@
-/** One slice of a job: reads some slots of a queue, and does to the deliveries that fit what the job is about. */
+/**
+ * One slice of a job: goes through the slots of some queues, and does to the deliveries that fit what the job is about.
+ * A slice ends by the time it took rather than by queues, since a million deliveries may be in thousands of queues.
+ */
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { changed } from './job.ts';
@@ -10,40 +13,53 @@ import { fitsDelivery, fitsNumber } from './selector.ts';
 import type { QueueState } from './state.ts';
 
 /** Deliveries changed, and slots looked at, in one commit. */
-const CHANGES = 200;
-const SLOTS = 2_000;
+const CHANGES = 4_000;
+const SLOTS = 20_000;
+/** Slots between two looks at the clock. */
+const LOOKS = 64;
+
+/** Where a job is on its way. */
+export interface Place {
+  /** The queues that are left. */
+  readonly queues: readonly QueueHead[];
+  /** The last slot of the first of them that is through. */
+  readonly after: Buffer | undefined;
+}
 
 export class JobWork implements Work {
   readonly #state: QueueState;
   readonly #progress: Progress;
-  readonly #queue: QueueHead;
-  readonly #after: Buffer | undefined;
+  readonly #place: Place;
+  readonly #budgetMs: number;
   readonly #slots: { queue: QueueHead; wakeAt: number }[] = [];
+  readonly #messages = new Map<number, Delivery['message']>();
+  /** Slots that were taken, by queue. */
+  readonly #taken = new Map<QueueHead, number>();
+  #looked = 0;
   #changes = 0;
   /** Of these, those that the job's record was told of. */
   #told = 0;
-  #taken = 0;
-  /** Where the next slice starts; undefined when the queue is through. */
-  next: Buffer | undefined;
+  /** Where the next slice starts, once this one is stored. */
+  next: Place;
 
-  constructor(state: QueueState, progress: Progress, queue: QueueHead, after: Buffer | undefined) {
+  constructor(state: QueueState, progress: Progress, place: Place, budgetMs: number) {
     this.#state = state;
     this.#progress = progress;
-    this.#queue = queue;
-    this.#after = after;
+    this.#place = place;
+    this.#budgetMs = budgetMs;
+    this.next = place;
   }
 
   build(transaction: Transaction): void {
-    const { selector, watermark } = this.#progress.record;
-    let looked = 0;
-    for (const slot of this.#state.schedule.slots(this.#queue, this.#after, SLOTS)) {
-      if (++looked === SLOTS) this.next = slot.key;
-      if (slot.number >= watermark || !fitsNumber(selector, slot.number)) continue;
-      this.#look(transaction, slot);
-      if (this.#changes < CHANGES) continue;
-      this.next = slot.key;
-      break;
+    const end = this.#state.clock.mono() + this.#budgetMs;
+    let { after } = this.#place;
+    let through = 0;
+    for (const queue of this.#place.queues) {
+      after = this.#walk(transaction, { queue, after }, end);
+      if (after) break;
+      through++;
     }
+    this.next = { queues: this.#place.queues.slice(through), after };
     if (this.#changes === 0) return;
     addProgress(this.#progress, this.#changes, transaction);
     this.#told = this.#changes;
@@ -54,9 +70,10 @@ export class JobWork implements Work {
     conclude(this.#progress, this.#told, true);
     for (const { queue, wakeAt } of this.#slots)
       if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);
-    if (this.#taken === 0) return;
-    const next = schedule.taken(this.#queue, this.#taken);
-    if (next !== Infinity) dispatcher?.wake(this.#queue, next);
+    for (const [queue, count] of this.#taken) {
+      const next = schedule.taken(queue, count);
+      if (next !== Infinity) dispatcher?.wake(queue, next);
+    }
   }
 
   failed(): void {
@@ -64,20 +81,41 @@ export class JobWork implements Work {
     for (const { queue } of this.#slots) this.#state.schedule.unused(queue);
   }
 
+  /** The last slot that was looked at when the slice is over; undefined when the queue is through. */
+  #walk(
+    transaction: Transaction,
+    { queue, after }: { readonly queue: QueueHead; readonly after: Buffer | undefined },
+    end: number,
+  ): Buffer | undefined {
+    const { selector, watermark } = this.#progress.record;
+    for (const slot of this.#state.schedule.slots(queue, after)) {
+      this.#looked++;
+      if (slot.number < watermark && fitsNumber(selector, slot.number)) this.#look(transaction, queue, slot);
+      if (this.#isOver(end)) return slot.key;
+    }
+    return undefined;
+  }
+
+  #isOver(end: number): boolean {
+    if (this.#changes >= CHANGES || this.#looked >= SLOTS) return true;
+    return this.#looked % LOOKS === 0 && this.#state.clock.mono() >= end;
+  }
+
   #look(
     transaction: Transaction,
+    from: QueueHead,
     { key, number, index }: { key: Buffer; number: number; index: number },
   ): void {
     const delivery = this.#read(number, index);
     const { selector, operation } = this.#progress.record;
     if (!delivery || !fitsDelivery(selector, number, delivery.record)) return;
     if (operation.op === 'purge') {
-      if (!this.#take(transaction, key)) return;
+      if (!this.#take(transaction, from, key)) return;
       endUnattempted(this.#state, transaction, delivery, 'removed');
       return;
     }
     const record = this.#changedRecord(delivery);
-    if (!record || !this.#take(transaction, key)) return;
+    if (!record || !this.#take(transaction, from, key)) return;
     requeue(transaction, delivery, record, this.#state.clock.now());
     const queue = this.#state.schedule.of({ record, message: delivery.message });
     this.#slots.push({ queue, wakeAt: record.wakeAt });
@@ -93,10 +131,10 @@ export class JobWork implements Work {
     return next === record ? undefined : next;
   }
 
-  #take(transaction: Transaction, key: Buffer): boolean {
+  #take(transaction: Transaction, from: QueueHead, key: Buffer): boolean {
     // Taken: a lease or the sweep of this same commit has it.
     if (!takeSlot(transaction, key)) return false;
-    this.#taken++;
+    this.#taken.set(from, (this.#taken.get(from) ?? 0) + 1);
     this.#changes++;
     return true;
   }
@@ -104,7 +142,7 @@ export class JobWork implements Work {
   /** What is damaged stays as it is. */
   #read(number: number, index: number): Delivery | undefined {
     try {
-      return readDelivery(this.#state, number, index);
+      return readDelivery(this.#state, number, index, this.#messages);
     } catch {
       return undefined;
     }

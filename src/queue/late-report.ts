@@ -31,7 +31,8 @@ export function applyLateReport(state: QueueState, transaction: Transaction, lat
     return 'counted';
   }
   const queued = state.kv.get('deliveries', deliveryKey(number, index));
-  if (queued) return keepEarly(state, transaction, late, deliveryFrom(state, number, index, queued));
+  if (queued)
+    return keepEarly(state, transaction, late, deliveryFrom(state, { number, index, value: queued }));
   return rejected(transaction, late, 'history_over');
 }
 
@@ -45,7 +46,7 @@ function finishedDelivery(
   if (ending) return ending;
   const value = state.kv.get('history', deliveryKey(number, index));
   try {
-    return value && deliveryFrom(state, number, index, value);
+    return value && deliveryFrom(state, { number, index, value });
   } catch {
     return undefined; // damaged: as if its history were over
   }

@@ -42,15 +42,28 @@ export class ContentCache {
   }
 }
 
+/** What deliveries of one message share, for who reads many of them within one turn. */
+export type SharedFacts = Map<number, Delivery['message']>;
+
 /** The delivery as the store has it; undefined when it is not queued. Throws DamagedValue. */
-export function readDelivery(state: QueueState, number: number, index: number): Delivery | undefined {
+export function readDelivery(
+  state: QueueState,
+  number: number,
+  index: number,
+  known?: SharedFacts,
+): Delivery | undefined {
   const value = state.kv.get('deliveries', deliveryKey(number, index));
-  return value && deliveryFrom(state, number, index, value);
+  return value && deliveryFrom(state, { number, index, value }, known);
 }
 
-export function deliveryFrom(state: QueueState, number: number, index: number, value: Buffer): Delivery {
+export function deliveryFrom(
+  state: QueueState,
+  { number, index, value }: { readonly number: number; readonly index: number; readonly value: Buffer },
+  known?: SharedFacts,
+): Delivery {
   const { message: inline, ...record } = inspect('the delivery', () => decode<DeliveryRecord>(value));
-  const message = inline ?? messageOf(state, number);
+  const message = inline ?? known?.get(number) ?? messageOf(state, number);
+  if (!inline) known?.set(number, message);
   return { id: deliveryIdOf(number, index), number, index, record, message, shared: inline === undefined };
 }
 
@@ -160,7 +173,7 @@ export class LeaseWork implements Work {
 
 /** Adds the removal of a slot, unless a work of the same transaction has taken it already. */
 export function takeSlot({ ops, takenSlots }: Transaction, key: Buffer): boolean {
-  const name = key.toString('hex');
+  const name = key.toString('latin1');
   if (takenSlots.has(name)) return false;
   takenSlots.add(name);
   ops.push({ table: 'schedule', key, value: undefined });

@@ -42,7 +42,7 @@ function found(state: QueueState, delivery: Delivery): FoundDelivery {
 export function findDelivery(state: QueueState, number: number, index: number): FoundDelivery | undefined {
   for (const table of ['deliveries', 'history'] as const) {
     const value = state.kv.get(table, deliveryKey(number, index));
-    if (value) return found(state, deliveryFrom(state, number, index, value));
+    if (value) return found(state, deliveryFrom(state, { number, index, value }));
   }
   return undefined;
 }
@@ -99,7 +99,7 @@ function readable(
   { number, index, value }: { number: number; index: number; value: Buffer },
 ): FoundDelivery | undefined {
   try {
-    return found(state, deliveryFrom(state, number, index, value));
+    return found(state, deliveryFrom(state, { number, index, value }));
   } catch {
     return undefined;
   }

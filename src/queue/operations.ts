@@ -6,10 +6,11 @@
  * leased meanwhile is asked about when it comes back (running-jobs.ts), so a job is done only when all leases that were
  * open when it came to the end have ended. Jobs go through the queues in the order in which they were asked for.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from './committer.ts';
 import type { JobRecord, Operation } from './job.ts';
 import type { Progress } from './job-progress.ts';
-import { JobWork } from './job-work.ts';
+import { JobWork, type Place } from './job-work.ts';
 import { JobCount } from './job-count.ts';
 import { numberKey } from './keys.ts';
 import { encode, healthy } from './records.ts';
@@ -34,15 +35,18 @@ const KEPT = 100;
 const MAX_RUNNING = 100;
 const LOOK_AGAIN_MS = 50;
 const AGAIN_MS = 1_000;
-/** A slice is followed by a pause as long as itself, so that half of the time is left to others. */
+/**
+ * How long a slice is gathered. Beside others that want something of the store it is short, and a pause half as long as
+ * the slice and its commit follows, so that they have commits of their own.
+ */
+const SLICE_MS = { alone: 40, beside: 8 };
 const LONGEST_PAUSE_MS = 50;
 
 interface Walk {
   readonly progress: Progress;
   count: JobCount | undefined;
-  /** Those that are left; undefined before it has begun. */
-  queues: QueueHead[] | undefined;
-  after: Buffer | undefined;
+  /** Undefined before it has begun. */
+  place: Place | undefined;
   /** Newest lease when the walk was over; undefined while it is not. */
   lease: number | undefined;
 }
@@ -62,6 +66,9 @@ export class Operations {
   #line: Promise<unknown> = Promise.resolve();
   #loop: Promise<void> | undefined;
   #started = false;
+  /** Works of the committer when it was looked at last, and those of ours since then. */
+  #seen = 0;
+  #own = 0;
 
   constructor(state: QueueState, nextNumber: () => number, log: OperatorLog) {
     this.#state = state;
@@ -123,15 +130,15 @@ export class Operations {
     return submitted;
   }
 
-  /** One slice of one job, or the end of it. False when there is nothing to do just now. */
-  async step(): Promise<boolean> {
+  /** One slice of one job, gathered for so long, or the end of it. False when there is nothing to do just now. */
+  async step(sliceMs: number = SLICE_MS.alone): Promise<boolean> {
     const { oldest } = this.#state.leases;
     const over = this.#walks.find(({ lease }) => lease !== undefined && oldest > lease);
     const walk = over ?? this.#walks.find(({ lease }) => lease === undefined);
     if (!walk) return false;
     if (over) await this.#finish(walk);
     else if (walk.count) this.#countOn(walk, walk.count);
-    else await this.#walkOn(walk);
+    else await this.#walkOn(walk, sliceMs);
     return true;
   }
 
@@ -203,7 +210,7 @@ export class Operations {
   #walk(progress: Progress): void {
     const { record } = progress;
     const count = record.state === 'counting' ? new JobCount(this.#state, record) : undefined;
-    this.#walks.push({ progress, count, queues: undefined, after: undefined, lease: undefined });
+    this.#walks.push({ progress, count, place: undefined, lease: undefined });
     this.#state.jobs.add(progress);
   }
 
@@ -214,18 +221,28 @@ export class Operations {
     if (done) walk.count = undefined;
   }
 
-  async #walkOn(walk: Walk): Promise<void> {
+  async #walkOn(walk: Walk, sliceMs: number): Promise<void> {
     const { selector, operation } = walk.progress.record;
-    walk.queues ??= [...this.#state.schedule.fitting(selector)].filter((one) => concerns(operation, one));
-    const [queue] = walk.queues;
-    if (!queue) {
+    walk.place ??= {
+      queues: [...this.#state.schedule.fitting(selector)].filter((one) => concerns(operation, one)),
+      after: undefined,
+    };
+    if (walk.place.queues.length === 0) {
       walk.lease = this.#state.leases.newest;
       return;
     }
-    const work = new JobWork(this.#state, walk.progress, queue, walk.after);
+    const work = new JobWork(this.#state, walk.progress, walk.place, sliceMs);
     await this.#state.committer.submit(work);
-    walk.after = work.next;
-    if (!work.next) walk.queues.shift();
+    this.#own++;
+    walk.place = work.next;
+  }
+
+  /** Whether nobody else has submitted anything since the last time that this was asked. */
+  #isAlone(): boolean {
+    const { submitted } = this.#state.committer;
+    const others = submitted - this.#seen - this.#own;
+    [this.#seen, this.#own] = [submitted, 0];
+    return others === 0;
   }
 
   async #finish(walk: Walk): Promise<void> {
@@ -255,9 +272,12 @@ export class Operations {
     while (this.#started && this.#walks.length > 0) {
       const start = clock.mono();
       try {
-        const stepped = await this.step();
+        const alone = this.#isAlone();
+        const stepped = await this.step(alone ? SLICE_MS.alone : SLICE_MS.beside);
         const took = clock.mono() - start;
-        await pause(stepped ? Math.min(took, LONGEST_PAUSE_MS) : LOOK_AGAIN_MS);
+        if (!stepped) await pause(LOOK_AGAIN_MS);
+        else if (alone) await setImmediate();
+        else await pause(Math.min(took / 2, LONGEST_PAUSE_MS));
       } catch (error) {
         report('error', 'a job on the queue could not go on, trying again', { error });
         await pause(AGAIN_MS);

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { run } from '../../src/cli/program.ts';
 import type { Event } from '../../src/core/index.ts';
 import type { Sink } from '../../src/testbed/index.ts';
 import { freePort, Mta, ofType, ownAddress, type Settings } from '../support/mta.ts';
 import { receiver, routeTo } from '../support/mta-world.ts';
 import { type Address, arf, dsn, handOver, plainMail, report, reporter } from '../support/reports.ts';
 import { Talk } from '../support/talk.ts';
+import { createPaper } from '../unit/cli/paper.ts';
 
 interface World {
   readonly mta: Mta;
@@ -198,10 +200,34 @@ test('forged, foreign and cut tokens change nothing; what they say is told and k
     'the Message-ID points to it',
   );
   assert.ok(rejected.every(({ report: one }) => one?.kept !== undefined));
+  await keptApart(world, rejected[0]!.report!.kept!);
   assert.equal(await stopped(world, 'a@to.test'), undefined);
   assert.equal((await counts(world)).delivered, 1);
   await world.mta.end();
 });
+
+/** What is in the quarantine, by the commands; then it is removed. */
+async function keptApart({ mta }: World, id: string): Promise<void> {
+  const command = async (...args: string[]): Promise<string> => {
+    const { printed, ...paper } = createPaper({ env: { POSTRIDER_SOCKET: mta.socket } });
+    await run(['report', 'quarantine', ...args], paper);
+    return printed.out + printed.err;
+  };
+  assert.match(await command('list'), new RegExp(`^${id} `, 'm'));
+  assert.match(await command('show', id), /\r\nSubject: Undelivered Mail Returned to Sender\r\n/);
+  const { body } = await mta.api('/v1/status');
+  const { inbound } = body as {
+    inbound: { quarantined: number; reports: { verdict: string; count: number }[] };
+  };
+  assert.equal(inbound.quarantined, 4);
+  assert.deepEqual(
+    inbound.reports.filter(({ verdict }) => verdict === 'bad_token').map(({ count }) => count),
+    [2],
+  );
+  assert.equal(await command('remove', id), 'removed 1\n');
+  assert.equal(await command('remove', '--all'), 'removed 3\n');
+  assert.equal(await command('list'), 'nothing is in the quarantine\n');
+}
 
 test('the listener is no relay; limits hold per peer', async (t) => {
   const world = await openWorld(t, {

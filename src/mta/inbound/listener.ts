@@ -25,6 +25,8 @@ export interface ListenerOptions {
   readonly tls: ServerTls | undefined;
   /** Told when there is mail to read. */
   readonly onStored: () => void;
+  /** Told what is refused: `relay`, `sessions`, `rate`, `full`, `store`. */
+  readonly onRefused: (reason: string) => void;
   readonly onError: (error: unknown, during: string) => void;
 }
 
@@ -41,7 +43,11 @@ const FULL = refusal(452, '4.3.1', 'Too many reports wait to be read, try again 
 const NOT_STORED = refusal(452, '4.3.1', 'The report cannot be stored now, try again later');
 
 export function createInboundServer(options: ListenerOptions): SmtpServer {
-  const { hostname, mx, queue, clock, tls, onError } = options;
+  const { hostname, mx, queue, clock, tls, onError, onRefused } = options;
+  const refuse = (reason: string, reply: Reply): Reply => {
+    onRefused(reason);
+    return reply;
+  };
   const limits = new PeerLimits({
     maxSessions: () => mx().maxConnectionsPerPeer,
     rate: () => mx().ratePerPeer,
@@ -62,15 +68,15 @@ export function createInboundServer(options: ListenerOptions): SmtpServer {
     ...(tls && { tls }),
     handler: {
       onConnect: (session): Answer => {
-        if (!limits.open(session.peerAddress)) return TOO_MANY_SESSIONS;
+        if (!limits.open(session.peerAddress)) return refuse('sessions', TOO_MANY_SESSIONS);
         counted.add(session.id);
         return undefined;
       },
       onMail: (session): Answer => {
-        if (queue.inbox.waiting.bytes >= mx().maxWaitingBytes) return FULL;
-        return limits.take(session.peerAddress) ? undefined : TOO_FAST;
+        if (queue.inbox.waiting.bytes >= mx().maxWaitingBytes) return refuse('full', FULL);
+        return limits.take(session.peerAddress) ? undefined : refuse('rate', TOO_FAST);
       },
-      onRcpt: (_, { address }): Answer => (takes(address) ? undefined : RELAY_DENIED),
+      onRcpt: (_, { address }): Answer => (takes(address) ? undefined : refuse('relay', RELAY_DENIED)),
       onMessage: (session, message) => store(options, session, message),
       onClose: (session) => {
         if (counted.delete(session.id)) limits.close(session.peerAddress);
@@ -81,7 +87,7 @@ export function createInboundServer(options: ListenerOptions): SmtpServer {
 }
 
 async function store(
-  { queue, clock, onStored, onError }: ListenerOptions,
+  { queue, clock, onStored, onError, onRefused }: ListenerOptions,
   session: SmtpSession,
   { from, recipients, content }: ReceivedMessage,
 ): Promise<Reply> {
@@ -93,6 +99,7 @@ async function store(
     return { code: 250, enhanced: '2.0.0', text: `taken as ${id}` };
   } catch (error) {
     onError(error, 'storing a report');
+    onRefused('store');
     return NOT_STORED;
   }
 }

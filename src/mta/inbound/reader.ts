@@ -36,6 +36,8 @@ export interface ReaderOptions {
   readonly classifier: () => Classifier;
   /** The sender of forwarded mail. */
   readonly sender: () => string | undefined;
+  /** Told of each mail that is read: what it was (`dsn`, ...), and what it led to (`bounce`, `unverified`, ...). */
+  readonly onRead: (kind: string, verdict: string) => void;
   readonly report: (
     level: 'debug' | 'warn' | 'error',
     text: string,
@@ -45,6 +47,8 @@ export interface ReaderOptions {
 
 const MAX_MAILS = 2 * CROWD_TASKS;
 const MAX_BYTES = 64 * 1024 * 1024;
+/** The kind of a mail that nothing is known of. */
+const UNREADABLE = 'unreadable';
 const AGAIN_MS = 1_000;
 /** Deliveries of a message that are looked at for an address. */
 const GUESS_LIMIT = 200;
@@ -52,8 +56,6 @@ const GUESS_LIMIT = 200;
 export class InboundReader {
   readonly #options: ReaderOptions;
   readonly #reading = new Set<Promise<void>>();
-  /** How many mails led to what: `bounce`, `complaint`, `unverified`, ... */
-  readonly counts = new Map<string, number>();
   #cursor = 0;
   #bytes = 0;
   #concluding: Promise<unknown> = Promise.resolve();
@@ -105,13 +107,14 @@ export class InboundReader {
   async #once(mail: WaitingMail): Promise<void> {
     const { queue, pool, tokens, clock, mx, classifier } = this.#options;
     const raw = this.#raw(mail);
-    if (!raw) return this.#conclude(mail, this.#broken(mail, 'the stored bytes are damaged', undefined));
+    if (!raw)
+      return this.#conclude(mail, UNREADABLE, this.#broken(mail, 'the stored bytes are damaged', undefined));
     const reading = await pool.read({ raw, peer: mail.peer, helo: mail.helo, from: mail.from });
     // Workers that were ended say nothing of the mail.
     if (this.#stopped) return;
     if (!reading.ok) {
       this.#options.report('warn', 'a report broke its worker', { reason: reading.error, bytes: mail.bytes });
-      return this.#conclude(mail, this.#broken(mail, reading.error, mx().quarantineBytes));
+      return this.#conclude(mail, UNREADABLE, this.#broken(mail, reading.error, mx().quarantineBytes));
     }
     const verdict = judge({
       mail,
@@ -126,8 +129,9 @@ export class InboundReader {
       },
       guess: (messageId, addresses) => this.#guess(messageId, addresses),
     });
-    if ('conclusion' in verdict) await this.#conclude(mail, verdict);
-    else await this.#forward(mail, raw);
+    const { kind } = reading.value;
+    if ('conclusion' in verdict) await this.#conclude(mail, kind, verdict);
+    else await this.#forward(mail, kind, raw);
   }
 
   #raw({ number }: WaitingMail): Buffer | undefined {
@@ -158,12 +162,12 @@ export class InboundReader {
     };
   }
 
-  async #forward(mail: WaitingMail, raw: Buffer): Promise<void> {
+  async #forward(mail: WaitingMail, kind: string, raw: Buffer): Promise<void> {
     const { injector, hostname, mx, sender, clock } = this.#options;
     const forwarded = await forward(mail, raw, { injector, hostname, mx: mx(), sender: sender() });
     if (forwarded.kind === 'later') throw new Error('the queue takes no mail now');
     if (forwarded.kind === 'forwarded')
-      return this.#conclude(mail, { what: 'forwarded', conclusion: { kind: 'done' } });
+      return this.#conclude(mail, kind, { what: 'forwarded', conclusion: { kind: 'done' } });
     const conclusion = {
       kind: 'rejected',
       reason: forwarded.reason,
@@ -171,14 +175,17 @@ export class InboundReader {
       keep: mx().quarantineBytes,
       report: { kind: 'mail', peer: mail.peer },
     } as const;
-    return this.#conclude(mail, { what: 'not_forwarded', conclusion });
+    return this.#conclude(mail, kind, { what: 'not_forwarded', conclusion });
   }
 
-  #conclude(mail: WaitingMail, { what, conclusion }: Verdict & { conclusion: Conclusion }): Promise<void> {
+  #conclude(
+    mail: WaitingMail,
+    kind: string,
+    { what, conclusion }: Verdict & { conclusion: Conclusion },
+  ): Promise<void> {
     const conclude = async (): Promise<void> => {
       const result = await this.#options.queue.inbox.conclude(mail, conclusion);
-      const name = result === 'done' || result === 'counted' ? what : result;
-      this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+      this.#options.onRead(kind, result === 'done' || result === 'counted' ? what : result);
     };
     const concluded = this.#concluding.then(conclude, conclude);
     this.#concluding = concluded;

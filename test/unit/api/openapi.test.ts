@@ -5,6 +5,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { fastify } from 'fastify';
 import { type Call, CALLS, openApiText } from '../../../src/api/index.ts';
 import { addControlRoutes } from '../../../src/api/server.ts';
+import { EXAMPLE_KEPT_MAIL } from '../../../src/api/calls-report-quarantine.ts';
 import { EXAMPLE_MESSAGE } from '../../../src/api/calls-look-up.ts';
 import { type Answer, finish, type Fixture, MESSAGE, startControl } from './control-fixture.ts';
 
@@ -63,13 +64,26 @@ describe('each example is a request that works', () => {
     });
 });
 
-/** A server with one message and one job, whose ids the examples name. */
+/** A server with one message, one mail in the quarantine and one job, whose ids the examples name. */
 async function withMessage(t: TestContext): Promise<Fixture> {
   const control = await startControl(t);
   const { json, text } = await control.post('/v1/messages', MESSAGE);
   assert.equal(json['message_id'], EXAMPLE_MESSAGE, text);
+  assert.equal(await quarantine(control), EXAMPLE_KEPT_MAIL);
   await control.post('/v1/queue/hold', { campaign_id: 'autumn' });
   return control;
+}
+
+/** Puts a mail into the quarantine and gives its id. */
+async function quarantine({ queue, clock }: Fixture): Promise<string> {
+  const raw = Buffer.from('Subject: no report\r\n\r\n');
+  const [at, bytes] = [clock.now(), raw.length];
+  const mail = { from: '', to: ['any@bounce.test'], peer: '192.0.2.9', helo: 'far.test', at, bytes };
+  await queue.inbox.store(queue.nextNumber(), mail, raw);
+  const report = { kind: 'other' };
+  const rejected = { kind: 'rejected', reason: 'not_a_report', at, report, keep: 1_000 } as const;
+  await queue.inbox.conclude(queue.inbox.next(0, 1)[0]!, rejected);
+  return queue.inbox.quarantined(1)[0]!.id;
 }
 
 function run(control: Fixture, { method, path, example }: Call): Promise<Answer> {
@@ -81,7 +95,11 @@ function run(control: Fixture, { method, path, example }: Call): Promise<Answer>
     const body = example.lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     return control.post(target, body, 'application/x-ndjson');
   }
-  return example.body ? control.post(target, example.body) : finish(control.open(method, target));
+  if (!example.body) return finish(control.open(method, target));
+  const body = JSON.stringify(example.body);
+  const length = String(Buffer.byteLength(body));
+  const head = { 'content-type': 'application/json', 'content-length': length };
+  return finish(control.open(method, target, head), body);
 }
 
 const toText = (query: Readonly<Record<string, string | number>>): Record<string, string> =>

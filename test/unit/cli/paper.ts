@@ -15,7 +15,7 @@ export function createPaper(
     printed,
     stop,
     out: (text) => {
-      printed.out += text;
+      printed.out += text.toString();
       return Promise.resolve();
     },
     err: (text) => void (printed.err += text),

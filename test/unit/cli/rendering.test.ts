@@ -201,6 +201,19 @@ describe('overviews', () => {
       ],
       more_waiting: 3,
     },
+    inbound: {
+      waiting: 2,
+      waiting_bytes: 900,
+      early: 0,
+      quarantined: 1,
+      quarantined_bytes: 500,
+      reports: [
+        { kind: 'dsn', verdict: 'bounce', count: 3 },
+        { kind: 'arf', verdict: 'complaint', count: 1 },
+        { kind: 'dsn', verdict: 'unverified', count: 1 },
+        { kind: 'arf', verdict: 'unverified', count: 1 },
+      ],
+    },
     data_dir: '/data',
     config_file: '/etc/mta.yaml',
     counters: {

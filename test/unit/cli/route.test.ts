@@ -36,7 +36,7 @@ async function route(t: TestContext, csv: string, ...args: readonly string[]) {
   writeFileSync(file, csv);
   const [out, errors]: [string[], string[]] = [[], []];
   const code = await run(['route', '-c', config, '--file', file, ...args], {
-    out: (text) => Promise.resolve(void out.push(text)),
+    out: (text) => Promise.resolve(void out.push(String(text))),
     err: (text) => void errors.push(text),
     columns: undefined,
     colour: false,

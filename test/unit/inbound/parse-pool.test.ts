@@ -51,6 +51,7 @@ test('what broke a worker is told and kept, the oldest making room; other mail i
   const { pool } = openPool(t);
   const { mx } = configured({ mx: { quarantine_size: '2KB' } });
   const classifier = new Classifier({});
+  const read: string[] = [];
   const reader = new InboundReader({
     queue,
     pool,
@@ -61,6 +62,7 @@ test('what broke a worker is told and kept, the oldest making room; other mail i
     mx: () => mx,
     classifier: () => classifier,
     sender: () => undefined,
+    onRead: (kind, verdict) => void read.push(`${kind}: ${verdict}`),
     report: () => undefined,
   });
   const poison = (name: string, bytes = 1_000): string => `die ${name}`.padEnd(bytes, '.');
@@ -74,13 +76,24 @@ test('what broke a worker is told and kept, the oldest making room; other mail i
   reader.poke();
   while (queue.inbox.waiting.mails > 0) await turn();
   await reader.stop();
-  assert.deepEqual(Object.fromEntries(reader.counts), { auto_reply: 2, unreadable: 4 });
+  assert.deepEqual(read.sort(), [
+    ...Array<string>(2).fill('auto_reply: auto_reply'),
+    ...Array<string>(4).fill('unreadable: unreadable'),
+  ]);
   const told = events({ queue, injector, clock, ...desk }).filter(({ type }) => type === 'report_rejected');
   assert.deepEqual(
     told.map(({ reason }) => reason),
     Array<string>(4).fill('unreadable'),
   );
-  const kept = queue.inbox.quarantined(10).map(({ id }) => String(queue.inbox.quarantinedRaw(id)));
-  assert.deepEqual(kept, [poison('b'), poison('c')]);
-  assert.equal(queue.inbox.quarantineBytes, 2_000);
+  const { inbox } = queue;
+  const [b, c] = inbox.quarantined(10);
+  const rawOf = (id: string): string => String(inbox.quarantinedMail(id)?.raw);
+  assert.deepEqual([rawOf(b!.id), rawOf(c!.id)], [poison('b'), poison('c')]);
+  assert.deepEqual(inbox.quarantined(10, b!.id), [c]);
+  assert.deepEqual(inbox.kept, { mails: 2, bytes: 2_000 });
+  assert.equal(await inbox.removeQuarantined([b!.id, b!.id, 'zzzzzzzzzzz']), 1);
+  assert.equal(inbox.quarantinedMail(b!.id), undefined);
+  assert.deepEqual(inbox.kept, { mails: 1, bytes: 1_000 });
+  assert.equal(await inbox.removeQuarantined(), 1);
+  assert.deepEqual([inbox.kept, inbox.quarantined(10)], [{ mails: 0, bytes: 0 }, []]);
 });

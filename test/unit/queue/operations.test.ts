@@ -181,7 +181,7 @@ describe('purge', () => {
       await accept(rig, { to: Array.from({ length: 100 }, (_, n) => `r${n}@d${i}.test`) });
     const { id, matched } = await submit(rig, { op: 'purge' }, {});
     assert.equal(matched, 600);
-    assert.ok(await rig.queue.operations.step());
+    assert.ok(await rig.queue.operations.step(0));
     const { done } = rig.queue.operations.get(id)!;
     assert.ok(done > 0 && done < 600, `${done}`);
     rig = await crash(rig);
