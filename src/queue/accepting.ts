@@ -21,6 +21,7 @@ import {
   unseal,
 } from './records.ts';
 import type { SendLimit } from './policies.ts';
+import { runsOf } from './recipient-index.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
@@ -101,6 +102,7 @@ export class AcceptWork implements Work {
         transaction.ops.push({ table: 'meta', key: textKey('open', String(number)), value: Buffer.of(1) });
       if (!inline)
         this.#share(transaction, { message, accepted: 0, remaining: 0, open: input.open === true });
+      transaction.recipients.push(...runsOf(number, message.campaignId, deliveries));
       return;
     }
     const before = sharedMessage(this.#state, transaction, number);
@@ -113,6 +115,7 @@ export class AcceptWork implements Work {
     if (input.close)
       transaction.ops.push({ table: 'meta', key: textKey('open', String(number)), value: undefined });
     this.#share(transaction, { ...before, open: !input.close });
+    transaction.recipients.push(...runsOf(number, before.message.campaignId, deliveries));
   }
 
   applied(): void {

@@ -9,6 +9,8 @@ import type { Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import type { Delivery, EarlyReport, SharedMessage } from './records.ts';
 
+import type { Run } from './recipient-index.ts';
+
 /** What a work adds to the transaction. */
 export interface Transaction {
   readonly ops: Op[];
@@ -23,6 +25,8 @@ export interface Transaction {
   /** Deliveries leased by this transaction, under its lease id. */
   readonly leased: { readonly number: number; readonly index: number }[];
   readonly leaseId: number;
+  /** Recipients accepted by this transaction (recipient-index.ts). */
+  readonly recipients: Run[];
   /** Slots that a work of this transaction took (the key as latin1): a later one must not take them again. */
   readonly takenSlots: Set<string>;
   /** Leased deliveries that a work of this transaction has recorded the outcome of: a second one is fenced. */

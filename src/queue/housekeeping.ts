@@ -9,6 +9,7 @@ import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
 import { deliveryFrom, takeSlot } from './leasing.ts';
+import { trimRecipients } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
@@ -111,6 +112,7 @@ export class TrimWork implements Work {
       transaction.ops.push({ table: 'history', key, value: undefined });
       this.removed++;
     }
+    this.removed += trimRecipients(kv, transaction);
     for (const { key, value } of kv.range('messages', { limit: SLICE })) {
       const shared = healthy<SharedMessage>(value);
       if (!shared) continue;

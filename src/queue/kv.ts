@@ -14,6 +14,7 @@ export const TABLES = [
   'messages',
   'contents',
   'deliveries',
+  'recipients',
   'history',
   'schedule',
   'leases',

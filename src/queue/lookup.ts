@@ -2,7 +2,8 @@
 import { type DeliveryId, deliveryIdOf, domainOf, parseDeliveryId } from '../core/index.ts';
 import { deliveryKey, parseDeliveryKey } from './keys.ts';
 import { deliveryFrom } from './leasing.ts';
-import type { Entry } from './kv.ts';
+import type { Entry, Kv, RangeOptions } from './kv.ts';
+import { type Sought, whereToLook } from './recipient-index.ts';
 import type { Delivery } from './records.ts';
 import type { QueueState } from './state.ts';
 
@@ -65,7 +66,11 @@ export function listDeliveries(state: QueueState, request: ListRequest): Deliver
   const deliveries: FoundDelivery[] = [];
   const after = request.after === undefined ? undefined : parseDeliveryId(request.after);
   let scanned = 0;
-  for (const { key, value } of byAcceptance(state, after && deliveryKey(after.number, after.index + 1))) {
+  for (const { key, value } of candidates(
+    state,
+    request,
+    after && deliveryKey(after.number, after.index + 1),
+  )) {
     const { number, index } = parseDeliveryKey(key);
     const delivery = readable(state, { number, index, value });
     if (delivery && matches(delivery, request)) deliveries.push(delivery);
@@ -75,9 +80,21 @@ export function listDeliveries(state: QueueState, request: ListRequest): Deliver
   return { deliveries, next: undefined };
 }
 
+/** What may be meant from `start` on; where a recipient or a campaign is sought, without reading all the others. */
+function* candidates({ kv }: QueueState, sought: Sought, start: Buffer | undefined): Generator<Entry> {
+  if (sought.recipient === undefined && sought.campaignId === undefined) {
+    yield* byAcceptance(kv, start ? { start } : {});
+    return;
+  }
+  for (const { number, first, end } of whereToLook(kv, sought)) {
+    const range = { start: deliveryKey(number, first), end: deliveryKey(number, end) };
+    if (start && range.end.compare(start) <= 0) continue;
+    yield* byAcceptance(kv, start && range.start.compare(start) < 0 ? { ...range, start } : range);
+  }
+}
+
 /** Queued and finished deliveries, merged by key. */
-function* byAcceptance({ kv }: QueueState, start: Buffer | undefined): Generator<Entry> {
-  const range = start ? { start } : {};
+function* byAcceptance(kv: Kv, range: RangeOptions): Generator<Entry> {
   const [queued, finished] = (['deliveries', 'history'] as const).map((table) =>
     kv.range(table, range)[Symbol.iterator](),
   );

@@ -24,6 +24,7 @@ import { ContentCache, type LeaseRequest, LeaseWork, type LimitMark, limitOp } f
 import { Operations } from './operations.ts';
 import { OperatorLog } from './operator-log.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
+import { sealRecipients } from './recipient-index.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
 import { type DamageTold, encode, healthy, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
@@ -35,7 +36,7 @@ import { Schedule } from './schedule.ts';
 import type { Dispatcher, QueueState } from './state.ts';
 import { StopList } from './stop-list.ts';
 
-const FORMAT = 2;
+const FORMAT = 3;
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_EVENTS = 50_000;
 const FOLLOW_BATCH = 500;
@@ -294,6 +295,7 @@ export class Queue {
       policies: new Map(),
       leased: [],
       leaseId,
+      recipients: [],
       takenSlots,
       concluded,
       ended: new Map(),
@@ -313,6 +315,7 @@ export class Queue {
       ops.push({ table: 'splits', key: textKey(key), value: encode({ credits }) });
     sealPolicies(transaction);
     this.#state.leases.seal(transaction);
+    sealRecipients(transaction, this.#state.journal.last + 1);
     this.#state.journal.seal(transaction);
     this.#snapshotting = this.#snapshotDue();
     if (!this.#snapshotting) return;

@@ -200,8 +200,9 @@ describe('trim', () => {
     await accept(rig, { to: Array.from({ length: 1_100 }, (_, i) => `u${i}@one.test`), lifetimeMs: 1 });
     rig.clock.advance(1);
     await rig.queue.sweep();
-    assert.equal(await trimHistory(rig, rig.clock.now() + 1), 1_101);
+    assert.equal(await trimHistory(rig, rig.clock.now() + 1), 1_102);
     assert.deepEqual(keysOf(rig.kv, 'history'), []);
+    assert.deepEqual(keysOf(rig.kv, 'recipients'), []);
     assert.deepEqual(auditStore(rig.kv), []);
   });
 });

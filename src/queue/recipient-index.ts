@@ -1,0 +1,151 @@
+/**
+ * Where to look for a recipient or a campaign. Each commit that accepts mail appends one value: for each run of
+ * recipients of a message their hashes, in order. A look-up reads through all of them (4 bytes a recipient), instead of
+ * a million records; what it finds is a hint, which the record itself confirms. Nothing here has a random key, so it
+ * costs an injection next to nothing. A group goes when none of its deliveries is kept any more.
+ */
+import { crc32 } from 'node:zlib';
+import { domainOf } from '../core/index.ts';
+import { deliveryKey, numberKey } from './keys.ts';
+import type { Kv, Op } from './kv.ts';
+import { seal, unseal } from './records.ts';
+
+/** Recipients of one message with consecutive indexes. */
+export interface Run {
+  readonly number: number;
+  /** Index of the first one. */
+  readonly first: number;
+  readonly campaign: number;
+  /** One hash for each. */
+  readonly hashes: readonly number[];
+}
+
+/** The part of a transaction that is about them. */
+interface Accepting {
+  readonly ops: Op[];
+  readonly recipients: readonly Run[];
+}
+
+/** Deliveries of one message with consecutive indexes: `[first, end)`. */
+export interface Span {
+  readonly number: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+export interface Sought {
+  readonly recipient?: string | undefined;
+  readonly campaignId?: string | undefined;
+}
+
+/** Message number, first index, campaign, count; 4 bytes for each recipient follow. */
+const HEAD_BYTES = 8 + 4 + 4 + 4;
+const HASH_BYTES = 4;
+/** Groups looked at in one trim. */
+const TRIMMED = 100;
+
+export const hashOfRecipient = (address: string): number =>
+  crc32(`${address.slice(0, address.lastIndexOf('@'))}@${domainOf(address)}`);
+export const hashOfCampaign = (campaignId: string | undefined): number => crc32(campaignId ?? '');
+
+/** The recipients of a message, as runs. */
+export function runsOf(
+  number: number,
+  campaignId: string | undefined,
+  deliveries: readonly { readonly index: number; readonly record: { readonly recipient: string } }[],
+): Run[] {
+  const runs: { number: number; first: number; campaign: number; hashes: number[] }[] = [];
+  const campaign = hashOfCampaign(campaignId);
+  for (const { index, record } of deliveries) {
+    const last = runs.at(-1);
+    if (last && index === last.first + last.hashes.length)
+      last.hashes.push(hashOfRecipient(record.recipient));
+    else runs.push({ number, first: index, campaign, hashes: [hashOfRecipient(record.recipient)] });
+  }
+  return runs;
+}
+
+/** Adds the recipients that this transaction accepts, under the number of its first event. */
+export function sealRecipients({ ops, recipients }: Accepting, seq: number): void {
+  if (recipients.length > 0)
+    ops.push({ table: 'recipients', key: numberKey(seq), value: encodeRuns(recipients) });
+}
+
+export function encodeRuns(runs: readonly Run[]): Buffer {
+  const bytes = runs.reduce((sum, { hashes }) => sum + HEAD_BYTES + HASH_BYTES * hashes.length, 0);
+  const payload = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const { number, first, campaign, hashes } of runs) {
+    at += numberKey(number).copy(payload, at);
+    at = payload.writeUInt32BE(first, at);
+    at = payload.writeUInt32BE(campaign, at);
+    at = payload.writeUInt32BE(hashes.length, at);
+    for (const hash of hashes) at = payload.writeUInt32BE(hash, at);
+  }
+  return seal(payload);
+}
+
+/** A run as it is stored. */
+interface StoredRun extends Span {
+  readonly campaign: number;
+  /** Where its hashes begin. */
+  readonly at: number;
+}
+
+/** A damaged group is as good as none: what it named is found by its id still. */
+function payloadOf(value: Buffer): Buffer {
+  try {
+    return unseal(value);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+function* runsIn(payload: Buffer): Generator<StoredRun> {
+  for (let at = 0; at < payload.length;) {
+    const number = payload.readUInt32BE(at) * 2 ** 32 + payload.readUInt32BE(at + 4);
+    const first = payload.readUInt32BE(at + 8);
+    const count = payload.readUInt32BE(at + 16);
+    yield { number, first, end: first + count, campaign: payload.readUInt32BE(at + 12), at: at + HEAD_BYTES };
+    at += HEAD_BYTES + HASH_BYTES * count;
+  }
+}
+
+/** The deliveries that may be meant, in the order of acceptance. */
+export function whereToLook(kv: Kv, { recipient, campaignId }: Sought): Span[] {
+  const hash = recipient === undefined ? undefined : hashOfRecipient(recipient);
+  const campaign = campaignId === undefined ? undefined : hashOfCampaign(campaignId);
+  const spans: Span[] = [];
+  for (const { value } of kv.range('recipients', {})) {
+    const payload = payloadOf(value);
+    for (const run of runsIn(payload)) {
+      if (campaign !== undefined && run.campaign !== campaign) continue;
+      if (hash === undefined) spans.push(run);
+      else spans.push(...hits(payload, run, hash));
+    }
+  }
+  return spans.sort((a, b) => a.number - b.number || a.first - b.first);
+}
+
+function hits(payload: Buffer, { number, first, end, at }: StoredRun, hash: number): Span[] {
+  const found: Span[] = [];
+  for (let index = first, place = at; index < end; index++, place += HASH_BYTES)
+    if (payload.readUInt32BE(place) === hash) found.push({ number, first: index, end: index + 1 });
+  return found;
+}
+
+/** Adds the removal of the oldest groups whose deliveries are all forgotten. Returns how many. */
+export function trimRecipients(kv: Kv, { ops }: Pick<Accepting, 'ops'>): number {
+  let removed = 0;
+  for (const { key, value } of kv.range('recipients', { limit: TRIMMED })) {
+    if ([...runsIn(payloadOf(value))].some((span) => isKept(kv, span))) break;
+    ops.push({ table: 'recipients', key, value: undefined });
+    removed++;
+  }
+  return removed;
+}
+
+function isKept(kv: Kv, { number, first, end }: Span): boolean {
+  const range = { start: deliveryKey(number, first), end: deliveryKey(number, end), limit: 1 };
+  return (['deliveries', 'history'] as const).some((table) => [...kv.range(table, range)].length > 0);
+}
