@@ -23,9 +23,11 @@ import {
 import { ownsDelivery } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { type MarkView, markView } from './operation-view.ts';
 import { answer, notFound, type Refused } from './refused.ts';
 import { deliveriesQuery, type DeliveriesQuery, deliveryPath, messagePath, messageQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
+import { holdOf, whyWaiting } from './why-waiting.ts';
 
 export interface LabelsView {
   readonly virtual_sender?: string | undefined;
@@ -54,6 +56,8 @@ export interface DeliveryView {
   readonly next_attempt?: string | undefined;
   readonly expires: string;
   readonly why_waiting?: string | undefined;
+  /** What holds it, if the caller may know. */
+  readonly hold?: MarkView | undefined;
   readonly possible_duplicate?: boolean | undefined;
   readonly final?: FinalView | undefined;
 }
@@ -111,7 +115,7 @@ function messageView(
     labels: labelsView(message),
     accepted_at: iso(message.createdAt),
     content_kept: hasContent(deps.queue.state, number),
-    deliveries: found.slice(0, limit).map((delivery) => deliveryView(deps, delivery)),
+    deliveries: found.slice(0, limit).map((delivery) => deliveryView(deps, delivery, caller)),
     more: all.length > limit,
   });
 }
@@ -120,7 +124,7 @@ function oneDelivery(deps: ApiDependencies, id: string, caller: Caller): Result<
   const { number, index } = parseDeliveryId(id)!;
   const found = findDelivery(deps.queue.state, number, index);
   return found && ownsDelivery(caller, found)
-    ? ok(deliveryView(deps, found))
+    ? ok(deliveryView(deps, found, caller))
     : err(notFound(`no delivery ${id} is queued or in the history`));
 }
 
@@ -133,12 +137,13 @@ function list(deps: ApiDependencies, query: DeliveriesQuery, caller: Caller): ob
     limit: query.limit,
   });
   const own = deliveries.filter((delivery) => ownsDelivery(caller, delivery));
-  return { deliveries: own.map((delivery) => deliveryView(deps, delivery)), next };
+  return { deliveries: own.map((delivery) => deliveryView(deps, delivery, caller)), next };
 }
 
-function deliveryView(deps: ApiDependencies, delivery: FoundDelivery): DeliveryView {
+function deliveryView(deps: ApiDependencies, delivery: FoundDelivery, caller: Caller): DeliveryView {
   const { record, message, state } = delivery;
   const queued = state === 'new' || state === 'retry';
+  const hold = holdOf(deps, delivery, caller);
   return {
     id: delivery.id,
     message_id: messageIdOf(delivery.number),
@@ -152,20 +157,11 @@ function deliveryView(deps: ApiDependencies, delivery: FoundDelivery): DeliveryV
     attempts: record.attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
     next_attempt: queued ? iso(record.wakeAt) : undefined,
     expires: iso(record.expiresAt),
-    why_waiting: queued ? whyWaiting(deps, delivery) : undefined,
+    why_waiting: queued || state === 'hold' ? whyWaiting(deps, delivery, hold) : undefined,
+    hold: hold && markView(hold),
     possible_duplicate: record.possibleDuplicate,
     final: record.final && { ...record.final, at: iso(record.final.at) },
   };
-}
-
-/** A delivery that is not due waits for its time; one that is due waits for what its queue waits for. */
-function whyWaiting({ clock, egress }: ApiDependencies, { record }: FoundDelivery): string {
-  if (record.wakeAt > clock.now()) {
-    return record.attempts.length > 0
-      ? 'the interval of the retry rule is not over'
-      : 'it must not be sent before that time';
-  }
-  return egress.whyWaiting(record.node, domainOf(record.recipient)) ?? 'it is due and waits for its turn';
 }
 
 function labelsView(message: MessageRecord, own?: Readonly<Record<string, unknown>>): LabelsView {

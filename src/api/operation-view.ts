@@ -33,6 +33,8 @@ export interface MarkView {
   readonly mark: 'hold' | 'release';
   readonly selector: SelectorView;
   readonly at: string;
+  /** Name of the operator, where one was said. */
+  readonly by?: string | undefined;
 }
 
 export function selectorView(selector: Selector): SelectorView {
@@ -61,22 +63,27 @@ export function jobView(record: JobRecord, dryRun: boolean): JobView {
   };
 }
 
-export const markView = ({ id, hold, selector, at }: Mark): MarkView => ({
+export const markView = ({ id, hold, selector, at, by }: Mark): MarkView => ({
   job: String(id),
   mark: hold ? 'hold' : 'release',
   selector: selectorView(selector),
   at: iso(at),
+  by,
 });
+
+/** `sender=promo campaign_id=spring` */
+export const selectorText = (selector: Selector): string =>
+  Object.entries({ ...selectorView(selector) })
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]))
+    .join(' ');
 
 /** `purge campaign_id=spring` */
 export function operationText(operation: Operation, selector: Selector): string {
   const { op, ...target } = operation;
-  const words = Object.entries({ ...selectorView(selector) }).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${value}`],
-  );
+  const words = selectorText(selector);
   const to =
     'node' in target ? target.node : 'sender' in target ? target.sender : 'band' in target ? target.band : '';
-  return `${op} ${words.join(' ')}${to === '' ? '' : ` to ${to}`}`;
+  return `${op} ${words}${to === '' ? '' : ` to ${to}`}`;
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();

@@ -98,7 +98,8 @@ const operating =
     const chosen = selectorFrom(given.value, deps.clock.now());
     const what = { operation: wanted, selector: chosen, text: operationText(wanted, chosen) };
     if (dryRun) return answer(reply, ok(await counted(deps, what)));
-    return answer(reply, await started(deps, { ...what, entry: entryOf(request) }), 202);
+    const by = caller.name === '' ? undefined : caller.name;
+    return answer(reply, await started(deps, { ...what, entry: entryOf(request), by }), 202);
   };
 
 const asked = (

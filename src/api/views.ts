@@ -54,6 +54,26 @@ const reply = z.object({
   phase: z.string(),
 });
 
+const selectorView = z.object({
+  sender: z.string().optional(),
+  node: z.string().optional(),
+  account_id: z.string().optional(),
+  campaign_id: z.string().optional(),
+  isp: z.string().optional(),
+  domain: z.string().optional(),
+  recipient: z.string().optional(),
+  accepted_before: z.string().optional(),
+  all: z.literal(true).optional(),
+});
+
+const markView = z.object({
+  job: z.string(),
+  mark: z.enum(['hold', 'release']),
+  selector: selectorView,
+  at: z.string(),
+  by: z.string().optional(),
+});
+
 export const deliveryView = z.object({
   id: z.string(),
   message_id: z.string(),
@@ -76,6 +96,7 @@ export const deliveryView = z.object({
   next_attempt: time.optional(),
   expires: time,
   why_waiting: z.string().optional(),
+  hold: markView.optional(),
   possible_duplicate: z.boolean().optional(),
   final: z.object({ type: z.string(), reason: z.string().optional(), at: time }).optional(),
 });
@@ -102,18 +123,6 @@ const queueTotals = z.object({
   ...counts,
   quarantined: count.describe('Of these, damaged and set aside'),
   oldest_seconds: z.number().optional(),
-});
-
-const selectorView = z.object({
-  sender: z.string().optional(),
-  node: z.string().optional(),
-  account_id: z.string().optional(),
-  campaign_id: z.string().optional(),
-  isp: z.string().optional(),
-  domain: z.string().optional(),
-  recipient: z.string().optional(),
-  accepted_before: z.string().optional(),
-  all: z.literal(true).optional(),
 });
 
 export const jobView = z.object({
@@ -144,9 +153,7 @@ export const queueReport = z.object({
   ),
   more_rows: count,
   totals: queueTotals,
-  marks: z.array(
-    z.object({ job: z.string(), mark: z.enum(['hold', 'release']), selector: selectorView, at: z.string() }),
-  ),
+  marks: z.array(markView),
 });
 
 const totals = {

@@ -54,8 +54,9 @@ export function queueText(io: Pick<Io, 'columns'>, groups: readonly string[], re
   return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}${aside}${marks.map(markText).join('')}`;
 }
 
-/** `hold since 2026-05-01 08:00:00Z: campaign_id=spring` */
-function markText({ mark, at, selector }: QueueReport['marks'][number]): string {
+/** `hold since 2026-05-01 08:00:00Z by ann: campaign_id=spring` */
+function markText({ mark, at, by, selector }: QueueReport['marks'][number]): string {
   const fields = Object.entries(selector).map(([name, value]) => `${name}=${String(value)}`);
-  return clean(`${mark} since ${clock(at)}: ${fields.join(' ')}`) + '\n';
+  const whose = by === undefined ? '' : ` by ${by}`;
+  return clean(`${mark} since ${clock(at)}${whose}: ${fields.join(' ')}`) + '\n';
 }

@@ -67,10 +67,7 @@ function outlook({ now }: Paper, delivery: DeliveryView): string[] {
   const { final, state, next_attempt: next, why_waiting: why, expires } = delivery;
   if (final) return final.reason === 'lifetime' ? [`  ${clock(final.at)}  its lifetime was over`] : [];
   if (state === 'hold')
-    return [
-      '  an operator holds it: "postrider queue list" says since when, "postrider queue release" lets it go',
-      `  given up at ${clock(expires)}`,
-    ];
+    return [`  ${clean(why ?? 'an operator holds it')}`, `  given up at ${clock(expires)}`];
   if (state === 'proc' || next === undefined) return ['  a session has it now'];
   const wait = Date.parse(next) - now();
   const when =

@@ -25,6 +25,8 @@ export interface Mark {
   readonly selector: Selector;
   /** When it was set (wall ms). */
   readonly at: number;
+  /** Name of the operator, where one was said. */
+  readonly by?: string | undefined;
 }
 
 /** Marks that can stand; more would make every new queue slow. */
@@ -59,12 +61,18 @@ export class Holds {
 
   /** Whether a queue is held. */
   holds(queue: Omit<QueueKey, 'rank'>): boolean {
-    let held = false;
-    for (const { id, hold, selector } of this.#marks) {
+    return this.heldBy(queue) !== undefined;
+  }
+
+  /** The hold that keeps a queue; undefined where it is not held. */
+  heldBy(queue: Omit<QueueKey, 'rank'>): Mark | undefined {
+    let last: Mark | undefined;
+    for (const mark of this.#marks) {
+      const { id, selector } = mark;
       const fits = isWhole(selector) ? fitsQueue(selector, queue, this.ispOf) : queue.mark === id;
-      if (fits) held = hold;
+      if (fits) last = mark;
     }
-    return held;
+    return last?.hold ? last : undefined;
   }
 
   /** The mark in whose queue a delivery of `queue` stands; 0 for none. */

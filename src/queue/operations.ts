@@ -27,6 +27,8 @@ export interface OperationRequest {
   readonly text: string;
   /** Its entry in the log of operators, which is told the count when the job is done. */
   readonly entry?: number | undefined;
+  /** Name of the operator, for a mark. */
+  readonly by?: string | undefined;
 }
 
 /** Done jobs that are remembered. */
@@ -159,7 +161,8 @@ export class Operations {
   async #mark(record: JobRecord, request: OperationRequest): Promise<void> {
     const { holds, schedule, dispatcher } = this.#state;
     const { id, selector, at } = record;
-    const next = holds.with({ id, hold: request.operation.op === 'hold', selector, at });
+    const { operation, by } = request;
+    const next = holds.with({ id, hold: operation.op === 'hold', selector, at, by });
     if (next.length > MAX_MARKS)
       throw new OperationRefused(`${MAX_MARKS} marks stand already; release what need not be held any more`);
     await this.#store(record, request, (transaction) => holds.write(transaction, next));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
+import type { DeliveryView } from '../../src/api/index.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { run } from '../../src/cli/program.ts';
 import { type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
@@ -79,6 +80,34 @@ describe('control API', () => {
     );
     await post('/v1/queue/release', { all: true });
     assert.deepEqual((await get('/v1/queue')).json.marks, []);
+  });
+
+  test('a held delivery names its hold; the command it gives lets that go and nothing else', async (t) => {
+    const fixture = await control(t);
+    const { clock } = fixture;
+    clock.advance(90_500);
+    await fixture.post('/v1/queue/hold', { domain: 'gmail.com' });
+    await queue(fixture, ['hold', '--recipient', 'a@gmail.com', '--older-than', '1m', '--yes']);
+    const [first, second] = (await fixture.get('/v1/deliveries?campaign_id=spring')).json
+      .deliveries as DeliveryView[];
+    assert.equal(first!.hold?.job, '3');
+    assert.deepEqual(second!.hold?.selector, { domain: 'gmail.com' });
+    const since = new Date(clock.now()).toISOString();
+    const what = `domain=gmail.com); to let it go: postrider queue release --domain gmail.com`;
+    assert.equal(second!.why_waiting, `held since ${since} (hold ${second!.hold.job}: ${what}`);
+    clock.advance(30_000);
+    const paper = createPaper({ env: { POSTRIDER_SOCKET: fixture.path } });
+    assert.equal(await run(['message', 'show', first!.id], paper), 0);
+    const [, by, command] = /held since \S+ by (\S+) \(hold 3: .*: postrider queue (.*)\n/.exec(
+      paper.printed.out,
+    )!;
+    assert.equal(by, first!.hold.by);
+    assert.equal((await queue(fixture, [...command!.split(' '), '--yes'])).code, 0);
+    const states = (await fixture.get('/v1/deliveries?campaign_id=spring')).json.deliveries as DeliveryView[];
+    assert.deepEqual(
+      states.map(({ state }) => state),
+      ['new', 'hold'],
+    );
   });
 
   test('a selector is never empty by accident, and a target has to be there', async (t) => {

@@ -95,6 +95,9 @@ describe('tokens', () => {
 
     const { entries } = (await control.get('/v1/audit-log')).json as { entries: { actor: object }[] };
     assert.deepEqual(entries.at(-1)?.actor, { kind: 'token', name: 'a', address: '127.0.0.1' });
+    await control.post('/v1/queue/hold', { all: true });
+    const held = (await b.get(`/v1/deliveries/${id}.1`)).json;
+    assert.deepEqual([held['why_waiting'], held['hold']], ['the operator of the server holds it', undefined]);
   });
 
   test('a token that is bound to senders may name only these', async (t) => {

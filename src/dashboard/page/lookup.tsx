@@ -107,6 +107,7 @@ function Delivery({ of }: { readonly of: DeliveryView }) {
           {say('nextAttempt')} {dateTime(of.next_attempt)}: {of.why_waiting}
         </p>
       )}
+      {of.state === 'hold' && <p>{of.why_waiting}</p>}
     </article>
   );
 }

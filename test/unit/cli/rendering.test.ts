@@ -144,7 +144,10 @@ describe('stories', () => {
       /due since .*: the rate is used up/,
     );
     assert.match(story({ state: 'proc', next_attempt: undefined }), /a session has it now/);
-    assert.match(story({ state: 'hold', next_attempt: undefined }), /an operator holds it: .*queue release/);
+    assert.match(
+      story({ state: 'hold', next_attempt: undefined, why_waiting: 'held since May (hold 3: all=true)' }),
+      /\n {2}held since May \(hold 3: all=true\)\n {2}given up at/,
+    );
     const ended = story({ state: 'undelivered', final: { type: 'undelivered', reason: 'lifetime', at: AT } });
     assert.match(ended, /undelivered \(lifetime\)/);
     assert.match(ended, /its lifetime was over/);
@@ -259,7 +262,13 @@ describe('overviews', () => {
       more_rows: 4,
       totals: { ...COUNTS, quarantined: 0, oldest_seconds: 61 },
       marks: [
-        { job: '3', mark: 'hold', at: '2026-05-01T08:00:00.000Z', selector: { campaign_id: 'spring' } },
+        {
+          job: '3',
+          mark: 'hold',
+          at: '2026-05-01T08:00:00.000Z',
+          by: 'ann',
+          selector: { campaign_id: 'spring' },
+        },
       ],
     };
     assert.equal(
@@ -270,7 +279,7 @@ describe('overviews', () => {
         'all            1     2      3     0      6',
         '4 more rows: see --limit',
         'oldest delivery: 1m1s',
-        'hold since 2026-05-01 08:00:00Z: campaign_id=spring',
+        'hold since 2026-05-01 08:00:00Z by ann: campaign_id=spring',
         '',
       ].join('\n'),
     );
