@@ -146,13 +146,13 @@ async function counted({ queue, clock }: ApiDependencies, request: OperationRequ
 }
 
 async function started(
-  { queue, clock, log }: ApiDependencies,
+  { queue, log }: ApiDependencies,
   request: OperationRequest,
 ): Promise<Result<JobView, Refused>> {
-  const until = clock.mono() + WAIT_MS;
+  const deadline = AbortSignal.timeout(WAIT_MS);
   try {
     let record = await queue.operations.submit(request);
-    while (record.state !== 'done' && clock.mono() < until) {
+    while (record.state !== 'done' && !deadline.aborted) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       record = queue.operations.get(record.id) ?? record;
     }
