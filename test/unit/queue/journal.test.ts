@@ -143,7 +143,7 @@ describe('trimming the journal', () => {
     assert.deepEqual(seqs(events(rig)), [3, 4]);
     assert.equal(rig.queue.state.journal.first, 3);
     const late = events(rig, 1).map(({ type, seq }) => `${type} ${seq}`);
-    assert.deepEqual(late, ['sink_gap 2', 'accepted 3', 'accepted 4'], 'who was behind is told');
+    assert.deepEqual(late, ['sink_gap 2', 'accepted 3', 'config 4'], 'who was behind is told');
     assert.deepEqual(auditStore(rig.kv), []);
   });
 
