@@ -5,6 +5,9 @@ import type * as z from 'zod';
 export const SCOPES = ['inject', 'read', 'operate', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** A message as RFC 5322 has it. */
+export const MAIL = 'message/rfc822';
+
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** As the router has it: `/v1/messages/:id`. */
@@ -31,6 +34,8 @@ export interface Call {
     readonly schema: z.ZodType;
     /** The answer is JSON lines of this schema. */
     readonly lines?: true;
+    /** The answer is bytes of this type. */
+    readonly type?: typeof MAIL;
   };
   /** Refusals beyond those that every call has. */
   readonly refusals?: readonly (keyof typeof REFUSALS)[];

@@ -1,5 +1,6 @@
 /** Calls that say what became of mail, and what is queued. */
-import type { Call } from './call.ts';
+import * as z from 'zod';
+import { type Call, MAIL } from './call.ts';
 import { explainQuery } from './explain.ts';
 import {
   deliveriesQuery,
@@ -15,6 +16,8 @@ import { explainView } from './views-server.ts';
 
 /** The message of the server that the examples are run against. */
 export const EXAMPLE_MESSAGE = '0p1gwy3x000';
+
+const mail = { status: 200, description: 'The mail, byte by byte.', schema: z.string(), type: MAIL } as const;
 
 export const LOOK_UP_CALLS: readonly Call[] = [
   {
@@ -41,6 +44,38 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     summary: 'One delivery: its attempts, and why it waits',
     params: deliveryPath,
     answer: { status: 200, description: 'The delivery.', schema: deliveryView },
+    refusals: [404],
+    example: { params: { id: `${EXAMPLE_MESSAGE}.1` } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/messages/:id/content',
+    id: 'getMessageContent',
+    tag: 'look-ups',
+    scope: 'read',
+    bound: 'by accounts and senders',
+    summary: 'The content of a message, as it was accepted',
+    description: 'While a delivery needs it. That of a campaign is asked for by delivery.',
+    params: messagePath,
+    query: noQuery,
+    answer: mail,
+    refusals: [404],
+    example: { params: { id: EXAMPLE_MESSAGE } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/deliveries/:id/content',
+    id: 'getDeliveryContent',
+    tag: 'look-ups',
+    scope: 'read',
+    bound: 'by accounts and senders',
+    summary: 'The content for one recipient',
+    description:
+      'While a delivery of the message needs it. With the variables and the From of this delivery; without what an ' +
+      'attempt adds: List-Unsubscribe, what an ISP wants, the signature.',
+    params: deliveryPath,
+    query: noQuery,
+    answer: mail,
     refusals: [404],
     example: { params: { id: `${EXAMPLE_MESSAGE}.1` } },
   },

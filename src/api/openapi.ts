@@ -127,12 +127,12 @@ function requestBody({ body, lines, example }: Call): Json | undefined {
   return { required: true, content: { [NDJSON]: { schema, example: text, 'x-lines': described } } };
 }
 
-function answerContent({ schema, lines }: Call['answer']): Json {
+function answerContent({ schema, lines, type }: Call['answer']): Json {
   if (lines) {
     const description = 'JSON lines, each as `x-lines`.';
     return { [NDJSON]: { schema: { type: 'string', description }, 'x-lines': jsonSchema(schema) } };
   }
-  return { 'application/json': { schema: jsonSchema(schema) } };
+  return { [type ?? 'application/json']: { schema: jsonSchema(schema) } };
 }
 
 const refusal = (description: string): Json => ({

@@ -10,6 +10,7 @@ import { addAudit } from './audit.ts';
 import { addAuditLog, logOperators } from './audit-log.ts';
 import { addBatches } from './batches.ts';
 import { addBouncePatterns } from './bounce-patterns.ts';
+import { addContent } from './content.ts';
 import { addDeliveries } from './deliveries.ts';
 import { callOf } from './calls.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
@@ -92,6 +93,7 @@ export function addControlRoutes(app: FastifyInstance, context: RouteContext): v
     addMessages,
     addBatches,
     addDeliveries,
+    addContent,
     addQueueReport,
     addBouncePatterns,
     addOperations,

@@ -55,13 +55,23 @@ export class ControlClient {
     return err(refusal(response.value.statusCode ?? 0, await textOf(response.value)));
   }
 
-  async #call<T>(method: string, path: string, body?: string): Promise<Result<T, Problem>> {
+  /** An answer that is no JSON, as its bytes. */
+  bytes(path: string): Promise<Result<Buffer, Problem>> {
+    return this.#call('GET', path, undefined, (bytes) => bytes);
+  }
+
+  async #call<T>(
+    method: string,
+    path: string,
+    body?: string,
+    read = (bytes: Buffer): T => JSON.parse(bytes.toString()) as T,
+  ): Promise<Result<T, Problem>> {
     const response = await this.#open({ method, path, body, silenceMs: REQUEST_MS });
     if (!response.ok) return response;
     const status = response.value.statusCode ?? 0;
     try {
-      const text = await textOf(response.value);
-      return status >= 200 && status < 300 ? ok(JSON.parse(text) as T) : err(refusal(status, text));
+      const bytes = await bytesOf(response.value);
+      return status >= 200 && status < 300 ? ok(read(bytes)) : err(refusal(status, bytes.toString()));
     } catch (error) {
       return err(this.#broken(error as NodeJS.ErrnoException));
     }
@@ -114,10 +124,12 @@ interface Opening {
   readonly signal?: AbortSignal;
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+const textOf = async (response: IncomingMessage): Promise<string> => (await bytesOf(response)).toString();
+
+async function bytesOf(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {

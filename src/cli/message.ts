@@ -1,7 +1,7 @@
 /** `postrider message show ID`: the story of a message or of one delivery. */
 import { Command } from 'commander';
 import type { DeliveryView, MessageView } from '../api/index.ts';
-import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
+import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { deliveryStory, messageStory, replyText } from './story.ts';
 import { renderTable } from './table.ts';
@@ -15,8 +15,13 @@ export const messageCommand = (io: Io): Command =>
         new Command('show').description('what happened to a message or delivery, and what comes next'),
       )
         .argument('<id>', 'message id, or delivery id (with a dot)')
-        .action(exitingWith((id: string, options: ConnectionOptions) => showMessage(io, id, options))),
+        .option('--content', 'the mail itself, while it is stored; of a campaign, that of a delivery')
+        .action(exitingWith((id: string, options: ShowOptions) => showMessage(io, id, options))),
     );
+
+interface ShowOptions extends ConnectionOptions {
+  readonly content?: true;
+}
 
 interface ListOptions extends ConnectionOptions {
   readonly recipient?: string;
@@ -81,9 +86,17 @@ export function listText(
   return renderTable(COLUMNS, rows, paper) + more;
 }
 
-async function showMessage(io: Io, id: string, options: ConnectionOptions): Promise<ExitCode> {
+async function showMessage(io: Io, id: string, options: ShowOptions): Promise<ExitCode> {
   const client = await connect(io, options);
   const path = encodeURIComponent(id);
+  if (options.content) {
+    const content = await client.bytes(`/v1/${id.includes('.') ? 'deliveries' : 'messages'}/${path}/content`);
+    if (!content.ok) return fail(io, options, content.error);
+    // As bytes: mail need not be UTF-8.
+    const base64 = { content: content.value.toString('base64') };
+    await io.out(options.json ? `${JSON.stringify(base64)}\n` : content.value);
+    return 0;
+  }
   if (!id.includes('.')) {
     const message = await client.get<MessageView>(`/v1/messages/${path}`);
     return show(io, options, message, (view) => messageStory(io, view));

@@ -28,6 +28,7 @@ export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';
 export {
+  contentOf,
   deliveriesOf,
   type DeliveryList,
   type DeliveryState,

@@ -1,10 +1,18 @@
 /** Reading the queue: one delivery, a message's deliveries, and lists by recipient, campaign or state. */
-import { type DeliveryId, deliveryIdOf, domainOf, parseDeliveryId } from '../core/index.ts';
-import { deliveryKey, parseDeliveryKey } from './keys.ts';
+import {
+  type DeliveryId,
+  deliveryIdOf,
+  domainOf,
+  err,
+  ok,
+  parseDeliveryId,
+  type Result,
+} from '../core/index.ts';
+import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
 import { deliveryFrom } from './leasing.ts';
 import type { Entry, Kv, RangeOptions } from './kv.ts';
 import { type Sought, whereToLook } from './recipient-index.ts';
-import type { Delivery } from './records.ts';
+import { type Delivery, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
 
 export type DeliveryState = 'new' | 'proc' | 'retry' | 'hold' | 'delivered' | 'hard_bounce' | 'undelivered';
@@ -46,6 +54,17 @@ export function findDelivery(state: QueueState, number: number, index: number): 
     if (value) return found(state, deliveryFrom(state, { number, index, value }));
   }
   return undefined;
+}
+
+/** The stored content of a message: raw, or an encoded campaign. It is `over` when no delivery needs it any more. */
+export function contentOf(state: QueueState, number: number): Result<Buffer, 'over' | 'damaged'> {
+  const value = state.kv.get('contents', numberKey(number));
+  if (!value) return err('over');
+  try {
+    return ok(unseal(value));
+  } catch {
+    return err('damaged');
+  }
 }
 
 /** Up to `limit` deliveries of a message, by index. */

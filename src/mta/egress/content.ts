@@ -13,7 +13,7 @@ import {
   type Result,
 } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
-import type { LeasedDelivery } from '../../queue/index.ts';
+import type { Delivery, LeasedDelivery } from '../../queue/index.ts';
 import { signMessage } from '../dkim/index.ts';
 import {
   type CampaignContent,
@@ -40,13 +40,15 @@ export interface AttemptContent {
 
 const CAMPAIGNS = 32;
 
+type Filled = Delivery & Pick<LeasedDelivery, 'content'>;
+
 /** Campaign contents, decoded once and used for all their recipients; bounded. */
 export class Campaigns {
   readonly #decoded = new Map<number, CampaignContent>();
   readonly #bodyHashes = new BodyHashes();
 
   /** Throws when the stored content cannot be decoded: a bug or damage, never the peer's business. */
-  get({ number, content }: LeasedDelivery): CampaignContent {
+  get({ number, content }: Filled): CampaignContent {
     const known = this.#decoded.get(number);
     if (known) return known;
     const decoded = decodeCampaign(content);
@@ -78,8 +80,7 @@ export interface BuildInput {
 export async function buildContent(input: BuildInput): Promise<Result<AttemptContent, Refusal>> {
   const { delivery, sender, peer } = input;
   const { message, record } = delivery;
-  let content = message.kind === 'raw' ? delivery.content : render(input);
-  if (record.override) content = overrideHeader(content, record.override);
+  let content = recipientContent(delivery, input.campaigns);
   const keys = sender.keys.keysFor(fromDomainOf(delivery));
   if (sender.config.returnPathDomain !== null || sender.config.listUnsubscribe !== null)
     content = withFeedbackFields(content, {
@@ -141,12 +142,19 @@ export function fromDomainOf({ record, message }: LeasedDelivery): string {
     : address.slice(address.lastIndexOf('@') + 1).toLowerCase();
 }
 
-const render = ({ delivery, campaigns }: BuildInput): Buffer =>
-  renderContent(campaigns.get(delivery), {
-    recipient: delivery.record.recipient,
-    vars: (delivery.record.vars ?? {}) as Variables,
-    messageIdText: delivery.id,
-  });
+/** The content for the recipient, before what the attempt adds: fields of the sender, wishes of the ISP, the signature. */
+export function recipientContent(delivery: Filled, campaigns = new Campaigns()): Buffer {
+  const { message, record, id: messageIdText } = delivery;
+  const content =
+    message.kind === 'raw'
+      ? delivery.content
+      : renderContent(campaigns.get(delivery), {
+          recipient: record.recipient,
+          vars: (record.vars ?? {}) as Variables,
+          messageIdText,
+        });
+  return record.override ? overrideHeader(content, record.override) : content;
+}
 
 const refuse = (cause: 'unsupported' | 'dkim', text: string): Refusal => ({
   scope: 'message',

@@ -1,3 +1,4 @@
+export { recipientContent } from './content.ts';
 export type { EgressSettings, Sender } from './context.ts';
 export type { Report } from './report.ts';
 export { decide, type Decision, type DecideInput, type Effect, type Ending } from './decide.ts';
