@@ -28,8 +28,7 @@ import { audit, type NewDelivery, openMemoryKv, Queue } from '../../../src/queue
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { previewOf, QUIET } from './quiet.ts';
 
-const HOUR_MS = 3_600_000;
-
+const DAY_MS = 86_400_000;
 /** Accepts into the queue what has an address; `unavailable`, `broken` and `gate` make it refuse, throw and wait. */
 export class FakeInjector implements Injector {
   readonly #queue: Queue;
@@ -145,7 +144,7 @@ export class FakeInjector implements Injector {
 
   #delivery(index: number, recipient: string): NewDelivery {
     const now = this.#clock.now();
-    const record = { recipient, sender: 'main', node: 'n1', wakeAt: now, expiresAt: now + 24 * HOUR_MS };
+    const record = { recipient, sender: 'main', node: 'n1', wakeAt: now, expiresAt: now + DAY_MS };
     return { index, record: { ...record, attempts: [] } };
   }
 
@@ -276,6 +275,7 @@ export async function startControl(
     report: () => undefined,
     onCommit: (commit) => watched.metrics?.onCommit(commit),
   });
+  queue.operations.start();
   const egress = new FakeEgress();
   const metrics = createMetrics({ queue, egress, clock, version: '1.2.3', durability: 'sync' });
   watched.metrics = metrics;
