@@ -2,19 +2,17 @@
  * Figures of the sending side. Of more than MAX_CELLS pairs of node and ISP those with sessions go first; the sessions
  * of the rest are summed up as ISP `other`.
  */
-import type { Registry } from 'prom-client';
 import type { Clock } from '../core/index.ts';
-import type { EgressView, NodeStatus } from '../mta/egress/index.ts';
-import { gauge } from './metrics-gauge.ts';
-import { MAX_CELLS } from './metrics-counts.ts';
+import type { EgressView, LaneStatus, NodeStatus } from '../mta/egress/index.ts';
+import { gauge, once } from './metrics-gauge.ts';
+import { MAX_CELLS, REST } from './metrics-counts.ts';
+import type { FigureRegistry } from './metrics-text.ts';
 
-/** The status of all lanes is work, and all gauges of a scrape are read within some milliseconds. */
-const SAME_SCRAPE_MS = 200;
-
-export function egressMetrics(registry: Registry, egress: EgressView, clock: Clock): void {
+export function egressMetrics(registry: FigureRegistry, egress: EgressView, clock: Clock): void {
   const look = once(clock, () => {
     const nodes = egress.nodes();
-    return { nodes, cells: cellsOf(nodes) };
+    // Not the lanes themselves: they would stay in memory until the next scrape.
+    return { nodes: nodes.map(lineOf), cells: cellsOf(nodes) };
   });
   gauge(registry, 'sessions', 'Open sessions by node', ['node'], (set) => {
     for (const { name, sessions } of look().nodes) set(sessions, { node: name });
@@ -33,8 +31,7 @@ export function egressMetrics(registry: Registry, egress: EgressView, clock: Clo
     for (const { node, isp, speed } of look().cells) if (speed !== Infinity) set(speed, { node, isp });
   });
   gauge(registry, 'lanes_slowed', 'ISPs whose speed is lowered, by node', ['node'], (set) => {
-    for (const { name, lanes } of look().nodes)
-      set(lanes.filter(({ slowed }) => slowed).length, { node: name });
+    for (const { name, slowed } of look().nodes) set(slowed, { node: name });
   });
   gauge(
     registry,
@@ -55,14 +52,12 @@ export function egressMetrics(registry: Registry, egress: EgressView, clock: Clo
   );
 }
 
-function once<T>(clock: Clock, look: () => T): () => T {
-  let seen: { readonly at: number; readonly what: T } | undefined;
-  return () => {
-    const at = clock.mono();
-    if (!seen || at - seen.at > SAME_SCRAPE_MS) seen = { at, what: look() };
-    return seen.what;
-  };
-}
+const lineOf = ({ name, sessions, state, lanes }: NodeStatus) => ({
+  name,
+  sessions,
+  state,
+  slowed: lanes.reduce((sum, { slowed }) => sum + (slowed ? 1 : 0), 0),
+});
 
 interface LaneCell {
   readonly node: string;
@@ -72,35 +67,32 @@ interface LaneCell {
   speed: number;
 }
 
+/** An ISP has one lane at a node; only `other` has many. */
 function cellsOf(nodes: readonly NodeStatus[]): LaneCell[] {
-  const cells: LaneCell[] = [];
-  for (const { name: node, lanes } of nodes) {
-    const ofNode = new Map<string, LaneCell>();
-    for (const { isp, sessions, ratePerSecond = Infinity, slowed } of lanes) {
-      const cell = ofNode.get(isp) ?? { node, isp, sessions: 0, speed: Infinity };
-      ofNode.set(isp, cell);
-      cell.sessions += sessions;
-      cell.speed = Math.min(cell.speed, ratePerSecond, slowed?.perSecond ?? Infinity);
+  const isBusy = ({ isp, sessions }: LaneStatus): boolean => isp !== REST && sessions > 0;
+  const isIdle = ({ isp, sessions }: LaneStatus): boolean => isp !== REST && sessions === 0;
+  const named = new Set<LaneStatus>();
+  for (const wanted of [isBusy, isIdle])
+    for (const { lanes } of nodes)
+      for (const lane of lanes) if (named.size < MAX_CELLS && wanted(lane)) named.add(lane);
+  return nodes.flatMap(({ name: node, lanes }) => {
+    const cells: LaneCell[] = [];
+    const rest: LaneCell = { node, isp: REST, sessions: 0, speed: Infinity };
+    let isRest = false;
+    for (const lane of lanes) {
+      const { isp, sessions } = lane;
+      if (named.has(lane)) {
+        cells.push({ node, isp, sessions, speed: speedOf(lane) });
+        continue;
+      }
+      isRest = true;
+      rest.sessions += sessions;
+      if (isp === REST) rest.speed = Math.min(rest.speed, speedOf(lane));
     }
-    cells.push(...ofNode.values());
-  }
-  return cells.length <= MAX_CELLS ? cells : bounded(cells);
+    if (isRest) cells.push(rest);
+    return cells;
+  });
 }
 
-function bounded(cells: readonly LaneCell[]): LaneCell[] {
-  const idle = cells.filter(({ sessions }) => sessions === 0);
-  const ordered = [...cells.filter(({ sessions }) => sessions > 0), ...idle];
-  const named: LaneCell[] = [];
-  const rest = new Map<string, LaneCell>();
-  for (const cell of ordered) {
-    if (named.length < MAX_CELLS && cell.isp !== 'other') named.push(cell);
-    else {
-      const { node, sessions } = cell;
-      const other = rest.get(node) ?? { node, isp: 'other', sessions: 0, speed: Infinity };
-      rest.set(node, other);
-      other.sessions += sessions;
-      if (cell.isp === 'other') other.speed = cell.speed;
-    }
-  }
-  return [...named, ...rest.values()];
-}
+const speedOf = ({ ratePerSecond = Infinity, slowed }: LaneStatus): number =>
+  Math.min(ratePerSecond, slowed?.perSecond ?? Infinity);

@@ -1,8 +1,9 @@
 /** Figures of what comes back to the MX. Labels are bounded: kinds, verdicts and reasons are words of the program. */
-import { Counter, type Registry } from 'prom-client';
+import { Counter } from 'prom-client';
 import type { Clock } from '../core/index.ts';
 import type { Queue } from '../queue/index.ts';
 import { gauge, PREFIX } from './metrics-gauge.ts';
+import type { FigureRegistry } from './metrics-text.ts';
 
 /** What came of mails since the program started. */
 export interface ReportCount {
@@ -21,7 +22,7 @@ export interface InboundMetrics {
 }
 
 export function inboundMetrics(
-  registry: Registry,
+  registry: FigureRegistry,
   { queue, clock }: { readonly queue: Queue; readonly clock: Clock },
 ): InboundMetrics {
   const counter = (name: string, help: string, labelNames: string[] = []): Counter =>

@@ -14,8 +14,10 @@ export function describedMetrics(): readonly Described[] {
   // What is measured is looked at when somebody asks for values, which nobody does here.
   const nothing = {} as Pick<MetricsOptions, 'queue' | 'egress'>;
   const metrics = createMetrics({ ...nothing, clock: systemClock, version: '', durability: 'sync' });
-  const all = metrics.registry.getMetricsAsArray() as unknown as readonly Described[];
-  const own = all.filter(({ name }) => name.startsWith('postrider_'));
+  const all = [...metrics.registry.getMetricsAsArray(), ...metrics.registry.figures] as readonly Described[];
+  const own = all
+    .filter(({ name }) => name.startsWith('postrider_'))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   metrics.close();
   return own;
 }

@@ -5,7 +5,7 @@
  * Labels are bounded: nodes are configured, ISPs are named ones, `other` and `unresolved`, and no more than MAX_ISPS.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Histogram, type Registry } from 'prom-client';
 import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import { type Durability, type EventDraft, oldestQueued, type Pressure, type Queue } from '../queue/index.ts';
@@ -14,6 +14,7 @@ import { counterMetrics, EventCounts, MAX_ISPS } from './metrics-counts.ts';
 import { egressMetrics } from './metrics-egress.ts';
 import { type InboundMetrics, inboundMetrics } from './metrics-inbound.ts';
 import { gauge, PREFIX } from './metrics-gauge.ts';
+import { FigureRegistry } from './metrics-text.ts';
 import { addRow, heldOf, ispLabel, noCounts, type QueueCounts } from './queue-counts.ts';
 
 const LOOP_RESOLUTION_MS = 10;
@@ -36,7 +37,7 @@ export interface Commit {
 }
 
 export interface Metrics extends InboundMetrics {
-  readonly registry: Registry;
+  readonly registry: FigureRegistry;
   /** Commits seen. */
   readonly commits: number;
   /** To be told of each group commit. */
@@ -49,7 +50,7 @@ export interface Metrics extends InboundMetrics {
 }
 
 export function createMetrics(options: MetricsOptions): Metrics {
-  const registry = new Registry();
+  const registry = new FigureRegistry();
   const counts = new EventCounts();
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   loop.enable();
@@ -58,7 +59,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   for (const what of ['handles', 'requests', 'resources'])
     registry.removeSingleMetric(`nodejs_active_${what}_total`);
   const commits = commitMetrics(registry);
-  counterMetrics(registry, PREFIX, { counts, queue: options.queue });
+  counterMetrics(registry, PREFIX, { ...options, counts });
   const inbound = inboundMetrics(registry, options);
   const receiverRestarts = new Counter({
     name: `${PREFIX}receiver_restarts_total`,
@@ -128,7 +129,10 @@ interface QueueSources extends MetricsOptions {
   readonly oldest: ReadonlyMap<string, number>;
 }
 
-function queueMetrics(registry: Registry, { queue, pressure, egress, clock, oldest }: QueueSources): void {
+function queueMetrics(
+  registry: FigureRegistry,
+  { queue, pressure, egress, clock, oldest }: QueueSources,
+): void {
   gauge(registry, 'queue', 'Queued deliveries', ['state', 'isp'], (set) => {
     for (const [isp, counts] of countsByIsp(queue, egress)) {
       for (const state of ['new', 'proc', 'retry', 'hold'] as const) set(counts[state], { state, isp });
@@ -186,7 +190,11 @@ function countsByIsp(queue: Queue, egress: EgressView): Map<string, QueueCounts>
   return byIsp;
 }
 
-function loopMetrics(registry: Registry, loop: ReturnType<typeof monitorEventLoopDelay>, clock: Clock): void {
+function loopMetrics(
+  registry: FigureRegistry,
+  loop: ReturnType<typeof monitorEventLoopDelay>,
+  clock: Clock,
+): void {
   let since = clock.mono();
   // The histogram holds the time between two ticks of a timer, so the timer's own interval goes off.
   const seconds = (ns: number): number => Math.max(0, ns / 1e9 - LOOP_RESOLUTION_MS / 1000);
@@ -200,7 +208,7 @@ function loopMetrics(registry: Registry, loop: ReturnType<typeof monitorEventLoo
   });
 }
 
-function infoMetrics(registry: Registry, { version, durability }: MetricsOptions): void {
+function infoMetrics(registry: FigureRegistry, { version, durability }: MetricsOptions): void {
   gauge(registry, 'build_info', 'Version', ['version', 'node'], (set) =>
     set(1, { version, node: process.versions.node }),
   );

@@ -3,8 +3,8 @@ import type { Destination } from './destination.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStatus } from './status.ts';
 
-export function laneStatus(lane: Lane, all: readonly Destination[]): LaneStatus {
-  const destinations = all.filter((destination) => destination.lane === lane);
+/** `destinations`: those of the lane. */
+export function laneStatus(lane: Lane, destinations: readonly Destination[]): LaneStatus {
   const { ratePerInterval, name } = lane.strategy;
   const resting = destinations.map((destination) => destination.resting()).find((text) => text !== undefined);
   return {

@@ -224,8 +224,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
 
   status(): NodeStatus {
     const { name, address, hostname, maxSessions } = this.#config;
-    const destinations = [...this.#destinations.values()];
-    const lanes = [...this.#lanes].map((lane) => laneStatus(lane, destinations));
+    const destinations = Map.groupBy(this.#destinations.values(), ({ lane }) => lane);
+    const lanes = [...this.#lanes].map((lane) => laneStatus(lane, destinations.get(lane) ?? []));
     const counts = { sessions: this.#sessionPlaces.open, maxSessions };
     return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures, lanes };
   }

@@ -2,16 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { createMetrics, type Metrics } from '../../../src/api/index.ts';
 import { addRow, noCounts } from '../../../src/api/queue-counts.ts';
+import type { NodeStatus } from '../../../src/mta/egress/index.ts';
 import { type EventDraft, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { FakeEgress } from './control-fixture.ts';
 
-async function setUp(t: TestContext): Promise<{ metrics: Metrics; clock: FakeClock; queue: Queue }> {
+async function setUp(
+  t: TestContext,
+  egress = new FakeEgress(),
+): Promise<{ metrics: Metrics; clock: FakeClock; queue: Queue }> {
   const clock = createFakeClock();
   const { queue } = await Queue.open({ kv: openMemoryKv(), clock, report: () => undefined });
   const metrics = createMetrics({
     queue,
-    egress: new FakeEgress(),
+    egress,
     clock,
     version: '1.2.3',
     durability: 'sync',
@@ -31,6 +35,22 @@ const event = (fields: Partial<EventDraft>): EventDraft => ({
   isp: 'gmail',
   ...fields,
 });
+/** 100 nodes with a lane for each of 300 ISPs, every tenth of them with a session. */
+class LargeEgress extends FakeEgress {
+  override nodes(): readonly NodeStatus[] {
+    const [node] = super.nodes();
+    const lane = node!.lanes[0]!;
+    return Array.from({ length: 100 }, (_, n) => ({
+      ...node!,
+      name: `n${n}`,
+      lanes: Array.from({ length: 300 }, (_, i) => {
+        const isp = i === 0 ? 'other' : `isp${i}`;
+        return { ...lane, isp, key: isp, sessions: i % 10 === 1 ? 1 : 0 };
+      }),
+    }));
+  }
+}
+
 const REPLY = { code: 451, text: 'later', phase: 'rcpt' } as const;
 
 describe('metrics', () => {
@@ -87,6 +107,46 @@ describe('metrics', () => {
     assert.equal(attempts.length, 302);
     assert.ok(text.includes('postrider_attempts_total{isp="other",node="n1",outcome="delivered"} 700\n'));
     assert.ok(text.includes('postrider_attempts_total{isp="unresolved",node="n1",outcome="delivered"} 1\n'));
+  });
+
+  test('of more pairs of node and ISP than have lines, none with a session is lost in the sum', async (t) => {
+    const { metrics } = await setUp(t, new LargeEgress());
+    const text = await metrics.registry.metrics();
+    const lines = [...text.matchAll(/^postrider_lane_sessions\{node="n\d+",isp="(.*)"\} (\d+)$/gm)];
+    assert.equal(lines.length, 750 + 100);
+    const named = lines.filter(([, isp]) => isp !== 'other');
+    assert.ok(
+      named.every(([, , sessions]) => sessions === '1'),
+      'those with sessions have the lines',
+    );
+    assert.equal(
+      lines.reduce((sum, [, , sessions]) => sum + Number(sessions), 0),
+      100 * 30,
+    );
+  });
+
+  test('a large scrape leaves the event loop to others', async (t) => {
+    const { metrics } = await setUp(t, new LargeEgress());
+    let turns = 0;
+    let scraping = true;
+    const turn = (): void => {
+      turns++;
+      if (scraping) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await metrics.registry.metrics();
+    scraping = false;
+    assert.ok(turns > 10, `${turns} turns`);
+  });
+
+  test('labels are escaped as the text format wants it, and no limit is +Inf', async (t) => {
+    const { metrics } = await setUp(t);
+    const isp = 'a"b\\c\nd';
+    metrics.onCommit({ ms: 1, events: [event({ isp })] });
+    const text = await metrics.registry.metrics();
+    assert.match(text, /^postrider_isp_attempts_total\{isp="a\\"b\\\\c\\nd",outcome="delivered"\} 1$/m);
+    assert.match(text, /^postrider_disk_free_bytes \+Inf$/m);
+    assert.equal(text.match(/^# TYPE postrider_isp_attempts_total counter$/gm)?.length, 1);
   });
 
   test('the oldest delivery of each ISP, as a sweep found it', async (t) => {
