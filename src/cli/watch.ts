@@ -67,7 +67,7 @@ function keeping(io: Io, page: { out: string; err: string }): Io {
     stdin: () => io.stdin(),
     interrupted: () => io.interrupted(),
     out: (text) => {
-      page.out += text;
+      page.out += text.toString();
       return Promise.resolve();
     },
     err: (text) => void (page.err += text),
