@@ -1,6 +1,7 @@
 /** `GET /v1/explain`: the way a message to a recipient would take, and what stands in it. Nothing takes a turn. */
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
+import { placeOf, type Places, writtenAt } from '../config/index.ts';
 import { err, type EventReply, ok, parseAddress, type Result } from '../core/index.ts';
 import { type Lock, lowestLimit, type SpeedLimit } from '../mta/egress/index.ts';
 import { type AttemptRecord, listDeliveries } from '../queue/index.ts';
@@ -28,15 +29,19 @@ export interface ExplainedNode {
   readonly state: string;
   readonly address: string;
   readonly strategy: string;
+  readonly strategy_at?: string | undefined;
   readonly chosen_by: string;
+  readonly chosen_at?: string | undefined;
   /** How fast mail of this sender may go now, and the setting that says so. */
   readonly effective: {
     /** Recipients; null: no limit. */
     readonly per_second: number | null;
     readonly set_by?: string | undefined;
+    readonly set_at?: string | undefined;
     /** Recipients of a calendar day; null: no limit. */
     readonly per_day: number | null;
     readonly per_day_set_by?: string | undefined;
+    readonly per_day_set_at?: string | undefined;
   };
   readonly rate_per_second: number | null;
   readonly daily_limit: number | null;
@@ -50,6 +55,9 @@ export interface ExplainedSender {
   readonly percent: number;
   readonly lifetime_seconds: number;
   readonly retry_rule: string;
+  readonly retry_rule_at?: string | undefined;
+  /** Where the sender names it. */
+  readonly retry_rule_chosen_at?: string | undefined;
   readonly locks: readonly LockView[];
   readonly nodes: readonly ExplainedNode[];
 }
@@ -65,6 +73,7 @@ export interface ExplainView {
     readonly matched_by: string;
     readonly entry: string;
     readonly source?: string | undefined;
+    readonly at?: string | undefined;
   } | null;
   /** What speed limits are counted by. */
   readonly counted_by?: string | undefined;
@@ -132,6 +141,7 @@ async function explain(
           matched_by: path.isp.by,
           entry: path.isp.entry,
           source: path.isp.isp.source ?? undefined,
+          at: ispPlace(path.isp, path.places),
         }
       : null,
     counted_by: path.lane,
@@ -146,6 +156,10 @@ async function explain(
 
 type Preview = Extract<ReturnType<ApiDependencies['preview']>, { ok: true }>['value'];
 type Path = Awaited<ReturnType<ApiDependencies['egress']['path']>>;
+
+/** The line of the domain or mail host that matched. */
+const ispPlace = ({ isp, by, entry }: NonNullable<Path['isp']>, places: Places): string | undefined =>
+  placeOf(places, 'isps', isp.name, `${by === 'mx' ? 'mx' : 'domains'}.${entry}`);
 
 function explainedSender(
   { egress, clock }: ApiDependencies,
@@ -164,17 +178,21 @@ function explainedSender(
     percent,
     lifetime_seconds: sender.lifetimeMs / 1000,
     retry_rule: sender.retry.name,
+    retry_rule_at: placeOf(path.places, 'retry_rules', sender.retry.name),
+    retry_rule_chosen_at: writtenAt(path.places, 'senders', sender.name, 'retry'),
     locks: locks.map((lock) => lockView(lock, now)),
     nodes: sender.nodes.flatMap(({ node, weight }) => {
       const found = path.nodes.find((one) => one.node === node);
       if (!found) return [];
-      const { chosenBy, ratePerSecond, dailyLimit, maxSessions, limits, ...rest } = found;
+      const { chosenBy, chosenAt, ratePerSecond, dailyLimit, maxSessions, limits, ...rest } = found;
       return [
         {
           ...rest,
           weight,
           takes_mail: found.state === 'running',
+          strategy_at: placeOf(path.places, 'strategies', found.strategy),
           chosen_by: chosenBy,
+          chosen_at: chosenAt,
           effective: effective(locks[0] ? [lockLimit(locks[0]), ...limits] : limits, sender.name),
           rate_per_second: ratePerSecond ?? null,
           daily_limit: dailyLimit,
@@ -195,8 +213,10 @@ function effective(limits: readonly SpeedLimit[], sender: string): ExplainedNode
   return {
     per_second: speed?.value ?? null,
     set_by: speed?.setting,
+    set_at: speed?.at,
     per_day: day?.value ?? null,
     per_day_set_by: day?.setting,
+    per_day_set_at: day?.at,
   };
 }
 

@@ -72,6 +72,14 @@ export const bouncePatterns: z.ZodType<BouncePatternsView> = z.object({
   unmatched_total: count,
 });
 
+const place = (what: string): z.ZodOptional<z.ZodString> =>
+  z
+    .string()
+    .optional()
+    .describe(
+      `\`file:line\` of ${what}; \`config/...\` are files of the program, absent is what is not in a file.`,
+    );
+
 const node = z.looseObject({
   node: z.string(),
   weight: z.number(),
@@ -79,12 +87,16 @@ const node = z.looseObject({
   state: z.string(),
   address: z.string(),
   strategy: z.string(),
+  strategy_at: place('the strategy'),
   chosen_by: z.string(),
+  chosen_at: place('what chose the strategy'),
   effective: z.object({
     per_second: z.number().nullable(),
     set_by: z.string().optional(),
+    set_at: place('what sets the speed'),
     per_day: z.number().nullable(),
     per_day_set_by: z.string().optional(),
+    per_day_set_at: place('what sets the limit of the day'),
   }),
   rate_per_second: z.number().nullable(),
   daily_limit: z.number().nullable(),
@@ -98,7 +110,14 @@ export const explainView = z.looseObject({
   domain: z.string(),
   virtual_sender: z.string().optional(),
   rule: count.optional(),
-  isp: z.looseObject({ name: z.string(), matched_by: z.string(), entry: z.string() }).nullable(),
+  isp: z
+    .looseObject({
+      name: z.string(),
+      matched_by: z.string(),
+      entry: z.string(),
+      at: place('the domain or mail host that matched'),
+    })
+    .nullable(),
   counted_by: z.string().optional(),
   hosts_from: z.string(),
   hosts: z.array(z.object({ name: z.string(), addresses: z.array(z.string()), port: count })),
@@ -110,6 +129,8 @@ export const explainView = z.looseObject({
       percent: z.number(),
       lifetime_seconds: z.number(),
       retry_rule: z.string(),
+      retry_rule_at: place('the retry rule'),
+      retry_rule_chosen_at: place('where the sender names it'),
       locks: z.array(lock),
       nodes: z.array(node),
     }),

@@ -46,7 +46,7 @@ export function explainText(view: ExplainView): string {
     `to        ${clean(view.recipient)}`,
     ...(view.virtual_sender === undefined ? [] : [`through   virtual sender ${view.virtual_sender}${rule}`]),
     isp
-      ? `ISP       ${isp.name}, by ${isp.matched_by} ${isp.entry}`
+      ? `ISP       ${isp.name}, by ${isp.matched_by} ${isp.entry}${place(isp.at)}`
       : `ISP       none: counted by ${view.counted_by ?? 'nothing, its hosts are not known'}`,
     problem === undefined
       ? `hosts     ${hosts.map(({ name }) => name).join(', ')} (${view.hosts_from === 'route' ? 'a route of the configuration' : 'MX'})`
@@ -62,26 +62,35 @@ const senderLines = ({
   sender,
   percent,
   retry_rule: retry,
+  retry_rule_at: retryAt = BUILT_IN,
   lifetime_seconds: lifetime,
   nodes,
   locks,
 }: ExplainView['senders'][number]): string[] => [
-  `sender    ${sender}, ${percent} % of such mail, retry rule ${retry}, lifetime ${formatDuration(lifetime * 1000)}`,
+  `sender    ${sender}, ${percent} % of such mail, retry rule ${retry}${place(retryAt)}, lifetime ${formatDuration(lifetime * 1000)}`,
   ...locks.map((lock) => `  ${lockText(lock)}`),
   ...nodes.flatMap(nodeLines),
 ];
 
+const BUILT_IN = 'built in';
+
+const place = (at: string | undefined): string => (at === undefined ? '' : ` (${clean(at)})`);
+
+const setBy = (setting = '', at?: string): string =>
+  at === undefined ? clean(setting) : `${clean(setting)}, ${clean(at)}`;
+
 function nodeLines(node: ExplainedNode): string[] {
-  const { per_second: speed, set_by: by, per_day: day, per_day_set_by: dayBy } = node.effective;
+  const { per_second: speed, set_by: by, set_at: at } = node.effective;
+  const { per_day: day, per_day_set_by: dayBy, per_day_set_at: dayAt } = node.effective;
   const limits = [
-    speed === null ? 'no limit of speed' : `${Number((speed * 60).toFixed(2))} a minute (${clean(by ?? '')})`,
-    ...(day === null ? [] : [`${day} a day (${clean(dayBy ?? '')})`]),
+    speed === null ? 'no limit of speed' : `${Number((speed * 60).toFixed(2))} a minute (${setBy(by, at)})`,
+    ...(day === null ? [] : [`${day} a day (${setBy(dayBy, dayAt)})`]),
     `${node.max_sessions} ${node.max_sessions === 1 ? 'session' : 'sessions'}`,
   ];
   return [
     `  node    ${node.node} (${node.address}) is ${node.state}, weight ${node.weight}${node.takes_mail ? '' : ', takes no new mail'}`,
     `          speed: ${limits.join(', ')}`,
-    `          strategy ${node.strategy}, by ${node.chosen_by}`,
+    `          strategy ${node.strategy}${place(node.strategy_at ?? BUILT_IN)}, by ${node.chosen_by}${place(node.chosen_at)}`,
     ...node.locks.map((lock) => `          ${lockText(lock)}`),
     ...(node.waiting === undefined || node.locks.length > 0
       ? []

@@ -6,3 +6,4 @@ export * from './snapshot.ts';
 export * from './snapshot-alerts.ts';
 export * from './snapshot-limits.ts';
 export * from './snapshot-log.ts';
+export * from './snapshot-places.ts';

@@ -4,6 +4,7 @@ import type { Path } from './problem.ts';
 import type { Draft } from './draft.ts';
 import { ispsOf, resolveIsp } from './resolve-isps.ts';
 import { bouncePatternOf } from './resolve-bounces.ts';
+import { resolvePlaces } from './resolve-places.ts';
 import { resolveSending } from './resolve-sending.ts';
 import type { ControlConfig } from './snapshot-control.ts';
 import type { Config, EgressConfig, MxConfig, SmtpConfig, StatusConfig } from './snapshot.ts';
@@ -49,6 +50,7 @@ export function resolveConfig(draft: Draft, sources: Sources): Config {
     shippedIsps: settings.shipped_isps,
     bouncePatterns: lists.bounce_patterns.map(bouncePatternOf),
     ...resolveSending(draft, sources),
+    places: resolvePlaces(draft, sources),
   });
 }
 

@@ -5,9 +5,11 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import * as z from 'zod';
+import type { Path } from './problem.ts';
 import { builtins, lists } from './schema.ts';
+import type { PlacedList } from './snapshot-places.ts';
+import { Sources } from './source.ts';
 
 const DIRECTORY = join(import.meta.dirname, '..', '..', 'config');
 
@@ -23,36 +25,68 @@ const ispsFile = z.strictObject({ strategies: lists.strategies, isps: lists.isps
 
 type Isps = z.output<typeof ispsFile>;
 
+interface Read<T> {
+  readonly value: T;
+  readonly sources: Sources;
+}
+
 /** Throws when the program was installed without its files, or with others. */
-function read<T>(schema: z.ZodType<T>, file: string): T {
+function read<T>(schema: z.ZodType<T>, file: string): Read<T> {
   const path = join(DIRECTORY, file);
-  const result = schema.safeParse(parse(readFileSync(path, 'utf8')));
-  if (result.success) return result.data;
-  throw new Error(`${path} does not fit this version: ${z.prettifyError(result.error)}`);
+  const sources = new Sources();
+  sources.add(readFileSync(path, 'utf8'), `config/${file}`);
+  const [wrong] = sources.problems;
+  const result = schema.safeParse(sources.root);
+  if (result.success && !wrong) return { value: result.data, sources };
+  const why = wrong?.message ?? (result.error && z.prettifyError(result.error));
+  throw new Error(`${path} does not fit this version: ${why}`);
 }
 
-let rules: Rules | undefined;
+let rules: Read<Rules> | undefined;
 
 /** Read once, at the first configuration. */
+const rulesRead = (): Read<Rules> => (rules ??= read(rulesFile, 'rules.yaml'));
+
 export function shippedRules(): Rules {
-  if (rules) return rules;
-  const { retry_rules, ...rest } = read(rulesFile, 'rules.yaml');
-  return (rules = { ...rest, retry_rules: [...builtins.retryRules, ...retry_rules] });
+  const { retry_rules, ...rest } = rulesRead().value;
+  return { ...rest, retry_rules: [...builtins.retryRules, ...retry_rules] };
 }
 
-let isps: Isps | undefined;
+let isps: readonly Read<Isps>[] | undefined;
 
 /** Read once, at the first configuration. */
-export function shippedIsps(): Isps {
-  if (isps) return isps;
-  const names = readdirSync(join(DIRECTORY, 'isps'))
+const ispsRead = (): readonly Read<Isps>[] =>
+  (isps ??= readdirSync(join(DIRECTORY, 'isps'))
     .filter((name) => name.endsWith('.yaml'))
-    .sort();
-  const files = names.map((name) => read(ispsFile, join('isps', name)));
-  return (isps = {
-    strategies: files.flatMap(({ strategies }) => strategies),
-    isps: files.flatMap((file) => file.isps),
-  });
+    .sort()
+    .map((name) => read(ispsFile, `isps/${name}`)));
+
+export const shippedIsps = (): Isps => ({
+  strategies: ispsRead().flatMap(({ value }) => value.strategies),
+  isps: ispsRead().flatMap(({ value }) => value.isps),
+});
+
+/** Entries of one list in one set of files. */
+export interface PlacedEntries {
+  readonly list: PlacedList;
+  readonly entries: readonly { readonly name?: string | undefined }[];
+  readonly sources: Sources;
+  readonly at: (entry: object, index: number) => Path;
+  /** What an entry without a name is called: this and its place in the list. */
+  readonly unnamed: string;
+}
+
+/** The same entries with the files they stand in, by list. */
+export function shippedEntries(): PlacedEntries[] {
+  return [rulesRead(), ...ispsRead()].flatMap(({ value, sources }) =>
+    Object.entries(value).map(([list, entries]) => ({
+      list: list as PlacedEntries['list'],
+      entries: entries as PlacedEntries['entries'],
+      sources,
+      at: (_entry, index) => [list, index],
+      unnamed: 'shipped-',
+    })),
+  );
 }
 
 export const shippedStrategies = (): Isps['strategies'] => [

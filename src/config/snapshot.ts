@@ -6,6 +6,7 @@ import type { AlertsConfig } from './snapshot-alerts.ts';
 import type { ControlConfig } from './snapshot-control.ts';
 import type { CapConfig, PolicyConfig } from './snapshot-limits.ts';
 import type { LogConfig } from './snapshot-log.ts';
+import type { Places } from './snapshot-places.ts';
 import type { BouncePattern } from '../bounce/index.ts';
 import type { BounceCategory, BounceClass, Phase, Rate } from '../core/index.ts';
 
@@ -368,6 +369,8 @@ export interface Config {
   readonly policies: readonly PolicyConfig[];
   readonly senders: readonly SenderConfig[];
   readonly virtualSenders: readonly VirtualSenderConfig[];
+  /** Where these are written. */
+  readonly places: Places;
 }
 
 /** The strategy towards an ISP; undefined stands for a domain of no ISP. */

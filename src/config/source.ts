@@ -107,6 +107,12 @@ export class Sources {
     return `${origin.file}:${origin.value.line}:${origin.value.column}`;
   }
 
+  /** `mta.yaml:5`, the line of a key or entry; undefined when it is left out. */
+  lineOf(path: Path): string | undefined {
+    const origin = this.#origins.get(idOf(path));
+    return origin && (this.at(path) ?? null) !== null ? `${origin.file}:${origin.key.line}` : undefined;
+  }
+
   /** The absolute form of a file name in the configuration: relative to the file that names it. */
   absolute(path: Path, name: string): string {
     return resolve(dirname(resolve(this.#nearest(path).origin.file)), name);

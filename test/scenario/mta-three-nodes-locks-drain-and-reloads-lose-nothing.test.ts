@@ -1,5 +1,6 @@
 /** The program with three nodes while it sends: locks, unlocks, a drain and reloads; every message arrives once. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { ExplainedNode } from '../../src/api/index.ts';
 import { Mta, oneEndEach, ofType } from '../support/mta.ts';
@@ -91,13 +92,16 @@ test('explain says who sends, from where, how fast, and what stands in the way',
   const { status, body } = await mta.api('/v1/explain?recipient=r0@one.test');
   assert.equal(status, 200);
   const view = body as {
-    isp: { name: string; matched_by: string };
+    isp: { name: string; matched_by: string; at?: string };
     hosts_from: string;
     stop_list?: object;
-    senders: { sender: string; nodes: ExplainedNode[] }[];
+    senders: { sender: string; retry_rule_at?: string; nodes: ExplainedNode[] }[];
     queued: { node: string; why_waiting?: string }[];
   };
   const node = view.senders[0]!.nodes[0]!;
+  const written = readFileSync(mta.configFile, 'utf8').split('\n');
+  const lineOf = (text: string) =>
+    `${mta.configFile}:${written.findIndex((line) => line.trim() === text) + 1}`;
   assert.deepEqual(
     [view.isp.name, view.isp.matched_by, view.hosts_from, view.senders[0]!.sender, node.node, node.strategy],
     ['one', 'domain', 'route', 'shop', 'n2', 'own'],
@@ -106,8 +110,12 @@ test('explain says who sends, from where, how fast, and what stands in the way',
   assert.equal(lock!.reason, 'by me');
   assert.deepEqual(node.effective, {
     ...{ per_second: 0, set_by: `lock ${lock!.id}` },
-    ...{ per_day: 400, per_day_set_by: 'cap together' },
+    ...{ per_day: 400, per_day_set_by: 'cap together', per_day_set_at: lineOf('daily_limit: 400') },
   });
+  assert.deepEqual(
+    [view.isp.at, node.strategy_at, node.chosen_at, view.senders[0]!.retry_rule_at],
+    [lineOf('- one.test'), lineOf('- name: own'), lineOf('default: own'), undefined],
+  );
   assert.equal(view.stop_list, undefined, 'the entry is of one account');
   const ofAccount = (await mta.api('/v1/explain?recipient=r0@one.test&account_id=a7')).body as typeof view;
   assert.partialDeepStrictEqual(ofAccount.stop_list, { domain: 'one.test', reason: 'asked by mail' });
@@ -116,6 +124,7 @@ test('explain says who sends, from where, how fast, and what stands in the way',
   assert.partialDeepStrictEqual(unlocked.senders[0]!.nodes[0]!.effective, {
     per_second: 0.5,
     set_by: 'cap together',
+    set_at: lineOf('rate: 30/1m'),
   });
   assert.match(view.queued[0]!.why_waiting!, /locked by hand: by me/);
   assert.equal((await mta.api('/v1/explain?recipient=nobody')).status, 400);

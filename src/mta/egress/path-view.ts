@@ -1,5 +1,5 @@
 /** The way that mail to a domain would take, and what each node may send there now: for `explain`. */
-import { type NodeConfig, strategyFor } from '../../config/index.ts';
+import { type IspConfig, type NodeConfig, placeOf, type Places, writtenAt } from '../../config/index.ts';
 import type { Refusal, Result } from '../../core/index.ts';
 import type { EgressContext } from './context.ts';
 import type { IspMatch } from './isp.ts';
@@ -15,8 +15,9 @@ export interface NodePath {
   readonly state: string;
   readonly address: string;
   readonly strategy: string;
-  /** The setting that chose the strategy. */
+  /** The setting that chose the strategy, and its `file:line`. */
   readonly chosenBy: string;
+  readonly chosenAt: string | undefined;
   /** Messages per second; undefined: no limit. */
   readonly ratePerSecond: number | undefined;
   readonly dailyLimit: number | null;
@@ -43,6 +44,8 @@ export interface PathView {
   /** Why the mail goes nowhere. */
   readonly problem: Refusal | undefined;
   readonly nodes: readonly NodePath[];
+  /** Of the configuration that all this follows from. */
+  readonly places: Places;
 }
 
 export interface PathRequest {
@@ -65,6 +68,7 @@ export function pathView({ domain, nodes, statuses, plan, context }: PathRequest
     source: plan.ok && plan.value.key.startsWith('route:') ? 'route' : 'mx',
     problem: plan.ok ? undefined : plan.error,
     nodes: configs.map((config) => nodePath({ config, isp, lane, statuses, context })),
+    places: context.settings.config.places,
   };
 }
 
@@ -87,13 +91,14 @@ function nodePath(at: {
     state: status?.state ?? 'down',
     address: config.address,
     strategy: strategy.name,
-    chosenBy: chosenBy(context, config, isp),
+    ...chosenBy(context, config, isp?.isp),
     ratePerSecond: rate ? (rate.count / rate.perMs) * 1000 : undefined,
     dailyLimit,
     maxSessions: Math.min(concurrentConnections, config.maxSessions),
     limits: speedLimits({
       strategy,
       caps: context.settings.config.caps,
+      places: context.settings.config.places,
       isp: isp?.isp.name ?? 'other',
       lane: laneStatus,
       stopped: stoppedBy(config.name, status, locks),
@@ -111,14 +116,26 @@ function stoppedBy(name: string, status: NodeStatus | undefined, locks: readonly
   return locks[0] && `lock ${locks[0].id}`;
 }
 
-function chosenBy({ settings }: EgressContext, node: NodeConfig, isp: IspMatch | undefined): string {
-  const sender = settings.config.senders.find(({ nodes }) => nodes.some((share) => share.node === node.name));
+type Chosen = Pick<NodePath, 'chosenBy' | 'chosenAt'>;
+
+function chosenBy({ settings }: EgressContext, node: NodeConfig, isp: IspConfig | undefined): Chosen {
+  const { senders, places } = settings.config;
+  const sender = senders.find(({ nodes }) => nodes.some((share) => share.node === node.name));
   const choice = node.strategies ?? sender?.strategies;
-  const owner = node.strategies ? `node ${node.name}` : `sender ${sender?.name ?? ''}`;
-  if (!choice) return 'no sender uses the node';
-  const name = isp?.isp.name;
-  if (name === undefined || !Object.hasOwn(choice.byIsp, name)) return `strategies.default of ${owner}`;
-  return isp?.isp.strategy === strategyFor(choice, name).name
-    ? `the strategy that ISP ${name} starts with`
-    : `strategies.${name} of ${owner}`;
+  if (!choice) return { chosenBy: 'no sender uses the node', chosenAt: undefined };
+  const [list, owner] = node.strategies
+    ? (['nodes', node.name] as const)
+    : (['senders', sender!.name] as const);
+  const named = isp && Object.hasOwn(choice.byIsp, isp.name) ? isp.name : 'default';
+  const key = `strategies.${named}`;
+  const written = writtenAt(places, list, owner, key);
+  if (named !== 'default' && written === undefined)
+    return {
+      chosenBy: `the strategy that ISP ${named} starts with`,
+      chosenAt: placeOf(places, 'isps', named, 'strategy'),
+    };
+  return {
+    chosenBy: `${key} of ${list === 'nodes' ? 'node' : 'sender'} ${owner}`,
+    chosenAt: written ?? placeOf(places, list, owner, 'strategies'),
+  };
 }

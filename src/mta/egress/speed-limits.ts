@@ -1,5 +1,5 @@
 /** Everything that limits how fast a node sends to an ISP, each with the setting it comes from: for `explain`. */
-import type { CapConfig, StrategyConfig } from '../../config/index.ts';
+import { type CapConfig, placeOf, type Places, type StrategyConfig } from '../../config/index.ts';
 import type { LaneStatus } from './status.ts';
 
 export interface SpeedLimit {
@@ -7,8 +7,11 @@ export interface SpeedLimit {
   readonly setting: string;
   /** Recipients per second. */
   readonly perSecond?: number | undefined;
+  /** `file:line` of that. */
+  readonly at?: string | undefined;
   /** Recipients of a calendar day. */
   readonly perDay?: number | undefined;
+  readonly dayAt?: string | undefined;
   /** Only mail of this sender; undefined: all mail. */
   readonly sender?: string | undefined;
 }
@@ -16,6 +19,7 @@ export interface SpeedLimit {
 export interface Limiting {
   readonly strategy: StrategyConfig;
   readonly caps: readonly CapConfig[];
+  readonly places: Places;
   /** Name of the ISP, or `other`. */
   readonly isp: string;
   /** Undefined when nothing was sent there yet. */
@@ -25,32 +29,40 @@ export interface Limiting {
   readonly now: number;
 }
 
-export function speedLimits({ strategy, caps, isp, lane, stopped, now }: Limiting): SpeedLimit[] {
+export function speedLimits({ strategy, caps, places, isp, lane, stopped, now }: Limiting): SpeedLimit[] {
   const { slowed, warmup } = lane ?? {};
+  const at = (...keys: readonly string[]) => placeOf(places, 'strategies', strategy.name, ...keys);
+  const stages = warmup && placeOf(places, 'warmup_plans', warmup.plan, `isps.${isp}`, 'stages');
   const limits: SpeedLimit[] = [];
   if (stopped !== undefined) limits.push({ setting: stopped, perSecond: 0 });
   if (warmup && warmup.pausedUntil > now)
-    limits.push({ setting: `warm-up ${warmup.plan}, paused: ${warmup.reason}`, perSecond: 0 });
+    limits.push({ setting: `warm-up ${warmup.plan}, paused: ${warmup.reason}`, perSecond: 0, at: stages });
   limits.push({
     setting: `strategy ${strategy.name}`,
     perSecond: perSecond(strategy.ratePerInterval),
+    at: at('rate', 'interval'),
     perDay: strategy.dailyLimit ?? undefined,
+    dayAt: at('daily_limit'),
   });
   if (slowed)
     limits.push({
       setting: `slowed down below strategy ${strategy.name}: ${slowed.cutReason}`,
       perSecond: slowed.perSecond,
+      at: at('rate', 'interval'),
     });
   if (warmup)
     limits.push({
       setting: `warm-up ${warmup.plan}, stage ${warmup.stage + 1} of ${warmup.stages}`,
       perDay: warmup.dailyCap,
+      dayAt: stages,
     });
   for (const cap of caps.filter((one) => one.isp === isp))
     limits.push({
       setting: `cap ${cap.name}`,
       perSecond: perSecond(cap.rate),
+      at: placeOf(places, 'caps', cap.name, 'rate'),
       perDay: cap.dailyLimit ?? undefined,
+      dayAt: placeOf(places, 'caps', cap.name, 'daily_limit'),
       sender: cap.sender ?? undefined,
     });
   return limits;
@@ -64,12 +76,13 @@ export function lowestLimit(
   limits: readonly SpeedLimit[],
   of: 'perSecond' | 'perDay',
   sender: string,
-): { readonly value: number; readonly setting: string } | undefined {
-  let lowest: { value: number; setting: string } | undefined;
+): { readonly value: number; readonly setting: string; readonly at: string | undefined } | undefined {
+  let lowest: ReturnType<typeof lowestLimit>;
   for (const limit of limits) {
     const { [of]: value, setting } = limit;
     if (value === undefined || (limit.sender !== undefined && limit.sender !== sender)) continue;
-    if (lowest === undefined || value < lowest.value) lowest = { value, setting };
+    if (lowest === undefined || value < lowest.value)
+      lowest = { value, setting, at: of === 'perDay' ? limit.dayAt : limit.at };
   }
   return lowest;
 }

@@ -26,6 +26,7 @@ import type {
 } from '../../../src/mta/ingress/index.ts';
 import { audit, type NewDelivery, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { noPlaces } from '../../support/places.ts';
 import { previewOf, QUIET } from './quiet.ts';
 
 const DAY_MS = 86_400_000;
@@ -214,6 +215,7 @@ export class FakeEgress implements EgressView {
         address: '192.0.2.10',
         strategy: '60:60',
         chosenBy: 'strategies.default of sender promo',
+        chosenAt: 'mta.yaml:9',
         ratePerSecond: 1,
         dailyLimit: null,
         maxSessions: 1,
@@ -223,14 +225,9 @@ export class FakeEgress implements EgressView {
       },
     ];
     const hosts = [{ name: 'mx.gmail.com', addresses: ['192.0.2.99'], port: 25 }];
-    return Promise.resolve({
-      isp: undefined,
-      lane: 'mx:mx.gmail.com',
-      hosts,
-      source: 'mx',
-      problem: undefined,
-      nodes,
-    });
+    const lane = 'mx:mx.gmail.com';
+    const way = { isp: undefined, lane, hosts, source: 'mx', problem: undefined } as const;
+    return Promise.resolve({ ...way, nodes, places: noPlaces });
   }
   whyWaiting(): string | undefined {
     return this.waiting;

@@ -7,9 +7,13 @@ import { explainText } from '../../../src/cli/explain.ts';
 const AT = '2026-01-01T00:00:00.000Z';
 const NODE: ExplainedNode = {
   ...{ node: 'n1', weight: 1, takes_mail: true, state: 'running', address: '192.0.2.10', locks: [] },
-  ...{ strategy: 'own', chosen_by: 'strategies.default of sender shop' },
+  ...{ strategy: 'own', strategy_at: 'mta.yaml:5' },
+  ...{ chosen_by: 'strategies.default of sender shop', chosen_at: 'mta.yaml:30' },
   ...{ rate_per_second: 1, daily_limit: null, max_sessions: 1 },
-  effective: { per_second: 0.5, set_by: 'cap together', per_day: 400, per_day_set_by: 'strategy own' },
+  effective: {
+    ...{ per_second: 0.5, set_by: 'cap together', set_at: 'mta.yaml:9' },
+    ...{ per_day: 400, per_day_set_by: 'strategy own' },
+  },
 };
 const SENDER = { sender: 'shop', percent: 100, lifetime_seconds: 86_400, retry_rule: 'default', locks: [] };
 const VIEW: ExplainView = {
@@ -27,12 +31,29 @@ const VIEW: ExplainView = {
 
 test('speed, stop list and last reply stand in lines of their own', () => {
   const text = explainText(VIEW);
-  assert.match(text, /^ +speed: 30 a minute \(cap together\), 400 a day \(strategy own\), 1 session$/m);
+  assert.match(
+    text,
+    /^ +speed: 30 a minute \(cap together, mta\.yaml:9\), 400 a day \(strategy own\), 1 session$/m,
+  );
   assert.match(
     text,
     /^stopped {3}a\.test is in the stop list \(operator, since .*\): asked by[^\u001b]* mail$/m,
   );
   assert.match(text, /^queued .* 1 attempt, next .*; last reply, .*: 451 4\.7\.1 greylisted \(rcpt\)$/m);
+});
+
+test('strategy, what chose it, and retry rule say where they are written', () => {
+  const text = explainText(VIEW);
+  assert.match(
+    text,
+    /^ +strategy own \(mta\.yaml:5\), by strategies\.default of sender shop \(mta\.yaml:30\)$/m,
+  );
+  assert.match(text, /retry rule default \(built in\),/);
+  const isp = { name: 'gmail', matched_by: 'domain', entry: 'gmail.com', at: 'config/isps/google.yaml:9' };
+  assert.match(
+    explainText({ ...VIEW, isp }),
+    /^ISP +gmail, by domain gmail\.com \(config\/isps\/google\.yaml:9\)$/m,
+  );
 });
 
 test('without limits, entries and replies it says so, or nothing', () => {

@@ -1,8 +1,9 @@
 /** The lowest limit decides, and its setting is named. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CapConfig } from '../../../src/config/index.ts';
+import type { CapConfig, Places } from '../../../src/config/index.ts';
 import { type Limiting, lowestLimit, speedLimits } from '../../../src/mta/egress/speed-limits.ts';
+import { noPlaces } from '../../support/places.ts';
 import { strategy } from './strategy.ts';
 
 const NOW = 1_000_000;
@@ -23,7 +24,13 @@ const cap = (wish: Partial<CapConfig>): CapConfig => ({
   ...wish,
 });
 const own = strategy({ name: 'own', ratePerInterval: { count: 60, perMs: 60_000 }, dailyLimit: 5000 });
+const PLACES: Places = {
+  ...noPlaces,
+  strategies: { own: { entry: 'a.yaml:1', keys: { rate: 'a.yaml:2' } } },
+  caps: { c: { entry: 'a.yaml:7', keys: { rate: 'a.yaml:8', daily_limit: 'a.yaml:9' } } },
+};
 const BASE: Limiting = {
+  places: PLACES,
   ...{ strategy: own, caps: [], isp: 'gmail', now: NOW },
   lane: undefined,
   stopped: undefined,
@@ -65,4 +72,13 @@ test('a cap concerns its ISP, and its sender if it names one', () => {
 
 test('what is stopped has no speed', () => {
   assert.deepEqual(lowest({ stopped: 'lock l1', lane: { slowed, warmup } }).slice(0, 2), [0, 'lock l1']);
+});
+
+test('each limit says where it is written: its key, else its entry', () => {
+  const at = (caps: CapConfig[]) => {
+    const limits = speedLimits({ ...BASE, caps });
+    return (['perSecond', 'perDay'] as const).map((of) => lowestLimit(limits, of, 'shop')?.at);
+  };
+  assert.deepEqual(at([]), ['a.yaml:2', 'a.yaml:1']);
+  assert.deepEqual(at([cap({ rate: { count: 6, perMs: 60_000 }, dailyLimit: 1 })]), ['a.yaml:8', 'a.yaml:9']);
 });
