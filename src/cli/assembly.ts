@@ -51,7 +51,12 @@ export async function load(
     config,
     senders: senders.value,
     classifier: new Classifier({ own: config.bouncePatterns, previous: before?.classifier }),
-    access: { relayFrom: config.smtp.relayFrom, users: users.value },
+    access: {
+      relayFrom: config.smtp.relayFrom,
+      proxyProtocolFrom: config.smtp.proxyProtocolFrom,
+      xclientFrom: config.smtp.xclientFrom,
+      users: users.value,
+    },
   });
 }
 

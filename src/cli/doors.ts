@@ -56,6 +56,11 @@ export async function openDoors({
     offerAuth: config.smtp.auth.length > 0,
     onError: (error, during) =>
       log.error({ err: error, during }, 'a fault of our own in an injection session'),
+    onProxyRefused: (refusal) =>
+      log.warn(
+        refusal,
+        'a connection from smtp.proxy_protocol_from was refused: each has to begin with a PROXY protocol header',
+      ),
     onRestart: (error) => {
       log.error({ err: error }, 'the receiving thread died: its sessions broke off, another one is started');
       onReceiverRestart();

@@ -79,7 +79,7 @@ function checkPair(
 }
 
 function checkInjection({ draft, report }: Checked): void {
-  const { tls, relay_from, listen, auth } = draft.settings.smtp;
+  const { tls, listen, auth, ...networks } = draft.settings.smtp;
   const outside = listen.some((one) => !isLoopback(one));
   checkPair(report, ['smtp', 'tls'], tls);
   if (tls.required && tls.cert_file === undefined && tls.key_file === undefined)
@@ -89,9 +89,15 @@ function checkInjection({ draft, report }: Checked): void {
       ['smtp', 'auth'],
       'passwords may cross the network in clear text: set smtp.tls with required: true',
     );
-  for (const [i, { prefix, address }] of relay_from.entries())
-    if (prefix === 0 && outside)
-      report.warn(['smtp', 'relay_from', i], `${address}/0 lets the whole world send mail through this host`);
+  if (!outside) return;
+  const effects = {
+    relay_from: 'send mail through this host',
+    proxy_protocol_from: 'claim any address, by a PROXY protocol header',
+    xclient_from: 'claim any address and user, by XCLIENT',
+  } as const;
+  for (const key of Object.keys(effects) as (keyof typeof effects)[])
+    for (const [i, { prefix, address }] of networks[key].entries())
+      if (prefix === 0) report.warn(['smtp', key, i], `${address}/0 lets the whole world ${effects[key]}`);
 }
 
 function checkRoutes({ draft, report }: Checked): void {

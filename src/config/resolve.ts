@@ -110,6 +110,8 @@ function resolveSmtp(smtp: Settings['smtp'], sources: Sources): SmtpConfig {
   return {
     listen: smtp.listen,
     relayFrom: smtp.relay_from,
+    proxyProtocolFrom: smtp.proxy_protocol_from,
+    xclientFrom: smtp.xclient_from,
     auth: smtp.auth.map(({ user, password_file, senders }, i) => ({
       user,
       passwordFile: sources.absolute(['smtp', 'auth', i, 'password_file'], password_file),

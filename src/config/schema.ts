@@ -164,6 +164,16 @@ const smtp = section({
     z.array(leaf(cidr)).prefault(['127.0.0.1/32']),
     'Networks that may inject without a password.',
   ),
+  proxy_protocol_from: key(
+    z.array(leaf(cidr)).prefault([]),
+    'Load balancers: connections from these have to begin with a PROXY protocol header (v1, v2), which names the client.',
+    { example: ['192.0.2.5/32'], off: true },
+  ),
+  xclient_from: key(
+    z.array(leaf(cidr)).prefault([]),
+    'Proxies whose XCLIENT names the client, its user included.',
+    { example: ['192.0.2.6/32'], off: true },
+  ),
   auth: key(z.array(smtpUser).prefault([]), 'Users that may inject from anywhere.', { off: true }),
   tls: key(smtpTls.prefault({}), 'STARTTLS of injection.'),
   max_message_size: key(leaf(size).prefault('25MB'), 'Larger messages are refused.'),

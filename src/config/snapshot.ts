@@ -66,6 +66,8 @@ export interface SmtpTlsConfig {
 export interface SmtpConfig {
   readonly listen: readonly Endpoint[];
   readonly relayFrom: readonly Cidr[];
+  readonly proxyProtocolFrom: readonly Cidr[];
+  readonly xclientFrom: readonly Cidr[];
   readonly auth: readonly SmtpUserConfig[];
   readonly tls: SmtpTlsConfig;
   readonly maxMessageBytes: number;

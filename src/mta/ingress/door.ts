@@ -5,7 +5,7 @@ import type { BoundAddress, ListenOptions, ServerTls } from '../smtp/index.ts';
 import type { Intake } from './contract.ts';
 import type { QueueInjector } from './injector.ts';
 import { stoppedText } from './recipient.ts';
-import { createInjectionServer, type InjectionRules } from './smtp.ts';
+import { createInjectionServer, type InjectionRules, type ProxyRefusal } from './smtp.ts';
 
 export interface InjectionDoor {
   /** May be called for several addresses. The error is one sentence. */
@@ -23,6 +23,7 @@ export interface DoorOptions {
   readonly intake: Intake;
   readonly tls: ServerTls | undefined;
   readonly offerAuth: boolean;
+  readonly onProxyRefused: (refusal: ProxyRefusal) => void;
   readonly onError: (error: unknown, during: string) => void;
 }
 

@@ -3,7 +3,7 @@
  * The 250 is given when the message is durable; a client that goes away before that has delivered nothing.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { BlockList } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import type { Cidr } from '../../config/index.ts';
 import type { MessageId, Reply, Result } from '../../core/index.ts';
 import {
@@ -21,6 +21,10 @@ import { type MessageLimits, prepareMessage } from './prepare.ts';
 /** Who may inject; read anew for each session, so a reload applies at once. */
 export interface InjectionAccess {
   readonly relayFrom: readonly Cidr[];
+  /** Load balancers: from these a connection must begin with a PROXY header. */
+  readonly proxyProtocolFrom: readonly Cidr[];
+  /** Proxies that may use XCLIENT. */
+  readonly xclientFrom: readonly Cidr[];
   readonly users: ReadonlyMap<string, InjectionUser>;
 }
 
@@ -40,8 +44,20 @@ export interface InjectionServerOptions {
   /** Undefined offers no STARTTLS. */
   readonly tls: ServerTls | undefined;
   readonly offerAuth: boolean;
+  readonly onProxyRefused: (refusal: ProxyRefusal) => void;
   readonly onError: (error: unknown, during: string) => void;
 }
+
+/** A connection of a load balancer that did not begin as it has to. */
+export interface ProxyRefusal {
+  readonly proxy: string;
+  readonly reason: string;
+  /** How many more there were since the last one that was told of. */
+  readonly others: number;
+}
+
+/** A load balancer that is set up wrong is told of once in this time, not once for each connection. */
+const REFUSALS_EVERY_MS = 10_000;
 
 const RELAY_DENIED: Reply = {
   code: 550,
@@ -51,9 +67,11 @@ const RELAY_DENIED: Reply = {
 const AUTH_NEEDED: Reply = { code: 530, enhanced: '5.7.0', text: 'authentication required' };
 
 export function createInjectionServer(options: InjectionServerOptions): SmtpServer {
-  const { rules, intake, offerAuth, tls, onError } = options;
+  const { rules, intake, offerAuth, tls, now, onProxyRefused, onError } = options;
   const { hostname, maxMessageBytes, maxRecipients } = rules();
-  const mayRelay = relayCheck(rules);
+  const relays = networkCheck(() => rules().relayFrom);
+  const mayRelay = ({ identity, peerAddress }: SmtpSession): boolean =>
+    identity !== undefined || relays(peerAddress);
   const handler: ServerHandler = {
     onMail: (session): Answer => (mayRelay(session) ? undefined : offerAuth ? AUTH_NEEDED : RELAY_DENIED),
     onRcpt: (_, { address }): Answer => {
@@ -73,8 +91,33 @@ export function createInjectionServer(options: InjectionServerOptions): SmtpServ
     ...(offerAuth && {
       auth: { verify: (user, password) => Promise.resolve(verify(rules(), user, password)) },
     }),
+    trust: {
+      proxyProtocol: networkCheck(() => rules().proxyProtocolFrom),
+      xclient: networkCheck(() => rules().xclientFrom),
+      login: (user) => rules().users.has(user),
+    },
+    onProxyRefused: sparingly(onProxyRefused, now),
     onError,
   });
+}
+
+function sparingly(
+  tell: (refusal: ProxyRefusal) => void,
+  now: () => number,
+): (proxy: string, reason: string) => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  let others = 0;
+  return (proxy, reason) => {
+    const sinceMs = now() - toldAt;
+    // A clock that was set back must not silence it.
+    if (sinceMs >= 0 && sinceMs < REFUSALS_EVERY_MS) {
+      others++;
+      return;
+    }
+    toldAt = now();
+    tell({ proxy, reason, others });
+    others = 0;
+  };
 }
 
 const stoppedReply = (text: string | undefined): Reply | undefined =>
@@ -118,14 +161,15 @@ function verify({ users }: InjectionAccess, user: string, password: string): str
   return wanted && wanted.password !== '' && equal ? user : undefined;
 }
 
-/** The list is built once for each configuration. */
-function relayCheck(access: () => InjectionAccess): (session: SmtpSession) => boolean {
+/** The list is built once for each configuration. An address that is not known is in no network. */
+function networkCheck(networks: () => readonly Cidr[]): (address: string) => boolean {
   let built: { readonly from: readonly Cidr[]; readonly list: BlockList } | undefined;
-  return (session) => {
-    if (session.identity !== undefined) return true;
-    const { relayFrom } = access();
-    if (built?.from !== relayFrom) built = { from: relayFrom, list: blockList(relayFrom) };
-    return built.list.check(session.peerAddress, session.peerAddress.includes(':') ? 'ipv6' : 'ipv4');
+  return (address) => {
+    const from = networks();
+    const family = isIP(address);
+    if (from.length === 0 || family === 0) return false;
+    if (built?.from !== from) built = { from, list: blockList(from) };
+    return built.list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   };
 }
 

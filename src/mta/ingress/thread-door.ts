@@ -144,6 +144,7 @@ export class ReceivingThread implements InjectionDoor {
 
   #reported(report: Report, answers: Outbox): void {
     if (report.kind === 'fault') return this.#options.onError(report.error, report.during);
+    if (report.kind === 'proxyRefused') return this.#options.onProxyRefused(report.refusal);
     if (report.kind === 'done') {
       this.#calls.get(report.call)?.(report.value);
       this.#calls.delete(report.call);

@@ -6,7 +6,7 @@
 import type { MessageId, Result } from '../../core/index.ts';
 import type { ListenOptions, ServerTls } from '../smtp/index.ts';
 import type { InjectionRefusal, PreparedMessage } from './contract.ts';
-import type { InjectionRules } from './smtp.ts';
+import type { InjectionRules, ProxyRefusal } from './smtp.ts';
 
 /** What a thread is started with. */
 export interface ThreadData {
@@ -35,6 +35,7 @@ export interface Question {
 export type Report =
   | { readonly kind: 'mail'; readonly parcels: readonly Parcel[]; readonly questions: readonly Question[] }
   | { readonly kind: 'done'; readonly call: number; readonly value: unknown }
+  | { readonly kind: 'proxyRefused'; readonly refusal: ProxyRefusal }
   | { readonly kind: 'fault'; readonly error: unknown; readonly during: string };
 
 /** What the receiving thread is told to do; each is answered with `done`. */

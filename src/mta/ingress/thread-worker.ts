@@ -21,6 +21,7 @@ const server = createInjectionServer({
   now: () => systemClock.now(),
   tls: data.tls,
   offerAuth: data.offerAuth,
+  onProxyRefused: (refusal) => report({ kind: 'proxyRefused', refusal }),
   onError: (error, during) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     report({ kind: 'fault', error: text, during });

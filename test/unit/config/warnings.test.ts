@@ -70,6 +70,14 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
     ['mta.yaml:4:46 smtp.relay_from[0]: 0.0.0.0/0 lets the whole world send mail through this host'],
   ],
   [
+    'load balancers everywhere',
+    `${HOST}${SENDING}smtp: { listen: [192.0.2.1:25], proxy_protocol_from: [0.0.0.0/0], xclient_from: ["::/0"] }\n`,
+    [
+      'mta.yaml:4:55 smtp.proxy_protocol_from[0]: 0.0.0.0/0 lets the whole world claim any address, by a PROXY protocol header',
+      'mta.yaml:4:82 smtp.xclient_from[0]: ::/0 lets the whole world claim any address and user, by XCLIENT',
+    ],
+  ],
+  [
     'passwords in clear text',
     `${HOST}${SENDING}smtp: { listen: [192.0.2.1:25], auth: [{ user: u, password_file: p }] }\n`,
     [

@@ -1,7 +1,7 @@
 /** The SMTP door over the injector of a desk, in this thread or in one of its own: the same to a client. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import type { Intake, InjectionDoor, InjectionRules } from '../../../src/mta/ingress/index.ts';
+import type { Intake, InjectionDoor, InjectionRules, ProxyRefusal } from '../../../src/mta/ingress/index.ts';
 import { createInjectionDoor, intakeOf, ReceivingThread } from '../../../src/mta/ingress/index.ts';
 import { type Desk, openDesk } from './fixture.ts';
 
@@ -22,6 +22,8 @@ export interface Door {
   readonly rules: InjectionRules;
   /** What the thread died of, each time. */
   readonly deaths: unknown[];
+  /** Connections without a PROXY header where one is needed. */
+  readonly refusals: ProxyRefusal[];
 }
 
 export interface Wish {
@@ -37,13 +39,21 @@ export async function openDoor(t: TestContext, way: Way, wish: Wish = {}): Promi
   const desk = await openDesk();
   const { queue, injector } = desk;
   const limits = { hostname: 'mta.test', maxMessageBytes: 10_000, maxRecipients };
-  const rules = { relayFrom: offerAuth ? [] : [LOOPBACK], users: USERS, ...limits };
+  const rules = {
+    relayFrom: offerAuth ? [] : [LOOPBACK],
+    proxyProtocolFrom: [],
+    xclientFrom: [],
+    users: USERS,
+    ...limits,
+  };
   const deaths: unknown[] = [];
+  const refusals: ProxyRefusal[] = [];
   const options = {
     rules,
     intake: around(intakeOf(injector, queue)),
     tls: undefined,
     offerAuth,
+    onProxyRefused: (refusal: ProxyRefusal): void => void refusals.push(refusal),
     onError: (error: unknown): void => assert.fail(String(error)),
     numbers: queue.numbers,
     stopListInUse: queue.stopList.inUse,
@@ -54,5 +64,5 @@ export async function openDoor(t: TestContext, way: Way, wish: Wish = {}): Promi
   t.after(() => door.close({ drainMs: 0 }));
   const bound = await door.listen({ host: '127.0.0.1', port: 0 });
   assert.ok(bound.ok);
-  return { desk, port: bound.value.port, door, rules, deaths };
+  return { desk, port: bound.value.port, door, rules, deaths, refusals };
 }

@@ -9,6 +9,7 @@ export class FakeTransport implements Transport {
   readonly peerAddress: string;
   readonly peerPort = 4711;
   readonly localAddress = '192.0.2.1';
+  readonly onLoopback: boolean;
   readonly writes: string[] = [];
   readonly events: string[] = [];
   /** What `write` answers: false is a peer that does not read. */
@@ -16,6 +17,7 @@ export class FakeTransport implements Transport {
 
   constructor(peerAddress: string) {
     this.peerAddress = peerAddress;
+    this.onLoopback = peerAddress.startsWith('127.');
   }
 
   write(text: string): boolean {

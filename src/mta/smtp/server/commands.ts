@@ -6,8 +6,9 @@ import { authCommand } from './auth-commands.ts';
 import { bdatCommand, dataCommand } from './content-commands.ts';
 import type { Command, Dialogue, Step } from './dialogue.ts';
 import { mailCommand, rcptCommand } from './mail-commands.ts';
-import { skipSpaces } from './path.ts';
+import { isHeloName, skipSpaces } from './path.ts';
 import { encodeReply, REPLIES, type CannedReply } from './replies.ts';
+import { XCLIENT_EXTENSION, xclientCommand } from './xclient.ts';
 
 const SPACE = 0x20;
 const UPPER_CASE = 0xdfdfdfdf | 0;
@@ -23,28 +24,23 @@ export function dispatch(c: Dialogue, line: Buffer, start: number, end: number):
     UPPER_CASE;
   const command = COMMANDS.get(verb);
   if (command === undefined) return c.refuse(REPLIES.unknown);
-  const at = verb === STARTTLS ? starttlsEnd(line, start) : start + 4;
+  const word = LONG_VERBS.get(verb);
+  const at = word === undefined ? start + 4 : longEnd(line, start, word);
   if (at < 0 || (at < end && line[at] !== SPACE)) return c.refuse(REPLIES.unknown);
   command(c, line, skipSpaces(line, at), end);
 }
 
 const STARTTLS = pack('STARTTLS');
-const TLS_REST = pack('TTLS');
+const XCLIENT = pack('XCLIENT');
+const LONG_VERBS: ReadonlyMap<number, string> = new Map([
+  [STARTTLS, 'STARTTLS'],
+  [XCLIENT, 'XCLIENT'],
+]);
 
-function starttlsEnd(line: Buffer, start: number): number {
-  if (start + 8 > line.length) return -1;
-  return (line.readInt32BE(start + 4) & UPPER_CASE) === TLS_REST ? start + 8 : -1;
-}
-
-/** Letters of host names and address literals; nothing that could end a Received line or open a comment. */
-function isHeloName(name: string): boolean {
-  if (name.length === 0 || name.length > 255) return false;
-  for (let i = 0; i < name.length; i++) {
-    const c = name.charCodeAt(i);
-    const letter = (c >= 0x30 && c <= 0x3a) || (c >= 0x41 && c <= 0x5b) || (c >= 0x61 && c <= 0x7a);
-    if (!letter && c !== 0x2d && c !== 0x2e && c !== 0x5d && c !== 0x5f) return false;
-  }
-  return true;
+/** Where a verb of more than four letters ends; -1 when it is another word. */
+function longEnd(line: Buffer, start: number, word: string): number {
+  const end = start + word.length;
+  return line.toString('latin1', start, end).toUpperCase() === word ? end : -1;
 }
 
 const hello = (esmtp: boolean, step: Step): Command => {
@@ -89,6 +85,7 @@ function extensions(c: Dialogue): string[] {
   if (capabilities.smtpUtf8) lines.push('SMTPUTF8');
   if (capabilities.chunking) lines.push('CHUNKING');
   if (capabilities.dsn) lines.push('DSN');
+  if (c.mayXclient) lines.push(XCLIENT_EXTENSION);
   return lines;
 }
 
@@ -132,4 +129,5 @@ const COMMANDS: ReadonlyMap<number, Command> = new Map<number, Command>([
   [pack('QUIT'), (c) => c.close(REPLIES.bye)],
   [pack('AUTH'), authCommand],
   [STARTTLS, starttls],
+  [XCLIENT, xclientCommand],
 ]);

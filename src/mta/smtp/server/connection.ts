@@ -8,10 +8,16 @@ import { TLSSocket, type SecureContext } from 'node:tls';
 import type { Budget } from './content.ts';
 import { Conversation, type Transport } from './conversation.ts';
 import type { Settings } from './options.ts';
+import { isLoopback, plainAddress } from './peer-address.ts';
+import type { Proxied } from './proxy-header.ts';
 
 export interface ConnectionOptions {
   readonly id: number;
   readonly socket: Socket;
+  /** What a proxy said of the client; undefined for a direct connection. */
+  readonly proxied: Proxied | undefined;
+  /** Bytes of the session that came already. */
+  readonly received: Buffer | undefined;
   readonly settings: Settings;
   readonly budget: Budget;
   readonly secureContext: SecureContext | undefined;
@@ -19,24 +25,23 @@ export interface ConnectionOptions {
   readonly onGone: (connection: Connection) => void;
 }
 
-/** An IPv4 address that came in on an IPv6 socket is shown as what it is. */
-const plainAddress = (address: string | undefined): string =>
-  address?.startsWith('::ffff:') ? address.slice(7) : (address ?? '');
-
 export class Connection implements Transport {
   readonly peerAddress: string;
   readonly peerPort: number;
   readonly localAddress: string;
+  readonly onLoopback: boolean;
   readonly #options: ConnectionOptions;
   readonly #conversation: Conversation;
   #socket: Socket;
   #gone = false;
 
   constructor(options: ConnectionOptions) {
-    const { socket } = options;
-    this.peerAddress = plainAddress(socket.remoteAddress);
-    this.peerPort = socket.remotePort ?? 0;
-    this.localAddress = plainAddress(socket.localAddress);
+    const { socket, proxied, received } = options;
+    const connectedFrom = plainAddress(socket.remoteAddress);
+    this.peerAddress = proxied?.peerAddress ?? connectedFrom;
+    this.peerPort = proxied?.peerPort ?? socket.remotePort ?? 0;
+    this.localAddress = proxied?.localAddress ?? plainAddress(socket.localAddress);
+    this.onLoopback = isLoopback(connectedFrom) && isLoopback(this.peerAddress);
     this.#options = options;
     this.#socket = socket;
     this.#conversation = new Conversation(options.id, this, options.settings, options.budget);
@@ -44,6 +49,7 @@ export class Connection implements Transport {
     socket.on('close', () => this.#closed());
     this.#listen(socket);
     void this.#conversation.start();
+    if (received !== undefined && received.length > 0) this.#conversation.receive(received);
   }
 
   write(text: string): boolean {

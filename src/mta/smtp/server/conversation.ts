@@ -11,9 +11,11 @@ import { dispatch } from './commands.ts';
 import type { Budget } from './content.ts';
 import { readChunk, readData } from './content-commands.ts';
 import type { AuthExchange, Dialogue, Mode, Step, TlsInfo } from './dialogue.ts';
+import { greet } from './greeting.ts';
 import type { Answer, SmtpSession } from './handler.ts';
 import { Input } from './input.ts';
 import type { Settings } from './options.ts';
+import { isLoopback } from './peer-address.ts';
 import { encodeReply, REPLIES, type CannedReply } from './replies.ts';
 import { Transaction } from './transaction.ts';
 
@@ -22,6 +24,8 @@ export interface Transport {
   readonly peerAddress: string;
   readonly peerPort: number;
   readonly localAddress: string;
+  /** Neither the connection nor what a proxy said of it leaves this machine. */
+  readonly onLoopback: boolean;
   /** False when the peer reads too slowly; `writable` is called when it has caught up. */
   write(text: string): boolean;
   pause(): void;
@@ -41,9 +45,10 @@ const HANDLER_FAULT: Reply = { code: 451, enhanced: '4.3.0', text: 'Internal err
 
 export class Conversation implements Dialogue {
   readonly id: number;
-  readonly peerAddress: string;
-  readonly peerPort: number;
-  readonly localAddress: string;
+  peerAddress: string;
+  peerPort: number;
+  localAddress: string;
+  readonly mayXclient: boolean;
   readonly settings: Settings;
   readonly input = new Input();
   readonly transaction: Transaction;
@@ -69,6 +74,7 @@ export class Conversation implements Dialogue {
     this.peerAddress = transport.peerAddress;
     this.peerPort = transport.peerPort;
     this.localAddress = transport.localAddress;
+    this.mayXclient = settings.trust?.xclient(transport.peerAddress) ?? false;
     this.settings = settings;
     this.transaction = new Transaction(settings, budget);
     this.#transport = transport;
@@ -76,7 +82,7 @@ export class Conversation implements Dialogue {
   }
 
   get mayAuthenticate(): boolean {
-    return this.tls !== undefined || this.peerAddress.startsWith('127.') || this.peerAddress === '::1';
+    return this.tls !== undefined || (this.#transport.onLoopback && isLoopback(this.peerAddress));
   }
 
   /** Greets, after the configured delay. */
@@ -340,13 +346,3 @@ export class Conversation implements Dialogue {
     this.#transport.resume();
   }
 }
-
-const greet: Step = (c, answer) => {
-  c.mode = 'command';
-  if (answer === undefined) c.write(`220 ${c.settings.hostname} ESMTP ${c.settings.banner}\r\n`);
-  // RFC 2034 §4: no enhanced status code in the greeting of a session that goes on.
-  else if (answer.code < 400) c.write(encodeReply(answer, false));
-  else c.answer(answer);
-  if (answer !== undefined && answer.code >= 400) c.hangUp();
-  else c.flush();
-};

@@ -27,6 +27,9 @@ export interface Dialogue extends SmtpSession {
   readonly settings: Settings;
   readonly input: Input;
   readonly transaction: Transaction;
+  peerAddress: string;
+  peerPort: number;
+  localAddress: string;
   helo: string;
   esmtp: boolean;
   tls: TlsInfo | undefined;
@@ -35,6 +38,8 @@ export interface Dialogue extends SmtpSession {
   mode: Mode;
   /** AUTH is offered where a password cannot be overheard: under TLS or on the loopback interface. */
   readonly mayAuthenticate: boolean;
+  /** Decided when the connection came: XCLIENT does not change who may use it. */
+  readonly mayXclient: boolean;
 
   reply(canned: CannedReply): void;
   /** Answers a handler's reply. 421 ends the session (RFC 5321 §3.8). */

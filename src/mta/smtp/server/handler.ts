@@ -9,6 +9,7 @@ import type { Reply } from '../../../core/index.ts';
 export interface SmtpSession {
   /** Counts up from 1 in each server. */
   readonly id: number;
+  /** The client's: what a trusted proxy said, where there is one. Empty when the proxy does not know it. */
   readonly peerAddress: string;
   readonly peerPort: number;
   readonly localAddress: string;

@@ -8,5 +8,5 @@ export type {
   ServerHandler,
   SmtpSession,
 } from './handler.ts';
-export type { ServerAuth, ServerCapabilities, ServerOptions, ServerTls } from './options.ts';
+export type { ServerAuth, ServerCapabilities, ServerOptions, ServerTls, ServerTrust } from './options.ts';
 export { createSmtpServer, type BoundAddress, type ListenOptions, type SmtpServer } from './server.ts';

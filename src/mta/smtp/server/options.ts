@@ -30,6 +30,16 @@ export interface ServerAuth {
   verify(user: string, password: string): Promise<string | undefined>;
 }
 
+/** Whose word on the client's address is taken. Asked with the address of each new connection. */
+export interface ServerTrust {
+  /** From these every connection has to begin with a PROXY protocol header, and from no others is one read. */
+  proxyProtocol(address: string): boolean;
+  /** These may use XCLIENT. The address is the client's, where a proxy told it. */
+  xclient(address: string): boolean;
+  /** Users that XCLIENT may name. */
+  login(user: string): boolean;
+}
+
 export interface ServerOptions {
   /** Name in the greeting and the EHLO reply. */
   readonly hostname: string;
@@ -60,17 +70,21 @@ export interface ServerOptions {
   readonly capabilities?: Partial<ServerCapabilities>;
   readonly tls?: ServerTls;
   readonly auth?: ServerAuth;
+  /** Without it there is neither PROXY protocol nor XCLIENT. */
+  readonly trust?: ServerTrust;
+  /** Told why a connection of a proxy was refused, in one sentence. */
+  readonly onProxyRefused?: (proxyAddress: string, reason: string) => void;
   readonly clock?: Clock;
   /** Told about exceptions of the handler; the client gets 451 or 421. */
   readonly onError?: (error: unknown, during: string) => void;
 }
 
 /** Options with all defaults filled in. */
-export type Settings = Required<Omit<ServerOptions, 'tls' | 'auth' | 'onError' | 'capabilities'>> & {
+export type Settings = Required<Omit<ServerOptions, 'tls' | 'auth' | 'trust' | 'capabilities'>> & {
   readonly capabilities: ServerCapabilities;
   readonly tls: ServerTls | undefined;
   readonly auth: ServerAuth | undefined;
-  readonly onError: (error: unknown, during: string) => void;
+  readonly trust: ServerTrust | undefined;
 };
 
 const CAPABILITIES: ServerCapabilities = {
@@ -101,6 +115,7 @@ const DEFAULTS = {
   refuseEarlyTalkers: false,
   greetingDelayMs: 0,
   clock: systemClock,
+  onProxyRefused: () => undefined,
   onError: () => undefined,
 } as const;
 
@@ -110,6 +125,7 @@ export function settingsOf(options: ServerOptions): Settings {
     ...DEFAULTS,
     tls: undefined,
     auth: undefined,
+    trust: undefined,
     ...given,
     hostname: options.hostname,
     handler: options.handler,

@@ -101,3 +101,14 @@ export function parseParameters(line: Buffer, start: number, end: number): Param
   }
   return parameters;
 }
+
+/** Letters of host names and address literals; nothing that could end a Received line or open a comment. */
+export function isHeloName(name: string): boolean {
+  if (name.length === 0 || name.length > 255) return false;
+  for (let i = 0; i < name.length; i++) {
+    const c = name.charCodeAt(i);
+    const letter = (c >= 0x30 && c <= 0x3a) || (c >= 0x41 && c <= 0x5b) || (c >= 0x61 && c <= 0x7a);
+    if (!letter && c !== 0x2d && c !== 0x2e && c !== 0x5d && c !== 0x5f) return false;
+  }
+  return true;
+}

@@ -7,6 +7,9 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { err, ok, type Result } from '../../../core/index.ts';
 import { Connection } from './connection.ts';
 import { Budget } from './content.ts';
+import { plainAddress } from './peer-address.ts';
+import { Preamble } from './preamble.ts';
+import type { Proxied } from './proxy-header.ts';
 import { settingsOf, type ServerOptions, type Settings } from './options.ts';
 import { REPLIES } from './replies.ts';
 
@@ -47,7 +50,7 @@ class Listener implements SmtpServer {
   readonly #settings: Settings;
   readonly #budget: Budget;
   readonly #servers: Server[] = [];
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<Connection | Preamble>();
   readonly #emptied: (() => void)[] = [];
   #secureContext: SecureContext | undefined;
   #sweep: NodeJS.Timeout | undefined;
@@ -98,9 +101,28 @@ class Listener implements SmtpServer {
     if (this.#closing) return refuse(socket, REPLIES.shutdown.enhancedWire);
     if (this.#connections.size >= this.#settings.maxConnections)
       return refuse(socket, REPLIES.tooManyConnections.enhancedWire);
+    if (this.#settings.trust?.proxyProtocol(plainAddress(socket.remoteAddress)) === true) this.#await(socket);
+    else this.#begin(socket);
+  }
+
+  /** The session begins behind the PROXY header. */
+  #await(socket: Socket): void {
+    const preamble = new Preamble({
+      socket,
+      nowMs: this.#settings.clock.mono(),
+      onHeader: (proxied, rest) => this.#begin(socket, proxied, rest),
+      onRefused: this.#settings.onProxyRefused,
+      onGone: (gone) => this.#remove(gone),
+    });
+    this.#connections.add(preamble);
+  }
+
+  #begin(socket: Socket, proxied?: Proxied, received?: Buffer): void {
     const connection = new Connection({
       id: ++this.#lastId,
       socket,
+      proxied,
+      received,
       settings: this.#settings,
       budget: this.#budget,
       secureContext: this.#secureContext,
@@ -109,7 +131,7 @@ class Listener implements SmtpServer {
     this.#connections.add(connection);
   }
 
-  #remove(connection: Connection): void {
+  #remove(connection: Connection | Preamble): void {
     this.#connections.delete(connection);
     if (this.#connections.size > 0) return;
     for (const resolve of this.#emptied.splice(0)) resolve();
