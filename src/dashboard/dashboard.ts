@@ -15,7 +15,7 @@ import { addCell } from './cell.ts';
 import { Live } from './live.ts';
 import { Observer } from './observer.ts';
 import { Sessions } from './sessions.ts';
-import { takeSnapshot } from './snapshot.ts';
+import { takePicture } from './snapshot.ts';
 import type { SessionView } from './view.ts';
 
 const signInBody = z.strictObject({ token: z.string().min(1).max(1000) });
@@ -38,7 +38,7 @@ export class Dashboard implements StatusPage {
     const sessions = new Sessions(token, deps.clock);
     const live = new Live({
       sessions,
-      snapshot: (full) => takeSnapshot({ deps, observer: this.#observer, oldest: this.#oldest }, full),
+      picture: (full) => takePicture({ deps, observer: this.#observer, oldest: this.#oldest }, full),
       recent: this.#observer.recent,
       onError: (error) => deps.log.error({ err: error }, 'the status page could not be told'),
     });

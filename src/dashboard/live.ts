@@ -1,15 +1,17 @@
 /**
- * The live connection of the pages. One snapshot is made for all of them, seldom enough that it costs at most
+ * The live connection of the pages. One picture is made for all of them, seldom enough that it costs at most
  * MAX_SHARE of the time, and not at all while nobody looks. A browser that does not read is cut off when more than
  * MAX_UNREAD_BYTES wait for it, one that is gone when it misses a ping.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { z } from 'zod';
 import { isOpen, isOwnOrigin } from './access.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { Sessions } from './sessions.ts';
-import type { LiveMessage, Snapshot } from './view.ts';
+import type { Picture } from './snapshot.ts';
+import type { LiveMessage, Look } from './view.ts';
 
 const PAUSE_MS = 1_000;
 const MAX_SHARE = 0.02;
@@ -17,10 +19,17 @@ const PING_MS = 15_000;
 const MAX_CLIENTS = 100;
 const MAX_UNREAD_BYTES = 1024 * 1024;
 const MAX_MESSAGE_BYTES = 1024;
+/** A search is answered this much later, with what was asked last. */
+const ANSWER_MS = 100;
+
+const POLICY_VIOLATION = 1008;
+
+const words = z.string().max(100);
+const lookMessage = z.strictObject({ grid: words, campaigns: words });
 
 export interface LiveOptions {
   readonly sessions: Sessions;
-  readonly snapshot: (full: boolean) => Snapshot;
+  readonly picture: (full: boolean) => Picture;
   readonly recent: RecentEvents;
   readonly onError: (error: unknown) => void;
 }
@@ -31,6 +40,14 @@ interface Client {
   /** Number of the last event that it was sent. */
   seen: number;
   alive: boolean;
+  /** What it searches for. */
+  look?: Look | undefined;
+  answering?: NodeJS.Timeout | undefined;
+}
+
+interface Taken {
+  readonly picture: Picture;
+  readonly text: string;
 }
 
 export class Live {
@@ -43,6 +60,8 @@ export class Live {
   });
   readonly #clients = new Set<Client>();
   #timer: NodeJS.Timeout | undefined;
+  /** Of the last round, while somebody looks. */
+  #taken: { full?: Taken; open?: Taken } = {};
   readonly #pings = setInterval(() => this.#ping(), PING_MS).unref();
 
   constructor(options: LiveOptions) {
@@ -82,7 +101,11 @@ export class Live {
     this.#clients.add(client);
     socket.on('error', () => socket.terminate());
     socket.on('pong', () => (client.alive = true));
-    socket.on('close', () => this.#clients.delete(client));
+    socket.on('message', (data) => this.#look(client, data));
+    socket.on('close', () => {
+      clearTimeout(client.answering);
+      this.#clients.delete(client);
+    });
     // The first picture at once; then all of them together.
     this.#tell([client]);
     this.#timer ??= setTimeout(() => this.#tick(), PAUSE_MS);
@@ -90,6 +113,7 @@ export class Live {
 
   #tick(): void {
     this.#timer = undefined;
+    this.#taken = {};
     if (this.#clients.size === 0) return;
     const tookMs = this.#tell(this.#clients);
     this.#timer = setTimeout(() => this.#tick(), Math.max(PAUSE_MS, tookMs / MAX_SHARE));
@@ -99,10 +123,10 @@ export class Live {
   #tell(clients: Iterable<Client>): number {
     const started = performance.now();
     try {
-      const texts: { full?: string; open?: string } = {};
       for (const client of clients) {
         const full = this.#options.sessions.knows(client.cookie);
-        this.#send(client, (texts[full ? 'full' : 'open'] ??= this.#snapshot(full)));
+        this.#send(client, this.#take(full).text);
+        this.#sendFound(client);
         if (full) this.#sendEvents(client);
       }
     } catch (error) {
@@ -111,8 +135,35 @@ export class Live {
     return performance.now() - started;
   }
 
-  #snapshot(full: boolean): string {
-    return text({ type: 'snapshot', snapshot: this.#options.snapshot(full) });
+  #take(full: boolean): Taken {
+    const of = full ? 'full' : 'open';
+    let taken = this.#taken[of];
+    if (!taken) {
+      const picture = this.#options.picture(full);
+      this.#taken[of] = taken = { picture, text: text({ type: 'snapshot', snapshot: picture.snapshot }) };
+    }
+    return taken;
+  }
+
+  #look(client: Client, data: RawData): void {
+    const look = lookMessage.safeParse(parsed(data));
+    if (!look.success) return client.socket.close(POLICY_VIOLATION);
+    client.look = look.data;
+    client.answering ??= setTimeout(() => {
+      client.answering = undefined;
+      try {
+        this.#sendFound(client);
+      } catch (error) {
+        this.#options.onError(error);
+      }
+    }, ANSWER_MS);
+  }
+
+  #sendFound(client: Client): void {
+    const { look } = client;
+    if (!look || (look.grid === '' && look.campaigns === '')) return;
+    const { picture } = this.#take(this.#options.sessions.knows(client.cookie));
+    this.#send(client, text({ type: 'found', found: picture.find(look) }));
   }
 
   #sendEvents(client: Client): void {
@@ -136,6 +187,14 @@ export class Live {
         client.socket.ping();
       }
     }
+  }
+}
+
+function parsed(data: RawData): unknown {
+  try {
+    return JSON.parse((data as Buffer).toString());
+  } catch {
+    return undefined;
   }
 }
 

@@ -11,7 +11,7 @@ import {
 import { type CellCounts, cellsOf, errorOf } from './cells.ts';
 import { LockBook, warmupOf } from './locks.ts';
 import type { Observer } from './observer.ts';
-import type { CampaignLine, IspLine, NodeLine, SenderLine, Snapshot } from './view.ts';
+import type { CampaignLine, CellView, Found, IspLine, Look, NodeLine, SenderLine, Snapshot } from './view.ts';
 
 const MOST_CELLS = 2_000;
 const MOST_CAMPAIGNS = 50;
@@ -25,8 +25,14 @@ export interface Sources {
   readonly oldest: ReadonlyMap<string, number>;
 }
 
+/** One look at everything: what all pages are shown, and what each may search for in the rest. */
+export interface Picture {
+  readonly snapshot: Snapshot;
+  readonly find: (look: Look) => Found;
+}
+
 /** `full`: for somebody who has signed in. Without, no text of a receiver is in it. */
-export function takeSnapshot(sources: Sources, full: boolean): Snapshot {
+export function takePicture(sources: Sources, full: boolean): Picture {
   const { deps, observer } = sources;
   const now = deps.clock.now();
   const status = deps.status();
@@ -37,7 +43,7 @@ export function takeSnapshot(sources: Sources, full: boolean): Snapshot {
   const totals = deps.queue.state.counters.sum();
   const { oldest_seconds: oldestSeconds, ...queue } = queueTotals(deps);
   const campaigns = campaignLines(sources, sums, now);
-  return {
+  const snapshot: Snapshot = {
     at: now,
     version: status.version,
     hostname: status.hostname,
@@ -78,6 +84,29 @@ export function takeSnapshot(sources: Sources, full: boolean): Snapshot {
       .top(TOP_REFUSALS, now)
       .map((one) => (full ? one : { ...one, text: undefined, example: undefined })),
   };
+  return { snapshot, find: (look) => find(look, cells, campaigns) };
+}
+
+function find(look: Look, cells: readonly CellView[], campaigns: readonly CampaignLine[]): Found {
+  const ofGrid = matching(cells, look.grid, ({ isp, node }) => [isp, node]);
+  const ofCampaigns = matching(campaigns, look.campaigns, ({ account, campaign }) => [account, campaign]);
+  return {
+    look,
+    cells: ofGrid.slice(0, MOST_CELLS),
+    moreCells: Math.max(0, ofGrid.length - MOST_CELLS),
+    campaigns: ofCampaigns.slice(0, MOST_CAMPAIGNS),
+    moreCampaigns: Math.max(0, ofCampaigns.length - MOST_CAMPAIGNS),
+  };
+}
+
+/** Those of which each word is a part of some name. */
+function matching<T>(all: readonly T[], text: string, namesOf: (one: T) => readonly string[]): readonly T[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return [];
+  return all.filter((one) => {
+    const names = namesOf(one).map((name) => name.toLowerCase());
+    return words.every((word) => names.some((name) => name.includes(word)));
+  });
 }
 
 interface Sums {

@@ -141,8 +141,25 @@ export interface Snapshot {
   readonly refusals: readonly RefusalView[];
 }
 
-/** What comes over the socket. Events only after the sign-in. */
+/** What a page searches for, of what a snapshot has no room for: words, each a part of a name. Empty: nothing. */
+export interface Look {
+  /** Each in the name of the ISP or of the node. */
+  readonly grid: string;
+  /** Each in the campaign or its account. */
+  readonly campaigns: string;
+}
+
+export interface Found {
+  readonly look: Look;
+  readonly cells: readonly CellView[];
+  readonly moreCells: number;
+  readonly campaigns: readonly CampaignLine[];
+  readonly moreCampaigns: number;
+}
+
+/** What comes over the socket; the page sends a `Look`. Events only after the sign-in. */
 export type LiveMessage =
+  | { readonly type: 'found'; readonly found: Found }
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly type: 'events'; readonly events: readonly EventDraft[] };
 

@@ -8,18 +8,24 @@ import { WebSocket } from 'ws';
 import { Live } from '../../src/dashboard/live.ts';
 import { RecentEvents } from '../../src/dashboard/recent-events.ts';
 import { Sessions } from '../../src/dashboard/sessions.ts';
+import type { Picture } from '../../src/dashboard/snapshot.ts';
 import type { Snapshot } from '../../src/dashboard/view.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
 /** More than the buffers of a connection take. */
 const LARGE = 'x'.repeat(8 * 1024 * 1024);
 
+const pictureOf = (snapshot: Partial<Snapshot>): Picture => ({
+  snapshot: snapshot as Snapshot,
+  find: () => assert.fail('nobody searches'),
+});
+
 test('a browser that never reads is cut off', { timeout: 30_000 }, async (t) => {
   const server = createServer();
   const problems: unknown[] = [];
   const live = new Live({
     sessions: new Sessions(undefined, createFakeClock()),
-    snapshot: () => ({ hostname: LARGE }) as Snapshot,
+    picture: () => pictureOf({ hostname: LARGE }),
     recent: new RecentEvents(),
     onError: (error) => problems.push(error),
   });
@@ -55,7 +61,7 @@ test('a page of a stranger gets no connection', { timeout: 30_000 }, async (t) =
   const server = createServer();
   const live = new Live({
     sessions: new Sessions(undefined, createFakeClock()),
-    snapshot: () => ({}) as Snapshot,
+    picture: () => pictureOf({}),
     recent: new RecentEvents(),
     onError: (error) => assert.fail(String(error)),
   });

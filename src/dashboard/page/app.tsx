@@ -1,12 +1,12 @@
 /** The page: what answers the first questions stands first. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { CellView } from '../view.ts';
+import type { CellView, Look } from '../view.ts';
 import { ActionDialog } from './act.tsx';
 import type { Target } from './actions.ts';
 import { CampaignTable, SenderTable } from './campaigns.tsx';
 import { CellDialog } from './cell.tsx';
 import { Chart } from './chart.tsx';
-import { Connection, type Picture } from './connection.ts';
+import { Connection, NOTHING } from './connection.ts';
 import { Events } from './events.tsx';
 import { Grid } from './grid.tsx';
 import { Header } from './header.tsx';
@@ -18,8 +18,6 @@ import { SignInDialog } from './sign-in.tsx';
 import { SpeechContext } from './speech.ts';
 import { Summary } from './summary.tsx';
 import { Speech } from './words.ts';
-
-const NOTHING: Picture = { link: 'connecting', snapshot: undefined, events: [], session: undefined };
 
 export function App() {
   const [picture, setPicture] = useState(NOTHING);
@@ -38,11 +36,14 @@ export function App() {
   // Before the effects of what is inside: the chart takes its colours from it.
   useLayoutEffect(() => useTheme(theme), [theme]);
 
-  const { snapshot, session, link } = picture;
+  const { snapshot, session, link, found } = picture;
   const signedIn = session?.signedIn === true;
   const act = signedIn ? setTarget : undefined;
   const cellOf = (one: { node: string; isp: string }): CellView | undefined =>
-    snapshot?.cells.find(({ node, isp }) => node === one.node && isp === one.isp);
+    [...(snapshot?.cells ?? []), ...(found?.cells ?? [])].find(
+      ({ node, isp }) => node === one.node && isp === one.isp,
+    );
+  const look = (change: Partial<Look>): void => connection.current?.look(change);
   const again = (): void => {
     setSigningIn(false);
     void connection.current?.open();
@@ -70,7 +71,7 @@ export function App() {
           <>
             <Summary snapshot={snapshot} stale={link !== 'live'} open={setOpen} />
             <Chart hour={snapshot.hour} theme={theme} />
-            <Grid snapshot={snapshot} open={setOpen} />
+            <Grid snapshot={snapshot} found={found} look={look} open={setOpen} />
             <div class="columns">
               <NodeTable nodes={snapshot.nodes} act={act} />
               <SenderTable senders={snapshot.senders} act={act} />
@@ -79,7 +80,7 @@ export function App() {
               refusals={snapshot.refusals}
               find={signedIn ? (text) => setWanted({ text }) : undefined}
             />
-            <CampaignTable campaigns={snapshot.campaigns} more={snapshot.moreCampaigns} act={act} />
+            <CampaignTable snapshot={snapshot} found={found} look={look} act={act} />
             {signedIn ? (
               <>
                 <Lookup wanted={wanted} />

@@ -1,6 +1,8 @@
-import type { CampaignLine, Counts, SenderLine } from '../view.ts';
+import { useState } from 'preact/hooks';
+import type { CampaignLine, Counts, Found, Look, SenderLine, Snapshot } from '../view.ts';
 import { ActButton } from './act-button.tsx';
 import type { Target } from './actions.ts';
+import { Filter } from './filter.tsx';
 import { useSpeech } from './speech.ts';
 
 const COUNTS = ['new', 'proc', 'retry', 'hold', 'total'] as const;
@@ -32,17 +34,28 @@ function CountCells({ of }: { readonly of: Counts }) {
 type Act = ((target: Target) => void) | undefined;
 
 interface CampaignProps {
-  readonly campaigns: readonly CampaignLine[];
-  readonly more: number;
+  readonly snapshot: Snapshot;
+  readonly found: Found | undefined;
+  readonly look: (change: Partial<Look>) => void;
   /** Absent before the sign-in. */
   readonly act: Act;
 }
 
-export function CampaignTable({ campaigns, more, act }: CampaignProps) {
+export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
   const { say, number, speed, age } = useSpeech();
+  const [wanted, setWanted] = useState('');
+  const searched = wanted !== '' && found?.look.campaigns === wanted;
+  const { campaigns, moreCampaigns: more } = searched ? found : snapshot;
   return (
     <section class="panel">
       <h2>{say('campaigns')}</h2>
+      <Filter
+        label={say('campaignFilter')}
+        change={(text) => {
+          setWanted(text);
+          look({ campaigns: text });
+        }}
+      />
       <div class="scroll tall" tabIndex={0} role="region" aria-label={say('campaigns')}>
         <table>
           <thead>

@@ -1,6 +1,6 @@
 /** The live connection: opened again when it is lost, soon at first, then every few seconds. */
 import type { EventDraft } from '../../queue/index.ts';
-import type { LiveMessage, SessionView, Snapshot } from '../view.ts';
+import type { Found, LiveMessage, Look, SessionView, Snapshot } from '../view.ts';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5_000;
@@ -16,10 +16,21 @@ export interface Picture {
   /** Newest first. */
   readonly events: readonly EventDraft[];
   readonly session: SessionView | undefined;
+  /** The answer to the last search. */
+  readonly found: Found | undefined;
 }
 
+export const NOTHING: Picture = {
+  link: 'connecting',
+  snapshot: undefined,
+  events: [],
+  session: undefined,
+  found: undefined,
+};
+
 export class Connection {
-  #picture: Picture = { link: 'connecting', snapshot: undefined, events: [], session: undefined };
+  #picture: Picture = NOTHING;
+  #look: Look = { grid: '', campaigns: '' };
   readonly #show: (picture: Picture) => void;
   #socket: WebSocket | undefined;
   #pauseMs = FIRST_PAUSE_MS;
@@ -41,16 +52,28 @@ export class Connection {
     if (!session) return this.#lost();
     const before = this.#picture.session;
     // What only those who have signed in may see goes with the sign-in.
-    if (before?.signedIn !== session.signedIn) this.#set({ events: [], snapshot: undefined });
+    if (before?.signedIn !== session.signedIn)
+      this.#set({ events: [], snapshot: undefined, found: undefined });
     this.#set({ session });
     if (!session.signedIn && !session.open) return this.#set({ link: 'refused', snapshot: undefined });
     this.#connect();
+  }
+
+  /** Searches for something else; the answer comes with each snapshot until then. */
+  look(change: Partial<Look>): void {
+    this.#look = { ...this.#look, ...change };
+    this.#sendLook();
+  }
+
+  #sendLook(): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(this.#look));
   }
 
   #connect(): void {
     const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/live`);
     this.#socket = socket;
     this.#listenForSilence();
+    socket.onopen = () => this.#sendLook();
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
       this.#pauseMs = FIRST_PAUSE_MS;
@@ -64,6 +87,7 @@ export class Connection {
 
   #take(message: LiveMessage): void {
     if (message.type === 'snapshot') this.#set({ link: 'live', snapshot: message.snapshot });
+    else if (message.type === 'found') this.#set({ found: message.found });
     else {
       const events = [...message.events.toReversed(), ...this.#picture.events].slice(0, EVENTS_KEPT);
       this.#set({ events });

@@ -1,26 +1,58 @@
 /** ISP x node. Colour is never alone: each cell names its state for readers of screens and in its title. */
-import type { CellView, Snapshot } from '../view.ts';
+import { useState } from 'preact/hooks';
+import type { CellView, Found, Health, Look, Snapshot } from '../view.ts';
+import { Filter } from './filter.tsx';
 import { lockText } from './lock-text.ts';
 import { useSpeech } from './speech.ts';
 
-/** Rows and columns drawn at most, those with the most mail: more would not be read, and cost a slow machine much. */
-const MOST_ISPS = 60;
-const MOST_NODES = 30;
+/** Tiles drawn at most, the worst first: more would not be read, and cost a slow machine much. The box finds the rest. */
+const MOST_TILES = 1_800;
+const FEW_NODES = 30;
+const URGENCY: Readonly<Record<Health, number>> = { stuck: 0, slow: 1, good: 2, idle: 3 };
 
 interface GridProps {
   readonly snapshot: Snapshot;
+  readonly found: Found | undefined;
+  readonly look: (change: Partial<Look>) => void;
   readonly open: (cell: { readonly node: string; readonly isp: string }) => void;
 }
 
-export function Grid({ snapshot, open }: GridProps) {
+/** Names with the worst of their cells first; the cells come in that order, and among equals the given one stays. */
+function worstFirst(names: readonly string[], cells: readonly CellView[], of: 'isp' | 'node'): string[] {
+  const worst = new Map<string, number>();
+  for (const cell of cells)
+    worst.set(cell[of], Math.min(worst.get(cell[of]) ?? Infinity, URGENCY[cell.health]));
+  const urgency = (name: string): number => worst.get(name) ?? URGENCY.idle;
+  return [...names].sort((a, b) => urgency(a) - urgency(b));
+}
+
+export function Grid({ snapshot, found, look, open }: GridProps) {
   const { say, number, age } = useSpeech();
-  const cells = new Map(snapshot.cells.map((cell) => [`${cell.node}\0${cell.isp}`, cell]));
+  const [wanted, setWanted] = useState('');
+  const searched = wanted !== '' && found?.look.grid === wanted;
+  const shown = searched ? found.cells : snapshot.cells;
+  const cells = new Map(shown.map((cell) => [`${cell.node}\0${cell.isp}`, cell]));
   const queued = new Map(snapshot.isps.map((isp) => [isp.name, isp]));
-  const isps = [...new Set([...queued.keys(), ...[...cells.values()].map(({ isp }) => isp).sort()])];
-  const nodes = [...snapshot.nodes].sort((a, b) => b.queued - a.queued).slice(0, MOST_NODES);
+  const [ispsShown, nodesShown] = [new Set<string>(), new Set<string>()];
+  for (const { isp, node } of shown) {
+    ispsShown.add(isp);
+    nodesShown.add(node);
+  }
+  const known = [...new Set([...queued.keys(), ...[...ispsShown].sort()])];
+  const allIsps = worstFirst(searched ? known.filter((isp) => ispsShown.has(isp)) : known, shown, 'isp');
+  const byMail = [...snapshot.nodes].sort((a, b) => b.queued - a.queued).map(({ name }) => name);
+  const allNodes = worstFirst(
+    searched ? byMail.filter((name) => nodesShown.has(name)) : byMail,
+    shown,
+    'node',
+  );
+  const columns = Math.max(FEW_NODES, Math.floor(MOST_TILES / Math.max(1, allIsps.length)));
+  const names = new Set(allNodes.slice(0, columns));
+  const nodes = snapshot.nodes.filter(({ name }) => names.has(name));
   nodes.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
-  const left = Math.max(0, isps.length - MOST_ISPS) + Math.max(0, snapshot.nodes.length - MOST_NODES);
-  if (isps.length === 0) return null;
+  const isps = allIsps.slice(0, Math.floor(MOST_TILES / Math.max(1, nodes.length)));
+  const left = allIsps.length - isps.length + allNodes.length - nodes.length;
+  if (known.length === 0) return null;
   return (
     <section class="panel">
       <h2>{say('grid')}</h2>
@@ -32,6 +64,13 @@ export function Grid({ snapshot, open }: GridProps) {
         ))}
         {say('gridNote')}
       </p>
+      <Filter
+        label={say('gridFilter')}
+        change={(text) => {
+          setWanted(text);
+          look({ grid: text });
+        }}
+      />
       <div class="scroll" tabIndex={0} role="region" aria-label={say('grid')}>
         <table class="grid">
           <thead>
@@ -51,7 +90,7 @@ export function Grid({ snapshot, open }: GridProps) {
             </tr>
           </thead>
           <tbody>
-            {isps.slice(0, MOST_ISPS).map((isp) => {
+            {isps.map((isp) => {
               const line = queued.get(isp);
               return (
                 <tr key={isp}>
