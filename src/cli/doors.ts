@@ -94,12 +94,12 @@ const certificate = ({
     ? undefined
     : { cert: readFileSync(certFile), key: readFileSync(keyFile) };
 
-/** In a thread of its own where there is a second core for it, unless the configuration says otherwise. */
+/** In a thread of its own where there is a core to spare for it, unless the configuration says otherwise. */
 function injectionDoor(
   { workers, smtp }: Config,
   options: ConstructorParameters<typeof ReceivingThread>[0],
 ): InjectionDoor {
-  const threads = workers === 'auto' ? availableParallelism() : workers;
+  const threads = workers === 'auto' ? availableParallelism() - 1 : workers;
   return threads > 1 && smtp.listen.length > 0 ? new ReceivingThread(options) : createInjectionDoor(options);
 }
 

@@ -238,7 +238,7 @@ export const settings = {
   data_dir: key(leaf(filePath).prefault('/var/lib/postrider'), 'Queue, journal and keys.', restart),
   workers: key(
     leaf(wordOr('auto', integer({ min: 1, max: 256 }), 'a number from 1 to 256')).prefault('auto'),
-    'Threads that carry mail. 1: one does everything; 2: injection over SMTP is received in one of its own; auto: 2 where there is more than one core.',
+    'Threads that carry mail. 1: one does everything; 2: injection over SMTP is received in one of its own; auto: 2 where there are more than two cores.',
     restart,
   ),
   durability: key(
