@@ -3,7 +3,8 @@ import * as z from 'zod';
 import type { Call } from './call.ts';
 import { lockBody, lockPath, nodePath, unlockBody } from './nodes.ts';
 import { noBody, noQuery } from './schemas.ts';
-import { lockList, nodeDone, nodeList } from './views.ts';
+import { speedQuery } from './speeds.ts';
+import { lockList, nodeDone, nodeList, speedList } from './views.ts';
 
 const steering = (
   verb: string,
@@ -35,6 +36,17 @@ export const NODE_CALLS: readonly Call[] = [
     query: noQuery,
     answer: { status: 200, description: 'Nodes.', schema: nodeList },
     example: {},
+  },
+  {
+    method: 'GET',
+    path: '/v1/speeds',
+    id: 'getSpeeds',
+    tag: 'nodes',
+    scope: 'read',
+    summary: 'How much each sender may send towards each ISP, per node and in sum',
+    query: speedQuery,
+    answer: { status: 200, description: 'Averages per minute, hour and day.', schema: speedList },
+    example: { query: { sender: 'main', isp: 'gmail' } },
   },
   steering('lock', 'Stop sending from a node, or from it to one ISP', {
     body: lockBody,

@@ -13,6 +13,7 @@ export { documentPath, openApiDocument, openApiText } from './openapi.ts';
 export type { JobView, MarkView, SelectorView } from './operation-view.ts';
 export type { ExplainedNode, ExplainView } from './explain.ts';
 export type { LockView } from './nodes.ts';
+export type { AllowanceView, SpeedView } from './speeds.ts';
 export type {
   AlertView,
   ErrorView,

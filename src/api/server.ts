@@ -23,6 +23,7 @@ import { addOpenApi } from './openapi.ts';
 import { addOperations } from './operations.ts';
 import { addNodes } from './nodes.ts';
 import { addOverview } from './overview.ts';
+import { addSpeeds } from './speeds.ts';
 import { addQuarantine } from './quarantine.ts';
 import { addQueueReport } from './queue-report.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
@@ -103,6 +104,7 @@ export function addControlRoutes(app: FastifyInstance, context: RouteContext): v
     addReportQuarantine,
     addStopList,
     addOverview,
+    addSpeeds,
     addAudit,
     addAuditLog,
     addNodes,

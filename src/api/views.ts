@@ -5,6 +5,7 @@ import type { Ack } from './batch-chunks.ts';
 import type { DeliveryView, LabelsView, MessageView } from './deliveries.ts';
 import type { LockView } from './nodes.ts';
 import type { ErrorView, LaneView, NodeView, ReloadView, SlowedView, WarmupView } from './overview.ts';
+import type { AllowanceView, SpeedView } from './speeds.ts';
 import type { CampaignView } from './queue-report.ts';
 import { EVENT_TYPES, STATES } from './schemas.ts';
 
@@ -272,6 +273,27 @@ export const nodeList: z.ZodType<{ nodes: NodeView[] }> = z.object({
       delivered: count,
       last_error: problem.optional(),
       lanes: z.array(lane),
+    }),
+  ),
+});
+
+const allowance: z.ZodType<AllowanceView> = z.object({
+  per_minute: z.number().nullable().describe('Recipients; null: no limit.'),
+  per_hour: z.number().nullable(),
+  per_day: z.number().nullable(),
+});
+
+export const speedList: z.ZodType<{ speeds: SpeedView[] }> = z.object({
+  speeds: z.array(
+    z.object({
+      sender: z.string(),
+      isp: z.string().describe('`other`: each set of hosts of no ISP, one by one.'),
+      node: z.string().optional().describe('Absent: all nodes of the sender together.'),
+      address: z.string().optional(),
+      strategy: z.string().optional().describe('Absent: several strategies are summed up.'),
+      allowed: allowance.describe('By the strategy and the caps.'),
+      now: allowance.describe('Also by lowered speeds, warm-ups, locks and states of nodes.'),
+      because: z.array(z.string()).describe('What makes `now` lower than `allowed`.'),
     }),
   ),
 });

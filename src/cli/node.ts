@@ -4,6 +4,7 @@ import type { LaneView, NodeView } from '../api/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { locksText, nodeControlCommands } from './node-control.ts';
+import { listSpeeds, type SpeedOptions, withSpeeds } from './node-speeds.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
 
@@ -12,10 +13,10 @@ export function nodeCommand(io: Io): Command {
     .description('the nodes')
     .addCommand(
       withWatch(
-        withConnection(new Command('list').description('state, sessions and speed of the nodes')),
+        withConnection(withSpeeds(new Command('list').description('state, sessions and speed of the nodes'))),
       ).action(
-        exitingWith((options: ConnectionOptions & WatchOptions) =>
-          watched(io, options, (page) => list(page, options)),
+        exitingWith((options: ConnectionOptions & WatchOptions & SpeedOptions) =>
+          watched(io, options, (page) => (options.speeds ? listSpeeds(page, options) : list(page, options))),
         ),
       ),
     );

@@ -5,6 +5,7 @@ export type {
   MessageView,
   NodeView,
   QueueReport,
+  SpeedView,
   StatusView,
 } from '../api/index.ts';
 export type { Event, EventType } from '../core/index.ts';
@@ -21,6 +22,7 @@ export { ConnectionBroken, PostriderError } from './errors.ts';
 export type { EventsOptions } from './events.ts';
 export {
   type DeliveryFilter,
+  type SpeedFilter,
   type Job,
   type Message,
   type OperationOptions,

@@ -10,6 +10,7 @@ import type {
   NodeView,
   QueueReport,
   schemas,
+  SpeedView,
   StatusView,
 } from '../api/index.ts';
 import type { Event } from '../core/index.ts';
@@ -58,6 +59,12 @@ export interface DeliveryFilter {
   readonly recipient?: string;
   readonly campaignId?: string;
   readonly state?: DeliveryView['state'];
+}
+
+export interface SpeedFilter {
+  readonly sender?: string;
+  readonly isp?: string;
+  readonly node?: string;
 }
 
 const SILENCE_MS = 60_000;
@@ -139,6 +146,11 @@ export class Postrider {
 
   async nodes(): Promise<readonly NodeView[]> {
     return (await this.#get<{ nodes: NodeView[] }>('/v1/nodes')).nodes;
+  }
+
+  /** What each sender may send towards each ISP, per node and in sum. */
+  async speeds(filter: SpeedFilter = {}): Promise<readonly SpeedView[]> {
+    return (await this.#get<{ speeds: SpeedView[] }>(`/v1/speeds?${queryOf({ ...filter })}`)).speeds;
   }
 
   /** Stops what fits, also what comes later, until `release`. */

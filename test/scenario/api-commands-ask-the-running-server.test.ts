@@ -77,6 +77,11 @@ describe('commands', () => {
     const queue = await postrider(['queue', 'list', '--by', 'campaign,domain'], at(control));
     assert.match(queue.out, /^campaign +domain +new.*\nc9 +gmail\.com +1 +0 +0 +0 +1\n/);
     assert.match((await postrider(['node', 'list'], at(control))).out, /n1 +192\.0\.2\.10/);
+    const speeds = await postrider(['node', 'list', '--isp', 'gmail', '--node', 'n1'], at(control));
+    assert.match(
+      speeds.out,
+      /^main +gmail +n1 +60:60 +60 +3600 +86400 +10000\n\nn1 towards gmail: warm-up new$/m,
+    );
     const events = await postrider(['events', '--campaign', 'c9'], at(control));
     assert.match(events.out, /^1 .* accepted +u1@gmail\.com .*c9\n$/);
     const json = await postrider(['events', '--json'], at(control));

@@ -2,11 +2,14 @@
 import type { Classifier } from '../../bounce/index.ts';
 import type { NodeControls } from './node-control.ts';
 import type { PathView } from './path-view.ts';
+import type { SpeedFilter, SpeedRow } from './speed-table.ts';
 import type { NodeStatus } from './status.ts';
 
 export interface EgressView {
   readonly control: NodeControls;
   nodes(): readonly NodeStatus[];
+  /** How much each sender may send towards each ISP, per node and in sum. */
+  speeds(filter: SpeedFilter): readonly SpeedRow[];
   /** What classifies refusals now, with its counts. */
   readonly classifier: Classifier;
   /** The way that mail to a domain would take from these nodes; looks it up. */

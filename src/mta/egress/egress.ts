@@ -32,6 +32,7 @@ import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 import type { Classifier } from '../../bounce/index.ts';
 import type { EgressView } from './egress-view.ts';
+import { type SpeedFilter, type SpeedRow, speedTable } from './speed-table.ts';
 import type { NodeStatus } from './status.ts';
 
 const ADDRESS_CHECK_MS = 5_000;
@@ -205,6 +206,10 @@ export class Egress implements Dispatcher, EgressView {
         ? { ...status, state: 'locked' }
         : status;
     });
+  }
+
+  speeds(filter: SpeedFilter): SpeedRow[] {
+    return speedTable(this.#context, this.nodes(), filter);
   }
 
   async path(domain: string, nodes: readonly string[]): Promise<PathView> {

@@ -12,5 +12,6 @@ export { retryDelayMs, type RetryRule } from './retry.ts';
 export { RuleBook, type RuleFacts } from './rules.ts';
 export type { SpeedState } from './speed-control.ts';
 export { lowestLimit, type SpeedLimit } from './speed-limits.ts';
+export type { Allowance, SpeedFilter, SpeedRow } from './speed-table.ts';
 export type { EgressView } from './egress-view.ts';
 export type { LaneStatus, NodeState, NodeStatus } from './status.ts';

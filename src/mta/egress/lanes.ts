@@ -6,6 +6,9 @@ import { Lane, type LaneMark } from './lane.ts';
 import { strategyOf } from './node-strategy.ts';
 import type { SpeedChange } from './speed-control.ts';
 
+/** Where the mark of a lane is stored. */
+export const laneMarkKey = (node: string, laneKey: string): string => `${node}\0${laneKey}`;
+
 export class Lanes {
   readonly #context: EgressContext;
   readonly #onToken: (lane: Lane) => void;
@@ -118,7 +121,7 @@ export class Lanes {
   }
 
   #markKey(laneKey: string): string {
-    return `${this.#config.name}\0${laneKey}`;
+    return laneMarkKey(this.#config.name, laneKey);
   }
 
   #strategy(isp: string | undefined): StrategyConfig {

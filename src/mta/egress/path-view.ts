@@ -110,7 +110,11 @@ function nodePath(at: {
 }
 
 /** Why a node sends nothing there at all. A node that drains still sends. */
-function stoppedBy(name: string, status: NodeStatus | undefined, locks: readonly Lock[]): string | undefined {
+export function stoppedBy(
+  name: string,
+  status: NodeStatus | undefined,
+  locks: readonly Lock[],
+): string | undefined {
   if (status?.state !== 'running' && status?.state !== 'draining')
     return `node ${name} is ${status?.state ?? 'down'}`;
   return locks[0] && `lock ${locks[0].id}`;

@@ -56,17 +56,21 @@ export function speedLimits({ strategy, caps, places, isp, lane, stopped, now }:
       perDay: warmup.dailyCap,
       dayAt: stages,
     });
-  for (const cap of caps.filter((one) => one.isp === isp))
-    limits.push({
+  return [...limits, ...capLimits(caps, places, isp)];
+}
+
+/** What all nodes together may send to an ISP. */
+export const capLimits = (caps: readonly CapConfig[], places: Places, isp: string): SpeedLimit[] =>
+  caps
+    .filter((cap) => cap.isp === isp)
+    .map((cap) => ({
       setting: `cap ${cap.name}`,
       perSecond: perSecond(cap.rate),
       at: placeOf(places, 'caps', cap.name, 'rate'),
       perDay: cap.dailyLimit ?? undefined,
       dayAt: placeOf(places, 'caps', cap.name, 'daily_limit'),
       sender: cap.sender ?? undefined,
-    });
-  return limits;
-}
+    }));
 
 const perSecond = (rate: CapConfig['rate']): number | undefined =>
   rate ? (rate.count / rate.perMs) * 1000 : undefined;

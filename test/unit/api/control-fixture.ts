@@ -28,6 +28,7 @@ import { audit, type NewDelivery, openMemoryKv, Queue } from '../../../src/queue
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { noPlaces } from '../../support/places.ts';
 import { previewOf, QUIET } from './quiet.ts';
+import { speedsOf } from './speeds-of.ts';
 
 const DAY_MS = 86_400_000;
 /** Accepts into the queue what has an address; `unavailable`, `broken` and `gate` make it refuse, throw and wait. */
@@ -204,6 +205,7 @@ export class FakeEgress implements EgressView {
   nodes(): readonly NodeStatus[] {
     return [NODE];
   }
+  readonly speeds = speedsOf;
   ispOf(domain: string): string | undefined {
     return this.isps.get(domain);
   }
@@ -229,9 +231,7 @@ export class FakeEgress implements EgressView {
     const way = { isp: undefined, lane, hosts, source: 'mx', problem: undefined } as const;
     return Promise.resolve({ ...way, nodes, places: noPlaces });
   }
-  whyWaiting(): string | undefined {
-    return this.waiting;
-  }
+  readonly whyWaiting = (): string | undefined => this.waiting;
 }
 
 export interface Answer {

@@ -4,6 +4,7 @@ import type { DeliveryView, MessageView, QueueReport, StatusView } from '../../.
 import { eventLine } from '../../../src/cli/event-line.ts';
 import { eventsPath } from '../../../src/cli/events.ts';
 import { clean } from '../../../src/cli/io.ts';
+import { speedsText } from '../../../src/cli/node-speeds.ts';
 import { nodesText } from '../../../src/cli/node.ts';
 import { queueText } from '../../../src/cli/queue.ts';
 import { reloadText } from '../../../src/cli/reload.ts';
@@ -324,6 +325,26 @@ describe('overviews', () => {
     assert.match(text, /n1 +gmail +60:60 +1\/2 +30\/min +3 +the rate is used up\n/);
     assert.match(text, /n1 +mx:mx\.b\.test +60:60 +1\/2 +no limit +3\n/);
     assert.match(text, /n1: last error 2026-01-01 00:00:00Z: refused\n$/);
+  });
+
+  test('speeds: ISPs with the same figures share their lines', () => {
+    const allowed = { per_minute: 0.5, per_hour: 30, per_day: 720 };
+    const none = { per_minute: null, per_hour: null, per_day: null };
+    const row = { sender: 'shop', strategy: 'slow', allowed, now: allowed, because: [] };
+    const rows = ['aol', 'gmail', 'yahoo'].map((isp) => ({ ...row, isp, node: 'n1', address: '192.0.2.1' }));
+    const lowered = {
+      ...row,
+      isp: 'other',
+      node: 'n1',
+      now: { ...allowed, per_day: 48 },
+      because: ['a lock'],
+    };
+    const sum = { ...row, isp: 'other', strategy: undefined, allowed: none, now: none };
+    const lines = speedsText(PLAIN, [...rows, lowered, sum]).split('\n');
+    assert.match(lines[1]!, /^shop +aol, gmail and 1 more +n1 +slow +0\.5 +30 +720$/);
+    assert.match(lines[2]!, /^shop +other +n1 +slow +0\.5 +30 +720 +48$/);
+    assert.match(lines[3]!, /^shop +other +all nodes +several +no limit +no limit +no limit$/);
+    assert.deepEqual(lines.slice(4), ['', 'n1 towards other: a lock', '']);
   });
 
   test('a reload', () => {
