@@ -1,4 +1,4 @@
-/** `GET /v1/cell`: the last events and refusals of one node towards one ISP, from the end of the journal. */
+/** `GET /v1/cell`: the settings, last events and refusals of one node towards one ISP, from the end of the journal. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -27,7 +27,7 @@ export function addCell(app: FastifyInstance, deps: ApiDependencies): void {
 }
 
 async function detailsOf(
-  { queue }: ApiDependencies,
+  { queue, egress }: ApiDependencies,
   { node, isp }: z.infer<typeof cellQuery>,
 ): Promise<CellDetails> {
   const { journal } = queue.state;
@@ -51,5 +51,6 @@ async function detailsOf(
     errors = errors.slice(-LAST_ERRORS);
     more = after - before >= SLICE && after < journal.last;
   }
-  return { events: events.reverse(), errors: errors.reverse(), looked: after - start };
+  const settings = egress.settingsOf(node, isp);
+  return { events: events.reverse(), errors: errors.reverse(), settings, looked: after - start };
 }

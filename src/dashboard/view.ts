@@ -1,8 +1,10 @@
 /** What the page is told, every second or so. Types only: the page in the browser is built with them too. */
 import type { Event } from '../core/index.ts';
+import type { CellSettings } from '../mta/egress/index.ts';
 import type { EventDraft } from '../queue/index.ts';
 import type { Series } from '../alerts/index.ts';
 
+export type { CellSettings } from '../mta/egress/index.ts';
 export type { Series } from '../alerts/index.ts';
 
 export interface Counts {
@@ -167,6 +169,8 @@ export interface CellDetails {
   /** Newest first. */
   readonly errors: readonly Event[];
   readonly events: readonly Event[];
+  /** What is set there, and where it is written. */
+  readonly settings: readonly CellSettings[];
   /** How many of the newest events of the journal were looked at. */
   readonly looked: number;
 }

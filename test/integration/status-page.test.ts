@@ -1,6 +1,6 @@
 /** The status page in a real browser, served by the real program while mail flows. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -109,6 +109,11 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
     await t.test('a cell opens its refusals and events', async () => {
       await page.getByRole('button', { name: /^greymail, n2/ }).click();
       await page.getByRole('dialog').getByText('451 4.7.1 Greylisted').first().waitFor();
+      const lines = readFileSync(mta.configFile, 'utf8').split('\n');
+      const line = lines.findIndex((one) => one.trim() === 'messages_per_connection: 100') + 1;
+      await page
+        .getByRole('row', { name: `messages_per_connection 100 ${mta.configFile}:${line}`, exact: true })
+        .waitFor();
       await picture(page, 'cell');
       await page.keyboard.press('Escape');
       await page.getByRole('dialog').waitFor({ state: 'detached' });

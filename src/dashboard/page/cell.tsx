@@ -6,6 +6,7 @@ import { type Answer, ask } from './ask.ts';
 import { Dialog } from './dialog.tsx';
 import { EventTable } from './events.tsx';
 import { lockText, warmupText } from './lock-text.ts';
+import { Settings } from './cell-settings.tsx';
 import { useSpeech } from './speech.ts';
 
 interface CellProps {
@@ -92,9 +93,13 @@ function Details({ node, isp }: { readonly node: string; readonly isp: string })
   }, [node, isp]);
   if (!answer) return <p class="muted">{say('loading')} …</p>;
   if (!answer.ok) return <p class="problem">{`${say('failed')}: ${answer.message}`}</p>;
-  const { errors, events } = answer.value;
+  const { errors, events, settings } = answer.value;
   return (
     <>
+      <h3>{say('settings')}</h3>
+      {settings.map((one) => (
+        <Settings group={one} />
+      ))}
       <h3>{say('lastErrors')}</h3>
       {errors.length === 0 ? <p class="muted">{say('none')}</p> : <EventTable events={errors} />}
       <h3>{say('lastEvents')}</h3>

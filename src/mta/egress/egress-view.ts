@@ -1,5 +1,6 @@
 /** What the sending side shows of itself as a whole. */
 import type { Classifier } from '../../bounce/index.ts';
+import type { CellSettings } from './cell-settings.ts';
 import type { NodeControls } from './node-control.ts';
 import type { PathView } from './path-view.ts';
 import type { SpeedFilter, SpeedRow } from './speed-table.ts';
@@ -14,6 +15,8 @@ export interface EgressView {
   readonly classifier: Classifier;
   /** The way that mail to a domain would take from these nodes; looks it up. */
   path(domain: string, nodes: readonly string[]): Promise<PathView>;
+  /** What is set for a node towards an ISP (or `other`), and where. */
+  settingsOf(node: string, isp: string): readonly CellSettings[];
   /** ISP that a recipient domain was last found to belong to, if it is known. */
   ispOf(domain: string): string | undefined;
   /** Why a queued delivery of this queue waits, in words. */

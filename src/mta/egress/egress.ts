@@ -12,6 +12,7 @@ import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
 import { Caps } from './caps.ts';
 import { Campaigns } from './content.ts';
+import { type CellSettings, cellSettings } from './cell-settings.ts';
 import type { EgressContext, EgressSettings } from './context.ts';
 import type { Destination } from './destination.ts';
 import { type DomainPlace, placeOf } from './domain-place.ts';
@@ -215,6 +216,10 @@ export class Egress implements Dispatcher, EgressView {
   async path(domain: string, nodes: readonly string[]): Promise<PathView> {
     const plan = await this.#planner.resolve(domain);
     return pathView({ domain, nodes, plan, statuses: this.nodes(), context: this.#context });
+  }
+
+  settingsOf(node: string, isp: string): readonly CellSettings[] {
+    return cellSettings(this.#context.settings.config, node, isp);
   }
 
   ispOf(domain: string): string | undefined {

@@ -1,4 +1,5 @@
 export { recipientContent } from './content.ts';
+export type { CellSettings } from './cell-settings.ts';
 export type { EgressSettings, Sender } from './context.ts';
 export type { Report } from './report.ts';
 export { decide, type Decision, type DecideInput, type Effect, type Ending } from './decide.ts';

@@ -1,10 +1,10 @@
 /** The way that mail to a domain would take, and what each node may send there now: for `explain`. */
-import { type IspConfig, type NodeConfig, placeOf, type Places, writtenAt } from '../../config/index.ts';
+import type { NodeConfig, Places } from '../../config/index.ts';
 import type { Refusal, Result } from '../../core/index.ts';
 import type { EgressContext } from './context.ts';
 import type { IspMatch } from './isp.ts';
 import type { Lock } from './lock.ts';
-import { strategyOf } from './node-strategy.ts';
+import { chosenBy, strategyOf } from './node-strategy.ts';
 import type { RoutePlan } from './plan.ts';
 import { type SpeedLimit, speedLimits } from './speed-limits.ts';
 import type { NodeStatus } from './status.ts';
@@ -91,7 +91,7 @@ function nodePath(at: {
     state: status?.state ?? 'down',
     address: config.address,
     strategy: strategy.name,
-    ...chosenBy(context, config, isp?.isp),
+    ...chosenBy(context.settings.config, config, isp?.isp),
     ratePerSecond: rate ? (rate.count / rate.perMs) * 1000 : undefined,
     dailyLimit,
     maxSessions: Math.min(concurrentConnections, config.maxSessions),
@@ -118,28 +118,4 @@ export function stoppedBy(
   if (status?.state !== 'running' && status?.state !== 'draining')
     return `node ${name} is ${status?.state ?? 'down'}`;
   return locks[0] && `lock ${locks[0].id}`;
-}
-
-type Chosen = Pick<NodePath, 'chosenBy' | 'chosenAt'>;
-
-function chosenBy({ settings }: EgressContext, node: NodeConfig, isp: IspConfig | undefined): Chosen {
-  const { senders, places } = settings.config;
-  const sender = senders.find(({ nodes }) => nodes.some((share) => share.node === node.name));
-  const choice = node.strategies ?? sender?.strategies;
-  if (!choice) return { chosenBy: 'no sender uses the node', chosenAt: undefined };
-  const [list, owner] = node.strategies
-    ? (['nodes', node.name] as const)
-    : (['senders', sender!.name] as const);
-  const named = isp && Object.hasOwn(choice.byIsp, isp.name) ? isp.name : 'default';
-  const key = `strategies.${named}`;
-  const written = writtenAt(places, list, owner, key);
-  if (named !== 'default' && written === undefined)
-    return {
-      chosenBy: `the strategy that ISP ${named} starts with`,
-      chosenAt: placeOf(places, 'isps', named, 'strategy'),
-    };
-  return {
-    chosenBy: `${key} of ${list === 'nodes' ? 'node' : 'sender'} ${owner}`,
-    chosenAt: written ?? placeOf(places, list, owner, 'strategies'),
-  };
 }

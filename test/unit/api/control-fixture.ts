@@ -231,6 +231,7 @@ export class FakeEgress implements EgressView {
     const way = { isp: undefined, lane, hosts, source: 'mx', problem: undefined } as const;
     return Promise.resolve({ ...way, nodes, places: noPlaces });
   }
+  readonly settingsOf = () => [];
   readonly whyWaiting = (): string | undefined => this.waiting;
 }
 
