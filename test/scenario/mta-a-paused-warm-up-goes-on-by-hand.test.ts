@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Mta, ofType } from '../support/mta.ts';
-import { batch, receiver, routeTo } from '../support/mta-world.ts';
+import { batch, eventually, receiver, routeTo } from '../support/mta-world.ts';
 
 interface Nodes {
   readonly nodes: readonly {
@@ -32,7 +32,8 @@ test('node resume lets the waiting mail go', async (t) => {
     const { nodes } = (await mta.api('/v1/nodes')).body as Nodes;
     return nodes.flatMap(({ lanes: all }) => all.map(({ waiting }) => waiting ?? '')).join();
   };
-  assert.match(await lanes(), /warm-up paused/);
+  // The lane is there once its mail has been looked at.
+  await eventually(async () => /warm-up paused/.test(await lanes()), 'the lane says that it is paused');
   assert.equal(ofType(await mta.events(), 'delivered').length, 0);
   assert.equal((await mta.api('/v1/nodes/n1/resume', { method: 'POST' })).status, 200);
   const events = await mta.settled(8);
