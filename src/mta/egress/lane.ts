@@ -287,20 +287,24 @@ export class Lane {
     if (this.locks.length > 0) return this.locks.map((lock) => lock.text(this.#clock.now())).join('; ');
     const wait = this.waitMs();
     if (wait <= TOKEN_HORIZON_MS) return undefined;
-    return `${this.#whoLimits(wait)}: next message in ${Math.ceil(wait / 1000)} s`;
+    return `${this.#whoLimits()}: next message in ${Math.ceil(wait / 1000)} s`;
   }
 
-  #whoLimits(wait: number): string {
+  /** Each one's wait is read before that of the lane: time goes on, and the longest must not seem shorter than itself. */
+  #whoLimits(): string {
     const warmup = this.#warmup;
-    if (warmup && warmup.waitMs() >= wait) {
+    const ofWarmup = warmup?.waitMs() ?? -1;
+    const caps = this.#caps.all.map((cap) => ({ cap, ms: cap.limiter.waitMs() }));
+    const ofPace = this.#pace.limiter?.waitMs() ?? -1;
+    const wait = this.waitMs();
+    if (warmup && ofWarmup >= wait) {
       const { stage, pausedUntil, reason } = warmup.state;
       if (pausedUntil > 0) return reason;
       return `warm-up ${warmup.plan.name}, stage ${stage + 1}: ${warmup.dailyCap} a day`;
     }
-    const cap = this.#caps.all.find(({ limiter }) => limiter.waitMs() >= wait);
-    if (cap) return `cap ${cap.name}`;
-    const { limiter } = this.#pace;
-    const slowed = limiter && limiter.waitMs() >= wait ? this.slowed : undefined;
+    const longest = caps.find(({ ms }) => ms >= wait);
+    if (longest) return `cap ${longest.cap.name}`;
+    const slowed = ofPace >= wait ? this.slowed : undefined;
     return slowed ? `slowed down (${slowed.cutReason})` : `strategy ${this.#strategy.name}`;
   }
 

@@ -88,6 +88,18 @@ describe('a cap of an ISP', () => {
     lane.caps = capsOf(clock, new Map()).join(lane, 'x');
     assert.ok(lane.unlimited);
   });
+
+  test('it is named as the reason also when time goes on while the lane is asked', () => {
+    const clock = new (class extends TwoClocks {
+      override mono(): number {
+        this.advance(1);
+        return super.mono();
+      }
+    })();
+    const lane = laneOf(clock, capsOf(clock, new Map(), CAP));
+    lane.take();
+    assert.match(lane.waiting()!, /^cap all: /);
+  });
 });
 
 describe('a cap of a sender', () => {
