@@ -17,11 +17,16 @@ export interface PlaceUser {
 /** One in so many places is kept for destinations without a session. */
 const KEPT_SHARE = 4;
 
+/** A receiver of ten thousand domains may be as many destinations: nothing here goes through all of them. */
 export class LanePlaces {
-  /** Sessions of each destination of the lane. */
-  readonly #users = new Map<PlaceUser, number>();
+  readonly #users = new Set<PlaceUser>();
+  /** Sessions of those that have some. */
+  readonly #sessions = new Map<PlaceUser, number>();
+  /** Who has waited longest is first. */
   readonly #waiting = new Set<PlaceUser>();
   #open = 0;
+  /** As of the last look: a reload may change it. */
+  #most = Infinity;
 
   /** Sessions that are open or being opened. */
   get open(): number {
@@ -29,16 +34,18 @@ export class LanePlaces {
   }
 
   join(user: PlaceUser): void {
-    this.#users.set(user, 0);
+    this.#users.add(user);
   }
 
   leave(user: PlaceUser): void {
     this.#users.delete(user);
+    this.#sessions.delete(user);
     this.#waiting.delete(user);
   }
 
   /** Takes one of `most` places; otherwise the destination is pumped when it may have one. */
   reserve(user: PlaceUser, most: number): boolean {
+    this.#most = most;
     const more = this.#of(user) < this.#limit(user, most);
     if (more && this.#open < most) {
       this.#waiting.delete(user);
@@ -47,7 +54,7 @@ export class LanePlaces {
     }
     if (!more || this.#users.size < 2) return false;
     this.#waiting.add(user);
-    for (const other of this.#users.keys()) if (other !== user && other.evict(1) > 0) break;
+    for (const other of this.#sessions.keys()) if (other !== user && other.evict(1) > 0) break;
     return false;
   }
 
@@ -59,10 +66,11 @@ export class LanePlaces {
   /** A session has ended: who waits comes first. */
   release(user: PlaceUser): void {
     this.#take(user, -1);
-    // A copy: who finds no place again comes back to the end of the set.
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const other of waiting) other.pump();
+    for (const other of this.#waiting) {
+      if (this.#open >= this.#most) return;
+      this.#waiting.delete(other);
+      other.pump();
+    }
   }
 
   /** Another destination waits: idle sessions of this one end. */
@@ -73,24 +81,25 @@ export class LanePlaces {
   /** A session of this destination ends, since others wait and it has more than its part. */
   mustYield(user: PlaceUser, most: number): boolean {
     if (this.#waiting.size === 0 || this.#open < most || !this.wanted(user)) return false;
-    let sharing = 0;
-    for (const [other, sessions] of this.#users) if (sessions > 0 || this.#waiting.has(other)) sharing++;
+    let sharing = this.#waiting.size;
+    for (const other of this.#sessions.keys()) if (!this.#waiting.has(other)) sharing++;
     return this.#of(user) > Math.max(1, Math.floor(most / sharing));
   }
 
   #of(user: PlaceUser): number {
-    return this.#users.get(user) ?? 0;
+    return this.#sessions.get(user) ?? 0;
   }
 
   #limit(user: PlaceUser, most: number): number {
-    if (this.#users.size < 2) return most;
-    let without = 0;
-    for (const [other, sessions] of this.#users) if (other !== user && sessions === 0) without++;
+    const others = this.#users.size - 1;
+    const without = others - this.#sessions.size + (this.#sessions.has(user) ? 1 : 0);
     return most - Math.min(without, Math.floor(most / KEPT_SHARE));
   }
 
   #take(user: PlaceUser, by: 1 | -1): void {
-    this.#users.set(user, this.#of(user) + by);
+    const sessions = this.#of(user) + by;
+    if (sessions > 0) this.#sessions.set(user, sessions);
+    else this.#sessions.delete(user);
     this.#open += by;
   }
 }

@@ -8,6 +8,7 @@ class Hosts implements PlaceUser {
   wants = 0;
   has = 0;
   idle = 0;
+  pumped = 0;
   readonly #places: LanePlaces;
   readonly #most: number;
 
@@ -18,6 +19,7 @@ class Hosts implements PlaceUser {
   }
 
   pump(): void {
+    this.pumped++;
     while (this.has < this.wants && this.#places.reserve(this, this.#most)) this.has++;
   }
 
@@ -74,6 +76,29 @@ describe('the places of a lane', () => {
     many.end();
     assert.deepEqual([many.has, few.has], [2, 2]);
     assert.ok(!places.mustYield(many, 4));
+  });
+
+  test('a place that becomes free asks nobody behind the one that takes it, and they keep their order', () => {
+    const places = new LanePlaces();
+    const [busy, ...others] = Array.from({ length: 1_000 }, () => new Hosts(places, 1)) as [
+      Hosts,
+      ...Hosts[],
+    ];
+    for (const hosts of [busy, ...others]) {
+      hosts.wants = 1;
+      hosts.pump();
+    }
+    let before = busy;
+    for (const next of others.slice(0, 3)) {
+      before.wants = 0;
+      before.end();
+      assert.equal(next.has, 1);
+      before = next;
+    }
+    assert.equal(
+      others.reduce((sum, { pumped }) => sum + pumped, 0),
+      others.length + 3 + 2,
+    );
   });
 
   test('are never more than there may be, and whoever wants one has one in the end', () => {
