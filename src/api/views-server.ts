@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { AuditReport } from '../queue/index.ts';
 import type { AuditLogView } from './audit-log.ts';
 import type { BouncePatternsView } from './bounce-patterns.ts';
-import { count, lock, time } from './views.ts';
+import { count, lock, time, totalCounts } from './views.ts';
 
 const free = z.record(z.string(), z.unknown());
 
@@ -28,17 +28,7 @@ export const auditLog: z.ZodType<AuditLogView> = z.object({
   next: z.string().optional().describe('Cursor of the next page, of older entries'),
 });
 
-const totals = z.object({
-  accepted: count,
-  delivered: count,
-  hard_bounced: count,
-  undelivered: count,
-  removed: count,
-  soft_bounces: count,
-  complaints: count,
-  unsubscribes: count,
-  queued: z.int(),
-});
+const totals = z.object({ ...totalCounts, queued: z.int() });
 
 export const auditReport: z.ZodType<AuditReport> = z.object({
   clean: z.boolean(),

@@ -157,7 +157,8 @@ export const queueReport = z.object({
   marks: z.array(markView),
 });
 
-const totals = {
+/** Counts of what came in and how it ended. */
+export const totalCounts = {
   accepted: count,
   delivered: count,
   hard_bounced: count,
@@ -169,7 +170,9 @@ const totals = {
 };
 
 export const campaignList: z.ZodType<{ campaigns: CampaignView[] }> = z.object({
-  campaigns: z.array(z.object({ account_id: z.string(), campaign_id: z.string(), ...totals, queued: count })),
+  campaigns: z.array(
+    z.object({ account_id: z.string(), campaign_id: z.string(), ...totalCounts, queued: count }),
+  ),
 });
 
 export const eventView = z
@@ -338,7 +341,7 @@ export const statusView = z.object({
     .describe('What went out lately, and what waits; where nothing was taken for longest first.'),
   data_dir: z.string(),
   config_file: z.string(),
-  counters: z.object({ ...totals, queued: count }),
+  counters: z.object({ ...totalCounts, queued: count }),
   queue: queueTotals,
   nodes: z.array(z.object(node)),
   events: z.object({ first_seq: count, last_seq: count }),
