@@ -6,6 +6,7 @@
  * were trimmed before a follower had come to them.
  */
 import type { Event } from '../core/index.ts';
+import { AcceptedLines, fieldsOf } from './accepted-lines.ts';
 import type { EventDraft, Transaction } from './committer.ts';
 import { JournalReaders } from './journal-readers.ts';
 import type { Kv, Op } from './kv.ts';
@@ -48,6 +49,7 @@ export class Journal {
   /** Bytes that the commit under way adds, and that it removes. */
   #sealing = 0;
   #trimming = 0;
+  #time = { ms: 0, iso: new Date(0).toISOString() };
 
   /** `mark` is what `mark()` gave when the counts were stored last. */
   constructor(kv: Kv, storeId: string, mark: JournalMark = NO_MARK) {
@@ -101,7 +103,8 @@ export class Journal {
   seal({ events, ops }: Transaction): void {
     this.#sealing = 0;
     if (events.length === 0) return;
-    const lines = events.map((draft, i) => this.#line(draft, this.#next + i));
+    const accepted = new AcceptedLines();
+    const lines = events.map((draft, i) => this.#line(draft, this.#next + i, accepted));
     const value = sealText(lines.join('\n'));
     this.#sealing = value.length;
     ops.push({ table: 'journal', key: numberKey(this.#next), value });
@@ -232,14 +235,15 @@ export class Journal {
     return numberKey(0);
   }
 
-  #line(draft: EventDraft, seq: number): string {
-    const { time, ...rest } = draft;
-    return JSON.stringify({
-      seq,
-      id: `${this.#storeId}-${seq}`,
-      time: new Date(time).toISOString(),
-      ...rest,
-    });
+  #line(draft: EventDraft, seq: number, accepted: AcceptedLines): string {
+    const text = draft.type === 'accepted' ? accepted.fields(draft) : fieldsOf(draft);
+    return `{"seq":${seq},"id":"${this.#storeId}-${seq}","time":"${this.#iso(draft.time)}",${text}}`;
+  }
+
+  /** Events of one commit mostly have one time. */
+  #iso(time: number): string {
+    if (time !== this.#time.ms) this.#time = { ms: time, iso: new Date(time).toISOString() };
+    return this.#time.iso;
   }
 }
 

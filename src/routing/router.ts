@@ -61,6 +61,7 @@ type IsLocked = (sender: SenderConfig, isp: string | undefined) => boolean;
 export class Router {
   readonly #config: Config;
   readonly #senders: ReadonlyMap<string, SenderConfig>;
+  readonly #names: { readonly virtuals: readonly string[]; readonly senders: readonly string[] };
   readonly #isps = new Map<string, string>();
   readonly #nodeSplits = new Map<string, SmoothSplit<string>>();
   readonly #keys = new Map<VirtualSenderRuleConfig, RuleKey>();
@@ -82,6 +83,10 @@ export class Router {
     for (const { name, rules } of config.virtualSenders)
       for (const rule of rules) this.#keys.set(rule, ruleKey(name, rule));
     this.#senders = new Map(config.senders.map((sender) => [sender.name, sender]));
+    this.#names = {
+      virtuals: config.virtualSenders.map(({ name }) => name),
+      senders: [...this.#senders.keys()],
+    };
     for (const { name, domains } of config.isps) for (const domain of domains) this.#isps.set(domain, name);
   }
 
@@ -127,8 +132,7 @@ export class Router {
 
   /** The sender or virtual sender of the request; without one, the only one that the caller may use. */
   #named({ sender, virtualSender, allowed }: Named): Result<Target, RoutingError> {
-    const virtuals = this.#config.virtualSenders.map(({ name }) => name);
-    const senders = [...this.#senders.keys()];
+    const { virtuals, senders } = this.#names;
     if (virtualSender !== undefined)
       return this.#check({ kind: 'virtual', name: virtualSender }, virtuals, allowed);
     if (sender !== undefined) return this.#check({ kind: 'sender', name: sender }, senders, allowed);

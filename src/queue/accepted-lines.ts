@@ -1,0 +1,65 @@
+/**
+ * The fields of events as JSON, without the braces. The `accepted` events of a batch differ in delivery and recipient
+ * alone, so the rest of their text is made once in a commit: a quarter of the time that writing each out takes (4 us).
+ */
+import type { EventDraft } from './committer.ts';
+
+/** What an event has beside delivery, recipient and time, and its text around those two. */
+interface Shape {
+  /** The fields that have a value. */
+  readonly labels: Readonly<EventFields>;
+  readonly count: number;
+  readonly middle: string;
+  readonly end: string;
+}
+
+type EventFields = Partial<Record<keyof EventDraft, unknown>>;
+
+/** A batch has one for each sender and node; more are not looked through. */
+const SHAPES = 8;
+const NO_RECIPIENT = '"recipient":""';
+/** What JSON writes as it is. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+export function fieldsOf({ time: _, ...fields }: EventDraft): string {
+  return JSON.stringify(fields).slice(1, -1);
+}
+
+export class AcceptedLines {
+  readonly #shapes: Shape[] = [];
+
+  fields(draft: EventDraft): string {
+    const { delivery_id: id, recipient } = draft;
+    if (id === undefined || recipient === undefined) return fieldsOf(draft);
+    const shape = this.#shapes.find((one) => fits(one, draft)) ?? this.#add(draft);
+    const quoted = PLAIN.test(recipient) ? `"${recipient}"` : JSON.stringify(recipient);
+    return `"delivery_id":"${id}"${shape.middle}"recipient":${quoted}${shape.end}`;
+  }
+
+  #add(draft: EventDraft): Shape {
+    const { time: _, delivery_id: __, recipient: ___, ...labels } = draft;
+    const { metadata, ...others } = { ...draft, delivery_id: undefined, recipient: '' };
+    // Metadata, the one field that may have fields of that name, goes behind it.
+    const text = fieldsOf({ ...others, metadata });
+    const at = text.indexOf(NO_RECIPIENT);
+    const shape = {
+      labels,
+      count: Object.values(labels).filter((value) => value !== undefined).length,
+      middle: `,${text.slice(0, at)}`,
+      end: text.slice(at + NO_RECIPIENT.length),
+    };
+    if (this.#shapes.push(shape) > SHAPES) this.#shapes.shift();
+    return shape;
+  }
+}
+
+function fits({ labels, count }: Shape, draft: EventDraft): boolean {
+  let same = 0;
+  for (const name of Object.keys(draft) as (keyof EventDraft)[]) {
+    if (name === 'time' || name === 'delivery_id' || name === 'recipient' || draft[name] === undefined)
+      continue;
+    if (draft[name] !== labels[name]) return false;
+    same++;
+  }
+  return same === count;
+}
