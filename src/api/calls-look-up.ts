@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { type Call, MAIL } from './call.ts';
 import { explainQuery } from './explain.ts';
 import {
+  campaignsQuery,
   deliveriesQuery,
   deliveryPath,
   eventsQuery,
@@ -145,9 +146,10 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     bound: 'by accounts',
     summary: 'How the mail of each campaign went',
     description:
-      '`accepted` is always the sum of `delivered`, `hard_bounced`, `undelivered`, `removed` and `queued`.',
-    query: noQuery,
+      '`accepted` is always the sum of `delivered`, `hard_bounced`, `undelivered`, `removed` and `queued`. In the order ' +
+      'of account and campaign; `next` of a page is the `cursor` of the one after it.',
+    query: campaignsQuery,
     answer: { status: 200, description: 'Counts by account and campaign.', schema: campaignList },
-    example: {},
+    example: { query: { campaign_id: 'spring', limit: 100 } },
   },
 ];

@@ -34,7 +34,9 @@ export {
 } from './queue-counts.ts';
 export type { QuarantineChange, QuarantinedView, QuarantineView } from './schemas-quarantine.ts';
 export type { KeptMailContent, KeptMailRemoved, ReportQuarantineView } from './report-quarantine.ts';
-export type { CampaignView, QueueReport, QueueRow } from './queue-report.ts';
+export type { CampaignsView, CampaignView } from './campaigns.ts';
+export { type Pace, paceOf } from './pace.ts';
+export type { QueueReport, QueueRow } from './queue-report.ts';
 export { answer, type FieldProblem, refuse, type RefusedCode } from './refused.ts';
 export * as schemas from './schemas.ts';
 export type { BounceReport, ReportRow } from './reports.ts';

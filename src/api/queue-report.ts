@@ -1,9 +1,11 @@
-/** `GET /v1/queue`: what is queued, grouped as asked, and the conservation figures per campaign. */
+/** `GET /v1/queue`: what is queued, grouped as asked, how old it is and how fast it goes. */
 import type { FastifyInstance } from 'fastify';
 import { ok } from '../core/index.ts';
 import { isBound, owns, ownsSelector } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { type RowKey, rowName } from '../queue/index.ts';
+import { type Pace, paceOf } from './pace.ts';
 import {
   addRow,
   heldOf,
@@ -15,10 +17,18 @@ import {
 } from './queue-counts.ts';
 import { type MarkView, markView } from './operation-view.ts';
 import { answer } from './refused.ts';
-import { type Group, noQuery, queueQuery } from './schemas.ts';
+import { type Group, queueQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
 
-export type QueueRow = QueueCounts & { readonly [group in Group]?: string };
+export type QueueRow = QueueCounts & Pace & { readonly [group in Group]?: string };
+
+/** What is summed up in one row of the answer. */
+interface Sum {
+  readonly values: readonly string[];
+  readonly counts: QueueCounts;
+  oldest: number;
+  perSecond: number;
+}
 
 export interface QueueReport {
   readonly rows: readonly QueueRow[];
@@ -29,28 +39,10 @@ export interface QueueReport {
   readonly marks: readonly MarkView[];
 }
 
-export interface CampaignView {
-  readonly account_id: string;
-  readonly campaign_id: string;
-  readonly accepted: number;
-  readonly delivered: number;
-  readonly hard_bounced: number;
-  readonly undelivered: number;
-  readonly removed: number;
-  readonly soft_bounces: number;
-  readonly complaints: number;
-  readonly unsubscribes: number;
-  readonly queued: number;
-}
-
 export function addQueueReport(app: FastifyInstance, { deps }: RouteContext): void {
   app.get('/v1/queue', (request, reply) => {
     const query = checkRequest(queueQuery, request.query);
     return answer(reply, query.ok ? ok(report(deps, query.value, callerOf(request))) : query);
-  });
-  app.get('/v1/campaigns', (request, reply) => {
-    const query = checkRequest(noQuery, request.query);
-    return answer(reply, query.ok ? ok({ campaigns: campaigns(deps, callerOf(request)) }) : query);
   });
 }
 
@@ -61,42 +53,37 @@ function report(
 ): QueueReport {
   const bound = isBound(caller);
   const own = noCounts();
-  const rows = new Map<string, QueueRow>();
-  for (const row of deps.queue.state.counters.rows()) {
+  const rows = new Map<string, Sum>();
+  const { counters, oldest, speeds } = deps.queue.state;
+  const valuesOf = (row: RowKey): string[] =>
+    groups.map((group) => (group === 'isp' ? ispLabel(deps.egress, row.domain) : row[group]));
+  for (const row of counters.rows()) {
     if (bound && !owns(caller, row)) continue;
-    const values = groups.map((group) => (group === 'isp' ? ispLabel(deps.egress, row.domain) : row[group]));
+    const values = valuesOf(row);
     const key = values.join('\0');
     let sum = rows.get(key);
-    if (!sum) {
-      sum = { ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])), ...noCounts() };
-      rows.set(key, sum);
-    }
+    if (!sum) rows.set(key, (sum = { values, counts: noCounts(), oldest: Infinity, perSecond: 0 }));
     const held = heldOf(deps.queue, row);
-    addRow(sum, row, held);
+    addRow(sum.counts, row, held);
+    sum.oldest = Math.min(sum.oldest, oldest.get(rowName(row)) ?? Infinity);
     if (bound) addRow(own, row, held);
   }
-  const sorted = [...rows.values()].sort((a, b) => b.total - a.total);
+  for (const { perSecond, ...row } of speeds.rows()) {
+    const sum = rows.get(valuesOf(row).join('\0'));
+    if (sum && (!bound || owns(caller, row))) sum.perSecond += perSecond;
+  }
+  const now = deps.clock.now();
+  const sorted = [...rows.values()].sort((a, b) => b.counts.total - a.counts.total);
   return {
-    rows: sorted.slice(0, limit),
+    rows: sorted.slice(0, limit).map(({ values, counts, ...sum }) => ({
+      ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])),
+      ...counts,
+      ...paceOf(counts, sum, now),
+    })),
     more_rows: Math.max(0, sorted.length - limit),
     totals: bound ? { ...own, quarantined: 0, oldest_seconds: undefined } : queueTotals(deps),
     marks: deps.queue.state.holds.marks
       .filter(({ selector }) => ownsSelector(caller, selector))
       .map(markView),
   };
-}
-
-function campaigns({ queue }: ApiDependencies, caller: Caller): CampaignView[] {
-  const queued = new Map<string, number>();
-  for (const { account, campaign, new: fresh, retry } of queue.state.counters.rows()) {
-    const key = `${account}\0${campaign}`;
-    queued.set(key, (queued.get(key) ?? 0) + fresh + retry);
-  }
-  const own = [...queue.state.counters.totals()].filter((one) => owns(caller, one));
-  return own.map(({ account, campaign, ...totals }) => ({
-    account_id: account,
-    campaign_id: campaign,
-    ...totals,
-    queued: queued.get(`${account}\0${campaign}`) ?? 0,
-  }));
 }

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import type { EventType } from '../core/index.ts';
+import { MAX_LABEL } from '../mta/ingress/index.ts';
 import type { DeliveryState } from '../queue/index.ts';
 import { address, deliveryId, label, messageId, metadata, record, time, wholeNumber } from './fields.ts';
 
@@ -163,6 +164,21 @@ export const queueQuery = z.strictObject({
   limit: wholeNumber(1, 100_000).default(1000),
 });
 
+/** Account and campaign, as text that a query can carry. */
+export const campaignCursor = (name: string): string => Buffer.from(name).toString('base64url');
+
+export const campaignsQuery = z.strictObject({
+  account_id: label.optional(),
+  campaign_id: label.optional(),
+  cursor: z
+    .string()
+    .max(4 * MAX_LABEL)
+    .transform((text) => Buffer.from(text, 'base64url').toString())
+    .refine((name) => name.includes('\0'), 'is not the `next` of an answer')
+    .optional(),
+  limit: wholeNumber(1, 10_000).default(1000),
+});
+
 export const eventsQuery = z.strictObject({
   after: wholeNumber(-1_000_000, Number.MAX_SAFE_INTEGER - 2).optional(),
   type: listOf(EVENT_TYPES).optional(),
@@ -187,4 +203,5 @@ export type BatchLineInput = z.input<typeof batchLine>;
 export type BatchHeaderBody = z.infer<typeof batchHeader>;
 export type BatchLineBody = z.infer<typeof batchLine>;
 export type DeliveriesQuery = z.infer<typeof deliveriesQuery>;
+export type CampaignsQuery = z.infer<typeof campaignsQuery>;
 export type EventsQuery = z.infer<typeof eventsQuery>;

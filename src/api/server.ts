@@ -10,6 +10,7 @@ import { addAudit } from './audit.ts';
 import { addAuditLog, logOperators } from './audit-log.ts';
 import { addBatches } from './batches.ts';
 import { addBouncePatterns } from './bounce-patterns.ts';
+import { addCampaigns } from './campaigns.ts';
 import { addContent } from './content.ts';
 import { addDeliveries } from './deliveries.ts';
 import { callOf } from './calls.ts';
@@ -96,6 +97,7 @@ export function addControlRoutes(app: FastifyInstance, context: RouteContext): v
     addDeliveries,
     addContent,
     addQueueReport,
+    addCampaigns,
     addBouncePatterns,
     addOperations,
     addQuarantine,
@@ -128,6 +130,7 @@ export function createStatusServer(deps: ApiDependencies, page: StatusPage): Sta
       for (const add of [
         addDeliveries,
         addQueueReport,
+        addCampaigns,
         addOperations,
         addEvents,
         addOverview,

@@ -6,7 +6,7 @@ import type { DeliveryView, LabelsView, MessageView } from './deliveries.ts';
 import type { LockView } from './nodes.ts';
 import type { ErrorView, LaneView, NodeView, ReloadView, SlowedView, WarmupView } from './overview.ts';
 import type { AllowanceView, SpeedView } from './speeds.ts';
-import type { CampaignView } from './queue-report.ts';
+import type { CampaignsView } from './campaigns.ts';
 import { EVENT_TYPES, STATES } from './schemas.ts';
 
 export const count = z.int().min(0);
@@ -126,6 +126,12 @@ const queueTotals = z.object({
   oldest_seconds: z.number().optional(),
 });
 
+const pace = {
+  oldest_seconds: z.number().optional().describe('As of the last sweep of the queue'),
+  per_second: z.number().describe('Deliveries that ended, over the last minutes'),
+  estimated_end: time.optional().describe('When what is not held will have ended at this speed'),
+};
+
 export const jobView = z.object({
   job: z.string(),
   operation: z.enum(['hold', 'release', 'purge', 'retry', 'move', 'change']),
@@ -150,6 +156,7 @@ export const queueReport = z.object({
       node: z.string().optional(),
       domain: z.string().optional(),
       ...counts,
+      ...pace,
     }),
   ),
   more_rows: count,
@@ -169,10 +176,21 @@ export const totalCounts = {
   unsubscribes: count,
 };
 
-export const campaignList: z.ZodType<{ campaigns: CampaignView[] }> = z.object({
+export const campaignList: z.ZodType<CampaignsView> = z.object({
   campaigns: z.array(
-    z.object({ account_id: z.string(), campaign_id: z.string(), ...totalCounts, queued: count }),
+    z.object({
+      account_id: z.string(),
+      campaign_id: z.string(),
+      ...totalCounts,
+      queued: count.describe('Sum of `new`, `proc`, `retry` and `hold`'),
+      new: count,
+      proc: count,
+      retry: count,
+      hold: count,
+      ...pace,
+    }),
   ),
+  next: z.string().optional().describe('Cursor of the next page'),
 });
 
 export const eventView = z

@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   status: async (io) => (await import('./status.ts')).statusCommand(io),
   top: async (io) => (await import('./top.ts')).topCommand(io),
   queue: async (io) => (await import('./queue.ts')).queueCommand(io),
+  campaign: async (io) => (await import('./campaign.ts')).campaignCommand(io),
   message: async (io) => (await import('./message.ts')).messageCommand(io),
   route: async (io) => (await import('./route.ts')).routeCommand(io),
   events: async (io) => (await import('./events.ts')).eventsCommand(io),

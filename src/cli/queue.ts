@@ -6,6 +6,7 @@ import { connect, type ConnectionOptions, show, withConnection } from './connect
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { operationCommands } from './queue-operations.ts';
 import { quarantineCommand } from './queue-quarantine.ts';
+import { about, rateText } from './pace-text.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
 
@@ -35,18 +36,31 @@ async function list(io: Io, options: Options): Promise<ExitCode> {
   return show(io, options, result, (report) => queueText(io, options.by.split(','), report));
 }
 
-export function queueText(io: Pick<Io, 'columns'>, groups: readonly string[], report: QueueReport): string {
+export function queueText(
+  io: Pick<Io, 'columns' | 'now'>,
+  groups: readonly string[],
+  report: QueueReport,
+): string {
   const { rows, more_rows, totals, marks } = report;
   if (totals.total === 0) return `the queue is empty\n${marks.map(markText).join('')}`;
   const columns = [
     ...groups.map((title) => ({ title })),
-    ...COUNTS.map((title) => ({ title, align: 'right' as const })),
+    ...[...COUNTS, 'oldest', '/s', 'ends in'].map((title) => ({ title, align: 'right' as const })),
   ];
   const cells = (row: QueueRow, names: readonly string[]): (string | number)[] => [
     ...names.map((name) => row[name as keyof QueueRow] || '-'),
     ...COUNTS.map((name) => row[name]),
+    row.oldest_seconds === undefined ? '-' : about(row.oldest_seconds * 1000),
+    rateText(row),
+    row.estimated_end === undefined ? '-' : about(Date.parse(row.estimated_end) - io.now()),
   ];
-  const sum = [...groups.map((_, i) => (i === 0 ? 'all' : '')), ...COUNTS.map((name) => totals[name])];
+  const sum = [
+    ...groups.map((_, i) => (i === 0 ? 'all' : '')),
+    ...COUNTS.map((name) => totals[name]),
+    '',
+    '',
+    '',
+  ];
   const table = renderTable(columns, [...rows.map((row) => cells(row, groups)), sum], io);
   const age = totals.oldest_seconds === undefined ? '' : formatDuration(totals.oldest_seconds * 1000);
   const more = more_rows > 0 ? `${more_rows} more rows: see --limit\n` : '';

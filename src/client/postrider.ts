@@ -4,6 +4,7 @@
  */
 import type {
   AcceptedMessage,
+  CampaignsView,
   CampaignView,
   DeliveryView,
   MessageView,
@@ -59,6 +60,11 @@ export interface DeliveryFilter {
   readonly recipient?: string;
   readonly campaignId?: string;
   readonly state?: DeliveryView['state'];
+}
+
+export interface CampaignFilter {
+  readonly accountId?: string;
+  readonly campaignId?: string;
 }
 
 export interface SpeedFilter {
@@ -136,8 +142,15 @@ export class Postrider {
     return this.#get(`/v1/queue?${queryOf({ group_by: groupBy.join(',') })}`);
   }
 
-  async campaigns(): Promise<readonly CampaignView[]> {
-    return (await this.#get<{ campaigns: CampaignView[] }>('/v1/campaigns')).campaigns;
+  /** How the mail of each campaign goes, page by page, in the order of account and campaign. */
+  async *campaigns({ accountId, campaignId }: CampaignFilter = {}): AsyncGenerator<CampaignView> {
+    const fields = { account_id: accountId, campaign_id: campaignId };
+    let cursor: string | undefined;
+    do {
+      const page = await this.#get<CampaignsView>(`/v1/campaigns?${queryOf({ ...fields, cursor })}`);
+      yield* page.campaigns;
+      cursor = page.next;
+    } while (cursor !== undefined);
   }
 
   status(): Promise<StatusView> {

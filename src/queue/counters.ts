@@ -23,13 +23,16 @@ export interface Totals {
   unsubscribes: number;
 }
 
-/** What is queued for one combination of labels. `new` was never tried, `retry` was. */
-export interface Row {
+export interface RowKey {
   readonly account: string;
   readonly campaign: string;
   readonly sender: string;
   readonly node: string;
   readonly domain: string;
+}
+
+/** What is queued for one combination of labels. `new` was never tried, `retry` was. */
+export interface Row extends RowKey {
   new: number;
   retry: number;
   /** Of these, leased. */
@@ -52,6 +55,20 @@ const zero = (): Totals => ({
   complaints: 0,
   unsubscribes: 0,
 });
+
+export const rowName = ({ account, campaign, sender, node, domain }: RowKey): string =>
+  `${account}\0${campaign}\0${sender}\0${node}\0${domain}`;
+
+export function parseRowName(name: string): RowKey {
+  const [account, campaign, sender, node, domain] = name.split('\0') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return { account, campaign, sender, node, domain };
+}
 
 /** The labels of a delivery after the event. */
 const next = (event: CountedEvent): CountedEvent =>
@@ -221,14 +238,7 @@ export class Counters {
   #row(key: string): Row {
     let row = this.#rows.get(key);
     if (row) return row;
-    const [account, campaign, sender, node, domain] = key.split('\0') as [
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
-    row = { account, campaign, sender, node, domain, new: 0, retry: 0, proc: 0 };
+    row = { ...parseRowName(key), new: 0, retry: 0, proc: 0 };
     this.#rows.set(key, row);
     return row;
   }

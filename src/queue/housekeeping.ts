@@ -8,7 +8,8 @@ import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
-import { deliveryFrom, takeSlot } from './leasing.ts';
+import { rowName } from './counters.ts';
+import { deliveryFrom, type SharedFacts, takeSlot } from './leasing.ts';
 import { trimRecipients } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
@@ -21,7 +22,7 @@ export class SweepWork implements Work {
   readonly #state: QueueState;
   readonly #from: Buffer | undefined;
   next: Buffer | undefined;
-  /** Time of acceptance (ms) of the oldest delivery seen, by recipient domain. */
+  /** Time of acceptance (ms) of the oldest delivery seen, by row (`rowName`). */
   readonly oldest = new Map<string, number>();
   /** Slots taken, by queue. */
   readonly #queues = new Map<QueueHead, number>();
@@ -35,19 +36,22 @@ export class SweepWork implements Work {
     const { kv, clock, leases } = this.#state;
     const now = clock.now();
     let count = 0;
+    const known: SharedFacts = new Map();
     for (const { key, value } of kv.range('deliveries', {
       ...(this.#from && { start: this.#from }),
       limit: SLICE,
     })) {
       const { number, index } = parseDeliveryKey(key);
       if (++count === SLICE) this.next = deliveryKey(number, index + 1);
-      const record = healthy<DeliveryRecord>(value);
-      if (!record) continue;
-      const domain = domainOf(record.recipient);
-      if (!this.oldest.has(domain)) this.oldest.set(domain, timeOfMessageNumber(number));
-      if (record.expiresAt > now || leases.of(number, index) !== undefined) continue;
-      const delivery = this.#read(number, index, value);
-      if (delivery) this.#expire(transaction, delivery);
+      const delivery = this.#read({ number, index, value }, known);
+      if (!delivery) continue;
+      const { record, message } = delivery;
+      const { accountId: account = '', campaignId: campaign = '' } = message;
+      const { sender, node } = record;
+      const row = rowName({ account, campaign, sender, node, domain: domainOf(record.recipient) });
+      if (!this.oldest.has(row)) this.oldest.set(row, timeOfMessageNumber(number));
+      if (record.expiresAt <= now && leases.of(number, index) === undefined)
+        this.#expire(transaction, delivery);
     }
   }
 
@@ -56,9 +60,9 @@ export class SweepWork implements Work {
   }
 
   /** Undefined when the message is missing or damaged: a work that throws would keep the others alive for ever. */
-  #read(number: number, index: number, value: Buffer): Delivery | undefined {
+  #read(from: Parameters<typeof deliveryFrom>[1], known: SharedFacts): Delivery | undefined {
     try {
-      return deliveryFrom(this.#state, { number, index, value });
+      return deliveryFrom(this.#state, from, known);
     } catch {
       return undefined;
     }

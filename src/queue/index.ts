@@ -13,7 +13,7 @@ export {
 export { backupStore, copyPart, type Part } from './copies.ts';
 export type { Control, ControlChange } from './controls.ts';
 export type { EventDraft } from './committer.ts';
-export type { Row, Totals } from './counters.ts';
+export { type Row, type RowKey, rowName, type Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';
 export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';

@@ -10,9 +10,10 @@ import { type Clock, type Event, messageNumberAt, messageNumbers } from '../core
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
 import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
-import { Counters } from './counters.ts';
+import { Counters, parseRowName } from './counters.ts';
 import { loadCounts } from './counts-at-start.ts';
 import { EarlyReports } from './early-reports.ts';
+import { EndSpeeds } from './end-speeds.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
@@ -96,6 +97,8 @@ export class Queue {
       clock,
       journal,
       counters,
+      speeds: new EndSpeeds(() => clock.mono()),
+      oldest: new Map(),
       schedule,
       holds,
       jobs,
@@ -230,14 +233,20 @@ export class Queue {
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */
   async sweep(): Promise<ReadonlyMap<string, number>> {
-    const oldest = new Map<string, number>();
+    const rows = new Map<string, number>();
     let from: Buffer | undefined;
     do {
       const work = new SweepWork(this.#state, from);
       await this.#state.committer.submit(work);
-      for (const [domain, at] of work.oldest) if (!oldest.has(domain)) oldest.set(domain, at);
+      for (const [row, at] of work.oldest) if (!rows.has(row)) rows.set(row, at);
       from = work.next;
     } while (from);
+    this.#state.oldest = rows;
+    const oldest = new Map<string, number>();
+    for (const [row, at] of rows) {
+      const { domain } = parseRowName(row);
+      oldest.set(domain, Math.min(at, oldest.get(domain) ?? Infinity));
+    }
     return oldest;
   }
 
@@ -324,7 +333,7 @@ export class Queue {
   }
 
   #committed(transaction: Transaction, ms: number): void {
-    const { journal, counters, leases, early, quarantine } = this.#state;
+    const { journal, counters, speeds, leases, early, quarantine } = this.#state;
     leases.sealed();
     early.committed(transaction);
     quarantine.changed(transaction.quarantined);
@@ -334,7 +343,10 @@ export class Queue {
       journal.marked();
     }
     journal.written(transaction.events.length);
-    for (const event of transaction.events) counters.apply(event);
+    for (const event of transaction.events) {
+      counters.apply(event);
+      speeds.add(event);
+    }
     if (transaction.ops.length > 0) this.#options.onCommit?.({ events: transaction.events, ms });
   }
 

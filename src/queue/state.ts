@@ -3,6 +3,7 @@ import type { Clock } from '../core/index.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
 import type { EarlyReports } from './early-reports.ts';
+import type { EndSpeeds } from './end-speeds.ts';
 import type { Journal } from './journal.ts';
 import type { Holds } from './holds.ts';
 import type { Kv } from './kv.ts';
@@ -37,6 +38,9 @@ export interface QueueState {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly counters: Counters;
+  readonly speeds: EndSpeeds;
+  /** Acceptance (wall ms) of the oldest delivery of each row (`rowName`), as of the last sweep. */
+  oldest: ReadonlyMap<string, number>;
   readonly schedule: Schedule;
   readonly holds: Holds;
   readonly jobs: RunningJobs;

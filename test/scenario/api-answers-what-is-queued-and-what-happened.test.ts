@@ -159,8 +159,8 @@ describe('control API', () => {
     control.clock.advance(4_000);
     const { rows, totals } = (await control.get('/v1/queue?group_by=isp,node')).json;
     assert.deepEqual(rows, [
-      { isp: 'gmail', node: 'n1', new: 1, proc: 1, retry: 0, hold: 0, total: 2 },
-      { isp: 'unresolved', node: 'n1', new: 1, proc: 0, retry: 0, hold: 0, total: 1 },
+      { isp: 'gmail', node: 'n1', new: 1, proc: 1, retry: 0, hold: 0, total: 2, per_second: 0 },
+      { isp: 'unresolved', node: 'n1', new: 1, proc: 0, retry: 0, hold: 0, total: 1, per_second: 0 },
     ]);
     assert.deepEqual(totals, {
       new: 2,
@@ -183,24 +183,28 @@ describe('control API', () => {
         retry: 0,
         hold: 0,
         total: 2,
+        per_second: 0,
       },
     ]);
     assert.equal(byDomain.more_rows, 1);
   });
 
-  test('campaigns add up', async (t) => {
+  test('campaigns add up, with what is queued of them, how old it is and when it will have ended', async (t) => {
     const control = await startControl(t);
-    await inject(control, ['u1@gmail.com', 'u2@gmail.com']);
+    await inject(control, ['u1@gmail.com', 'u2@gmail.com', 'u3@gmail.com']);
+    control.clock.advance(20_000);
     await control.queue.record(await lease(control), {
       kind: 'delivered',
       facts: { time: control.clock.now(), reply: { ...REPLY, code: 250 } },
     });
-    const { campaigns } = (await control.get('/v1/campaigns')).json;
+    control.clock.advance(20_000);
+    await control.queue.sweep();
+    const { campaigns, next } = (await control.get('/v1/campaigns')).json;
     assert.deepEqual(campaigns, [
       {
         account_id: 'acme',
         campaign_id: 'c1',
-        accepted: 2,
+        accepted: 3,
         delivered: 1,
         hard_bounced: 0,
         undelivered: 0,
@@ -208,9 +212,57 @@ describe('control API', () => {
         soft_bounces: 0,
         complaints: 0,
         unsubscribes: 0,
-        queued: 1,
+        queued: 2,
+        new: 2,
+        proc: 0,
+        retry: 0,
+        hold: 0,
+        oldest_seconds: 40,
+        per_second: 0.05,
+        estimated_end: new Date(control.clock.now() + 40_000).toISOString(),
       },
     ]);
+    assert.equal(next, undefined);
+    const [row] = (await control.get('/v1/queue?group_by=sender,node')).json.rows as object[];
+    assert.deepEqual(row, {
+      sender: 'main',
+      node: 'n1',
+      new: 2,
+      proc: 0,
+      retry: 0,
+      hold: 0,
+      total: 2,
+      oldest_seconds: 40,
+      per_second: 0.05,
+      estimated_end: new Date(control.clock.now() + 40_000).toISOString(),
+    });
+    await control.post('/v1/queue/hold', { selector: { campaign_id: 'c1' } });
+    const [held] = (await control.get('/v1/campaigns')).json.campaigns as Record<string, unknown>[];
+    assert.equal(held!.hold, 2);
+    assert.equal(held!.estimated_end, undefined, 'what is held has no end');
+  });
+
+  test('campaigns come in pages, each once, in the order of account and campaign', async (t) => {
+    const control = await startControl(t);
+    for (const campaign of ['c2', 'c1', 'c10', 'c3', 'c4'])
+      for (const account of ['b', 'a'])
+        await control.post('/v1/messages', { ...MESSAGE, campaign_id: campaign, account_id: account });
+    const found: string[] = [];
+    let cursor = '';
+    let pages = 0;
+    do {
+      const { json } = await control.get(`/v1/campaigns?limit=3${cursor}`);
+      const campaigns = json.campaigns as { account_id: string; campaign_id: string }[];
+      found.push(...campaigns.map((one) => `${one.account_id}/${one.campaign_id}`));
+      cursor = json.next === undefined ? '' : `&cursor=${json.next as string}`;
+      pages++;
+    } while (cursor !== '');
+    const names = ['c1', 'c10', 'c2', 'c3', 'c4'];
+    assert.deepEqual(found, [...names.map((name) => `a/${name}`), ...names.map((name) => `b/${name}`)]);
+    assert.equal(pages, 4);
+    const one = (await control.get('/v1/campaigns?campaign_id=c3&account_id=b')).json.campaigns as object[];
+    assert.equal(one.length, 1);
+    assert.equal((await control.get('/v1/campaigns?cursor=nonsense')).status, 400);
   });
 
   test('status, nodes and health', async (t) => {

@@ -259,7 +259,17 @@ describe('overviews', () => {
 
   test('the queue with its sum', () => {
     const report: QueueReport = {
-      rows: [{ isp: 'gmail', node: 'n1', ...COUNTS }],
+      rows: [
+        {
+          isp: 'gmail',
+          node: 'n1',
+          ...COUNTS,
+          oldest_seconds: 61,
+          per_second: 0.25,
+          estimated_end: new Date(PLAIN.now() + 3_660_000).toISOString(),
+        },
+        { isp: 'aol', node: 'n1', ...COUNTS, per_second: 0 },
+      ],
       more_rows: 4,
       totals: { ...COUNTS, quarantined: 0, oldest_seconds: 61 },
       marks: [
@@ -275,8 +285,9 @@ describe('overviews', () => {
     assert.equal(
       queueText(PLAIN, ['isp', 'node'], report),
       [
-        'isp    node  new  proc  retry  hold  total',
-        'gmail  n1      1     2      3     0      6',
+        'isp    node  new  proc  retry  hold  total  oldest    /s  ends in',
+        'gmail  n1      1     2      3     0      6    1m1s  0.25     1h1m',
+        'aol    n1      1     2      3     0      6       -     0        -',
         'all            1     2      3     0      6',
         '4 more rows: see --limit',
         'oldest delivery: 1m1s',
