@@ -10,7 +10,7 @@ import { checkRequest } from './shape.ts';
 export interface PatternView {
   readonly name: string;
   readonly from: 'configuration' | 'shipped';
-  readonly isp: string;
+  readonly isp: string | readonly string[];
   readonly type: string;
   readonly class: string;
   readonly category: string;

@@ -48,7 +48,7 @@ export const bouncePatterns: z.ZodType<BouncePatternsView> = z.object({
       z.object({
         name: z.string(),
         from: z.enum(['configuration', 'shipped']),
-        isp: z.string(),
+        isp: z.union([z.string(), z.array(z.string())]).describe('`*` is all.'),
         type: z.string(),
         class: z.string(),
         category: z.string(),

@@ -4,7 +4,7 @@
  * proof; expressions without samples are not judged.
  */
 import { Classifier } from './classifier.ts';
-import { type BouncePattern, type CompiledPattern, lineOf } from './pattern.ts';
+import { type BouncePattern, type CompiledPattern, isGeneral, ispsOf, lineOf } from './pattern.ts';
 
 export interface PatternProblem {
   /** Position in the list that was given. */
@@ -38,7 +38,8 @@ function problemOf(
     if (!own.syntax.samples.some((sample) => own.matches(sample))) return undefined;
     return { index, kind: 'dead', text: DEAD };
   }
-  const hiding = matching.map((sample) => classifier.explain(sample, ispOf(pattern))[0]!);
+  const isps = isGeneral(pattern) ? [undefined] : ispsOf(pattern);
+  const hiding = isps.flatMap((isp) => matching.map((sample) => classifier.explain(sample, isp)[0]!));
   if (hiding.some((one) => one === own)) return undefined;
   const names = [...new Set(hiding.map((one: CompiledPattern) => `"${one.pattern.name}"`))].join(', ');
   return {
@@ -52,8 +53,7 @@ const DEAD =
   'no reply can match it: a reply is one line, its runs of blanks are one space, and it has at most 1000 characters';
 
 const asLine = (sample: string): string => lineOf(undefined, undefined, sample);
-const ispOf = ({ isp }: BouncePattern): string | undefined => (isp === '*' ? undefined : isp);
 const isTwin = (a: BouncePattern, b: BouncePattern): boolean =>
   a.pattern.toLowerCase() === b.pattern.toLowerCase() &&
-  a.isp === b.isp &&
+  String(ispsOf(a)) === String(ispsOf(b)) &&
   String(a.phases) === String(b.phases);

@@ -8,7 +8,7 @@
  */
 import type { Bounce, Phase, Refusal } from '../core/index.ts';
 import { classifyByCode } from './codes.ts';
-import { type BouncePattern, CompiledPattern, lineOf } from './pattern.ts';
+import { type BouncePattern, CompiledPattern, isGeneral, ispsOf, lineOf } from './pattern.ts';
 import { shippedPatterns } from './shipped.ts';
 import { FOREIGN, MIN_WORD } from './syntax.ts';
 import { UnmatchedReplies, type UnmatchedReply } from './unmatched.ts';
@@ -122,14 +122,14 @@ export function bounceOf({ name, category, class: bounceClass }: BouncePattern, 
 }
 
 const applies = ({ pattern }: CompiledPattern, isp: string | undefined, phase: Phase | undefined): boolean =>
-  (pattern.isp === '*' || pattern.isp === isp) &&
+  (isGeneral(pattern) || (isp !== undefined && ispsOf(pattern).includes(isp))) &&
   (pattern.phases === undefined || phase === undefined || pattern.phases.includes(phase));
 
 /** Those of an ISP first; otherwise as they stand. */
 function ordered(patterns: readonly BouncePattern[], own: boolean): CompiledPattern[] {
   const compiled = patterns.map((pattern) => new CompiledPattern(pattern, own));
   return [
-    ...compiled.filter(({ pattern }) => pattern.isp !== '*'),
-    ...compiled.filter(({ pattern }) => pattern.isp === '*'),
+    ...compiled.filter(({ pattern }) => !isGeneral(pattern)),
+    ...compiled.filter(({ pattern }) => isGeneral(pattern)),
   ];
 }

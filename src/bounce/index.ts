@@ -10,7 +10,14 @@ export { checkPatterns, type PatternProblem } from './check.ts';
 export { Classifier, type ClassifierOptions, type PatternHits } from './classifier.ts';
 export { classifyByCode } from './codes.ts';
 export { foldReply } from './fold.ts';
-export { type BouncePattern, type CompiledPattern, lineOf, patternProblem } from './pattern.ts';
+export {
+  type BouncePattern,
+  type CompiledPattern,
+  isGeneral,
+  ispsOf,
+  lineOf,
+  patternProblem,
+} from './pattern.ts';
 export { classifyReported, type ReportedFailure } from './reported.ts';
 export { SHIPPED_FILE, shippedPatterns } from './shipped.ts';
 export type { UnmatchedReply } from './unmatched.ts';

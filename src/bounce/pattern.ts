@@ -8,8 +8,8 @@ import { type Syntax, syntaxOf } from './syntax.ts';
 
 export interface BouncePattern {
   readonly name: string;
-  /** Name of an ISP, or `*` for all. */
-  readonly isp: string;
+  /** Name of an ISP or several, or `*` for all. */
+  readonly isp: string | readonly string[];
   readonly pattern: string;
   readonly class: BounceClass;
   readonly category: BounceCategory;
@@ -38,6 +38,12 @@ export class CompiledPattern {
     return this.#expression.test(line);
   }
 }
+
+/** The ISPs whose replies a pattern is for; `*` is all. */
+export const ispsOf = ({ isp }: Pick<BouncePattern, 'isp'>): readonly string[] =>
+  typeof isp === 'string' ? [isp] : isp;
+
+export const isGeneral = (pattern: Pick<BouncePattern, 'isp'>): boolean => ispsOf(pattern)[0] === '*';
 
 /** A reply is matched as one line of at most this many characters; the longest that mean anything have 500. */
 export const MAX_LINE = 1_000;

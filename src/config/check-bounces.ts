@@ -9,8 +9,14 @@ export function checkBouncePatterns({ draft, report, names }: Checked): void {
   for (const entry of entries) {
     const { isp, type, class: given } = entry;
     const known = names('isps');
-    if (isp !== '*' && !known.includes(isp))
-      report.error(draft.at(entry, 'isp'), `unknown ISP "${isp}"${instead(isp, known, 'ISP')}`);
+    for (const name of isp)
+      if (name === '*' ? isp.length > 1 : !known.includes(name))
+        report.error(
+          draft.at(entry, 'isp'),
+          name === '*'
+            ? '"*" is all ISPs: leave the others out'
+            : `unknown ISP "${name}"${instead(name, known, 'ISP')}`,
+        );
     if (type !== undefined && given !== undefined && typeOf(given) !== type)
       report.error(
         draft.at(entry, 'type'),

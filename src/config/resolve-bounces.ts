@@ -9,7 +9,7 @@ export function bouncePatternOf(entry: BouncePatternDraft): BouncePattern {
   const { name, isp, pattern, category, phase, message, source } = entry;
   return {
     name,
-    isp,
+    isp: isp.length === 1 ? isp[0]! : isp,
     pattern,
     class: classOf(entry),
     category,

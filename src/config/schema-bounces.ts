@@ -19,8 +19,8 @@ const expression: Spec<string> = textSpec(
 export const bouncePatternSchema = section({
   name: key(leaf(name), 'Name in events, rules, metrics.', { example: 'my-full' }),
   isp: key(
-    leaf(text).prefault('*'),
-    'Replies of this ISP only; * is all. Patterns of an ISP are tried first.',
+    leaf(oneOrMany(text)).prefault('*'),
+    'Replies of this ISP or these only; * is all. Patterns of an ISP are tried first.',
   ),
   pattern: key(
     leaf(expression),

@@ -35,6 +35,8 @@ export interface JudgeInput {
   readonly now: number;
   /** Recipient of a delivery, while anything is known of it. */
   readonly recipientOf: (id: DeliveryId) => string | undefined;
+  /** The ISP of a recipient, where it is known. */
+  readonly ispOf: (recipient: string) => string | undefined;
   /** The delivery that a Message-ID and addresses point to, without proof. */
   readonly guess: (messageId: string, addresses: readonly string[]) => DeliveryId | undefined;
 }
@@ -99,12 +101,14 @@ function judgeDsn(input: JudgeInput, token: Token): Verdict {
   const { recipients } = input.reading;
   const failed = recipients.filter(({ action }) => action === 'failed');
   if (recipients.length > 0 && failed.length === 0) return nothing(recipients[0]!.action);
-  const recipient = recipientIn(failed, token.id && input.recipientOf(token.id));
+  const to = token.id && input.recipientOf(token.id);
+  const recipient = recipientIn(failed, to);
   if (token.id === undefined) return rejected(input, token.reason, recipient);
   const { replyCode, status, diagnostic: text = '' } = recipient ?? {};
   const failure = { replyCode, status, diagnostic: text, action: 'failed' } as const;
   const { notice } = input.reading;
-  const bounce = classifyReported(input.classifier, failure, { notice });
+  const isp = to === undefined ? undefined : input.ispOf(to);
+  const bounce = classifyReported(input.classifier, failure, { notice, ...(isp !== undefined && { isp }) });
   const reply = replyOf(recipient, text === '' ? notice.slice(0, MAX_TEXT) : text);
   const type = bounce.class === 'hard' ? ('hard_bounce' as const) : ('undelivered' as const);
   return effect(input, token.id, { kind: 'bounce', type, bounce, reply }, recipient?.remoteMta);

@@ -9,6 +9,7 @@ import {
   type Clock,
   type DeliveryId,
   deliveryIdOf,
+  domainOf,
   messageNumberOf,
   parseDeliveryId,
 } from '../../core/index.ts';
@@ -127,6 +128,7 @@ export class InboundReader {
         const { number, index } = parseDeliveryId(id)!;
         return findDelivery(queue.state, number, index)?.record.recipient;
       },
+      ispOf: (recipient) => queue.state.holds.ispOf(domainOf(recipient)),
       guess: (messageId, addresses) => this.#guess(messageId, addresses),
     });
     const { kind } = reading.value;
