@@ -1,6 +1,7 @@
 /** The picture of the results: a bar per contender and workload, speed on the left, CPU per message on the right. */
 import { median } from './report.ts';
-import type { Outcome, Run } from './report.ts';
+import type { Run } from './report.ts';
+import type { WorkloadPart } from './results.ts';
 import type { Figures } from './workloads.ts';
 
 const [WIDTH, LABEL, PANEL, GAP] = [860, 130, 330, 35];
@@ -19,8 +20,10 @@ const PANELS: readonly Panel[] = [
 ];
 
 /** Medians of all contenders; Postrider comes first and in colour. Readable on light and on dark pages. */
-export function chart({ runs, machine }: Outcome): string {
+export function chart(parts: readonly WorkloadPart[]): string {
+  const runs = parts.flatMap((part) => part.runs);
   const workloads = [...Map.groupBy(runs, ({ workload }) => workload.name)];
+  const { machine } = parts[0]!;
   const contenders = [...new Set(runs.map(({ contender }) => contender))].toSorted(
     (a, b) => Number(b === 'postrider') - Number(a === 'postrider'),
   );

@@ -22,6 +22,8 @@ export interface Load {
   readonly firstIndex: number;
   /** Recipient domains; default those of every workload. */
   readonly domains?: number;
+  /** Messages that may begin per second; default: as fast as it goes. */
+  readonly ratePerSecond?: number | undefined;
 }
 
 export interface GeneratorJobs {
@@ -36,6 +38,7 @@ async function sendMessages({
   count,
   firstIndex,
   domains = RECIPIENT_DOMAINS,
+  ratePerSecond,
   port,
 }: Load & { port: number }): Promise<Injected> {
   const firstAtMs = performance.timeOrigin + performance.now();
@@ -49,7 +52,7 @@ async function sendMessages({
     from: FROM_ADDRESS,
     domains,
     headers: DEFAULT_HEADERS,
-    ratePerSecond: undefined,
+    ratePerSecond,
     heloName: 'source.test',
     localAddress: undefined,
     tls: 'none',

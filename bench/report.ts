@@ -1,6 +1,6 @@
-/** From the figures of all runs to what people read: medians, ratios, a table, and the page RESULTS.md. */
+/** From the figures of all runs to what people read: medians, ratios and tables, and the block of the README. */
 import { formatSize } from '../src/core/index.ts';
-import type { Machine } from './machine.ts';
+import type { WorkloadPart } from './results.ts';
 import type { Figures, Workload } from './workloads.ts';
 
 export interface Run {
@@ -8,19 +8,6 @@ export interface Run {
   readonly contender: string;
   readonly round: number;
   readonly figures: Figures;
-}
-
-export interface Outcome {
-  readonly command: string;
-  /** ISO 8601. */
-  readonly date: string;
-  readonly machine: Machine;
-  /** By name of the contender. */
-  readonly versions: Readonly<Record<string, string>>;
-  readonly runs: readonly Run[];
-  /** What could not be measured, one sentence each. */
-  readonly notes: readonly string[];
-  readonly failures: readonly string[];
 }
 
 interface Column {
@@ -44,15 +31,16 @@ const COLUMNS: readonly Column[] = [
   { title: 'RssAnon peak', key: 'peakRssAnonBytes', show: formatSize },
   { title: 'accept p50 ms', key: 'acceptP50Ms', show: fixed(1) },
   { title: 'accept p99 ms', key: 'acceptP99Ms', show: fixed(1) },
+  { title: 'harness CPU s/1,000', key: 'harnessCpuPer1000', show: fixed(3) },
   { title: 'other CPU s/1,000', key: 'otherCpuPer1000', show: fixed(3) },
 ];
 
-const METHOD = `Medians of the runs, with the smallest and the largest value of delivered/s and CPU. A round has every contender once, each with an
+export const METHOD = `Medians of the runs, with the smallest and the largest value of delivered/s and CPU. A round has every contender once, each with an
 empty queue; durable acceptance everywhere. delivered/s: from the first MAIL (or batch line) to the last message at the receiver. CPU: user + system
 of all processes of the MTA (\`/proc/<pid>/stat\` of its process trees with waited-for children), until its queue is empty again. RSS and RssAnon:
 highest sum over its processes, 4 samples a second; shared pages count once for each process, and mapped pages of the store count as RSS. Accept:
-from MAIL (or the writing of a batch line) to the 250 (or the acknowledgement). Other CPU: everything else on the machine except generator and
-receiver; compare figures only when it is small and alike.`;
+from MAIL (or the writing of a batch line) to the 250 (or the acknowledgement). Harness CPU: generator and receiver, which take their part of the
+same cores. Other CPU: everything else on the machine; compare figures only when it is small and alike.`;
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -60,41 +48,17 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The whole report in Markdown that reads well on a terminal too. */
-export function formatOutcome(outcome: Outcome): string {
-  const { machine, versions } = outcome;
-  const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return [
-    `- command: \`${outcome.command}\`, ${outcome.date}`,
-    `- machine: ${machine.cpu}, ${machine.cores} cores, ${formatSize(machine.memoryBytes)}, ${machine.kernel}, ${machine.fileSystem}, ` +
-      `10 KB append and fdatasync ${machine.syncMs.toFixed(2)} ms, load before the start ${machine.load.toFixed(2)}`,
-    `- versions: Node.js ${machine.node}, ${programs.join(', ')}`,
-    ...outcome.notes.map((note) => `- not measured: ${note}`),
-    ...outcome.failures.map((failure) => `- FAILED: ${failure}`),
-    '',
-    ...workloadsOf(outcome.runs).flatMap((workload) => section(workload, outcome.runs)),
-  ].join('\n');
-}
+/** The heading and the figures of one workload in Markdown that reads well on a terminal too. */
+export const titleOf = ({ name, title }: Workload): string => `${name.toUpperCase()}: ${title}`;
 
-/** What `npm run bench:queue` has written there. */
-export const QUEUE_SECTION = /<!-- queue:start -->[^]*<!-- queue:end -->\n?/;
-
-export const resultsPage = (outcome: Outcome): string =>
-  `# Results\n\nWritten by \`npm run bench -- --write\`; do not edit. How to repeat it: README.md.\n\n${formatOutcome(outcome)}\n## Method\n\n${METHOD}\n`;
-
-const workloadsOf = (runs: readonly Run[]): Workload[] => [
-  ...new Map(runs.map(({ workload }) => [workload.name, workload])).values(),
-];
-
-function section(workload: Workload, runs: readonly Run[]): string[] {
+/** `runs`: those of this workload and of all others that were measured with it. */
+export function sectionOf(workload: Workload, runs: readonly Run[]): string[] {
   const own = runs.filter((run) => run.workload.name === workload.name);
   const byContender = Map.groupBy(own, ({ contender }) => contender);
   const rows = [...byContender].map(([name, of]) => row(name, of));
   const rounds = Math.max(...own.map(({ round }) => round));
   const size = formatSize(workload.messageBytes);
   return [
-    `## ${workload.name.toUpperCase()}: ${workload.title}`,
-    '',
     `${whole(workload.count)} messages of ${size}, ${rounds === 1 ? '1 run' : `medians of ${rounds} runs`}`,
     '',
     ...table([['', ...COLUMNS.map(({ title }) => title), 'duplicates'], ...rows]),
@@ -153,12 +117,10 @@ function perAttempt(workload: Workload, runs: readonly Run[]): string[] {
 }
 
 /** What the first screen of the README says of speed. */
-export function readmeBlock({ runs, machine, date }: Outcome): string {
-  const lines = workloadsOf(runs).map((workload) => {
-    const of = Map.groupBy(
-      runs.filter((run) => run.workload.name === workload.name),
-      ({ contender }) => contender,
-    );
+export function readmeBlock(parts: readonly WorkloadPart[]): string {
+  const lines = parts.map(({ runs }) => {
+    const { workload } = runs[0]!;
+    const of = Map.groupBy(runs, ({ contender }) => contender);
     const figure = (name: string, key: keyof Figures): number =>
       median((of.get(name) ?? []).map(({ figures }) => figures[key]));
     const speed = (name: string): string =>
@@ -167,19 +129,20 @@ export function readmeBlock({ runs, machine, date }: Outcome): string {
         : '';
     const ratio = figure('postrider', 'deliveredPerSecond') / figure('postfix', 'deliveredPerSecond');
     return [
-      `${workload.name.toUpperCase()}: ${workload.title}, ${formatSize(workload.messageBytes)}`,
+      `${titleOf(workload)}, ${formatSize(workload.messageBytes)}`,
       speed('postrider'),
       speed('postfix'),
       of.has('postfix') ? `${ratio.toFixed(1)} x` : '',
     ];
   });
   const head = ['delivered/s, CPU s per 1,000', 'Postrider', 'Postfix', 'faster'];
+  const days = [...new Set(parts.map(({ date }) => date.slice(0, 10)))].join(', ');
   return [
     '![Speed and CPU beside Postfix](docs/bench.svg)',
     '',
     ...table([head, ...lines]),
     '',
-    `Durable acceptance on both sides, one run, medians; ${machine.cores} cores, ${date.slice(0, 10)}.`,
+    `Durable acceptance on both sides, side by side, medians; ${parts[0]!.machine.cores} cores, ${days}.`,
     'Method, machine and all figures: [bench/RESULTS.md](bench/RESULTS.md).',
   ].join('\n');
 }

@@ -1,15 +1,13 @@
 /**
  * `npm run bench`: measures Postrider, beside Postfix where that is installed, in interleaved rounds. Exit status: 0
  * when every run yielded figures, 1 when one failed, 2 for usage. Starts nothing outside of 127.0.0.0/8, writes to a
- * temporary directory and, with `--write`, to RESULTS.md.
+ * temporary directory and, with `--write`, to results/ and what is made of it (results.ts).
  */
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { chart } from './chart.ts';
 import type { Contender } from './contender.ts';
 import { GUARD, GUARD_ROUNDS, judge } from './guard.ts';
 import { describeMachine } from './machine.ts';
@@ -19,7 +17,8 @@ import { findPostfix } from './postfix.ts';
 import { findExim } from './exim.ts';
 import { findHaraka } from './haraka.ts';
 import { postrider } from './postrider.ts';
-import { formatOutcome, type Outcome, QUEUE_SECTION, resultsPage, type Run, readmeBlock } from './report.ts';
+import { type Run, sectionOf, titleOf } from './report.ts';
+import { commandOf, formatHead, keep, type Part } from './results.ts';
 import { printStages } from './stages.ts';
 import { QUICK, type Workload, WORKLOADS } from './workloads.ts';
 
@@ -47,12 +46,13 @@ interface Plan {
   readonly say: (text: string) => void;
 }
 
-const fileAt = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const [RESULTS, CHART, README] = [
-  fileAt('./RESULTS.md'),
-  fileAt('../docs/bench.svg'),
-  fileAt('../README.md'),
-];
+/** What a run of the whole plan gave. */
+interface Measured {
+  readonly runs: readonly Run[];
+  /** What could not be measured, one sentence each. */
+  readonly notes: readonly string[];
+  readonly failures: readonly string[];
+}
 
 const PEERS: Readonly<Record<string, () => Contender | string>> = {
   postfix: findPostfix,
@@ -70,7 +70,7 @@ const program = new Command('bench')
   .option('--no-peers', 'Postrider alone')
   .option('--one-thread', 'also Postrider with everything in one thread (workers: 1)')
   .option('--json', 'print the figures of every run as JSON')
-  .option('--write', 'write RESULTS.md, docs/bench.svg and the figures in the README')
+  .option('--write', 'keep the figures: RESULTS.md, docs/bench.svg, README.md')
   .option('--keep', 'keep queues and logs')
   .option('--cpu-prof', 'a CPU profile of each run of Postrider, in the current directory')
   .option(
@@ -143,16 +143,16 @@ async function run(options: Options, command: Command): Promise<void> {
     say: (text) => void process.stderr.write(`${text}\n`),
   });
   if (options.guard) return guard(options, contenders, { ...measured, cpu: machine.cpu });
-  report(options, {
-    command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
-      ' ',
-    ),
-    date: new Date().toISOString(),
-    machine,
-    versions: Object.fromEntries(contenders.map(({ name, version }) => [name, version])),
-    ...measured,
-    notes: [...notes, ...measured.notes],
-  });
+  report(
+    options,
+    {
+      command: commandOf('bench'),
+      date: new Date().toISOString(),
+      machine,
+      versions: Object.fromEntries(contenders.map(({ name, version }) => [name, version])),
+    },
+    { ...measured, notes: [...notes, ...measured.notes] },
+  );
 }
 
 /** Those that can run here, and why the others cannot. */
@@ -193,7 +193,7 @@ const chosen = ({ only, quick, guard: guarded }: Options): Workload[] => {
 };
 
 /** ABAB: what drifts on the machine meets all contenders alike. */
-async function measureAll(plan: Plan): Promise<Pick<Outcome, 'runs' | 'notes' | 'failures'>> {
+async function measureAll(plan: Plan): Promise<Measured> {
   const runs: Run[] = [];
   const [notes, failures]: string[][] = [[], []];
   for (const workload of plan.workloads) {
@@ -226,24 +226,31 @@ async function inDirectory<T>(plan: Plan, label: string, work: (dir: string) => 
   return result;
 }
 
-function report(options: Options, outcome: Outcome): void {
-  console.log(options.json ? JSON.stringify(outcome, null, 2) : formatOutcome(outcome));
-  if (options.write && outcome.failures.length === 0) write(outcome);
-  process.exitCode = outcome.failures.length === 0 ? 0 : 1;
-}
-
-/** The page, the picture, and the block of the README between its two marks. */
-function write(outcome: Outcome): void {
-  const [queueSection] = QUEUE_SECTION.exec(readFileSync(RESULTS, 'utf8')) ?? [];
-  writeFileSync(RESULTS, resultsPage(outcome) + (queueSection ? `\n${queueSection}` : ''));
-  mkdirSync(dirname(CHART), { recursive: true });
-  writeFileSync(CHART, chart(outcome));
-  const readme = readFileSync(README, 'utf8');
-  const block = /(<!-- bench:start -->\n)[^]*(\n<!-- bench:end -->)/;
-  writeFileSync(
-    README,
-    readme.replace(block, (_, start: string, end: string) => start + readmeBlock(outcome) + end),
-  );
+/** Prints the figures, and keeps them with `--write` unless a run failed: each workload is a part of its own. */
+function report(options: Options, head: Omit<Part, 'title' | 'body'>, measured: Measured): void {
+  const { runs, notes, failures } = measured;
+  const workloads = new Map(runs.map(({ workload }) => [workload.name, workload]));
+  const parts = [...workloads].map(([name, workload]): [string, Part] => [
+    name,
+    {
+      ...head,
+      title: titleOf(workload),
+      body: sectionOf(workload, runs),
+      runs: runs.filter((run) => run.workload.name === name),
+    },
+  ]);
+  if (options.json) console.log(JSON.stringify({ ...head, ...measured }, null, 2));
+  else
+    console.log(
+      [
+        ...formatHead(head),
+        ...notes.map((note) => `- not measured: ${note}`),
+        ...failures.map((failure) => `- FAILED: ${failure}`),
+        ...parts.flatMap(([, { title, body }]) => ['', `## ${title}`, '', ...body]),
+      ].join('\n'),
+    );
+  if (options.write && failures.length === 0) keep(Object.fromEntries(parts));
+  process.exitCode = failures.length === 0 ? 0 : 1;
 }
 
 process.on('SIGINT', () => process.exit(130)); // what runs is ended by the exit handler of child.ts

@@ -1,15 +1,16 @@
 /**
  * `npm run bench:queue`: the queue at size, beside a small one. Exit status: 0 when all figures are within the targets,
- * 1 when one is not or a part failed, 2 for usage. `--write` puts the figures into their section of RESULTS.md.
+ * 1 when one is not or a part failed, 2 for usage. `--write` makes the figures a part of RESULTS.md.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { formatSize } from '../../src/core/index.ts';
 import { describeMachine } from '../machine.ts';
-import { QUEUE_SECTION, table } from '../report.ts';
+import { postrider } from '../postrider.ts';
+import { table } from '../report.ts';
+import { commandOf, formatPart, keep, type Part } from '../results.ts';
 import { type Costs, measureCosts } from './costs.ts';
 import { type Job, measureJobs } from './jobs.ts';
 import { type Depth, measureDepth } from './program.ts';
@@ -25,7 +26,6 @@ interface Options {
 }
 
 const SMALL = 10_000;
-const RESULTS = fileURLToPath(new URL('../RESULTS.md', import.meta.url));
 const TARGET = { rssAnonBytes: 400 * 1024 * 1024, firstMs: 3_000, ratio: 1.5 };
 /** What a delivery costs is judged by both: waiting for the disk is no CPU time. */
 const UNITS = [
@@ -42,7 +42,7 @@ const program = new Command('bench:queue')
   .option('--no-costs', 'only the program: injection, memory, start')
   .option('--jobs', 'only the operations of operators on what waits')
   .option('--cpu-prof', 'a CPU profile of the injection, in the current directory')
-  .option('--write', 'write the section of RESULTS.md')
+  .option('--write', 'make the figures a part of RESULTS.md')
   .option('--dir <directory>', 'where the queues are made; not on a tmpfs', tmpdir())
   .action(run);
 
@@ -66,19 +66,23 @@ async function run(options: Options, command: Command): Promise<void> {
   }
   const costs = options.costs ? await measureCosts(dir, [SMALL, options.size], say) : [];
   const misses = missed(depths.at(-1)!, costs);
-  const section = [
-    `- command: \`${['npm run bench:queue', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ')}\`, ${new Date().toISOString()}`,
-    `- machine: ${machine.cpu}, ${machine.cores} cores, ${machine.fileSystem}, 10 KB append and fdatasync ${machine.syncMs.toFixed(2)} ms, load before the start ${machine.load.toFixed(2)}; Node.js ${machine.node}`,
-    '',
-    `Deliveries of one campaign over ${whole(DOMAINS)} domains, \`durability: sync\`. Injection with one variable a recipient through \`POST /v1/batches\` on one connection while no receiver answers.`,
-    '',
-    ...programTable(depths),
-    '',
-    ...costTable(costs),
-    ...(misses.length === 0 ? ['Within the targets.'] : misses.map((text) => `- MISSED: ${text}`)),
-  ].join('\n');
-  console.log(section);
-  if (options.write) writeSection(section);
+  const part: Part = {
+    title: 'The queue at size',
+    command: commandOf('bench:queue'),
+    date: new Date().toISOString(),
+    machine,
+    versions: { postrider: postrider().version },
+    body: [
+      `Deliveries of one campaign over ${whole(DOMAINS)} domains, \`durability: sync\`. Injection with one variable a recipient through \`POST /v1/batches\` on one connection while no receiver answers.`,
+      '',
+      ...programTable(depths),
+      '',
+      ...costTable(costs),
+      ...(misses.length === 0 ? ['Within the targets.'] : misses.map((text) => `- MISSED: ${text}`)),
+    ],
+  };
+  console.log(formatPart(part));
+  if (options.write) keep({ queue: part });
   process.exitCode = misses.length === 0 ? 0 : 1;
 }
 
@@ -149,13 +153,6 @@ function missed({ whileTaking, after, firstMs }: Depth, costs: readonly Costs[])
     }
   }
   return misses;
-}
-
-/** Between its marks, which `npm run bench -- --write` leaves alone. */
-function writeSection(section: string): void {
-  const page = readFileSync(RESULTS, 'utf8').replace(QUEUE_SECTION, '').trimEnd();
-  const text = `<!-- queue:start -->\n\n## The queue at size\n\nWritten by \`npm run bench:queue -- --write\`.\n\n${section}\n\n<!-- queue:end -->`;
-  writeFileSync(RESULTS, `${page}\n\n${text}\n`);
 }
 
 process.on('SIGINT', () => process.exit(130));
