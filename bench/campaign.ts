@@ -6,9 +6,8 @@ import { once } from 'node:events';
 import { type ClientRequest, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { recipientOf } from '../src/testbed/index.ts';
 import type { Injected, Load } from './generator.ts';
-import { FROM_ADDRESS, RECIPIENT_DOMAINS } from './workloads.ts';
+import { FROM_ADDRESS, RECIPIENT_DOMAINS, recipientOf } from './workloads.ts';
 
 interface Answer {
   readonly acked_through?: number;

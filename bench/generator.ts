@@ -1,9 +1,8 @@
 /** The load generator in a process of its own: messages over SMTP with the source of the test bed, or a campaign. */
-import { DEFAULT_HEADERS, runSource } from '../src/testbed/index.ts';
-import { DEFAULT_TIMEOUTS } from '../src/mta/smtp/index.ts';
 import { sendCampaign } from './campaign.ts';
 import { answerJobs } from './child.ts';
-import { FROM_ADDRESS, RECIPIENT_DOMAINS, type Workload } from './workloads.ts';
+import { sendMessages } from './smtp-load.ts';
+import type { Workload } from './workloads.ts';
 
 export interface Injected {
   /** Wall time of the start, ms since the epoch with fractions. */
@@ -32,35 +31,3 @@ export interface GeneratorJobs {
 }
 
 answerJobs<GeneratorJobs>({ smtp: sendMessages, campaign: sendCampaign });
-
-async function sendMessages({
-  workload,
-  count,
-  firstIndex,
-  domains = RECIPIENT_DOMAINS,
-  ratePerSecond,
-  port,
-}: Load & { port: number }): Promise<Injected> {
-  const firstAtMs = performance.timeOrigin + performance.now();
-  const report = await runSource({
-    targets: [{ address: '127.0.0.1', port }],
-    sessions: workload.sessions,
-    messagesPerSession: workload.messagesPerSession,
-    messageBytes: workload.messageBytes,
-    count,
-    firstIndex,
-    from: FROM_ADDRESS,
-    domains,
-    headers: DEFAULT_HEADERS,
-    ratePerSecond,
-    heloName: 'source.test',
-    localAddress: undefined,
-    tls: 'none',
-    pipelining: true,
-    // DATA for everybody: not every MTA offers BDAT, and the comparison shall be of the same work.
-    chunking: false,
-    timeouts: DEFAULT_TIMEOUTS,
-  });
-  const { accepted, seconds, latency, firstRefusal } = report;
-  return { firstAtMs, accepted, seconds, p50Ms: latency.p50Ms, p99Ms: latency.p99Ms, firstRefusal };
-}

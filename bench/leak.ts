@@ -59,7 +59,7 @@ process.on('SIGINT', () => process.exit(130));
 const machine = describeMachine(dir);
 
 const receiver = new Script<ReceiverJobs>(new URL('./receiver.ts', import.meta.url));
-const { port: receiverPort } = await receiver.ask('listen', { rules: [] }, START_MS);
+const { port: receiverPort } = await receiver.ask('listen', { dkim: false }, START_MS);
 const mta = await startPostrider({ dir, receiverPort, dkimKey: undefined });
 const generator = new Script<GeneratorJobs>(new URL('./generator.ts', import.meta.url));
 const samples: Sample[] = [];
@@ -88,7 +88,8 @@ async function load(): Promise<void> {
     const { accepted, firstRefusal } = await generator.ask('smtp', job, LOAD_MS);
     if (accepted !== PER_LOAD) throw new Error(`${accepted} of ${PER_LOAD} accepted: ${firstRefusal}`);
     messages += accepted;
-    await receiver.ask('until', { messages, deadlineMs: LOAD_MS }, LOAD_MS);
+    const arrived = await receiver.ask('until', { recipients: messages, deadlineMs: LOAD_MS }, LOAD_MS * 2);
+    if (arrived.recipients < messages) throw new Error(`${arrived.recipients} of ${messages} arrived`);
   }
   ended.abort();
 }

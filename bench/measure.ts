@@ -9,7 +9,8 @@ import { Script, waitUntil } from './child.ts';
 import type { Contender, Place, Running } from './contender.ts';
 import type { GeneratorJobs, Injected } from './generator.ts';
 import { cpuSecondsOf, machineCpuSeconds, watchMemory } from './process-tree.ts';
-import type { Arrived, ReceiverJobs } from './receiver.ts';
+import type { Arrived } from './arrivals.ts';
+import type { ReceiverJobs } from './receiver.ts';
 import { diskFlushes } from './machine.ts';
 import { expected, type Figures, type Workload } from './workloads.ts';
 
@@ -41,7 +42,7 @@ export async function runOnce(
     const receiver = started(new Script<ReceiverJobs>(new URL('./receiver.ts', import.meta.url)));
     const { port: receiverPort } = await receiver.ask(
       'listen',
-      { rules: workload.refusals?.rules ?? [] },
+      { refusals: workload.refusals, dkim: workload.dkim },
       START_DEADLINE_MS,
     );
     const mta = started(await contender.start({ ...place, receiverPort }));
@@ -108,11 +109,12 @@ async function send(
   if (injected.accepted !== count)
     return err(`${injected.accepted} of ${count} accepted: ${injected.firstRefusal ?? 'no refusal'}`);
   const { arrive } = expected(workload, 0, firstIndex + count);
-  const wanted = { messages: arrive, deadlineMs: RUN_DEADLINE_MS };
+  const wanted = { recipients: arrive, deadlineMs: RUN_DEADLINE_MS };
   const arrived = await receiver.ask('until', wanted, RUN_DEADLINE_MS + START_DEADLINE_MS);
-  if (arrived.messages - arrived.duplicates < wanted.messages)
-    return err(`${arrived.messages - arrived.duplicates} of ${wanted.messages} arrived`);
-  if (workload.dkim && !arrived.signed) return err('the messages are not signed');
+  if (arrived.recipients < arrive) return err(`${arrived.recipients} of ${arrive} arrived`);
+  if (workload.dkim && arrived.signed < arrive) return err(`${arrived.signed} of ${arrive} are signed`);
+  if (workload.injection === 'smtp' && arrived.bytes < arrive * workload.messageBytes)
+    return err(`${arrived.bytes} bytes arrived, less than was sent`);
   await waitUntil(async () => (await mta.queued()) === 0, 'the queue does not get empty', {
     deadlineMs: RUN_DEADLINE_MS,
   });
