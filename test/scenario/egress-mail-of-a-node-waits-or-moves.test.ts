@@ -122,6 +122,42 @@ test('retry mode sender_nodes: each attempt leaves from the next node', async (t
   );
 });
 
+for (const [mode, mine, way] of [
+  ['same_node', ['n1', 'n2'], ['n1', 'n1', 'n1']],
+  ['sender_nodes', ['n1', 'n2'], ['n1', 'n2', 'n1']],
+  // No other node of its own: the same one again.
+  ['sender_nodes', ['n1'], ['n1', 'n1', 'n1']],
+  // Its own nodes come first; a node of nobody else's sender is taken only when there is none.
+  ['any_node', ['n1', 'n2'], ['n1', 'n2', 'n1']],
+  ['any_node', ['n1'], ['n1', 'n2', 'n1']],
+] as const) {
+  test(`retry mode ${mode} with the nodes ${mine.join(', ')} of the sender: ${way.join(', ')}`, async (t) => {
+    const later = { code: 450, enhanced: undefined, text: 'later' };
+    const sink = await receiver(t, { rules: [{ phase: 'rcpt', action: later }] });
+    const retry_rules = [{ name: 'quick', attempts: 3, type: 'fixed', interval: '5ms', mode }];
+    const others = ['n1', 'n2', 'n3'].filter((name) => !(mine as readonly string[]).includes(name));
+    const world = await openWorld(t, {
+      sink,
+      settings: {
+        nodes: [1, 2, 3].map((i) => node(`n${i}`, `127.0.0.${i}`)),
+        retry_rules,
+        senders: [sender(...mine), { ...sender(...others), name: 'other' }],
+      },
+    });
+    await world.send('a@to.test');
+    await world.ended(1);
+    const attempts = world.events().filter(({ attempt }) => attempt !== undefined);
+    assert.deepEqual(
+      attempts.map((event) => event.node),
+      way,
+    );
+    assert.deepEqual(
+      attempts.map((event) => event.source_ip),
+      way.map((name) => `127.0.0.${name.slice(1)}`),
+    );
+  });
+}
+
 test('a reload changes the way: mail that comes then takes the new route, also at acceptance', async (t) => {
   const [before, after] = [await receiver(t), await receiver(t)];
   const world = await openWorld(t, { sink: before });

@@ -33,6 +33,8 @@ export interface DestinationOwner {
   lease(queue: FlowQueue, limit: number, message?: number): void;
   /** The queue has nothing due any more: it is woken when it has. */
   notDue(queue: FlowQueue): void;
+  /** To the store. */
+  giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void;
   now(): number;
   idleMs(): number;
 }
@@ -325,6 +327,8 @@ export class Destination {
 
   #leaseMore(): void {
     if (!this.#owner.active || this.resting() !== undefined) return;
+    // What came while there still was room for today would wait for tomorrow here: it moves like the rest.
+    if (this.#buffered > 0 && this.lane.overflows) this.#owner.giveBack(this.lane, this.#drain());
     const { capacity } = this.lane;
     const demand = this.#demand;
     while (demand.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {

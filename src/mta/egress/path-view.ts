@@ -8,6 +8,7 @@ import { chosenBy, strategyOf } from './node-strategy.ts';
 import type { RoutePlan } from './plan.ts';
 import { type SpeedLimit, speedLimits } from './speed-limits.ts';
 import type { NodeStatus } from './status.ts';
+import { storedLane } from './stored-lane.ts';
 
 /** What one node may send there. */
 export interface NodePath {
@@ -85,6 +86,7 @@ function nodePath(at: {
   const now = context.clock.now();
   const laneStatus = status?.lanes.find(({ key }) => key === lane);
   const locks = lane === undefined ? [] : context.locks.of(config.name, lane);
+  const ispName = isp?.isp.name ?? 'other';
   const { ratePerInterval: rate, dailyLimit, concurrentConnections } = strategy;
   return {
     node: config.name,
@@ -99,8 +101,10 @@ function nodePath(at: {
       strategy,
       caps: context.settings.config.caps,
       places: context.settings.config.places,
-      isp: isp?.isp.name ?? 'other',
-      lane: laneStatus,
+      isp: ispName,
+      lane:
+        laneStatus ??
+        (lane === undefined ? undefined : storedLane(context, config, { key: lane, isp: ispName })),
       stopped: stoppedBy(config.name, status, locks),
       now,
     }),

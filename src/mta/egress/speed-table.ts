@@ -4,13 +4,11 @@
  */
 import type { NodeConfig, SenderConfig } from '../../config/index.ts';
 import type { EgressContext } from './context.ts';
-import type { LaneMark } from './lane.ts';
-import { laneMarkKey } from './lanes.ts';
 import { strategyOf } from './node-strategy.ts';
 import { stoppedBy } from './path-view.ts';
 import { capLimits, lowestLimit, type SpeedLimit, speedLimits } from './speed-limits.ts';
-import type { LaneStatus, NodeStatus } from './status.ts';
-import { Warmup } from './warmup.ts';
+import type { NodeStatus } from './status.ts';
+import { storedLane } from './stored-lane.ts';
 
 /** Recipients; undefined: no limit. */
 export interface Allowance {
@@ -84,7 +82,7 @@ function nodeRow({ context, statuses, sender: { name: sender }, node, isp }: Pla
   const allowed = allowance(speedLimits({ ...settings, lane: undefined, stopped: undefined }), sender);
   const limits = speedLimits({
     ...settings,
-    lane: status?.lanes.find((lane) => lane.key === key) ?? asStored(context, node, isp),
+    lane: status?.lanes.find((lane) => lane.key === key) ?? storedLane(context, node, { key, isp }),
     stopped: stoppedBy(node.name, status, context.locks.of(node.name, key)),
   });
   const now = allowance(limits, sender);
@@ -92,19 +90,6 @@ function nodeRow({ context, statuses, sender: { name: sender }, node, isp }: Pla
     ...{ sender, isp, node: node.name, address: node.address, strategy: strategy.name },
     ...{ allowed, now, because: reasons(limits, sender, allowed, now) },
   };
-}
-
-/** The state of a lane for which no mail has come since the start; of no ISP: as a new set of hosts begins. */
-function asStored(
-  { clock, queue, settings }: EgressContext,
-  { name, warmup: plan }: NodeConfig,
-  isp: string,
-): Pick<LaneStatus, 'slowed' | 'warmup'> {
-  const mark = queue.limitMark(laneMarkKey(name, `isp:${isp}`)) as LaneMark | undefined;
-  const { timezone } = settings.config;
-  const warmup =
-    plan && new Warmup({ clock, plan, isp, timezone, mark: mark?.warmup, onChange: () => undefined });
-  return { slowed: mark?.slowed, warmup: warmup?.status };
 }
 
 function sumRow(

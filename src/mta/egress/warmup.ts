@@ -92,9 +92,11 @@ export class Warmup {
   }
 
   configure(plan: WarmupPlanConfig, timezone: string): void {
+    // A day that has ended counts by the plan that it was sent by.
+    this.#turn();
     this.#plan = plan;
     this.#timezone = timezone;
-    this.#today = this.#day();
+    this.#today = { ...this.#day(), endsAt: -Infinity };
     this.#limiter.configure(this.#cap());
   }
 

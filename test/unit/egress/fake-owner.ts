@@ -62,6 +62,7 @@ export class FakeOwner implements DestinationOwner {
   hasRoom = (): boolean => this.room;
   idleMs = (): number => this.idle;
   notDue = (): undefined => undefined;
+  giveBack = (): undefined => undefined;
 
   reserveSession(): boolean {
     if (this.sessions >= this.maxSessions) return false;

@@ -100,6 +100,15 @@ describe('days', () => {
     assert.equal(third.restart().warmup.state.stage, 1);
   });
 
+  test('a reload that is the first thing of a new day keeps the day before', () => {
+    const rig = new Rig();
+    assert.equal(rig.send(10), 10);
+    rig.clock.advance(DAY);
+    rig.warmup.configure(PLAN, 'UTC');
+    assert.equal(rig.warmup.state.stage, 1);
+    assert.equal(rig.send(1000), 20);
+  });
+
   test('an ISP may have stages of its own', () => {
     const { clock } = new Rig();
     const options = { clock, plan: PLAN, timezone: 'UTC', mark: undefined, onChange: () => undefined };
