@@ -74,6 +74,7 @@ function resolveEgress({ port, timeouts }: Settings['egress']): EgressConfig {
       dataInitMs: timeouts.data_init,
       dataBlockMs: timeouts.data_block,
       dataDoneMs: timeouts.data_done,
+      sharedMs: timeouts.shared,
       idleMs: timeouts.idle,
     },
   };

@@ -41,6 +41,10 @@ const timeouts = section({
   data_init: wait('2m', 'Reply to DATA (RFC 5321 §4.5.3.2.4).'),
   data_block: wait('3m', 'Sending of one block of the message (RFC 5321 §4.5.3.2.5).'),
   data_done: wait('10m', 'Reply to the end of the message; shorter makes duplicates (RFC 5321 §4.5.3.2.6).'),
+  shared: wait(
+    '30s',
+    'The most of connect, greeting and ehlo where several sets of hosts of an ISP share fewer than four sessions, so that one that is silent does not keep them from the others.',
+  ),
   idle: wait('10s', 'How long an unused session is kept for the next message.'),
 });
 

@@ -35,6 +35,8 @@ export interface TimeoutsConfig {
   readonly dataInitMs: number;
   readonly dataBlockMs: number;
   readonly dataDoneMs: number;
+  /** The most of the first three where sets of hosts of an ISP share fewer than four sessions. */
+  readonly sharedMs: number;
   /** How long an unused session is kept for the next message. */
   readonly idleMs: number;
 }

@@ -50,6 +50,51 @@ test('hosts that hang in the middle of a message leave a place free', async (t) 
   await mta.end();
 });
 
+/** So few that none can be kept free: silence is given up sooner, and the next try comes later. */
+for (const sessions of [1, 2, 3]) {
+  const few: Settings = {
+    ...ISP,
+    strategies: [{ name: 'four', concurrent_connections: sessions, messages_per_connection: 1000 }],
+    retry_rules: [{ name: 'default', attempts: 50, type: 'fixed', interval: '100ms' }],
+  };
+
+  test(`${sessions} of them: hosts that do not greet hold one for a short time, again and again`, async (t) => {
+    const mute = await receiver(t, { rules: [{ phase: 'greeting', action: 'hang' }] });
+    const good = await receiver(t);
+    const mta = await Mta.start(t, {
+      ...few,
+      egress: { timeouts: { shared: '200ms' } },
+      routes: [routeTo(mute, 'one.test'), routeTo(good, 'two.test')],
+    });
+    // Both are known; then the one that is mute has mail first.
+    await post(mta, 1, 'two.test');
+    await deliveredTo(mta, 'two.test', 1);
+    await post(mta, 50, 'one.test');
+    assert.ok(await mute.until(({ connections }) => connections > 0));
+    await post(mta, 200, 'two.test');
+    await deliveredTo(mta, 'two.test', 201);
+    assert.ok(await mute.until(({ connections }) => connections > 1), 'it is tried again');
+    await mta.kill('SIGKILL');
+  });
+
+  test(`${sessions} of them: hosts that never answer a message hold all for that time, and then rest as long`, async (t) => {
+    const stuck = await gate(t);
+    const good = await receiver(t);
+    const mta = await Mta.start(t, {
+      ...few,
+      egress: { timeouts: { mail: '1s', data_done: '1s' } },
+      routes: [routeTo(stuck, 'one.test'), routeTo(good, 'two.test')],
+    });
+    await post(mta, 1, 'two.test');
+    await deliveredTo(mta, 'two.test', 1);
+    await post(mta, 50, 'one.test');
+    await eventually(() => stuck.held.size > 0, 'it hangs');
+    await post(mta, 200, 'two.test');
+    await deliveredTo(mta, 'two.test', 201);
+    await mta.kill('SIGKILL');
+  });
+}
+
 test('hosts with much mail give way to others of the ISP that wait', async (t) => {
   const options = { messageLatencyMs: 20 };
   const [many, few] = [await receiver(t, options), await receiver(t, options)];

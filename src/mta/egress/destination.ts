@@ -13,10 +13,11 @@ import { Demand } from './demand.ts';
 import type { FlowQueue } from './flow-queue.ts';
 import { IdleSessions } from './idle-sessions.ts';
 import type { Lane } from './lane.ts';
+import { KEPT_SHARE } from './lane-places.ts';
 import type { RoutePlan } from './plan.ts';
+import { Ready } from './ready.ts';
 import { Rest } from './rest.ts';
 import { Shares } from './shares.ts';
-import { Turns } from './turns.ts';
 
 /** What a destination asks of the node it belongs to. */
 export interface DestinationOwner {
@@ -43,16 +44,13 @@ export class Destination {
   readonly lane: Lane;
   plan: RoutePlan;
   readonly #owner: DestinationOwner;
-  /** Queues with deliveries in memory. */
-  readonly #ready = new Turns();
   readonly #shares = new Shares();
+  /** What is in memory. */
+  readonly #ready = new Ready(this.#shares);
   /** What is due in the store. */
   readonly #demand = new Demand(this.#shares);
   readonly #idle = new IdleSessions();
   readonly #rest: Rest;
-  /** Queues of which a session takes several deliveries just now. */
-  readonly #gathering = new Set<FlowQueue>();
-  #buffered = 0;
   #claimed = 0;
   #opening = 0;
   /** Sessions that are open or being opened. */
@@ -122,7 +120,7 @@ export class Destination {
   arrived(queue: FlowQueue, delivery: LeasedDelivery, claimed: boolean): void {
     if (claimed) this.unclaim(queue);
     this.lane.inFlight++;
-    this.#buffer(queue, delivery, 'last');
+    this.#ready.put(queue, delivery, 'last');
   }
 
   /** The lease request of a queue has ended. */
@@ -162,7 +160,7 @@ export class Destination {
 
   /** The next delivery for a session; undefined when there is none for `idleMs` or the session shall end. */
   async next(session: ClientSession): Promise<LeasedDelivery | undefined> {
-    if (this.lane.places.mustYield(this, this.lane.maxSessions)) return undefined;
+    if (this.lane.places.mustYield(this, this.lane.maxSessions, session.transactions)) return undefined;
     const delivery = this.#pop();
     if (delivery) {
       if (this.#mayConnect()) this.#open();
@@ -177,19 +175,17 @@ export class Destination {
 
   /** Only `takeNext` takes from this queue until it is `gathered`. */
   gathering(queue: FlowQueue): void {
-    queue.gathering = true;
-    this.#gathering.add(queue);
+    this.#ready.gathering(queue);
   }
 
   gathered(queue: FlowQueue): void {
-    queue.gathering = false;
-    this.#gathering.delete(queue);
+    this.#ready.gathered(queue);
     this.pump();
   }
 
   /** The first delivery of the queue in memory, handed out as by `next`, if it fits. */
   takeNext(queue: FlowQueue, fits: (delivery: LeasedDelivery) => boolean): LeasedDelivery | undefined {
-    return queue.first && fits(queue.first) ? this.#take(queue) : undefined;
+    return queue.first && fits(queue.first) ? this.#handed(this.#ready.take(queue)) : undefined;
   }
 
   /** Asks the store for more of a message; undefined when nothing of the queue is due or may be asked for. */
@@ -206,7 +202,7 @@ export class Destination {
 
   /** The delivery goes back to the front: the session was stale, nothing was said about it. */
   putBack(queue: FlowQueue, delivery: LeasedDelivery): void {
-    this.#buffer(queue, delivery, 'first');
+    this.#ready.put(queue, delivery, 'first');
   }
 
   opened(): void {
@@ -214,22 +210,34 @@ export class Destination {
     this.#rest.opened();
   }
 
-  /** No host could be reached: the destination rests, one delivery bears the refusal, the others go back. */
-  openFailed(refusal: Refusal): { bearer: LeasedDelivery | undefined; others: LeasedDelivery[] } {
+  /**
+   * Sets of hosts share so few sessions that none can be kept for the others: one that is silent must not hold them for
+   * long, and not again at once.
+   */
+  get scarce(): boolean {
+    const { places, maxSessions } = this.lane;
+    return places.shared && maxSessions < KEPT_SHARE;
+  }
+
+  /**
+   * No host could be reached, after `heldMs`: the destination rests, one delivery bears the refusal, the others go back.
+   */
+  openFailed(refusal: Refusal, heldMs = 0): { bearer: LeasedDelivery | undefined; others: LeasedDelivery[] } {
     this.#opening--;
-    this.#rest.begin(refusal);
-    const all = this.#drain();
-    return { bearer: all[0], others: all.slice(1) };
+    const [bearer, ...others] = this.#restFor(refusal, heldMs);
+    return { bearer, others };
+  }
+
+  /** A session was lost in silence after `heldMs`: what is to go back, since the destination rests where places are scarce. */
+  wentSilent(refusal: Refusal, heldMs: number): LeasedDelivery[] {
+    return this.scarce ? this.#restFor(refusal, heldMs) : [];
   }
 
   /** The queue sends nothing for now; returns what of it was in memory. */
   withdraw(queue: FlowQueue): LeasedDelivery[] {
     if (!queue.share) return [];
     this.#demand.delete(queue);
-    this.#ready.delete(queue);
-    this.#buffered -= queue.buffered;
-    this.#shares.hold(queue.share, -queue.buffered);
-    return queue.drain();
+    return this.#ready.withdraw(queue);
   }
 
   /** The queue's mail goes elsewhere from now on; returns what of it was in memory. */
@@ -261,7 +269,7 @@ export class Destination {
   /** Gives back what waits in memory; sessions stay. */
   recall(): LeasedDelivery[] {
     for (const queue of [...this.#demand.queues()]) this.#demand.delete(queue);
-    return this.#drain();
+    return this.#ready.drain();
   }
 
   /** The queues whose mail waits here. */
@@ -280,7 +288,7 @@ export class Destination {
   }
 
   #handOut(): void {
-    while (this.#idle.size > 0 && this.#waiting > 0) {
+    while (this.#idle.size > 0 && this.#ready.free > 0) {
       const delivery = this.#pop();
       if (!delivery) return;
       this.#idle.feed(delivery);
@@ -288,12 +296,12 @@ export class Destination {
   }
 
   #mayConnect(): boolean {
-    return this.#waiting > this.#opening && this.#idle.size === 0 && this.resting() === undefined;
+    return this.#ready.free > this.#opening && this.#idle.size === 0 && this.resting() === undefined;
   }
 
   #open(): void {
     const { lane } = this;
-    while (this.#waiting > this.#opening && this.#mayOpenAnother) {
+    while (this.#ready.free > this.#opening && this.#mayOpenAnother) {
       if (!lane.mayHandOut() || !lane.places.reserve(this, lane.maxSessions)) return;
       if (!this.#owner.reserveSession(this)) {
         lane.places.cancel(this);
@@ -303,13 +311,6 @@ export class Destination {
       this.#sessions++;
       void this.#owner.runSession(this);
     }
-  }
-
-  /** Deliveries in memory that a session may take. */
-  get #waiting(): number {
-    let waiting = this.#buffered;
-    for (const { buffered } of this.#gathering) waiting -= buffered;
-    return waiting;
   }
 
   /**
@@ -322,13 +323,13 @@ export class Destination {
 
   /** Places that nobody has taken. */
   #free(capacity: number): number {
-    return capacity - this.#buffered - this.#claimed - this.#demand.leasing;
+    return capacity - this.#ready.size - this.#claimed - this.#demand.leasing;
   }
 
   #leaseMore(): void {
     if (!this.#owner.active || this.resting() !== undefined) return;
     // What came while there still was room for today would wait for tomorrow here: it moves like the rest.
-    if (this.#buffered > 0 && this.lane.overflows) this.#owner.giveBack(this.lane, this.#drain());
+    if (this.#ready.size > 0 && this.lane.overflows) this.#owner.giveBack(this.lane, this.#ready.drain());
     const { capacity } = this.lane;
     const demand = this.#demand;
     while (demand.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
@@ -351,42 +352,22 @@ export class Destination {
     this.#owner.lease(queue, limit, message);
   }
 
-  #pop(): LeasedDelivery | undefined {
-    if (this.#buffered === 0 || !this.#owner.active || !this.lane.mayHandOut()) return undefined;
-    const queue = this.#gathering.size === 0 ? this.#ready.next() : this.#ready.next(notGathering);
-    return queue && this.#take(queue);
+  /** Where places are scarce it rests as long as it held one: the others have them at least half of the time. */
+  #restFor(refusal: Refusal, heldMs: number): LeasedDelivery[] {
+    this.#rest.begin(refusal, this.scarce ? heldMs : 0);
+    return this.#ready.drain();
   }
 
-  #take(queue: FlowQueue): LeasedDelivery | undefined {
-    const delivery = queue.pop();
+  #pop(): LeasedDelivery | undefined {
+    if (this.#ready.size === 0 || !this.#owner.active || !this.lane.mayHandOut()) return undefined;
+    return this.#handed(this.#ready.next());
+  }
+
+  #handed(delivery: LeasedDelivery | undefined): LeasedDelivery | undefined {
     if (!delivery) return undefined;
-    this.#ready.took(queue);
-    if (queue.buffered === 0) this.#ready.delete(queue);
-    this.#buffered--;
-    this.#shares.hold(queue.share!, -1);
     this.lane.promise();
     for (const lock of this.lane.locks) lock.probe = delivery.id;
     return delivery;
-  }
-
-  #buffer(queue: FlowQueue, delivery: LeasedDelivery, at: 'first' | 'last'): void {
-    if (at === 'first') queue.unshift(delivery);
-    else queue.push(delivery);
-    this.#buffered++;
-    this.#shares.hold(queue.share!, 1);
-    this.#ready.add(queue);
-  }
-
-  /** Everything in memory, in the order of the queues. */
-  #drain(): LeasedDelivery[] {
-    const all: LeasedDelivery[] = [];
-    for (const queue of this.#ready.queues()) {
-      this.#shares.hold(queue.share!, -queue.buffered);
-      all.push(...queue.drain());
-    }
-    this.#ready.clear();
-    this.#buffered = 0;
-    return all;
   }
 
   #waitFor(session: ClientSession): Promise<LeasedDelivery | undefined> {
@@ -395,5 +376,3 @@ export class Destination {
     return this.#idle.wait(session, this.#owner.idleMs());
   }
 }
-
-const notGathering = ({ gathering }: FlowQueue): boolean => !gathering;

@@ -5,6 +5,9 @@
  * - who waits for a place gets that of an idle session of another, or of one that has more than its part, after its
  *   transaction;
  * - a place that becomes free goes to who has waited longest.
+ *
+ * Where there are fewer than four places none can stay free: there hosts that are silent are given up sooner and rest
+ * longer (`Destination.scarce`).
  */
 
 /** A destination, as far as places are concerned. */
@@ -15,7 +18,9 @@ export interface PlaceUser {
 }
 
 /** One in so many places is kept for destinations without a session. */
-const KEPT_SHARE = 4;
+export const KEPT_SHARE = 4;
+/** Messages after which a session ends when more wait for places than there are. */
+const TURN_MESSAGES = 20;
 
 /** A receiver of ten thousand domains may be as many destinations: nothing here goes through all of them. */
 export class LanePlaces {
@@ -78,11 +83,20 @@ export class LanePlaces {
     return this.#waiting.size > (this.#waiting.has(user) ? 1 : 0);
   }
 
-  /** A session of this destination ends, since others wait and it has more than its part. */
-  mustYield(user: PlaceUser, most: number): boolean {
+  /** Whether there are other destinations. */
+  get shared(): boolean {
+    return this.#users.size > 1;
+  }
+
+  /**
+   * A session of this destination that has sent so many messages ends, since others wait and it has more than its part,
+   * or had its turn where there are fewer places than destinations that want one.
+   */
+  mustYield(user: PlaceUser, most: number, sent = 0): boolean {
     if (this.#waiting.size === 0 || this.#open < most || !this.wanted(user)) return false;
     let sharing = this.#waiting.size;
     for (const other of this.#sessions.keys()) if (!this.#waiting.has(other)) sharing++;
+    if (sharing > most && sent >= TURN_MESSAGES) return true;
     return this.#of(user) > Math.max(1, Math.floor(most / sharing));
   }
 

@@ -1,6 +1,6 @@
 /**
  * A destination rests after no session to it could be opened: 1 s, doubling with each failure in a row, at most 5
- * minutes.
+ * minutes, or longer when it is told so.
  */
 import type { Refusal } from '../../core/index.ts';
 
@@ -31,9 +31,9 @@ export class Rest {
   }
 
   /** Sessions that were being opened when the rest began do not make it longer. */
-  begin(refusal: Refusal): void {
+  begin(refusal: Refusal, leastMs = 0): void {
     if (this.text() !== undefined) return;
-    const ms = restMs(++this.#failures);
+    const ms = Math.max(restMs(++this.#failures), leastMs);
     this.#until = this.#mono() + ms;
     this.#reason = refusal.reply ? `${refusal.reply.code} ${refusal.reply.text}` : refusal.text;
     clearTimeout(this.#timer);

@@ -6,7 +6,7 @@
 import type { NodeConfig, TlsMode } from '../../config/index.ts';
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
-import type { ClientSession } from '../smtp/index.ts';
+import type { ClientSession, Timeouts } from '../smtp/index.ts';
 import type { Attempts } from './attempt.ts';
 import { connect } from './connect.ts';
 import type { EgressContext } from './context.ts';
@@ -29,6 +29,11 @@ export interface SessionOwner {
   together(destination: Destination, delivery: LeasedDelivery): Promise<Together> | Together;
   putBack(destination: Destination, delivery: LeasedDelivery): void;
 }
+
+type RefusedEnd = Extract<AttemptEnd, { readonly kind: 'refused' }>;
+/** The peer did not answer in time. */
+const wentSilent = (end: AttemptEnd): end is RefusedEnd =>
+  end.kind === 'refused' && end.refusal.cause === 'timeout';
 
 const TLS_STRENGTH: readonly TlsMode[] = ['none', 'may', 'require', 'verify'];
 
@@ -75,16 +80,17 @@ export class Sessions {
 
   async #run(destination: Destination): Promise<void> {
     const { address } = this.#owner.config;
+    const since = this.#context.clock.mono();
     const opened = await connect({
       plan: destination.plan,
       localAddress: address,
       heloName: this.#heloName(destination),
       tls: this.#tls(destination),
-      timeouts: this.#context.settings.config.egress.timeouts,
+      timeouts: this.#timeouts(destination),
       signal: this.#abort.signal,
     });
     if (!opened.ok) {
-      this.#openFailed(destination, opened.error);
+      this.#openFailed(destination, opened.error, this.#context.clock.mono() - since);
       return;
     }
     const session = opened.value;
@@ -106,6 +112,7 @@ export class Sessions {
       const delivery = await destination.next(session);
       if (!delivery) return;
       const deliveries = await this.#owner.together(destination, delivery);
+      const begun = this.#context.clock.mono();
       const ends = await this.#attempts.run({
         session,
         deliveries,
@@ -116,6 +123,12 @@ export class Sessions {
       // What is put back comes to the front, so the last one first.
       for (let at = ends.length - 1; at >= 0; at--) this.#ended(destination, deliveries[at]!, ends[at]!);
       if (ends.some((end) => end.kind === 'unsent' && end.stale)) return;
+      const silent = ends.find(wentSilent);
+      if (silent)
+        this.#owner.giveBack(
+          lane,
+          destination.wentSilent(silent.refusal, this.#context.clock.mono() - begun),
+        );
     }
   }
 
@@ -140,13 +153,13 @@ export class Sessions {
     locks.settle(ofSender ? [...lane.locks, ofSender] : lane.locks, id, said);
   }
 
-  #openFailed(destination: Destination, refusal: Refusal): void {
+  #openFailed(destination: Destination, refusal: Refusal, heldMs: number): void {
     const { lane } = destination;
     this.#noteError(refusal);
     lane.lastError = { at: this.#context.clock.now(), text: refusal.text };
     if (refusal.reply)
       lane.refused(this.#context.settings.classifier.classify(refusal, lane.isp), refusal.text);
-    const { bearer, others } = destination.openFailed(refusal);
+    const { bearer, others } = destination.openFailed(refusal, heldMs);
     if (refusal.scope === 'node')
       this.#context.report('error', refusal.text, { node: this.#owner.config.name });
     // A node without its address, or one that is stopping, says nothing about the delivery.
@@ -158,6 +171,19 @@ export class Sessions {
       void this.#attempts.refuse(bearer, refusal, { isp: lane.isp, source_ip: address, lane });
     }
     this.#owner.giveBack(lane, bearer && blameless ? [bearer, ...others] : others);
+  }
+
+  /** Where sets of hosts share few sessions, less is waited for one to open. Later on it would make duplicates. */
+  #timeouts(destination: Destination): Timeouts {
+    const { timeouts } = this.#context.settings.config.egress;
+    if (!destination.scarce) return timeouts;
+    const { sharedMs } = timeouts;
+    return {
+      ...timeouts,
+      connectMs: Math.min(timeouts.connectMs, sharedMs),
+      greetingMs: Math.min(timeouts.greetingMs, sharedMs),
+      ehloMs: Math.min(timeouts.ehloMs, sharedMs),
+    };
   }
 
   #noteError(refusal: Refusal): void {

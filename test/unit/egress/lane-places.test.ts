@@ -78,6 +78,17 @@ describe('the places of a lane', () => {
     assert.ok(!places.mustYield(many, 4));
   });
 
+  test('where there are fewer places than hosts that want one, a session ends after its turn', () => {
+    const places = new LanePlaces();
+    const [many, few] = [new Hosts(places, 1), new Hosts(places, 1)];
+    many.wants = 1;
+    many.pump();
+    assert.ok(!places.mustYield(many, 1, 1000), 'nobody waits');
+    few.wants = 1;
+    few.pump();
+    assert.deepEqual([places.mustYield(many, 1, 19), places.mustYield(many, 1, 20)], [false, true]);
+  });
+
   test('a place that becomes free asks nobody behind the one that takes it, and they keep their order', () => {
     const places = new LanePlaces();
     const [busy, ...others] = Array.from({ length: 1_000 }, () => new Hosts(places, 1)) as [
