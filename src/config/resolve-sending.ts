@@ -114,6 +114,7 @@ function resolveNode(one: NodeDraft, choose: Choose): Omit<snapshot.NodeConfig, 
     hostname: one.hostname,
     maxSessions: one.max_sessions,
     enabled: one.enabled,
+    whenDown: one.when_down,
     strategies: one.strategies ? choose(one.strategies) : null,
   };
 }

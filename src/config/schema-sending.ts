@@ -56,6 +56,10 @@ export const nodeSchema = section({
     'Speeds of this node (`default` and ISP names), used before those of the sender.',
     { example: { default: '60:60' }, off: true },
   ),
+  when_down: key(
+    leaf(choice(['wait', 'move'])).prefault('wait'),
+    'Its mail while the address is not on the machine: waits until it is, or moves to other nodes of its sender that are up.',
+  ),
   warmup: key(leaf(orNull(name)).prefault(null), 'Name of a warm-up plan, while the address is new.', {
     example: 'new-address',
   }),

@@ -173,6 +173,8 @@ export interface NodeConfig {
   readonly hostname: string;
   readonly maxSessions: number;
   readonly enabled: boolean;
+  /** What its mail does while the address is not on the machine. */
+  readonly whenDown: 'wait' | 'move';
   /** The node's own speeds, before those of the sender; null: those of the sender. */
   readonly strategies: StrategyChoice | null;
   readonly warmup: WarmupPlanConfig | null;

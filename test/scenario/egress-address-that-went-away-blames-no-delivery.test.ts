@@ -19,6 +19,7 @@ test('nothing is sent from another address, and every delivery goes back without
   const { destination } = owner;
   destination.plan = { ...destination.plan, hosts: () => [{ name: 'mx.test', addresses: [address], port }] };
   const givenBack: LeasedDelivery[] = [];
+  let gone = 0;
   const sessionOwner: SessionOwner = {
     config: config.nodes[0]!,
     active: true,
@@ -26,6 +27,7 @@ test('nothing is sent from another address, and every delivery goes back without
     settled: () => assert.fail('an attempt was made'),
     together: () => assert.fail('a session was opened'),
     putBack: () => assert.fail('a session was opened'),
+    addressGone: () => void gone++,
     giveBack: (_, deliveries) => void givenBack.push(...deliveries),
   };
   const reports: string[] = [];
@@ -40,6 +42,7 @@ test('nothing is sent from another address, and every delivery goes back without
   for (const delivery of deliveries) destination.arrived(queue, delivery, false);
   await new Sessions(sessionOwner, context, attempts).run(destination);
   assert.deepEqual(givenBack, deliveries);
+  assert.equal(gone, 1, 'the node looks for its address at once');
   assert.match(reports.join(), /^error .*EADDRNOTAVAIL/);
   assert.equal(sink.stats().connections, 0);
   destination.stop();

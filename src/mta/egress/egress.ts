@@ -247,6 +247,7 @@ export class Egress implements Dispatcher, EgressView {
       void this.#moveOrphans(head);
       return;
     }
+    if (node.leaves) void this.#leave(node, head);
     if (!node.active) return;
     const queue = node.queue(head);
     if (!node.isDue(queue)) {
@@ -259,6 +260,15 @@ export class Egress implements Dispatcher, EgressView {
     const plan = this.#planner.peek(place.domain);
     if (plan) node.assign(place, plan, this.#context.isps.find(place.domain, plan.hostNames));
     else void this.#resolve(node, place);
+  }
+
+  /** The node is down and its mail moves. What finds no node up is looked at again when one is. */
+  async #leave(node: Node, head: QueueHead): Promise<void> {
+    const queue = node.queue(head);
+    if (!node.isDue(queue)) this.#sleep(queue);
+    else if (await this.#mover.leave(queue, node.placeOf(head.domain)?.destination?.lane.key))
+      this.#sleep(queue);
+    else this.#wakeLater(head);
   }
 
   #sleep({ head }: FlowQueue): void {
@@ -342,6 +352,7 @@ export class Egress implements Dispatcher, EgressView {
       budget: this.#budget,
       replan: ({ head }) => this.#activate(head),
       sleep: (queue) => this.#sleep(queue),
+      addressGone: () => void this.#checkAddresses(),
       otherNode: (delivery, laneKey) => this.#otherNode(delivery, laneKey),
       // What came meanwhile, or was unlocked, is looked at again.
       locked: (queue, lane) =>
@@ -366,7 +377,7 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   #stateChanged(node: Node): void {
-    if (node.active) this.#wakeNode(node.name);
+    if (node.active || node.leaves) this.#wakeNode(node.name);
     // Mail that waits behind a lock elsewhere may move here now.
     if (node.state === 'running' && this.#context.locks.list().length > 0) this.#relock();
   }

@@ -1,6 +1,7 @@
 /**
- * Mail of a locked lane goes to nodes of its sender that are not locked, when the lock says so. It is not an attempt;
- * the journal has a `moved` event for each. What has nowhere to go stays where it is.
+ * Mail of a locked lane, or of a node that is down, goes to nodes of its sender that are up and not locked, when the
+ * configuration says so. It is not an attempt; the journal has a `moved` event for each. What has nowhere to go stays
+ * where it is.
  */
 import type { EgressContext } from './context.ts';
 import type { FlowQueue } from './flow-queue.ts';
@@ -19,17 +20,22 @@ export class Mover {
   }
 
   /** Moves what is due in the queue, when a lock of the lane says so; says whether there was a way. Never rejects. */
-  async move(queue: FlowQueue, { key: lane, locks }: Lane): Promise<boolean> {
+  move(queue: FlowQueue, { key, locks }: Lane): Promise<boolean> {
+    const wanted = locks.some((lock) => lock.record.waiting === 'move');
+    return wanted ? this.leave(queue, key) : Promise.resolve(false);
+  }
+
+  /** The same without a lock; `lane`: where the mail goes, if that is known. Never rejects. */
+  async leave(queue: FlowQueue, lane: string | undefined): Promise<boolean> {
     const { sender, node } = queue.head;
     const next = (): string | undefined => this.#choice.spread({ sender, node, lane });
-    if (!locks.some((lock) => lock.record.waiting === 'move')) return false;
     if (queue.leasing || next() === undefined) return false;
     queue.leasing = true;
     try {
       return await this.#moveDue(queue, next);
     } catch (error) {
       const details = { node, domain: queue.head.domain, error };
-      this.#context.report('error', 'mail of a locked node could not be moved; it waits', details);
+      this.#context.report('error', 'mail that should leave its node could not be moved; it waits', details);
       return false;
     } finally {
       queue.leasing = false;

@@ -25,6 +25,8 @@ export interface NodeOptions extends Omit<LeasesOptions, 'node'> {
   readonly locked: (queue: FlowQueue, lane: Lane) => void;
   /** The queue's next slot wakes later. */
   readonly sleep: (queue: FlowQueue) => void;
+  /** A session could not be bound to the address. */
+  readonly addressGone: () => void;
 }
 
 export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
@@ -61,6 +63,11 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
 
   get active(): boolean {
     return (this.#state === 'running' || this.#state === 'draining') && !this.#stopping;
+  }
+
+  /** It is down, and its mail goes to other nodes meanwhile. */
+  get leaves(): boolean {
+    return this.#state === 'down' && this.#config.whenDown === 'move' && !this.#stopping;
   }
 
   setState(state: NodeState): void {
@@ -274,6 +281,10 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
 
   giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void {
     this.#leases.giveBack(lane, deliveries);
+  }
+
+  addressGone(): void {
+    this.#options.addressGone();
   }
 
   /** The delivery, with others of its message that may go in the same transaction. */

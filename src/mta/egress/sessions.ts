@@ -28,6 +28,8 @@ export interface SessionOwner {
   /** The delivery, with others of its message that may go in the same transaction. */
   together(destination: Destination, delivery: LeasedDelivery): Promise<Together> | Together;
   putBack(destination: Destination, delivery: LeasedDelivery): void;
+  /** The address is not on the machine any more. */
+  addressGone(): void;
 }
 
 type RefusedEnd = Extract<AttemptEnd, { readonly kind: 'refused' }>;
@@ -160,8 +162,10 @@ export class Sessions {
     if (refusal.reply)
       lane.refused(this.#context.settings.classifier.classify(refusal, lane.isp), refusal.text);
     const { bearer, others } = destination.openFailed(refusal, heldMs);
-    if (refusal.scope === 'node')
+    if (refusal.scope === 'node') {
       this.#context.report('error', refusal.text, { node: this.#owner.config.name });
+      this.#owner.addressGone();
+    }
     // A node without its address, or one that is stopping, says nothing about the delivery.
     const blameless = !this.#owner.active || refusal.scope === 'node' || refusal.cause === 'internal';
     if (bearer && !blameless) {
