@@ -1,7 +1,7 @@
 /**
  * What `npm start`, `npm test` and the others run. Works on a machine with nothing but Node.js 20 and npm: installs the
  * dependencies when they are missing or old, then does everything with the Node.js that came with them.
- *   node scripts/run.mjs build | test | test:crash | check | bench | bench:sim | bench:queue | bench:leak | generate | format | demo  [arguments]
+ *   node scripts/run.mjs build | test | test:crash | check | bench | bench:sim | bench:limits | bench:queue | bench:leak | generate | format | demo  [arguments]
  * Exit status: 0 good, 1 the answer is no, 2 usage.
  */
 import { existsSync } from 'node:fs';
@@ -65,6 +65,12 @@ function runCrashTests(args) {
   return runTests(args.length > 0 ? args : ['test/crash/']);
 }
 
+/** Two minutes of the test that CI runs for seconds; writes bench/LIMITS.md. */
+function runLimits() {
+  env.POSTRIDER_LONG = '1';
+  return runTests(['mta-speeds-of-three-nodes-and-six-isps']);
+}
+
 /** All checks are run, so that one look shows everything that is wrong. */
 async function check() {
   const failed = [];
@@ -88,6 +94,7 @@ const VERBS = {
   check: () => check(),
   bench: (args) => inOrder(built, () => run('bench/run.ts', ...args)),
   'bench:sim': () => run('bench/sim/run.ts'),
+  'bench:limits': () => inOrder(built, runLimits),
   'bench:queue': (args) => inOrder(built, () => run('bench/queue/run.ts', ...args)),
   'bench:leak': (args) => inOrder(built, () => run('bench/leak.ts', ...args)),
   generate: (args) => run('scripts/generate.ts', ...args),

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import type { Event } from '../../src/core/index.ts';
 import { Mta, ofType, type Settings } from '../support/mta.ts';
 import { batch, eventually, receiver, routeTo } from '../support/mta-world.ts';
+import { mostIn } from '../support/windows.ts';
 
 const speed = (strategy: object): Settings => ({
   strategies: [{ name: 'own', concurrent_connections: 1, messages_per_connection: 1000, ...strategy }],
@@ -19,16 +20,6 @@ const timesOf = (events: readonly Event[]): number[] =>
   ofType(events, 'delivered')
     .map(({ time }) => Date.parse(time))
     .sort((a, b) => a - b);
-
-/** Most events in any half-open window of this length. */
-function mostIn(times: readonly number[], windowMs: number): number {
-  let most = 0;
-  for (let first = 0, last = 0; last < times.length; last++) {
-    while (times[last]! - times[first]! >= windowMs) first++;
-    most = Math.max(most, last - first + 1);
-  }
-  return most;
-}
 
 test('20/1s on one node: 60 messages, never more than 20 in a second', async (t) => {
   const sink = await receiver(t);
