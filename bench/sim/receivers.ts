@@ -38,6 +38,12 @@ const BLOCKED: Reply = {
   text: 'Temporarily blocked because of unusual traffic',
 };
 
+export const LISTED: Reply = {
+  code: 450,
+  enhanced: '4.7.1',
+  text: 'Service unavailable, client host [192.0.2.1] blocked using our blocklist',
+};
+
 /** Takes `count` in any stretch of `perMs`; what is refused does not count. */
 class Window {
   readonly #perMs: number;
@@ -115,7 +121,7 @@ export function reputation(perMinute: number): Receiver {
 }
 
 /** A rate, and a block from `from` on for `ms`; who goes on knocking makes it longer. */
-export function blocking(perMinute: number, from: number, ms: number): Receiver {
+export function blocking(perMinute: number, from: number, ms: number, reply = BLOCKED): Receiver {
   const rate = fixedRate(perMinute);
   let until = from + ms;
   const latest = from + 3 * ms;
@@ -124,7 +130,35 @@ export function blocking(perMinute: number, from: number, ms: number): Receiver 
     answer(offer) {
       if (offer.at < from || offer.at >= until) return rate.answer(offer);
       until = Math.min(latest, until + 500);
-      return BLOCKED;
+      return reply;
+    },
+  };
+}
+
+/**
+ * A new address: so many on its first day. A day with at most 5 % refused, and half of what it might take, doubles that;
+ * a day with more refused than taken halves it again.
+ */
+export function growing(firstDay: number): Receiver {
+  let [day, cap, taken, refused] = [0, firstDay, 0, 0];
+  const turn = (at: number): void => {
+    const today = Math.floor(at / (24 * HOUR));
+    if (today === day) return;
+    if (refused > taken) cap = Math.max(firstDay, cap / 2);
+    else if (refused <= 0.05 * taken && taken >= cap / 2) cap *= 2;
+    [day, taken, refused] = [today, 0, 0];
+  };
+  return {
+    // Of somebody who uses each day to the full, without a refusal.
+    capacity: (at) => (firstDay * 2 ** Math.floor(at / (24 * HOUR))) / 24,
+    answer({ at }) {
+      turn(at);
+      if (taken < cap) {
+        taken++;
+        return undefined;
+      }
+      refused++;
+      return TOO_FAST;
     },
   };
 }

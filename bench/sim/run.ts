@@ -10,11 +10,11 @@ import { simulate } from './simulate.ts';
 const HERE = import.meta.dirname;
 const whole = (value: number): string => Math.round(value).toLocaleString('en');
 
-const METHOD = `Virtual time. The lane is the real one: limiter, adaptive speed, session limit; so are the classification of replies and
-the retry rule. The receivers are models ([sim/receivers.ts](sim/receivers.ts)); there is always mail, and what is refused comes
-again by the shipped retry rule. **fixed**: the strategy's speed whatever is said. **backoff**: a reply of trouble switches to
+const METHOD = `Virtual time. The lane is the real one: limiter, adaptive speed, session limit, warm-up; so are the classification of replies,
+the shipped rules, what they decide, locks and their probes, and the retry rules. The receivers are models ([sim/receivers.ts](sim/receivers.ts)); there is always mail, and what is refused comes
+again as the shipped rules say. **fixed**: the strategy's speed whatever is said. **backoff**: a reply of trouble switches to
 a tenth of the speed and of the sessions for an hour, as PowerMTA's backoff mode is usually set. **adaptive**: \`adaptive: true\`
-with its defaults, the same for all receivers. Capacity: what the receiver would take from somebody who knows its rule.
+with its defaults and the effects of the shipped rules (slow down, lock), the same for all receivers. Capacity: what the receiver would take from somebody who knows its rule.
 Recovery: from the end of the block to 80 % of the capacity. Fairness: Jain's index of what the nodes delivered in the second half.`;
 
 function page(

@@ -1,11 +1,13 @@
 /** The models, each with the strategy that a postmaster would start with: too fast by some factor. */
-import { type Config, formatProblem, parseConfig, type StrategyConfig } from '../../src/config/index.ts';
+import { type Config, formatProblem, parseConfig } from '../../src/config/index.ts';
 import { HOUR } from './clock.ts';
 import {
   blocking,
   connectionLimit,
   fixedRate,
   greylisting,
+  growing,
+  LISTED,
   type Receiver,
   reputation,
   weekly,
@@ -18,6 +20,8 @@ export interface Model {
   readonly title: string;
   readonly receiver: () => Receiver;
   readonly strategy: string;
+  /** Settings of a warm-up plan, where the address is new. */
+  readonly warmup?: string;
   readonly hours: number;
   readonly latencyMs: number;
   readonly nodes: readonly number[];
@@ -87,6 +91,28 @@ export const MODELS: readonly Model[] = [
     blockEnds: BLOCK_FROM + BLOCK_MS,
   },
   {
+    name: 'blocklist',
+    title:
+      'takes 100 a minute; from hour 6 to 10 the address is in its blocklist, longer for who goes on; the strategy is right',
+    receiver: () => blocking(100, BLOCK_FROM, BLOCK_MS, LISTED),
+    strategy: 'rate: 95/1m, concurrent_connections: 10',
+    hours: 24,
+    latencyMs: 400,
+    nodes: ONE,
+    blockEnds: BLOCK_FROM + BLOCK_MS,
+  },
+  {
+    name: 'new-address',
+    title:
+      'takes 100 on the first day, and twice as many after each day on which it had to refuse few; the strategy says 30 a minute, adaptive has the shipped warm-up plan',
+    receiver: () => growing(100),
+    strategy: 'rate: 30/1m, concurrent_connections: 5',
+    warmup: 'overflow: wait',
+    hours: 240,
+    latencyMs: 400,
+    nodes: ONE,
+  },
+  {
     name: 'weekly',
     title:
       'takes 60 a minute at night, 30 % of it on working days, 50-70 % at weekends; the strategy says 60',
@@ -99,12 +125,16 @@ export const MODELS: readonly Model[] = [
 ];
 
 export function sceneOf(model: Model, reaction: Reaction, hours = model.hours): Scene {
-  const { strategies, retryRules } = parsed(
-    `strategies: [{name: sim, ${model.strategy}, messages_per_connection: 1000}]`,
+  const { strategies, retryRules, rules, warmupPlans } = parsed(
+    [
+      `strategies: [{name: sim, ${model.strategy}, messages_per_connection: 1000}]`,
+      ...(model.warmup === undefined ? [] : [`warmup_plans: [{name: sim, ${model.warmup}}]`]),
+    ].join('\n'),
   );
   const { latencyMs, nodes } = model;
-  const strategy: StrategyConfig = strategies.find(({ name }) => name === 'sim')!;
-  return { receiver: model.receiver(), strategy, retry: retryRules[0]!, reaction, hours, latencyMs, nodes };
+  const strategy = strategies.find(({ name }) => name === 'sim')!;
+  const sending = { strategy, rules, retry: retryRules[0]!, warmup: warmupPlans[0] ?? null };
+  return { receiver: model.receiver(), sending, reaction, hours, latencyMs, nodes };
 }
 
 function parsed(yaml: string): Config {

@@ -2,18 +2,15 @@
  * One run in virtual time: nodes with always mail for one receiver. The clock jumps to whatever comes next: a reply, a
  * token, a retry. What is refused comes again by the shipped retry rule, until its attempts or its lifetime are over.
  */
-import type { StrategyConfig } from '../../src/config/index.ts';
 import type { Reply } from '../../src/core/index.ts';
-import { retryDelayMs, type RetryRule } from '../../src/mta/egress/index.ts';
 import { HOUR, VirtualClock } from './clock.ts';
 import { Heap } from './heap.ts';
 import type { Receiver } from './receivers.ts';
-import { type Reaction, SimulatedNode } from './sender.ts';
+import { type Reaction, type Sending, SimulatedNode } from './sender.ts';
 
 export interface Scene {
   readonly receiver: Receiver;
-  readonly strategy: StrategyConfig;
-  readonly retry: RetryRule;
+  readonly sending: Sending;
   readonly reaction: Reaction;
   readonly hours: number;
   readonly latencyMs: number;
@@ -41,7 +38,8 @@ const LIFETIME_MS = 24 * HOUR;
 
 interface Mail {
   readonly number: number;
-  readonly since: number;
+  readonly expiresAt: number;
+  /** This one included. */
   readonly attempts: number;
 }
 
@@ -66,7 +64,7 @@ export function simulate(scene: Scene): Course {
   const end = scene.hours * HOUR;
   const slices = slicesOf(scene, end);
   const ways = scene.nodes.map((from, index): Way => ({
-    node: new SimulatedNode(clock, scene.strategy, scene.reaction),
+    node: new SimulatedNode(clock, `n${index}`, scene.reaction, scene.sending),
     index,
     from,
     retries: new Heap(),
@@ -77,8 +75,13 @@ export function simulate(scene: Scene): Course {
 
   const begin = (way: Way): void => {
     const { lane } = way.node;
-    const mail = way.retries.pop(clock.at) ?? { number: ++fresh, since: clock.at, attempts: 0 };
-    lane.take();
+    const known = way.retries.pop(clock.at) ?? {
+      number: ++fresh,
+      expiresAt: clock.at + LIFETIME_MS,
+      attempts: 0,
+    };
+    const mail = { ...known, attempts: known.attempts + 1 };
+    way.node.begin(mail);
     lane.places.reserve(ALONE, Infinity);
     const sessions = lane.sessions;
     const reply = scene.receiver.answer({ at: clock.at, node: way.index, sessions, delivery: mail.number });
@@ -90,17 +93,15 @@ export function simulate(scene: Scene): Course {
     if (reply === undefined) {
       slice.delivered++;
       if (clock.at > end / 2) byNode[way.index]!++;
-      way.node.accepted();
+      way.node.accepted(mail);
       way.node.lane.places.release(ALONE);
       return;
     }
     slice.refused++;
-    way.node.refused(reply);
+    const ending = way.node.refused(reply, mail);
     way.node.lane.places.release(ALONE);
-    const attempts = mail.attempts + 1;
-    const delay = retryDelayMs(scene.retry, attempts, () => 0.5);
-    if (delay === undefined || clock.at + delay >= mail.since + LIFETIME_MS) lost++;
-    else way.retries.push(clock.at + delay, { ...mail, attempts });
+    if (ending.kind === 'deferred') way.retries.push(clock.at + ending.nextAttemptAt - clock.now(), mail);
+    else lost++;
   };
 
   while (clock.at < end) {
@@ -108,6 +109,7 @@ export function simulate(scene: Scene): Course {
     const wanted = ways.map((way) => advance(way, clock, begin));
     clock.at = Math.max(clock.at + 1e-3, Math.min(end, answers.earliest, ...wanted));
   }
+  for (const { node } of ways) node.stop();
   return { slices, byNode, lost };
 }
 
@@ -118,7 +120,7 @@ function advance(way: Way, clock: VirtualClock, begin: (way: Way) => void): numb
   const { lane } = way.node;
   for (;;) {
     if (lane.sessions >= lane.maxSessions) return Infinity;
-    const wait = lane.waitMs();
+    const wait = way.node.waitMs;
     if (wait > 0) return clock.at + wait;
     begin(way);
   }
