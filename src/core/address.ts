@@ -18,8 +18,23 @@ const ATOM =
 const QUOTED = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10FFFF}]|\\[\x20-\x7e])*"$/u;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
 
+/** Forms of the domains that came last; the same few are asked for several times per message. */
+const knownDomains = new Map<string, string>();
+const MAX_KNOWN_DOMAINS = 1000;
+const MAX_KNOWN_LENGTH = 255;
+
 /** Lower-case A-label form of a domain name with at least one label, or undefined when it is not one (RFC 1035, 5891). */
 export function toAsciiDomain(text: string): string | undefined {
+  const known = knownDomains.get(text);
+  if (known !== undefined) return known;
+  const form = asciiForm(text);
+  if (form === undefined || text.length > MAX_KNOWN_LENGTH) return form;
+  if (knownDomains.size >= MAX_KNOWN_DOMAINS) knownDomains.clear();
+  knownDomains.set(text, form);
+  return form;
+}
+
+function asciiForm(text: string): string | undefined {
   const plain = /^[A-Za-z0-9._-]+$/.test(text);
   const ascii = plain ? text.toLowerCase() : domainToASCII(text);
   if (ascii === '' || ascii.length > 253) return undefined;

@@ -1,7 +1,7 @@
 /**
  * Signed addresses that name a delivery, so that what comes back finds it and nobody can invent one: `b+TOKEN@domain` is
  * the return path, `h+` stands in a header field, for reports that leave the return path out, and `u+` takes requests
- * to unsubscribe. The letter is part of what is signed. A bare TOKEN, for the URL of a page, is signed for no domain.
+ * to unsubscribe. Each use has a part of the MAC of its own. A bare TOKEN, for the URL of a page, is signed for no domain.
  *
  * TOKEN, base32 and case-insensitive because some mail systems change the case of a local part, is 35 characters: key
  * id (1), message number (11), recipient index (7), and 80 bits of HMAC-SHA-256 over them and the domain (16). With
@@ -49,13 +49,18 @@ export interface Tokens {
   verify(text: string): Result<VerifiedToken, TokenError>;
 }
 
-/** First letter of an address, and the label that keeps one use of the secret apart from every other. */
-const USES: Readonly<Record<TokenUse, { readonly letter: string; readonly label: string }>> = {
-  return_path: { letter: 'b', label: 'return-path' },
-  header: { letter: 'h', label: 'header' },
-  unsubscribe: { letter: 'u', label: 'unsubscribe' },
-  url: { letter: '', label: 'url' },
+/**
+ * First letter of an address, and where in the MAC the bytes of the use begin: one MAC of a delivery serves all uses,
+ * and none tells of another. `url` may share, for its MAC is another one: no address has an empty domain.
+ */
+const USES: Readonly<Record<TokenUse, { readonly letter: string; readonly macFrom: number }>> = {
+  return_path: { letter: 'b', macFrom: 0 },
+  header: { letter: 'h', macFrom: 10 },
+  unsubscribe: { letter: 'u', macFrom: 20 },
+  url: { letter: '', macFrom: 0 },
 };
+/** Keeps this use of the secret apart from every other. */
+const LABEL = 'delivery';
 const BY_LETTER = new Map(Object.entries(USES).map(([use, { letter }]) => [letter, use as TokenUse]));
 
 const NUMBER_CHARS = 11;
@@ -76,12 +81,17 @@ export function createTokens(secrets: readonly TokenSecret[]): Tokens {
       throw new TypeError('a token secret needs a distinct id of one base32 character and a key of 16 bytes');
     keys.set(keyId, createSecretKey(key));
   }
-  const [signer] = keys;
-  if (signer === undefined) throw new TypeError('at least one token secret is needed');
+  const [first] = keys;
+  if (first === undefined) throw new TypeError('at least one token secret is needed');
+  const sign = signer(...first);
+  const address = (use: TokenUse, deliveryId: DeliveryId, domain: string): string => {
+    const lower = domain.toLowerCase();
+    return `${USES[use].letter}+${sign(use, deliveryId, lower)}@${lower}`;
+  };
   return {
-    returnPath: (deliveryId, domain) => signedAddress(signer, 'return_path', { deliveryId, domain }),
-    address: (use, deliveryId, domain) => signedAddress(signer, use, { deliveryId, domain }),
-    urlToken: (deliveryId) => signedToken(signer, 'url', { deliveryId, domain: '' }),
+    returnPath: (deliveryId, domain) => address('return_path', deliveryId, domain),
+    address,
+    urlToken: (deliveryId) => sign('url', deliveryId, ''),
     verify: (text) => verifyText(keys, text),
   };
 }
@@ -91,34 +101,29 @@ function normalId(id: string): string | undefined {
   return value === undefined ? undefined : base32(value, 1);
 }
 
-interface Named {
-  readonly deliveryId: DeliveryId;
-  readonly domain: string;
+/** Gives tokens. The MAC of the last delivery is kept: an attempt asks for several of its tokens in a row. */
+function signer(
+  keyId: string,
+  key: KeyObject,
+): (use: TokenUse, deliveryId: DeliveryId, domain: string) => string {
+  let last:
+    | { readonly id: string; readonly domain: string; readonly payload: string; readonly mac: Buffer }
+    | undefined;
+  return (use, id, domain) => {
+    if (last?.id !== id || last.domain !== domain) {
+      const delivery = parseDeliveryId(id);
+      if (delivery === undefined) throw new TypeError('a delivery id is malformed');
+      const payload = keyId + base32(delivery.number, NUMBER_CHARS) + base32(delivery.index, INDEX_CHARS);
+      last = { id, domain, payload, mac: macOf(key, payload, domain) };
+    }
+    const { macFrom } = USES[use];
+    const { payload, mac } = last;
+    return `${payload}${base32(mac.readUIntBE(macFrom, 5), 8)}${base32(mac.readUIntBE(macFrom + 5, 5), 8)}`;
+  };
 }
 
-function signedAddress(
-  signer: readonly [string, KeyObject],
-  use: TokenUse,
-  { deliveryId, domain }: Named,
-): string {
-  const lower = domain.toLowerCase();
-  return `${USES[use].letter}+${signedToken(signer, use, { deliveryId, domain: lower })}@${lower}`;
-}
-
-function signedToken(
-  [keyId, key]: readonly [string, KeyObject],
-  use: TokenUse,
-  { deliveryId, domain }: Named,
-): string {
-  const delivery = parseDeliveryId(deliveryId);
-  if (delivery === undefined) throw new TypeError('a delivery id is malformed');
-  const payload = keyId + base32(delivery.number, NUMBER_CHARS) + base32(delivery.index, INDEX_CHARS);
-  const mac = macOf(key, use, `${payload}\0${domain}`);
-  return `${payload}${base32(mac.readUIntBE(0, 5), 8)}${base32(mac.readUIntBE(5, 5), 8)}`;
-}
-
-const macOf = (key: KeyObject, use: TokenUse, text: string): Buffer =>
-  createHmac('sha256', key).update(`${USES[use].label}\0${text}`).digest().subarray(0, MAC_BYTES);
+const macOf = (key: KeyObject, payload: string, domain: string): Buffer =>
+  createHmac('sha256', key).update(`${LABEL}\0${payload}\0${domain}`).digest();
 
 function verifyText(keys: ReadonlyMap<string, KeyObject>, text: string): Result<VerifiedToken, TokenError> {
   if (!text.includes('@')) return verifyToken(keys, 'url', { token: text, domain: '' });
@@ -148,6 +153,8 @@ function verifyToken(
   given.writeUIntBE(high, 0, 5);
   given.writeUIntBE(low, 5, 5);
   const payload = keyId + base32(number, NUMBER_CHARS) + base32(index, INDEX_CHARS);
-  if (!timingSafeEqual(given, macOf(key, use, `${payload}\0${domain}`))) return err('bad_signature');
+  const { macFrom } = USES[use];
+  const expected = macOf(key, payload, domain).subarray(macFrom, macFrom + MAC_BYTES);
+  if (!timingSafeEqual(given, expected)) return err('bad_signature');
   return ok({ deliveryId: deliveryIdOf(number, index), keyId, use });
 }

@@ -21,16 +21,19 @@ const NO_RECIPIENT = '"recipient":""';
 /** What JSON writes as it is. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
-export function fieldsOf({ time: _, ...fields }: EventDraft): string {
-  return JSON.stringify(fields).slice(1, -1);
-}
+export const fieldsOf = (draft: EventDraft): string =>
+  JSON.stringify({ ...draft, time: undefined }).slice(1, -1);
 
 export class AcceptedLines {
   readonly #shapes: Shape[] = [];
+  #message: string | undefined;
 
   fields(draft: EventDraft): string {
-    const { delivery_id: id, recipient } = draft;
-    if (id === undefined || recipient === undefined) return fieldsOf(draft);
+    const { delivery_id: id, message_id: message, recipient } = draft;
+    // The first event of a message: most messages have no other.
+    const first = message !== this.#message;
+    this.#message = message;
+    if (first || id === undefined || recipient === undefined) return fieldsOf(draft);
     const shape = this.#shapes.find((one) => fits(one, draft)) ?? this.#add(draft);
     const quoted = PLAIN.test(recipient) ? `"${recipient}"` : JSON.stringify(recipient);
     return `"delivery_id":"${id}"${shape.middle}"recipient":${quoted}${shape.end}`;

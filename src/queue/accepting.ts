@@ -121,7 +121,7 @@ export class AcceptWork implements Work {
   applied(): void {
     const { leases, counters, schedule, dispatcher } = this.#state;
     for (const { leaseId, number, index } of this.#claimed) leases.take(leaseId, number, index);
-    for (const delivery of this.#claimed) counters.lease(deliveryEvent(delivery), 1);
+    for (const delivery of this.#claimed) counters.lease(delivery, 1);
     if (this.#claimed.length > 0) dispatcher?.granted(this.#claimed);
     for (const { queue, wakeAt } of this.#queued) {
       if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);

@@ -7,7 +7,7 @@
 import { domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import { parseTextKey } from './keys.ts';
-import { encode, healthy } from './records.ts';
+import { type Delivery, encode, healthy } from './records.ts';
 
 /** How the mail of a campaign went, since the store exists. */
 export interface Totals {
@@ -168,11 +168,10 @@ export class Counters {
   }
 
   /** Counts leased deliveries (by +1 and -1); they are not part of the snapshot. */
-  lease(
-    label: Pick<CountedEvent, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'node'>,
-    by: 1 | -1,
-  ): void {
-    this.#rowOf(label, label.node).proc += by;
+  lease({ record, message }: Pick<Delivery, 'record' | 'message'>, by: 1 | -1): void {
+    const { sender, node, recipient } = record;
+    const { accountId, campaignId } = message;
+    this.#rowOf({ account_id: accountId, campaign_id: campaignId, sender, recipient }, node).proc += by;
   }
 
   /** Adds what changed since the last snapshot. */

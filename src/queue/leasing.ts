@@ -6,7 +6,6 @@ import { deliveryIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey, textKey } from './keys.ts';
 import type { Op } from './kv.ts';
-import { deliveryEvent } from './labels.ts';
 import { endUnattempted } from './ending.ts';
 import {
   DamagedValue,
@@ -135,7 +134,7 @@ export class LeaseWork implements Work {
     const { leases, counters, schedule, dispatcher, report } = this.#state;
     for (const delivery of this.#taken) {
       leases.take(delivery.leaseId, delivery.number, delivery.index);
-      counters.lease(deliveryEvent(delivery), 1);
+      counters.lease(delivery, 1);
     }
     const { queue } = this.#request;
     const next = schedule.taken(queue, this.#slots);

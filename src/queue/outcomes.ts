@@ -79,7 +79,7 @@ export class OutcomeWork implements Work {
     }
     leases.end(leaseId, number, index);
     for (const progress of this.#progresses) conclude(progress, 1, true);
-    counters.lease(deliveryEvent(this.#delivery), -1);
+    counters.lease(this.#delivery, -1);
     if (!this.#slot) return;
     const { queue, wakeAt } = this.#slot;
     if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);

@@ -123,6 +123,8 @@ export class Attempts {
     const [first] = going;
     if (!first) return;
     const sender = this.#context.settings.senders.get(first.record.sender)!;
+    // In one go with the content, so that its tokens share a MAC (fbl/token.ts).
+    const from = this.#reversePath(first, sender);
     const content = await buildContent({
       delivery: first,
       sender,
@@ -140,7 +142,7 @@ export class Attempts {
     const reused = session.transactions > 0;
     const { parts, ...properties } = content.value;
     const result = await session.send({
-      from: this.#reversePath(first, sender),
+      from,
       recipients: going.map(({ record }) => record.recipient),
       content: parts,
       ...properties,

@@ -26,7 +26,7 @@ import {
 import type { Capabilities } from '../smtp/index.ts';
 import { type BodyForm, BodyHashes } from './body-hashes.ts';
 import type { Sender } from './context.ts';
-import { withFeedbackFields } from './feedback-fields.ts';
+import { feedbackFields } from './feedback-fields.ts';
 import type { IspWishes } from './isp.ts';
 import { ispHeader, overrideHeader } from './override.ts';
 
@@ -39,6 +39,7 @@ export interface AttemptContent {
 }
 
 const CAMPAIGNS = 32;
+const NOTHING = Buffer.alloc(0);
 
 type Filled = Delivery & Pick<LeasedDelivery, 'content'>;
 
@@ -82,13 +83,12 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   const { message, record } = delivery;
   let content = recipientContent(delivery, input.campaigns);
   const keys = sender.keys.keysFor(fromDomainOf(delivery));
-  if (sender.config.returnPathDomain !== null || sender.config.listUnsubscribe !== null)
-    content = withFeedbackFields(content, {
-      delivery,
-      sender: sender.config,
-      tokens: input.tokens,
-      signed: keys.length > 0,
-    });
+  let front = frontOf(content, input, keys.length > 0);
+  // What works on the whole message needs it in one piece; a stored message that leaves as it is need not be copied.
+  if (front.length > 0 && (keys.length > 0 || input.wishes || (message.eightBit && !peer.eightBitMime))) {
+    content = Buffer.concat([front, content]);
+    front = NOTHING;
+  }
   const { headers, encoding } = input.wishes ?? {};
   if (headers) content = ispHeader(content, headers);
   if (encoding) content = recode(content, encoding);
@@ -121,8 +121,8 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   const recipient = parseAddress(record.recipient);
   const utf8Address = recipient.ok && needsSmtpUtf8(recipient.value);
   return ok({
-    parts: signature ? [signature, content] : [content],
-    bytes: content.length + (signature?.length ?? 0),
+    parts: [front, signature ?? NOTHING, content].filter((part) => part.length > 0),
+    bytes: front.length + content.length + (signature?.length ?? 0),
     dotLine:
       message.kind === 'campaign' ||
       message.dotLine ||
@@ -132,6 +132,13 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
     eightBit,
     smtpUtf8: message.smtpUtf8 || utf8Address,
   });
+}
+
+/** Fields that go in front of the content, for senders that ask for them. */
+function frontOf(content: Buffer, { delivery, sender, tokens }: BuildInput, signed: boolean): Buffer {
+  const { config } = sender;
+  if (config.returnPathDomain === null && config.listUnsubscribe === null) return NOTHING;
+  return feedbackFields(content, { delivery, sender: config, tokens, signed });
 }
 
 /** The domain whose key signs: that of the From field as it leaves. */

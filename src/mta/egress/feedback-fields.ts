@@ -16,11 +16,9 @@ export interface FeedbackInput {
   readonly signed: boolean;
 }
 
-/** The message with the fields on top; the message itself when there is nothing to add. */
-export function withFeedbackFields(content: Buffer, input: FeedbackInput): Buffer {
-  const fields = tokenField(input) + unsubscribeFields(content, input);
-  return fields === '' ? content : Buffer.concat([Buffer.from(fields, 'latin1'), content]);
-}
+/** The fields to put in front of the message; empty when there is nothing to add. */
+export const feedbackFields = (content: Buffer, input: FeedbackInput): Buffer =>
+  Buffer.from(tokenField(input) + unsubscribeFields(content, input), 'latin1');
 
 /** RFC 5321 §4.4: the null reverse-path of a report stays null. */
 export const hasOwnReturnPath = (

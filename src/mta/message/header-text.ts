@@ -19,8 +19,15 @@ const QUOTED: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
   return c === ' ' ? '_' : `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
 });
 
-/** RFC 5322 §3.3, always in UTC. */
-export const formatDate = (timeMs: number): string => new Date(timeMs).toUTCString().replace('GMT', '+0000');
+let lastDate = { second: NaN, text: '' };
+
+/** RFC 5322 §3.3, always in UTC. Many messages have the second of the one before. */
+export function formatDate(timeMs: number): string {
+  const second = Math.floor(timeMs / 1000);
+  if (second !== lastDate.second)
+    lastDate = { second, text: new Date(timeMs).toUTCString().replace('GMT', '+0000') };
+  return lastDate.text;
+}
 
 /** `Name: text` with CRLF at the end, for unstructured fields. */
 export function formatField(name: string, text: string): string {
