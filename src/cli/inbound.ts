@@ -58,6 +58,7 @@ export function createInbound({
     clock: systemClock,
     hostname,
     mx: () => config().mx,
+    historyRetentionMs: () => config().historyRetentionMs,
     classifier,
     sender: () => config().mx.forwardSender ?? config().senders[0]?.name,
     onRead: (kind, verdict) => counts.onReport(kind, verdict),

@@ -1,79 +1,13 @@
 /** What comes back to the MX: bounces, complaints, requests to unsubscribe, forgeries, and mail that is none of them. */
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { run } from '../../src/cli/program.ts';
-import type { Event } from '../../src/core/index.ts';
-import type { Sink } from '../../src/testbed/index.ts';
-import { freePort, Mta, ofType, ownAddress, type Settings } from '../support/mta.ts';
-import { receiver, routeTo } from '../support/mta-world.ts';
-import { type Address, arf, dsn, handOver, plainMail, report, reporter } from '../support/reports.ts';
+import { ofType } from '../support/mta.ts';
+import { counts, deliver, openWorld, read, stopped, type World } from '../support/report-world.ts';
+import { arf, dsn, handOver, plainMail, report, reporter } from '../support/reports.ts';
 import { Talk } from '../support/talk.ts';
 import { createPaper } from '../unit/cli/paper.ts';
-
-interface World {
-  readonly mta: Mta;
-  readonly mx: Address;
-  readonly sink: Sink;
-}
-
-async function openWorld(t: TestContext, mx: Settings = {}): Promise<World> {
-  const sink = await receiver(t, { keep: 100 });
-  const host = ownAddress();
-  const port = await freePort(host);
-  const mta = await Mta.start(t, {
-    routes: [routeTo(sink)],
-    mx: { listen: [`${host}:${port}`], domains: ['bounce.test'], ...mx },
-    senders: [
-      {
-        name: 'shop',
-        nodes: [{ node: 'n1' }],
-        strategies: { default: 'unlimited' },
-        return_path_domain: 'bounce.test',
-        list_unsubscribe: { mailto: true },
-      },
-    ],
-  });
-  return { mta, mx: { host, port }, sink };
-}
-
-/** Sends one message and gives what a receiver knows of it. */
-async function deliver(
-  { mta, sink }: World,
-  to: string,
-): Promise<{ readonly returnPath: string; readonly header: string; readonly delivered: Event }> {
-  await mta.api('/v1/messages', {
-    body: JSON.stringify({
-      envelope: { from: 'news@shop.test', to: [to] },
-      parts: { from: 'news@shop.test', subject: 's', text: 't' },
-      account_id: 'acme',
-      campaign_id: 'c1',
-    }),
-  });
-  const events = await mta.until((all) => ofType(all, 'delivered').some(({ recipient }) => recipient === to));
-  const { from, content } = sink.messages.find(({ recipients }) => recipients.includes(to))!;
-  const header = content.toString().split('\r\n\r\n')[0]!;
-  return {
-    returnPath: from,
-    header,
-    delivered: events.find((one) => one.type === 'delivered' && one.recipient === to)!,
-  };
-}
-
-const read = ({ mta }: World, type: Event['type'], count = 1): Promise<Event[]> =>
-  mta.until((events) => ofType(events, type).filter(({ time }) => time !== undefined).length >= count);
-
-const counts = async ({ mta }: World): Promise<Record<string, number>> => {
-  const { body } = await mta.api('/v1/campaigns');
-  const [campaign] = (body as { campaigns: Record<string, number>[] }).campaigns;
-  return campaign!;
-};
-
-const stopped = async ({ mta }: World, recipient: string, account = ''): Promise<string | undefined> => {
-  const query = new URLSearchParams({ recipient, ...(account && { account_id: account }) });
-  const { body } = await mta.api(`/v1/stop-list?${query.toString()}`);
-  return (body as { entries: { source: string }[] }).entries[0]?.source;
-};
 
 test('a late bounce takes its delivery back, once, and stops mail to a dead address', async (t) => {
   const world = await openWorld(t);

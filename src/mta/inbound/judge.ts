@@ -3,6 +3,7 @@
  *
  * 1. A valid token names the delivery; those of the envelope go before those found in the text. A report without one is
  *    told as `report_rejected` and changes nothing, however convincing it is.
+ *    A bounce of a delivery whose history is over is told too: complaints and requests oblige all the same.
  * 2. A DSN counts when it says `failed`: as a hard bounce when the address is dead, else as undelivered. Delays and
  *    relays are no end.
  * 3. A feedback report is a complaint; `opt-out` is a request to unsubscribe, `not-spam` nothing, and `auth-failure`
@@ -24,6 +25,7 @@ import {
 } from '../../core/index.ts';
 import type { DsnRecipient, TokenUse, Tokens } from '../../fbl/index.ts';
 import type { Conclusion, InboundMail, LateReport } from '../../queue/index.ts';
+import type { Clues } from './guess.ts';
 import type { Reading } from './reading.ts';
 
 export interface JudgeInput {
@@ -35,10 +37,12 @@ export interface JudgeInput {
   readonly now: number;
   /** Recipient of a delivery, while anything is known of it. */
   readonly recipientOf: (id: DeliveryId) => string | undefined;
+  /** Whether a delivery ended so long ago that its tokens are good for nothing. */
+  readonly isOver: (id: DeliveryId) => boolean;
   /** The ISP of a recipient, where it is known. */
   readonly ispOf: (recipient: string) => string | undefined;
-  /** The delivery that a Message-ID and addresses point to, without proof. */
-  readonly guess: (messageId: string, addresses: readonly string[]) => DeliveryId | undefined;
+  /** The delivery that a report seems to speak of, without proof. */
+  readonly guess: (clues: Clues) => DeliveryId | undefined;
 }
 
 export type Verdict =
@@ -104,6 +108,7 @@ function judgeDsn(input: JudgeInput, token: Token): Verdict {
   const to = token.id && input.recipientOf(token.id);
   const recipient = recipientIn(failed, to);
   if (token.id === undefined) return rejected(input, token.reason, recipient);
+  if (input.isOver(token.id)) return rejected(input, 'history_over', recipient, token.id);
   const { replyCode, status, diagnostic: text = '' } = recipient ?? {};
   const failure = { replyCode, status, diagnostic: text, action: 'failed' } as const;
   const { notice } = input.reading;
@@ -159,16 +164,20 @@ function effect(input: JudgeInput, id: DeliveryId, what: LateReport['effect'], r
   return { what: what.kind, conclusion: { kind: 'late', late } };
 }
 
-function rejected(input: JudgeInput, reason: string, recipient: DsnRecipient | undefined): Verdict {
-  const { reading, mx, now, guess } = input;
-  const { originalId, about } = reading;
+function rejected(
+  input: JudgeInput,
+  reason: string,
+  recipient: DsnRecipient | undefined,
+  id: DeliveryId | undefined = input.guess(input.reading),
+): Verdict {
+  const { mx, now } = input;
   const conclusion: Conclusion = {
     kind: 'rejected',
     reason,
     at: now,
     report: reportOf(input),
     keep: mx.quarantineBytes,
-    deliveryId: originalId === undefined ? undefined : guess(originalId, about),
+    deliveryId: id,
     reply: recipient && replyOf(recipient, recipient.diagnostic),
   };
   return { what: reason, conclusion };

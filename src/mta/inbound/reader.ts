@@ -5,24 +5,12 @@
  */
 import type { Classifier } from '../../bounce/index.ts';
 import type { MxConfig } from '../../config/index.ts';
-import {
-  type Clock,
-  type DeliveryId,
-  deliveryIdOf,
-  domainOf,
-  messageNumberOf,
-  parseDeliveryId,
-} from '../../core/index.ts';
+import { type Clock, domainOf, parseDeliveryId } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
-import {
-  type Conclusion,
-  deliveriesOf,
-  findDelivery,
-  type Queue,
-  type WaitingMail,
-} from '../../queue/index.ts';
+import { type Conclusion, findDelivery, type Queue, type WaitingMail } from '../../queue/index.ts';
 import type { Injector } from '../ingress/index.ts';
 import { forward } from './forward.ts';
+import { Guess } from './guess.ts';
 import { judge, type Verdict } from './judge.ts';
 import { CROWD_TASKS, type ParsePool } from './parse-pool.ts';
 
@@ -34,6 +22,8 @@ export interface ReaderOptions {
   readonly clock: Clock;
   readonly hostname: string;
   readonly mx: () => MxConfig;
+  /** How long tokens are good, counted from the end of their delivery. */
+  readonly historyRetentionMs: () => number;
   readonly classifier: () => Classifier;
   /** The sender of forwarded mail. */
   readonly sender: () => string | undefined;
@@ -51,11 +41,10 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** The kind of a mail that nothing is known of. */
 const UNREADABLE = 'unreadable';
 const AGAIN_MS = 1_000;
-/** Deliveries of a message that are looked at for an address. */
-const GUESS_LIMIT = 200;
 
 export class InboundReader {
   readonly #options: ReaderOptions;
+  readonly #guess: Guess;
   readonly #reading = new Set<Promise<void>>();
   #cursor = 0;
   #bytes = 0;
@@ -64,6 +53,7 @@ export class InboundReader {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#guess = new Guess(options.queue, () => options.clock.mono());
   }
 
   /** There may be mail to read; also what an earlier run left. */
@@ -106,7 +96,7 @@ export class InboundReader {
   }
 
   async #once(mail: WaitingMail): Promise<void> {
-    const { queue, pool, tokens, clock, mx, classifier } = this.#options;
+    const { queue, pool, tokens, clock, mx, classifier, historyRetentionMs } = this.#options;
     const raw = this.#raw(mail);
     if (!raw)
       return this.#conclude(mail, UNREADABLE, this.#broken(mail, 'the stored bytes are damaged', undefined));
@@ -128,8 +118,13 @@ export class InboundReader {
         const { number, index } = parseDeliveryId(id)!;
         return findDelivery(queue.state, number, index)?.record.recipient;
       },
+      isOver: (id) => {
+        const { number, index } = parseDeliveryId(id)!;
+        const ended = findDelivery(queue.state, number, index)?.record.final?.at;
+        return ended !== undefined && clock.now() - ended >= historyRetentionMs();
+      },
       ispOf: (recipient) => queue.state.holds.ispOf(domainOf(recipient)),
-      guess: (messageId, addresses) => this.#guess(messageId, addresses),
+      guess: (clues) => this.#guess.of(clues),
     });
     const { kind } = reading.value;
     if ('conclusion' in verdict) await this.#conclude(mail, kind, verdict);
@@ -192,17 +187,5 @@ export class InboundReader {
     const concluded = this.#concluding.then(conclude, conclude);
     this.#concluding = concluded;
     return concluded;
-  }
-
-  /** Message-IDs that we made begin with the id of the message or delivery. */
-  #guess(messageId: string, addresses: readonly string[]): DeliveryId | undefined {
-    const match = /^([0-9a-z]{11})(?:\.([1-9][0-9]{0,8}))?@/.exec(messageId.toLowerCase());
-    const number = match ? messageNumberOf(match[1]!) : undefined;
-    if (number === undefined) return undefined;
-    if (match![2] !== undefined) return deliveryIdOf(number, Number(match![2]));
-    const deliveries = deliveriesOf(this.#options.queue.state, number, GUESS_LIMIT);
-    const wanted = new Set(addresses.map((address) => address.toLowerCase()));
-    const named = deliveries.find(({ record }) => wanted.has(record.recipient.toLowerCase()));
-    return (named ?? (deliveries.length === 1 ? deliveries[0] : undefined))?.id;
   }
 }

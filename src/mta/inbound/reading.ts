@@ -14,6 +14,8 @@ export interface Reading {
   readonly tokenCandidates: readonly string[];
   /** Message-ID of the mail that is spoken of. */
   readonly originalId: string | undefined;
+  /** Feedback-ID of that mail. */
+  readonly feedbackId: string | undefined;
   /** Addresses the report names as those it is about. */
   readonly about: readonly string[];
   readonly recipients: readonly DsnRecipient[];
@@ -39,6 +41,7 @@ export function readingOf(report: ParsedReport, reporter: ReporterCheck | undefi
     subject: report.head.subject,
     tokenCandidates: report.tokenCandidates,
     originalId: report.original?.messageId ?? report.head.references.at(-1),
+    feedbackId: report.original?.feedbackId,
     about: about.filter((one) => one !== undefined).slice(0, MOST),
     recipients,
     notice: report.kind === 'dsn' && recipients.length <= 1 ? report.notice : '',

@@ -60,6 +60,7 @@ test('what broke a worker is told and kept, the oldest making room; other mail i
     tokens: createTokens([{ id: '1', key: Buffer.alloc(32, 1) }]),
     hostname: 'mta.test',
     mx: () => mx,
+    historyRetentionMs: () => 7 * 86_400_000,
     classifier: () => classifier,
     sender: () => undefined,
     onRead: (kind, verdict) => void read.push(`${kind}: ${verdict}`),

@@ -8,6 +8,7 @@ const READING: Reading = {
   subject: '',
   tokenCandidates: [],
   originalId: undefined,
+  feedbackId: undefined,
   about: [],
   recipients: [],
   notice: '',
