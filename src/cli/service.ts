@@ -36,6 +36,7 @@ import {
   resolverOf,
   takeDataDir,
 } from './assembly.ts';
+import { bootClock } from './boot-clock.ts';
 import { Chores } from './chores.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { openDoors } from './doors.ts';
@@ -178,7 +179,7 @@ export class Service {
       settings: { config, senders, classifier },
       planner: plannerOf(config, resolver),
       tokens: tokens.value,
-      clock: systemClock,
+      clock: bootClock(),
       random: Math.random,
       report: reporter(log),
     });

@@ -1,10 +1,12 @@
 /**
- * The wake invariant: nothing that is queued waits for something that nobody will do, whatever receivers, limits and
- * reloads did to it. A delivery that is forgotten fails the test by its deadline.
+ * The wake invariant: nothing that is queued waits for something that nobody will do, whatever receivers, limits,
+ * reloads, restarts and a wall clock that is set did to it. A delivery that is forgotten fails the test by its deadline.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { TERMINAL } from '../../src/core/index.ts';
+import { openMemoryKv } from '../../src/queue/index.ts';
 import type { SinkRule } from '../../src/testbed/index.ts';
 import { openWorld, receiver, RunningClock, type World } from '../unit/egress/sending-world.ts';
 
@@ -87,6 +89,51 @@ test('random refusals, losses, limits and reloads', async (t) => {
         await injecting;
         await world.ended(one.messages * one.recipients);
         assert.ok(world.events().every(({ type }) => type !== 'undelivered' && type !== 'hard_bounce'));
+      });
+    }),
+    { numRuns: 12, endOnFailure: true },
+  );
+});
+
+const lifeStep = fc.oneof(
+  fc.record({ kind: fc.constant('send' as const), messages: fc.integer({ min: 1, max: 6 }) }),
+  // Back by less than the test may wait: what is due by the wall clock is due so much later.
+  fc.record({ kind: fc.constant('set clock' as const), ms: fc.constantFrom(-400, -50, 400, 3_600_000) }),
+  fc.record({ kind: fc.constant('restart' as const) }),
+  fc.record({ kind: fc.constant('reload' as const) }),
+);
+
+/** That windows keep their limits over all this is shown in virtual time: test/unit/egress/limiter.test.ts. */
+test('random strategies, restarts and clocks', async (t) => {
+  const life = fc.array(lifeStep, { minLength: 3, maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(setting, life, async (one, steps) => {
+      await t.test(JSON.stringify({ ...one, steps }), async (sub) => {
+        const sink = await receiver(sub, { rules: trouble(one.share) });
+        const [clock, kv, settings] = [new RunningClock(), openMemoryKv(), settingsOf(one)];
+        const open = (): Promise<World> => openWorld(sub, { sink, clock, kv, settings });
+        let world = await open();
+        let sent = 0;
+        for (const step of steps) {
+          if (step.kind === 'set clock') clock.step(step.ms);
+          else if (step.kind === 'reload') await world.configure(settings);
+          else if (step.kind === 'send') {
+            const to = Array.from({ length: step.messages }, () => `r${sent++}@d${sent % one.domains}.test`);
+            await world.send(to, { node: sent % 2 === 0 ? 'n1' : 'n2' });
+          } else {
+            await world.stop();
+            world = await open();
+          }
+        }
+        await world.ended(sent);
+        const ended = world.events().filter(({ type }) => TERMINAL.has(type));
+        assert.ok(ended.every(({ type }) => type === 'delivered'));
+        assert.equal(
+          new Set(ended.map(({ delivery_id: id }) => id)).size,
+          sent,
+          'none lost, none ended twice',
+        );
+        assert.equal(ended.length, sent);
       });
     }),
     { numRuns: 12, endOnFailure: true },

@@ -227,9 +227,13 @@ export class Mta {
       .map((line) => JSON.parse(line) as Event);
   }
 
-  /** Follows the journal from its beginning until the condition holds; gives the events so far. */
-  async until(condition: (events: readonly Event[]) => boolean, deadlineMs = DEADLINE_MS): Promise<Event[]> {
-    const response = await this.#request('/v1/events?after=0&follow=true', { method: 'GET' });
+  /** Follows the journal from its beginning, or behind `after`, until the condition holds; gives the events so far. */
+  async until(
+    condition: (events: readonly Event[]) => boolean,
+    deadlineMs = DEADLINE_MS,
+    after = 0,
+  ): Promise<Event[]> {
+    const response = await this.#request(`/v1/events?after=${after}&follow=true`, { method: 'GET' });
     const timer = setTimeout(() => response.destroy(new Error('deadline')), deadlineMs);
     const events: Event[] = [];
     let rest = '';

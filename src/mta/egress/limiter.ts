@@ -4,8 +4,9 @@
  *
  * GCRA with the emission interval perMs / (count - burst + 1): a burst of `burst` followed by evenly spaced tokens
  * never puts more than `count` into a window. Time is monotonic while running. `mark` is what must be stored before
- * tokens are spent. A restart takes all of them for spent at the last moment, since nobody knows when they were; and a
- * clock that stepped back in between counts as no time at all.
+ * tokens are spent. A restart takes all of them for spent at the last moment, since nobody knows when they were. The
+ * time between is that of the machine's monotonic clock, whatever the wall clock was set to; only after a start of the
+ * machine itself it is the wall clock's, and one that stepped back counts as no time at all.
  *
  * Timers fire late. A fast limiter therefore lets who has waited for a token catch up with up to `slack`, and makes
  * the interval so much longer that no window notices: (perMs + slack) / (count - burst + 1).
@@ -30,6 +31,8 @@ export interface LimiterMark {
   readonly days: Readonly<Record<string, number>>;
   /** The rate and burst it was made for. */
   readonly speed?: string;
+  /** The same moment as `at` by the monotonic clock: ms since the start of the machine with this id. */
+  readonly boot?: { readonly id: string; readonly at: number };
 }
 
 /** Less is the dust of adding doubles, and no wait. */
@@ -117,15 +120,26 @@ export class Limiter {
     const aheadMs = Math.max(0, this.#arrival - this.#clock.mono()) + reservedMs;
     const { name } = this.#day;
     const days = { ...Object.fromEntries(this.#counts), [name]: (this.#counts.get(name) ?? 0) + n };
-    return { at: this.#clock.now(), aheadMs, reservedMs, days, speed: speedOf(this.#options) };
+    const { boot } = this.#clock;
+    return {
+      ...{ at: this.#clock.now(), aheadMs, reservedMs, days, speed: speedOf(this.#options) },
+      ...(boot && { boot: { id: boot.id, at: boot.originMs + this.#clock.mono() } }),
+    };
   }
 
-  #restore({ at, aheadMs, reservedMs, days, speed }: LimiterMark): void {
-    // The wall clock counts whole ms, so up to one of them has not passed.
-    const elapsed = Math.max(0, this.#clock.now() - at - 1);
+  #restore({ aheadMs, reservedMs, days, speed, ...mark }: LimiterMark): void {
+    const elapsed = Math.max(0, this.#since(mark));
     this.#arrival = this.#clock.mono() + Math.max(aheadMs - elapsed, reservedMs);
     for (const [name, count] of Object.entries(days)) this.#counts.set(name, count);
     if (speed !== speedOf(this.#options)) this.#emptyBucket();
+  }
+
+  /** ms since a mark was made. */
+  #since({ at, boot: then }: Pick<LimiterMark, 'at' | 'boot'>): number {
+    const { boot } = this.#clock;
+    if (boot && then && boot.id === then.id) return boot.originMs + this.#clock.mono() - then.at;
+    // The wall clock counts whole ms, so up to one of them has not passed.
+    return this.#clock.now() - at - 1;
   }
 
   /** The next token comes when it would have come anyway, and no burst with it. */

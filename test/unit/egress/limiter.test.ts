@@ -21,7 +21,12 @@ type Step =
     }
   | { readonly kind: 'pause'; readonly ms: number }
   | { readonly kind: 'set clock'; readonly ms: number }
-  | { readonly kind: 'restart'; readonly ms: number; readonly mono: number };
+  | {
+      readonly kind: 'restart';
+      readonly of: 'machine' | 'process';
+      readonly ms: number;
+      readonly mono: number;
+    };
 
 const pauseMs = fc.oneof(fc.constant(0), fc.nat(300), fc.nat(100_000));
 const lease = fc.record({
@@ -39,11 +44,13 @@ const clockSet = fc.record({
   kind: fc.constant('set clock' as const),
   ms: fc.integer({ min: -1e8, max: 1e8 }),
 });
-const restart = fc.record({
-  kind: fc.constant('restart' as const),
-  ms: pauseMs,
-  mono: fc.nat(1e6),
-});
+const restartOf = <T extends 'machine' | 'process'>(...of: readonly T[]) =>
+  fc.record({
+    kind: fc.constant('restart' as const),
+    of: fc.constantFrom(...of),
+    ms: pauseMs,
+    mono: fc.nat(1e6),
+  });
 const steps = (...kinds: fc.Arbitrary<Step>[]): fc.Arbitrary<Step[]> =>
   fc.array(fc.oneof({ arbitrary: lease, weight: 3 }, ...kinds), { minLength: 5, maxLength: 40 });
 
@@ -62,7 +69,8 @@ function live(options: LimiterOptions, life: readonly Step[], clock = new TwoClo
     else if (step.kind === 'set clock') clock.step(step.ms);
     else if (step.kind === 'restart') {
       clock.advance(step.ms);
-      clock.restart(step.mono);
+      if (step.of === 'machine') clock.restart(step.mono);
+      else clock.restartProcess(step.mono);
       const read = stored && (JSON.parse(JSON.stringify(stored)) as LimiterMark);
       limiter = new Limiter(clock, options, read);
     } else {
@@ -106,11 +114,35 @@ describe('limiter: windows', () => {
 
   test('nor across restarts, with all reserved tokens spent at any time, and a clock set back', () => {
     fc.assert(
-      fc.property(speed, steps(pause, restart, clockBack), (options, life) =>
+      fc.property(speed, steps(pause, restartOf('machine', 'process'), clockBack), (options, life) =>
         assertWindows(live(options, life), options),
       ),
       { numRuns: 600 },
     );
+  });
+
+  test('nor across restarts of the process, with a clock set forward and back', () => {
+    fc.assert(
+      fc.property(speed, steps(pause, restartOf('process'), clockSet), (options, life) =>
+        assertWindows(live(options, life), options),
+      ),
+      { numRuns: 600 },
+    );
+  });
+
+  test('a clock that is set forward while the process starts again gives no token', () => {
+    const options = { rate: { count: 10, perMs: 60_000 }, burst: 10, dailyLimit: null, timezone: 'UTC' };
+    const clock = new TwoClocks();
+    const first = new Limiter(clock, options);
+    let stored: LimiterMark | undefined;
+    for (const n of [5, 5]) {
+      stored = first.mark(n);
+      for (let i = 0; i < n; i++) first.take();
+    }
+    clock.step(3_600_000);
+    clock.restartProcess(7);
+    const second = new Limiter(clock, options, JSON.parse(JSON.stringify(stored)) as LimiterMark);
+    assert.equal(second.waitMs(), 60_000);
   });
 
   test('nor when the speed changes, running or over a restart: no more than the faster of both', () => {

@@ -35,11 +35,17 @@ export async function receiver(t: TestContext, options: SinkOptions = {}, port =
 
 export const hostOf = (sink: Sink): string => sink.addresses[0]!.address;
 
-/** A clock that runs, and can be set forward. */
+/** A clock that runs; time can pass at once, and the wall clock can be set. */
 export class RunningClock implements Clock {
   #ahead = 0;
-  now = (): number => systemClock.now() + this.#ahead;
+  #stepped = 0;
+  now = (): number => systemClock.now() + this.#ahead + this.#stepped;
   mono = (): number => systemClock.mono() + this.#ahead;
+
+  /** Sets the wall clock forward or back. */
+  step(ms: number): void {
+    this.#stepped += ms;
+  }
 
   advance(ms: number): void {
     this.#ahead += ms;
