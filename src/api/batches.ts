@@ -9,7 +9,9 @@ import { err, ok, type Result } from '../core/index.ts';
 import type { Batch, BatchHeader, RejectedLine } from '../mta/ingress/index.ts';
 import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
 import { callerOf } from './caller.ts';
+import { setLimits } from './campaign-limits.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import type { LimitsBody } from './fields.ts';
 import { type InputLine, InputLines } from './input-lines.ts';
 import { parseJson } from './json-body.ts';
 import { contentOf, digestOf, labelsOf, originOf } from './labels.ts';
@@ -68,7 +70,11 @@ async function open(
   if (!first.bytes) return err(tooLarge(headerLimit));
   const header = headerOf(deps, first.bytes, request);
   if (!header.ok) return header;
-  const batch = await orUnavailable(deps, deps.injector.openBatch(header.value));
+  const { limits, ...opening } = header.value;
+  const { accountId: account = '', campaignId: campaign = '' } = opening.labels;
+  const limited = limits ? await setLimits(deps, { account, campaign }, limits) : ok(undefined);
+  if (!limited.ok) return limited;
+  const batch = await orUnavailable(deps, deps.injector.openBatch(opening));
   return batch.ok ? ok({ batch: batch.value, input, rest }) : batch;
 }
 
@@ -76,7 +82,7 @@ function headerOf(
   deps: ApiDependencies,
   bytes: Buffer,
   request: FastifyRequest,
-): Result<BatchHeader, Refused> {
+): Result<BatchHeader & { readonly limits: LimitsBody | undefined }, Refused> {
   const json = parseJson(bytes, FIRST_LINE);
   if (!json.ok) return json;
   const body = checkRequest(batchHeader, json.value);
@@ -87,9 +93,18 @@ function headerOf(
   const labels = labelsOf(body.value, deps.clock.now(), callerOf(request));
   if (!labels.ok) return labels;
   const digest = digestOf(body.value);
-  const { missing, defaults } = body.value;
+  const { missing, defaults, limits } = body.value;
   const origin = originOf(request);
-  return ok({ from, content: content.value, missing, defaults, labels: labels.value, origin, digest });
+  return ok({
+    from,
+    content: content.value,
+    missing,
+    defaults,
+    labels: labels.value,
+    origin,
+    digest,
+    limits,
+  });
 }
 
 /** The answer, whose head is sent with its first line. */

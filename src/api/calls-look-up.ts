@@ -12,7 +12,8 @@ import {
   noQuery,
   queueQuery,
 } from './schemas.ts';
-import { campaignList, deliveryList, deliveryView, eventView, messageView, queueReport } from './views.ts';
+import { deliveryList, deliveryView, eventView, messageView, queueReport } from './views.ts';
+import { campaignList } from './views-campaigns.ts';
 import { explainView } from './views-server.ts';
 
 /** The message of the server that the examples are run against. */

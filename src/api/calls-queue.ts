@@ -1,8 +1,10 @@
 /** Calls that act on what waits. */
 import type * as z from 'zod';
 import type { Call } from './call.ts';
+import { campaignPath, limitsBody, startBody } from './campaign-limits.ts';
 import { changeBody, jobPath, moveBody, simpleBody } from './schemas-operations.ts';
 import { noQuery } from './schemas.ts';
+import { limitedCampaign } from './views-campaigns.ts';
 import { jobList, jobView } from './views.ts';
 
 /** The same for all operations: the first answer comes at once, the job goes on by itself. */
@@ -49,6 +51,47 @@ export const QUEUE_CALLS: readonly Call[] = [
     body: changeBody,
     example: { ...CAMPAIGN, target: { band: 'priority' } },
   }),
+  {
+    method: 'POST',
+    path: '/v1/campaigns/:id/limits',
+    id: 'setCampaignLimits',
+    action: 'campaign limits',
+    tag: 'queue',
+    scope: 'operate',
+    bound: 'by accounts',
+    summary: 'Limit how fast and how far a campaign goes',
+    description:
+      'Replaces all limits of the campaign, also while it runs; a body without any takes them away. They hold over all ' +
+      'nodes and ISPs and over restarts, until they are set anew.',
+    params: campaignPath,
+    body: limitsBody,
+    answer: { status: 200, description: 'The limits as they are now.', schema: limitedCampaign },
+    refusals: [503],
+    example: {
+      params: { id: 'spring' },
+      body: {
+        account_id: 'shop',
+        rate: '1000/1m',
+        per_start: 50_000,
+        growth: { from: '100/1m', percent: 50, every: '1h' },
+      },
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/campaigns/:id/start',
+    id: 'startCampaign',
+    action: 'campaign start',
+    tag: 'queue',
+    scope: 'operate',
+    bound: 'by accounts',
+    summary: 'Begin the next start of a campaign: what its cap per start keeps may go',
+    params: campaignPath,
+    body: startBody,
+    answer: { status: 200, description: 'The limits as they are now.', schema: limitedCampaign },
+    refusals: [404, 503],
+    example: { params: { id: 'limited' }, body: {} },
+  },
   {
     method: 'GET',
     path: '/v1/jobs',

@@ -4,6 +4,7 @@ import { ok } from '../core/index.ts';
 import { rowName, type Totals } from '../queue/index.ts';
 import { owns } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
+import { type CampaignLimitsView, limitsView } from './campaign-limits.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { type Pace, paceOf } from './pace.ts';
 import { addRow, heldOf, noCounts, type QueueCounts } from './queue-counts.ts';
@@ -16,6 +17,7 @@ export interface CampaignView extends Readonly<Totals>, Readonly<Omit<QueueCount
   readonly account_id: string;
   readonly campaign_id: string;
   readonly queued: number;
+  readonly limits?: CampaignLimitsView | undefined;
 }
 
 export interface CampaignsView {
@@ -56,7 +58,7 @@ function campaignsView(
   };
 }
 
-function viewsOf({ queue, clock }: ApiDependencies, page: readonly CampaignTotals[]): CampaignView[] {
+function viewsOf({ queue, egress, clock }: ApiDependencies, page: readonly CampaignTotals[]): CampaignView[] {
   const { counters, oldest, speeds } = queue.state;
   const queued = new Map(page.map((one) => [nameOf(one), { counts: noCounts(), oldest: Infinity }]));
   for (const row of counters.rows()) {
@@ -70,6 +72,7 @@ function viewsOf({ queue, clock }: ApiDependencies, page: readonly CampaignTotal
     const { counts, oldest: since } = queued.get(`${account}\0${campaign}`)!;
     const { total, ...states } = counts;
     const perSecond = speeds.ofCampaign(account, campaign);
+    const cap = egress.campaigns.of({ account, campaign });
     return {
       account_id: account,
       campaign_id: campaign,
@@ -77,6 +80,7 @@ function viewsOf({ queue, clock }: ApiDependencies, page: readonly CampaignTotal
       queued: total,
       ...states,
       ...paceOf(counts, { oldest: since, perSecond }, now),
+      ...(cap && { limits: limitsView(cap) }),
     };
   });
 }

@@ -5,11 +5,13 @@ import { placeOf, type Places, writtenAt } from '../config/index.ts';
 import { err, type EventReply, ok, parseAddress, type Result } from '../core/index.ts';
 import { type Lock, lowestLimit, type SpeedLimit } from '../mta/egress/index.ts';
 import { type AttemptRecord, listDeliveries } from '../queue/index.ts';
+import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { address, label } from './fields.ts';
 import { lockView, type LockView } from './nodes.ts';
 import { answer, invalid, type Refused } from './refused.ts';
 import { checkRequest } from './shape.ts';
+import { holdOf, whyWaiting } from './why-waiting.ts';
 import { entryView, type StopEntryView } from './stop-list.ts';
 
 export const explainQuery = z.strictObject({
@@ -89,6 +91,7 @@ export interface ExplainView {
   readonly senders: readonly ExplainedSender[];
   readonly queued: readonly {
     readonly id: string;
+    readonly state: string;
     readonly sender: string;
     readonly node: string;
     readonly attempts: number;
@@ -104,13 +107,14 @@ const QUEUED = 20;
 export function addExplain(app: FastifyInstance, { deps }: RouteContext): void {
   app.get('/v1/explain', async (request, reply) => {
     const asked = checkRequest(explainQuery, request.query);
-    return answer(reply, asked.ok ? await explain(deps, asked.value) : asked);
+    return answer(reply, asked.ok ? await explain(deps, asked.value, callerOf(request)) : asked);
   });
 }
 
 async function explain(
   deps: ApiDependencies,
   asked: z.infer<typeof explainQuery>,
+  caller: Caller,
 ): Promise<Result<ExplainView, Refused>> {
   const recipient = parseAddress(asked.recipient);
   if (!recipient.ok) return err(invalid([{ field: 'recipient', message: recipient.error }]));
@@ -150,7 +154,7 @@ async function explain(
     problem: path.problem?.text,
     stop_list: stopped && entryView(stopped),
     senders: senders.map((share) => explainedSender(deps, share, path)),
-    queued: queuedTo(deps, asked.recipient),
+    queued: queuedTo(deps, asked.recipient, caller),
   });
 }
 
@@ -221,8 +225,8 @@ function effective(limits: readonly SpeedLimit[], sender: string): ExplainedNode
 }
 
 /** Queued deliveries to the address, the oldest ones, as far as one page of the queue shows them. */
-function queuedTo({ queue, egress, clock }: ApiDependencies, recipient: string): ExplainView['queued'] {
-  const { deliveries } = listDeliveries(queue.state, {
+function queuedTo(deps: ApiDependencies, recipient: string, caller: Caller): ExplainView['queued'] {
+  const { deliveries } = listDeliveries(deps.queue.state, {
     recipient,
     campaignId: undefined,
     state: undefined,
@@ -232,17 +236,16 @@ function queuedTo({ queue, egress, clock }: ApiDependencies, recipient: string):
   return deliveries
     .filter(({ record }) => record.final === undefined)
     .slice(0, QUEUED)
-    .map(({ id, record }) => ({
-      id,
-      sender: record.sender,
-      node: record.node,
-      attempts: record.attempts.length,
-      next_attempt: new Date(record.wakeAt).toISOString(),
-      last_reply: lastReply(record.attempts),
+    .map((delivery) => ({
+      id: delivery.id,
+      state: delivery.state,
+      sender: delivery.record.sender,
+      node: delivery.record.node,
+      attempts: delivery.record.attempts.length,
+      next_attempt: new Date(delivery.record.wakeAt).toISOString(),
+      last_reply: lastReply(delivery.record.attempts),
       why_waiting:
-        record.wakeAt <= clock.now()
-          ? egress.whyWaiting(record.node, record.recipient.slice(record.recipient.lastIndexOf('@') + 1))
-          : undefined,
+        delivery.state === 'proc' ? undefined : whyWaiting(deps, delivery, holdOf(deps, delivery, caller)),
     }));
 }
 

@@ -3,7 +3,7 @@
  * formed and free of control characters, because NUL separates the parts of a key.
  */
 import * as z from 'zod';
-import { messageNumberOf, parseDeliveryId } from '../core/index.ts';
+import { messageNumberOf, parseDeliveryId, parseDuration, parseRate } from '../core/index.ts';
 import { isPlainText, MAX_LABEL, MAX_METADATA_CHARS, parseTime } from '../mta/ingress/index.ts';
 
 const MAX_DEPTH = 20;
@@ -65,3 +65,33 @@ export const wholeNumber = (low: number, high: number): z.ZodType<number, string
     .int('is not a whole number')
     .min(low, `is less than ${low}`)
     .max(high, `is more than ${high}`) as z.ZodType<number, string | number>;
+
+const rate = z
+  .string()
+  .refine((text) => parseRate(text) !== undefined, 'is not a rate such as 100/1m')
+  .transform((text) => parseRate(text)!);
+const duration = z
+  .string()
+  .refine((text) => (parseDuration(text) ?? 0) > 0, 'is not a duration such as 10m or 1d')
+  .transform((text) => parseDuration(text)!);
+
+/** How fast and how far a campaign may go. */
+export const campaignLimits = z.strictObject({
+  rate: rate.optional().describe('Recipients in a time, by all nodes to all ISPs together.'),
+  per_start: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Recipients from one start to the next; the rest waits. `POST /v1/campaigns/{id}/start` is the next.',
+    ),
+  growth: z
+    .strictObject({
+      from: rate.describe('The speed of the first time.'),
+      percent: z.number().positive().max(1000).describe('How much it grows each time.'),
+      every: duration.describe('How long, from the first message on, until it grows.'),
+    })
+    .optional()
+    .describe('The speed grows until it is `rate`, or without end.'),
+});
+export type LimitsBody = z.infer<typeof campaignLimits>;

@@ -34,6 +34,7 @@ export {
 } from './queue-counts.ts';
 export type { QuarantineChange, QuarantinedView, QuarantineView } from './schemas-quarantine.ts';
 export type { KeptMailContent, KeptMailRemoved, ReportQuarantineView } from './report-quarantine.ts';
+export type { CampaignLimitsView, LimitedCampaign } from './campaign-limits.ts';
 export type { CampaignsView, CampaignView } from './campaigns.ts';
 export { type Pace, paceOf } from './pace.ts';
 export type { QueueReport, QueueRow } from './queue-report.ts';

@@ -6,7 +6,17 @@ import * as z from 'zod';
 import type { EventType } from '../core/index.ts';
 import { MAX_LABEL } from '../mta/ingress/index.ts';
 import type { DeliveryState } from '../queue/index.ts';
-import { address, deliveryId, label, messageId, metadata, record, time, wholeNumber } from './fields.ts';
+import {
+  address,
+  campaignLimits,
+  deliveryId,
+  label,
+  messageId,
+  metadata,
+  record,
+  time,
+  wholeNumber,
+} from './fields.ts';
 
 const MAX_RECIPIENTS = 10_000;
 
@@ -88,10 +98,15 @@ export const batchHeader = z
     ...content,
     missing: z.enum(['empty', 'refuse']).optional(),
     defaults: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    limits: campaignLimits
+      .optional()
+      .describe('Limits of the campaign from now on; without it they stay as they are.'),
     ...labels,
   })
   .superRefine(fitsTogether)
   .superRefine((value, context) => {
+    if (value.limits !== undefined && value.campaign_id === undefined)
+      context.addIssue({ code: 'custom', path: ['limits'], message: 'belong to a campaign_id: give one' });
     if ((value.envelope === undefined) === (value.from === undefined))
       context.addIssue({ code: 'custom', path: ['from'], message: 'give either from or envelope.from' });
   });
@@ -198,6 +213,7 @@ export const deliveryPath = z.strictObject({ id: deliveryId });
 export type MessageBody = z.infer<typeof messageBody>;
 /** As callers write them. */
 export type MessageInput = z.input<typeof messageBody>;
+export type CampaignLimitsInput = z.input<typeof campaignLimits>;
 export type BatchHeaderInput = z.input<typeof batchHeader>;
 export type BatchLineInput = z.input<typeof batchLine>;
 export type BatchHeaderBody = z.infer<typeof batchHeader>;

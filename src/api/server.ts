@@ -10,6 +10,7 @@ import { addAudit } from './audit.ts';
 import { addAuditLog, logOperators } from './audit-log.ts';
 import { addBatches } from './batches.ts';
 import { addBouncePatterns } from './bounce-patterns.ts';
+import { addCampaignLimits } from './campaign-limits.ts';
 import { addCampaigns } from './campaigns.ts';
 import { addContent } from './content.ts';
 import { addDeliveries } from './deliveries.ts';
@@ -98,6 +99,7 @@ export function addControlRoutes(app: FastifyInstance, context: RouteContext): v
     addContent,
     addQueueReport,
     addCampaigns,
+    addCampaignLimits,
     addBouncePatterns,
     addOperations,
     addQuarantine,

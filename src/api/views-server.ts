@@ -128,6 +128,7 @@ export const explainView = z.looseObject({
   queued: z.array(
     z.looseObject({
       id: z.string(),
+      state: z.string(),
       sender: z.string(),
       node: z.string(),
       attempts: count,

@@ -6,7 +6,6 @@ import type { DeliveryView, LabelsView, MessageView } from './deliveries.ts';
 import type { LockView } from './nodes.ts';
 import type { ErrorView, LaneView, NodeView, ReloadView, SlowedView, WarmupView } from './overview.ts';
 import type { AllowanceView, SpeedView } from './speeds.ts';
-import type { CampaignsView } from './campaigns.ts';
 import { EVENT_TYPES, STATES } from './schemas.ts';
 
 export const count = z.int().min(0);
@@ -126,7 +125,7 @@ const queueTotals = z.object({
   oldest_seconds: z.number().optional(),
 });
 
-const pace = {
+export const pace = {
   oldest_seconds: z.number().optional().describe('As of the last sweep of the queue'),
   per_second: z.number().describe('Deliveries that ended, over the last minutes'),
   estimated_end: time.optional().describe('When what is not held will have ended at this speed'),
@@ -175,23 +174,6 @@ export const totalCounts = {
   complaints: count,
   unsubscribes: count,
 };
-
-export const campaignList: z.ZodType<CampaignsView> = z.object({
-  campaigns: z.array(
-    z.object({
-      account_id: z.string(),
-      campaign_id: z.string(),
-      ...totalCounts,
-      queued: count.describe('Sum of `new`, `proc`, `retry` and `hold`'),
-      new: count,
-      proc: count,
-      retry: count,
-      hold: count,
-      ...pace,
-    }),
-  ),
-  next: z.string().optional().describe('Cursor of the next page'),
-});
 
 export const eventView = z
   .object({

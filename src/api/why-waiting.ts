@@ -9,18 +9,20 @@ import { selectorText } from './operation-view.ts';
 /** A delivery that is not due waits for its time; one that is due waits for what its queue waits for. */
 export function whyWaiting(
   { clock, egress }: ApiDependencies,
-  { record, state }: FoundDelivery,
+  { record, message, state }: FoundDelivery,
   hold: Mark | undefined,
 ): string {
   const now = clock.now();
+  const campaign = { account: message.accountId ?? '', campaign: message.campaignId ?? '' };
   if (hold) return holdText(hold, now);
   // The mail of others stands in the selector of such a hold.
   if (state === 'hold') return 'the operator of the server holds it';
   if (record.wakeAt > now)
     return record.attempts.length > 0
       ? 'the interval of the retry rule is not over'
-      : 'it must not be sent before that time';
-  return egress.whyWaiting(record.node, domainOf(record.recipient)) ?? 'it is due and waits for its turn';
+      : (egress.campaigns.of(campaign)?.waiting() ?? 'it must not be sent before that time');
+  const why = egress.whyWaiting(record.node, domainOf(record.recipient), campaign);
+  return why ?? 'it is due and waits for its turn';
 }
 
 /** The hold that keeps a delivery, if the caller may see it. */

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { CampaignsView, CampaignView } from '../api/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
+import { limitCommands, limitsText } from './campaign-limit.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { about, rateText } from './pace-text.ts';
 import { renderTable } from './table.ts';
@@ -31,7 +32,9 @@ export function campaignCommand(io: Io): Command {
         watched(io, options, (page) => shown(page, campaign, options)),
       ),
     );
-  return new Command('campaign').description('campaigns').addCommand(list).addCommand(one);
+  const campaign = new Command('campaign').description('campaigns').addCommand(list).addCommand(one);
+  for (const command of limitCommands(io)) campaign.addCommand(command);
+  return campaign;
 }
 
 async function listed(io: Io, options: ListOptions): Promise<ExitCode> {
@@ -93,6 +96,7 @@ export function campaignText(one: CampaignView): string {
     ...(oldest === undefined ? [] : [`  oldest     ${about(oldest * 1000)}`]),
     `  said       ${one.soft_bounces} soft bounces, ${one.complaints} complaints, ${one.unsubscribes} unsubscribes`,
     `  speed      ${rateText(one)}/s over the last minutes`,
+    ...(one.limits ? [`  limits     ${limitsText(one.limits)}`] : []),
     ...(end === undefined ? [] : [`  end        about ${clock(end)} at this speed`]),
   ];
   return lines.map((line) => `${clean(line)}\n`).join('');

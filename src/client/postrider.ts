@@ -7,6 +7,7 @@ import type {
   CampaignsView,
   CampaignView,
   DeliveryView,
+  LimitedCampaign,
   MessageView,
   NodeView,
   QueueReport,
@@ -66,6 +67,8 @@ export interface CampaignFilter {
   readonly accountId?: string;
   readonly campaignId?: string;
 }
+
+export type CampaignLimits = schemas.CampaignLimitsInput;
 
 export interface SpeedFilter {
   readonly sender?: string;
@@ -153,6 +156,19 @@ export class Postrider {
     } while (cursor !== undefined);
   }
 
+  /** Replaces the limits of a campaign, also while it runs; none given takes them away. */
+  limitCampaign(
+    campaignId: string,
+    { accountId, ...limits }: CampaignLimits & { readonly accountId?: string },
+  ): Promise<LimitedCampaign> {
+    return this.#campaign(campaignId, 'limits', { account_id: accountId, ...limits });
+  }
+
+  /** The next start of a campaign: what its `per_start` keeps may go. */
+  startCampaign(campaignId: string, accountId?: string): Promise<LimitedCampaign> {
+    return this.#campaign(campaignId, 'start', { account_id: accountId });
+  }
+
   status(): Promise<StatusView> {
     return this.#get('/v1/status');
   }
@@ -212,6 +228,10 @@ export class Postrider {
 
   #operate(verb: string, body: object, { dryRun }: OperationOptions = {}): Promise<Job> {
     return this.#post(`/v1/queue/${verb}`, { ...body, ...(dryRun && { dry_run: true }) });
+  }
+
+  #campaign(id: string, verb: string, body: object): Promise<LimitedCampaign> {
+    return this.#post(`/v1/campaigns/${encodeURIComponent(id)}/${verb}`, body);
   }
 
   #get<T>(path: string): Promise<T> {

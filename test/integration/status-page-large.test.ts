@@ -6,7 +6,8 @@ import { Dashboard } from '../../src/dashboard/index.ts';
 import type { NodeStatus } from '../../src/mta/egress/index.ts';
 import { noBrowser, picture, Tester } from '../support/browser.ts';
 import { freePort } from '../support/mta.ts';
-import { FakeEgress, startControl } from '../unit/api/control-fixture.ts';
+import { startControl } from '../unit/api/control-fixture.ts';
+import { FakeEgress } from '../unit/api/fake-egress.ts';
 
 const [NODES, ISPS, CAMPAIGNS] = [100, 300, 10_000];
 const MOST_BYTES = 1024 * 1024;

@@ -5,15 +5,14 @@
  */
 import { type EventReply, formatReply, type Refusal, type Reply, type Result } from '../../core/index.ts';
 import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts';
+import { SOON_MS } from './campaign-cap.ts';
 import { buildContent, type Campaigns } from './content.ts';
 import type { EgressContext, Sender } from './context.ts';
 import { hasOwnReturnPath } from './feedback-fields.ts';
 import { type AttemptEnd, type AttemptInput, Handed } from './handed.ts';
 import type { Lane } from './lane.ts';
 import type { Reactions } from './reactions.ts';
-
-/** A session waits as long for the cap of a sender; beyond it the delivery goes back. */
-const CAP_WAIT_MS = 1_000;
+import { CAP_WAIT_MS, type Cap, CapUsedUp } from './token-line.ts';
 
 const MISSING_SENDER_WAIT_MS = 60_000;
 const MISSING_SENDER_REPORT_MS = 3_600_000;
@@ -39,14 +38,15 @@ export class Attempts {
     } catch (error) {
       handed.forgoAll();
       const { signal } = input;
+      const slot = error instanceof CapUsedUp ? error.cap.nextSlot() : undefined;
       for (const delivery of handed.open) {
-        if (!signal.aborted) {
+        if (!signal.aborted && slot === undefined) {
           this.#context.report('error', 'an attempt failed by a fault of our own; the delivery waits', {
             delivery_id: delivery.id,
             error,
           });
         }
-        const wakeAt = signal.aborted ? delivery.record.wakeAt : this.#context.clock.now() + 60_000;
+        const wakeAt = signal.aborted ? delivery.record.wakeAt : (slot ?? this.#context.clock.now() + 60_000);
         handed.end(delivery, this.#release(delivery, wakeAt));
       }
     }
@@ -109,7 +109,7 @@ export class Attempts {
       void recorder.record(delivery, unattempted(reason, clock.now()));
       return { kind: 'unattempted' };
     }
-    const later = capped(lane, sender);
+    const later = this.#capped(lane, delivery);
     return later === undefined ? undefined : this.#release(delivery, later);
   }
 
@@ -146,7 +146,7 @@ export class Attempts {
       recipients: going.map(({ record }) => record.recipient),
       content: parts,
       ...properties,
-      beforeRcpt: () => handed.spend(first.record.sender),
+      beforeRcpt: () => handed.spend(first.record.sender, this.#context.campaigns.capsOf(first)),
     });
     handed.forgoAll();
     const [answer] = result.recipients;
@@ -156,6 +156,16 @@ export class Attempts {
       if (stale || !said) handed.end(delivery, { kind: 'unsent', stale });
       else handed.end(delivery, this.#judge(input, delivery, { said, bytes: properties.bytes }));
     }
+  }
+
+  /** Wall ms of its slot, if a cap of its sender towards this ISP, or one of its campaign, is used up for more than a moment. */
+  #capped(lane: Lane, delivery: LeasedDelivery): number | undefined {
+    const full = (caps: readonly Cap[], ms: number): Cap | undefined =>
+      caps.find(({ limiter }) => limiter.waitMs() > ms);
+    const cap =
+      full(lane.capsOf(delivery.record.sender), CAP_WAIT_MS) ??
+      full(this.#context.campaigns.capsOf(delivery), 2 * SOON_MS);
+    return cap?.nextSlot();
   }
 
   #judge(
@@ -217,12 +227,6 @@ export class Attempts {
 /** The session died before the peer said anything about the transaction. */
 const isSilent = ({ scope, phase, reply }: Refusal): boolean =>
   scope === 'session' && phase === 'mail' && reply === undefined;
-
-/** Wall ms of its slot, if the sender's cap towards this ISP is used up for more than a moment. */
-function capped(lane: Lane, sender: string): number | undefined {
-  const full = lane.capsOf(sender).find(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS);
-  return full?.nextSlot();
-}
 
 function eventReply(reply: Reply | undefined, refusal: Refusal | undefined): EventReply {
   const phase = refusal?.phase ?? 'content';

@@ -5,6 +5,7 @@ import type { Clock } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
 import type { Queue } from '../../queue/index.ts';
 import type { KeyRing } from '../dkim/index.ts';
+import type { CampaignLimits } from './campaign-limits.ts';
 import type { Caps } from './caps.ts';
 import type { IspIndex } from './isp.ts';
 import type { Locks } from './locks.ts';
@@ -32,6 +33,7 @@ export interface EgressContext {
   readonly queue: Queue;
   readonly recorder: Recorder;
   readonly caps: Caps;
+  readonly campaigns: CampaignLimits;
   readonly tokens: Tokens;
   readonly clock: Clock;
   readonly random: () => number;

@@ -30,6 +30,8 @@ export interface DestinationOwner {
   reserveSession(destination: Destination): boolean;
   /** Runs one session until there is nothing more for it; never rejects. */
   runSession(destination: Destination): Promise<void>;
+  /** How many of `most` deliveries of the queue its campaign lets go now; 0: the owner wakes it when some may. */
+  allowed(queue: FlowQueue, most: number): number;
   /** Leases what is due in the queue, at most `limit`, of any message or only of this one. */
   lease(queue: FlowQueue, limit: number, message?: number): void;
   /** The queue has nothing due any more: it is woken when it has. */
@@ -336,13 +338,14 @@ export class Destination {
       const queue = demand.next(capacity);
       if (!queue) return;
       const due = queue.head.wakeAt <= this.#owner.now();
-      const limit = demand.limit(queue, capacity, this.#free(capacity));
-      if (due && !queue.place.resolving) demand.took(queue, limit);
-      demand.delete(queue);
       // What is being looked up comes again when that is done.
-      if (queue.place.resolving) continue;
-      if (due) this.#lease(queue, limit);
-      else this.#owner.notDue(queue);
+      const mayGo = due && !queue.place.resolving;
+      const wish = demand.limit(queue, capacity, this.#free(capacity));
+      const limit = mayGo ? this.#owner.allowed(queue, wish) : 0;
+      if (limit > 0) demand.took(queue, limit);
+      demand.delete(queue);
+      if (limit > 0) this.#lease(queue, limit);
+      else if (!due && !queue.place.resolving) this.#owner.notDue(queue);
     }
   }
 

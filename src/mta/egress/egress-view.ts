@@ -1,5 +1,6 @@
 /** What the sending side shows of itself as a whole. */
 import type { Classifier } from '../../bounce/index.ts';
+import type { CampaignLimits, CampaignName } from './campaign-limits.ts';
 import type { CellSettings } from './cell-settings.ts';
 import type { NodeControls } from './node-control.ts';
 import type { PathView } from './path-view.ts';
@@ -20,5 +21,7 @@ export interface EgressView {
   /** ISP that a recipient domain was last found to belong to, if it is known. */
   ispOf(domain: string): string | undefined;
   /** Why a queued delivery of this queue waits, in words. */
-  whyWaiting(node: string, domain: string): string | undefined;
+  whyWaiting(node: string, domain: string, campaign?: CampaignName): string | undefined;
+  /** Limits of campaigns. */
+  readonly campaigns: Pick<CampaignLimits, 'of' | 'set' | 'start'>;
 }

@@ -11,6 +11,7 @@ import { Alarm } from './alarm.ts';
 import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
 import { Caps } from './caps.ts';
+import { CampaignLimits, type CampaignName } from './campaign-limits.ts';
 import { Campaigns } from './content.ts';
 import { type CellSettings, cellSettings } from './cell-settings.ts';
 import type { EgressContext, EgressSettings } from './context.ts';
@@ -53,6 +54,7 @@ export interface EgressOptions {
 }
 
 export class Egress implements Dispatcher, EgressView {
+  readonly campaigns: CampaignLimits;
   readonly #context: EgressContext;
   readonly #attempts: Attempts;
   readonly #reactions: Reactions;
@@ -74,7 +76,9 @@ export class Egress implements Dispatcher, EgressView {
     const { queue, settings, clock, report } = options;
     const caps = new Caps(clock, settings.config, (key) => queue.limitMark(key));
     const locks = new Locks({ queue, clock, report, onChange: () => this.#relock() });
-    this.#context = { ...rest, recorder, caps, locks, isps: new IspIndex(settings.config.isps) };
+    this.campaigns = new CampaignLimits({ queue, clock, wake: (head) => this.wake(head, head.wakeAt) });
+    const { campaigns } = this;
+    this.#context = { ...rest, recorder, caps, campaigns, locks, isps: new IspIndex(settings.config.isps) };
     this.#states = new NodeStates({
       context: this.#context,
       queue,
@@ -101,7 +105,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#syncNodes();
     await this.#checkAddresses();
     this.#context.queue.attach(this);
-    for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
+    this.#wakeAll();
     this.#timers.push(setInterval(() => void this.#checkAddresses(), ADDRESS_CHECK_MS));
     this.#timers.push(setInterval(() => this.#prune(), PRUNE_MS));
   }
@@ -116,7 +120,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#context.isps = new IspIndex(settings.config.isps);
     this.#syncNodes(sessionsFit);
     await this.#checkAddresses();
-    for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
+    this.#wakeAll();
   }
 
   /** Ends transactions under way within `deadlineMs`, gives back what was not sent, records all outcomes. */
@@ -125,7 +129,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#alarm.stop();
     this.#states.stop();
     for (const timer of this.#timers) clearInterval(timer);
-    this.#context.locks.stop();
+    for (const each of [this.#context.locks, this.campaigns]) each.stop();
     await Promise.all([...this.#nodes.values(), ...this.#leaving].map((node) => node.stop(deadlineMs)));
     await this.#context.recorder.drained();
   }
@@ -229,15 +233,16 @@ export class Egress implements Dispatcher, EgressView {
     return plan && (this.#context.isps.find(domain, plan.hostNames) ?? 'other');
   }
 
-  whyWaiting(nodeName: string, domain: string): string | undefined {
+  whyWaiting(nodeName: string, domain: string, campaign?: CampaignName): string | undefined {
     const node = this.#nodes.get(nodeName);
     if (!node) return `node ${nodeName} is not configured; the mail moves to another node of its sender`;
     if (!node.active) return `node ${nodeName} is ${node.state}`;
     const lock = this.#context.locks.ofNode(nodeName);
     if (lock) return lock.text(this.#context.clock.now());
-    const place = node.placeOf(domain);
-    if (place?.resolving) return `looking up where mail for ${domain} goes`;
-    return place?.destination?.resting() ?? place?.destination?.lane.waiting();
+    const { resolving, destination } = node.placeOf(domain) ?? {};
+    if (resolving) return `looking up where mail for ${domain} goes`;
+    const ofCampaign = campaign && this.campaigns.of(campaign)?.waiting();
+    return ofCampaign ?? destination?.resting() ?? destination?.lane.waiting();
   }
 
   #activate(head: QueueHead): void {
@@ -326,10 +331,8 @@ export class Egress implements Dispatcher, EgressView {
       if (wanted.has(name)) continue;
       this.#nodes.delete(name);
       this.#leaving.add(node);
-      void node.stop(config.egress.timeouts.dataDoneMs).then(() => {
-        this.#leaving.delete(node);
-        this.#wakeNode(name);
-      });
+      const stopped = node.stop(config.egress.timeouts.dataDoneMs);
+      void stopped.then(() => this.#leaving.delete(node) && this.#wakeAll(name));
     }
     for (const node of config.nodes) {
       const known = this.#nodes.get(node.name);
@@ -341,7 +344,7 @@ export class Egress implements Dispatcher, EgressView {
   #relock(): void {
     for (const node of this.#nodes.values()) node.relock();
     // Mail that waited behind another lock may move to what is open now.
-    for (const head of this.#context.queue.state.schedule.heads()) this.wake(head, head.wakeAt);
+    this.#wakeAll();
   }
 
   #newNode(config: EgressSettings['config']['nodes'][number]): Node {
@@ -377,15 +380,15 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   #stateChanged(node: Node): void {
-    if (node.active || node.leaves) this.#wakeNode(node.name);
+    if (node.active || node.leaves) this.#wakeAll(node.name);
     // Mail that waits behind a lock elsewhere may move here now.
     if (node.state === 'running' && this.#context.locks.list().length > 0) this.#relock();
   }
 
-  #wakeNode(name: string): void {
-    for (const head of this.#context.queue.state.schedule.heads()) {
-      if (head.node === name) this.wake(head, head.wakeAt);
-    }
+  /** All queues, or those of one node. */
+  #wakeAll(node?: string): void {
+    for (const head of this.#context.queue.state.schedule.heads())
+      if (node === undefined || head.node === node) this.wake(head, head.wakeAt);
   }
 
   #prune(): void {

@@ -14,7 +14,7 @@ import { type Lock, mayProbe } from './lock.ts';
 import { Pace } from './pace.ts';
 import type { SpeedChange, SpeedState } from './speed-control.ts';
 import type { LaneStatus } from './status.ts';
-import { TokenLine } from './token-line.ts';
+import { type Cap, TokenLine } from './token-line.ts';
 import { Warmup, type WarmupMark } from './warmup.ts';
 
 /** A delivery is handed to a session only when its token comes within this time. */
@@ -270,8 +270,14 @@ export class Lane {
    * Waits for the token of a handed-out delivery, first come first served, and spends it. Of `count` deliveries that go
    * together it spends as many tokens as there are then, and says how many; undefined: all, at once.
    */
-  spend(signal: AbortSignal, sender?: string, count = 1): Promise<number> | undefined {
-    const caps = this.capsOf(sender);
+  spend(
+    signal: AbortSignal,
+    sender?: string,
+    count = 1,
+    more: readonly Cap[] = NONE,
+  ): Promise<number> | undefined {
+    const ofSender = this.capsOf(sender);
+    const caps = more.length === 0 ? ofSender : [...ofSender, ...more];
     if (!this.unlimited || caps.length > 0) return this.#tokens.spend(signal, caps, count);
     this.#tokens.forgo(count);
     return undefined;

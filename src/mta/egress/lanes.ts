@@ -67,11 +67,11 @@ export class Lanes {
   }
 
   /** What must be stored with a lease before its deliveries are sent; nothing where nothing limits. */
-  marks(lane: Lane): { readonly marks?: readonly LimitMark[] } {
+  marks(lane: Lane): readonly LimitMark[] {
     const { all, bySender } = lane.caps;
-    if (lane.unlimited && bySender.size === 0) return {};
+    if (lane.unlimited && bySender.size === 0) return [];
     const caps = [...all, ...[...bySender.values()].flat()];
-    return { marks: [this.#mark(lane), ...caps.map((cap) => cap.mark())] };
+    return [this.#mark(lane), ...caps.map((cap) => cap.mark())];
   }
 
   #add(key: string, isp: string | undefined): Lane {

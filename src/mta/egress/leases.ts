@@ -50,13 +50,16 @@ export class Leases {
 
   /** Asks the store for what is due in the queue, at most `limit`, of any message or only of this one. */
   take(queue: FlowQueue, limit: number, message?: number): void {
+    const { campaigns } = this.#options.context;
     queue.leasing = true;
+    campaigns.leasing(queue.head, limit);
     void this.#take(queue, placeOf(queue).destination!, { limit, message });
   }
 
   /** A delivery that was leased at its acceptance has come. */
   granted(queue: FlowQueue, destination: Destination, delivery: LeasedDelivery): void {
     this.#options.budget.take(delivery.content.length);
+    this.#options.context.campaigns.arrived(delivery);
     destination.arrived(queue, delivery, true);
   }
 
@@ -64,7 +67,8 @@ export class Leases {
   settled(lane: Lane, delivery: LeasedDelivery): void {
     lane.inFlight--;
     this.#options.budget.release(delivery.content.length);
-    const { locks } = this.#options.context;
+    const { locks, campaigns } = this.#options.context;
+    campaigns.settled(delivery);
     if (locks.anySender) locks.release(delivery.id);
   }
 
@@ -88,17 +92,20 @@ export class Leases {
     try {
       if (placeOf(queue).planExpiresAtMs > owner.mono()) {
         // All that is handed out or may be: the mark of the last request is the one that is kept.
-        taken = await context.queue.lease({ queue: queue.head, ...wanted, ...this.#lanes.marks(lane) });
+        const marks = [...this.#lanes.marks(lane), ...context.campaigns.marks(queue.head)];
+        taken = await context.queue.lease({ queue: queue.head, ...wanted, marks });
       } else replan(queue);
     } catch (error) {
       const details = { node, domain: queue.head.domain, error };
       context.report('error', 'mail that is due could not be leased, trying again', details);
+      context.campaigns.leasing(queue.head, -wanted.limit);
       destination.leased(queue);
       setTimeout(() => this.#takeAgain(queue), LEASE_AGAIN_MS);
       return;
     }
     queue.leasing = false;
     destination.leased(queue);
+    context.campaigns.leasing(queue.head, -wanted.limit);
     this.#arrived(queue, destination, withoutLocked(context, lane.key, taken));
     if (!owner.active) {
       owner.giveBackAll();
@@ -118,14 +125,17 @@ export class Leases {
   }
 
   #arrived(queue: FlowQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
-    const { budget, attempts } = this.#options;
+    const { budget, attempts, context } = this.#options;
     const { lane } = destination;
     if (lane.strategy.drop) {
       for (const delivery of taken) attempts.drop(delivery);
       return;
     }
     taken = withoutOverflow(this.#options, lane, taken);
-    for (const delivery of taken) budget.take(delivery.content.length);
+    for (const delivery of taken) {
+      budget.take(delivery.content.length);
+      context.campaigns.arrived(delivery);
+    }
     if (placeOf(queue).destination === destination && !queue.head.held) {
       for (const delivery of taken) destination.arrived(queue, delivery, false);
       return;

@@ -152,6 +152,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   claim(head: QueueHead): boolean {
     const place = this.#places.get(head.domain);
     if (!place?.destination || place.planExpiresAtMs <= this.mono()) return false;
+    if (this.#options.context.campaigns.of(head)) return false;
     const queue = this.queue(head);
     return (
       !senderLocked(this.#options.context, queue, place.destination.lane) && place.destination.claim(queue)
@@ -269,6 +270,10 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     return this.#sessions.run(destination).finally(() => this.#sessionPlaces.ended(destination));
   }
 
+  allowed({ head }: FlowQueue, most: number): number {
+    return this.#options.context.campaigns.room(head, most);
+  }
+
   lease(queue: FlowQueue, limit: number, message?: number): void {
     this.#leases.take(queue, limit, message);
   }
@@ -291,6 +296,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   together(destination: Destination, delivery: LeasedDelivery): Promise<Together> | Together {
     const queue = this.#queues.get(delivery.queue);
     if (!queue || placeOf(queue).destination !== destination) return [delivery];
+    // What its campaign limits goes one by one.
+    if (this.#options.context.campaigns.of(queue.head)) return [delivery];
     return gather(this.#options.context.settings, { destination, queue, first: delivery });
   }
 

@@ -3,7 +3,6 @@
  * immediately before RCPT, or given back.
  */
 import type { Clock } from '../../core/index.ts';
-import type { SharedCap } from './caps.ts';
 import { sleep } from './sleep.ts';
 
 const LONGEST_TIMER_MS = 60_000;
@@ -16,10 +15,29 @@ export interface TokenSource {
   take(since?: number): void;
 }
 
+/** A limit beside that of the lane, spent together with its token. */
+export interface Cap {
+  readonly limiter: TokenSource;
+  /** Wall ms at which a delivery that goes back shall come again. */
+  nextSlot(): number;
+}
+
+/** A cap that is used up for longer would hold up all that wait behind in the lane: the delivery goes back. */
+export const CAP_WAIT_MS = 1_000;
+
+export class CapUsedUp extends Error {
+  readonly cap: Cap;
+
+  constructor(cap: Cap) {
+    super('a cap is used up');
+    this.cap = cap;
+  }
+}
+
 interface Turn {
   readonly signal: AbortSignal;
   readonly since: number;
-  readonly caps: readonly SharedCap[];
+  readonly caps: readonly Cap[];
   readonly count: number;
 }
 
@@ -49,9 +67,9 @@ export class TokenLine {
 
   /**
    * Waits for a token and spends it, and as many more of `count` as can be spent at the same moment; says how many it
-   * were. All `count` promises end with it.
+   * were. All `count` promises end with it. Rejects with CapUsedUp.
    */
-  spend(signal: AbortSignal, caps: readonly SharedCap[], count = 1): Promise<number> {
+  spend(signal: AbortSignal, caps: readonly Cap[], count = 1): Promise<number> {
     const since = this.#clock.mono();
     const turn = this.#line.then(() => this.#spendInTurn({ signal, since, caps, count }));
     this.#line = turn.then(
@@ -65,6 +83,8 @@ export class TokenLine {
     try {
       for (;;) {
         signal.throwIfAborted();
+        const full = caps.find(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS);
+        if (full) throw new CapUsedUp(full);
         const wait = this.#waitMs(caps);
         if (wait <= 0) break;
         await sleep(Math.min(wait, LONGEST_TIMER_MS), signal);
@@ -78,13 +98,13 @@ export class TokenLine {
     }
   }
 
-  #waitMs(caps: readonly SharedCap[]): number {
+  #waitMs(caps: readonly Cap[]): number {
     let wait = this.#source.waitMs();
     for (const { limiter } of caps) wait = Math.max(wait, limiter.waitMs());
     return wait;
   }
 
-  #take(caps: readonly SharedCap[], since: number | undefined): void {
+  #take(caps: readonly Cap[], since: number | undefined): void {
     this.#source.take(since);
     for (const { limiter } of caps) limiter.take(since);
   }

@@ -4,7 +4,7 @@ import { Alerts, type AlertsOptions } from '../../../src/alerts/index.ts';
 import { parseConfig } from '../../../src/config/index.ts';
 import { type EventDraft, type Kv, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
-import { FakeEgress } from '../api/control-fixture.ts';
+import { FakeEgress } from '../api/fake-egress.ts';
 import { accept, HOUR, openRig } from '../queue/fixture.ts';
 
 const parsed = parseConfig('hostname: mta1.example.com\nalerts: { min_volume: 10, clear_after: 1m }\n', {

@@ -5,7 +5,7 @@ import { addRow, noCounts } from '../../../src/api/queue-counts.ts';
 import type { NodeStatus } from '../../../src/mta/egress/index.ts';
 import { type EventDraft, openMemoryKv, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
-import { FakeEgress } from './control-fixture.ts';
+import { FakeEgress } from './fake-egress.ts';
 
 async function setUp(
   t: TestContext,

@@ -71,6 +71,7 @@ async function withMessage(t: TestContext): Promise<Fixture> {
   assert.equal(json['message_id'], EXAMPLE_MESSAGE, text);
   assert.equal(await quarantine(control), EXAMPLE_KEPT_MAIL);
   await control.post('/v1/queue/hold', { campaign_id: 'autumn' });
+  await control.post('/v1/campaigns/limited/limits', { per_start: 10 });
   return control;
 }
 

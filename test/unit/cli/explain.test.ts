@@ -23,7 +23,7 @@ const VIEW: ExplainView = {
   senders: [{ ...SENDER, nodes: [NODE] }],
   queued: [
     {
-      ...{ id: '01.1', sender: 'shop', node: 'n1', attempts: 1, next_attempt: AT },
+      ...{ id: '01.1', state: 'retry', sender: 'shop', node: 'n1', attempts: 1, next_attempt: AT },
       last_reply: { at: AT, code: 451, enhanced: '4.7.1', text: 'greylisted', phase: 'rcpt' },
     },
   ],

@@ -57,6 +57,7 @@ export class FakeOwner implements DestinationOwner {
     this.destination = new Destination(this.lane, PLAN, this);
   }
 
+  allowed = (_queue: FlowQueue, most: number): number => most;
   mono = (): number => this.clock.mono();
   now = (): number => this.clock.now();
   hasRoom = (): boolean => this.room;

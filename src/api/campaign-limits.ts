@@ -1,0 +1,122 @@
+/** `POST /v1/campaigns/:id/limits` and `/start`: how fast and how far a campaign may go; how they are shown. */
+import type { FastifyInstance } from 'fastify';
+import * as z from 'zod';
+import { err, formatDuration, ok, type Rate, type Result } from '../core/index.ts';
+import {
+  type CampaignCap,
+  type CampaignLimit,
+  type CampaignName,
+  TooManyLimits,
+} from '../mta/egress/index.ts';
+import { accountFor } from './bounds.ts';
+import { callerOf } from './caller.ts';
+import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { campaignLimits, label, type LimitsBody } from './fields.ts';
+import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
+import { checkRequest } from './shape.ts';
+
+export const campaignPath = z.strictObject({ id: label });
+export const limitsBody = campaignLimits.extend({ account_id: label.optional() });
+export const startBody = z.strictObject({ account_id: label.optional() }).nullish();
+
+export interface CampaignLimitsView {
+  readonly rate?: string | undefined;
+  /** The speed of now, where it grows. */
+  readonly rate_now?: string | undefined;
+  readonly per_start?: number | undefined;
+  readonly growth?: { readonly from: string; readonly percent: number; readonly every: string } | undefined;
+  readonly started_at: string;
+  /** Recipients since the start. */
+  readonly sent: number;
+}
+
+export interface LimitedCampaign {
+  readonly account_id: string;
+  readonly campaign_id: string;
+  readonly limits: CampaignLimitsView | null;
+}
+
+export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext): void {
+  app.post('/v1/campaigns/:id/limits', async (request, reply) => {
+    const path = checkRequest(campaignPath, request.params);
+    if (!path.ok) return answer(reply, path);
+    const body = checkRequest(limitsBody, request.body ?? {});
+    if (!body.ok) return answer(reply, body);
+    const { account_id, ...limits } = body.value;
+    const account = accountFor(callerOf(request), account_id);
+    if (!account.ok) return answer(reply, account);
+    const name = { account: account.value ?? '', campaign: path.value.id };
+    const set = await setLimits(deps, name, limits);
+    return answer(reply, set.ok ? ok(limitedCampaign(deps, name)) : set);
+  });
+  app.post('/v1/campaigns/:id/start', async (request, reply) => {
+    const path = checkRequest(campaignPath, request.params);
+    if (!path.ok) return answer(reply, path);
+    const body = checkRequest(startBody, request.body);
+    if (!body.ok) return answer(reply, body);
+    const account = accountFor(callerOf(request), body.value?.account_id);
+    if (!account.ok) return answer(reply, account);
+    const name = { account: account.value ?? '', campaign: path.value.id };
+    const started = await stored(() =>
+      deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`),
+    );
+    if (!started.ok) return answer(reply, started);
+    const none = notFound(`campaign ${name.campaign} has no limits: set them with POST .../limits`);
+    return answer(reply, started.value ? ok(limitedCampaign(deps, name)) : err(none));
+  });
+}
+
+/** Replaces the limits of a campaign; a body that names none takes them away. */
+export async function setLimits(
+  { egress }: ApiDependencies,
+  name: CampaignName,
+  body: LimitsBody,
+): Promise<Result<void, Refused>> {
+  const limit = limitOf(body);
+  const texts = Object.entries(body).map(([what, value]) => `${what} ${JSON.stringify(value)}`);
+  const reason = `limits of campaign ${name.campaign}: ${texts.join(', ') || 'none'}`;
+  return stored(() => egress.campaigns.set(name, limit, reason));
+}
+
+async function stored<T>(run: () => Promise<T>): Promise<Result<T, Refused>> {
+  try {
+    return ok(await run());
+  } catch (error) {
+    if (error instanceof TooManyLimits) return err(invalid([{ field: 'limits', message: error.message }]));
+    return err(unavailable('the store takes nothing now'));
+  }
+}
+
+function limitOf({ rate, per_start: perStart, growth }: LimitsBody): CampaignLimit | undefined {
+  if (rate === undefined && perStart === undefined && growth === undefined) return undefined;
+  return {
+    ...(rate && { rate }),
+    ...(perStart !== undefined && { perStart }),
+    ...(growth && { growth: { from: growth.from, percent: growth.percent, everyMs: growth.every } }),
+  };
+}
+
+function limitedCampaign({ egress }: ApiDependencies, name: CampaignName): LimitedCampaign {
+  const cap = egress.campaigns.of(name);
+  return { account_id: name.account, campaign_id: name.campaign, limits: cap ? limitsView(cap) : null };
+}
+
+export function limitsView(cap: CampaignCap): CampaignLimitsView {
+  const { rate, perStart, growth } = cap.limit;
+  return {
+    ...(rate && { rate: rateText(rate) }),
+    ...(growth && cap.rate && { rate_now: rateText(cap.rate) }),
+    ...(perStart !== undefined && { per_start: perStart }),
+    ...(growth && {
+      growth: {
+        from: rateText(growth.from),
+        percent: growth.percent,
+        every: formatDuration(growth.everyMs),
+      },
+    }),
+    started_at: new Date(cap.start).toISOString(),
+    sent: cap.used,
+  };
+}
+
+const rateText = ({ count, perMs }: Rate): string => `${count}/${formatDuration(perMs)}`;

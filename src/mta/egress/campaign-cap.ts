@@ -1,0 +1,209 @@
+/**
+ * The limits of one campaign as they are spent: a rate that all nodes and ISPs share, growing from a first speed where
+ * that is asked for, and how many recipients a start of the campaign may reach. Mail is leased as it may go and no
+ * sooner (`room`), so what waits for the campaign stays in the store as it is and is in nobody's way.
+ *
+ * What a restart needs is stored with the lease, before it is spent (`mark`): afterwards it may be less that goes, and
+ * never more. A delivery spends just before RCPT, beside the token of its lane.
+ */
+import type { Clock, Rate } from '../../core/index.ts';
+import type { QueueHead } from '../../queue/index.ts';
+import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
+
+/** Absent is no limit. */
+export interface CampaignLimit {
+  readonly rate?: Rate | undefined;
+  /** Recipients from one start to the next. */
+  readonly perStart?: number | undefined;
+  /** The speed of the first time, and by how many percent it grows after each `everyMs` of sending, up to `rate`. */
+  readonly growth?: { readonly from: Rate; readonly percent: number; readonly everyMs: number } | undefined;
+}
+
+export interface CapMark {
+  readonly limiter: LimiterMark;
+  /** Which start `used` is about (wall ms). */
+  readonly start: number;
+  readonly used: number;
+  /** When the first message under this growth went (wall ms). */
+  readonly first?: number | undefined;
+}
+
+/** A token that comes so soon is waited for in the lane; others of the lane wait no longer behind it. */
+export const SOON_MS = 20;
+/** A delivery that is not on its way after so long (a host that does not answer) keeps no place from the others. */
+const STUCK_MS = 2_000;
+const MOST = 1e9;
+
+export class CampaignCap {
+  #limit: CampaignLimit;
+  #start: number;
+  /** Queues with mail that is due and waits for the campaign, those that wait for longest first. */
+  readonly parked = new Set<QueueHead>();
+  /** Deliveries that lease requests under way may bring. */
+  leasing = 0;
+  readonly #clock: Clock;
+  readonly #limiter: Limiter;
+  /** In memory, since when (mono ms). */
+  readonly #held = new Map<string, number>();
+  #used: number;
+  #first: number | undefined;
+  #step = -1;
+  /** Wall ms of the last slot that was promised to a delivery that went back. */
+  #slot = 0;
+
+  constructor(clock: Clock, limit: CampaignLimit, start: number, mark: CapMark | undefined) {
+    this.#clock = clock;
+    this.#limit = limit;
+    this.#start = start;
+    this.#used = mark?.start === start ? mark.used : 0;
+    this.#first = mark?.first;
+    this.#limiter = new Limiter(clock, optionsOf(this.#rateNow()), mark?.limiter);
+  }
+
+  /** Other limits, or a new start; what was sent stays sent. */
+  configure(limit: CampaignLimit, start: number): void {
+    if (start !== this.#start) this.#used = 0;
+    if (JSON.stringify(limit.growth) !== JSON.stringify(this.#limit.growth)) this.#first = undefined;
+    this.#limit = limit;
+    this.#start = start;
+    this.#step = -1;
+    this.#grow();
+  }
+
+  get limit(): CampaignLimit {
+    return this.#limit;
+  }
+
+  /** When the campaign was started last (wall ms). */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** Recipients since the start. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** The speed of now; undefined: none. */
+  get rate(): Rate | undefined {
+    this.#grow();
+    return this.#rateNow();
+  }
+
+  /** As a limiter of its own, beside that of the lane. */
+  get limiter(): Pick<Limiter, 'waitMs' | 'take'> {
+    return this;
+  }
+
+  arrived(id: string): void {
+    this.#held.set(id, this.#clock.mono());
+  }
+
+  settled(id: string): void {
+    this.#held.delete(id);
+  }
+
+  /** How many of `most` deliveries may be leased now. */
+  room(most: number): number {
+    this.#grow();
+    const left = (this.#limit.perStart ?? Infinity) - this.#used - this.#held.size - this.leasing;
+    const wanted = Math.max(0, Math.min(most, left));
+    if (wanted === 0 || this.#limiter.unlimited) return wanted;
+    const under = this.#fresh() + this.leasing;
+    return Math.max(0, this.#limiter.within(SOON_MS, under + wanted) - under);
+  }
+
+  /** ms until a token of the rate can be spent. */
+  waitMs(): number {
+    this.#grow();
+    return this.#limiter.waitMs();
+  }
+
+  take(since?: number): void {
+    this.#first ??= this.#clock.now();
+    this.#used++;
+    this.#limiter.take(since);
+  }
+
+  /** ms until it makes sense to ask for room again; Infinity when only a start or other limits make some. */
+  nextRoomMs(): number {
+    if (this.#used >= (this.#limit.perStart ?? Infinity)) return Infinity;
+    return Math.min(this.waitMs(), this.#toNextStep());
+  }
+
+  /** Wall ms at which a delivery that goes back shall come again. */
+  nextSlot(): number {
+    const rate = this.#rateNow();
+    const first = this.#clock.now() + this.waitMs();
+    this.#slot = Math.max(first, this.#slot + (rate ? rate.perMs / rate.count : 0));
+    return Math.ceil(this.#slot);
+  }
+
+  /** What to store before all in memory, and all that is asked for, are sent. */
+  mark(): CapMark {
+    const n = this.#held.size + this.leasing;
+    const start = this.#start;
+    const first = this.#first ?? (n > 0 ? this.#clock.now() : undefined);
+    return { limiter: this.#limiter.mark(n), start, used: this.#used + n, first };
+  }
+
+  /** Why nothing goes, in words; undefined when something does. */
+  waiting(): string | undefined {
+    const { perStart } = this.#limit;
+    if (perStart !== undefined && this.#used >= perStart)
+      return `limit of the campaign: ${perStart} per start are used up; the rest waits for its next start`;
+    const rate = this.rate;
+    const wait = this.waitMs();
+    if (!rate || (wait === 0 && this.parked.size === 0)) return undefined;
+    const speed = `${rate.count} per ${rate.perMs / 1000} s`;
+    const now = this.#limit.growth ? `${speed} now, growing` : speed;
+    return `limit of the campaign: ${now}; next message in ${Math.ceil(wait / 1000)} s`;
+  }
+
+  /** Those that were taken lately. */
+  #fresh(): number {
+    const since = this.#clock.mono() - STUCK_MS;
+    let count = 0;
+    for (const at of this.#held.values()) if (at >= since) count++;
+    return count;
+  }
+
+  #grow(): void {
+    const step = this.#stepNow();
+    if (step === this.#step) return;
+    this.#step = step;
+    this.#limiter.configure(optionsOf(this.#rateNow()));
+  }
+
+  #stepNow(): number {
+    const { growth } = this.#limit;
+    if (!growth || this.#first === undefined) return 0;
+    return Math.max(0, Math.floor((this.#clock.now() - this.#first) / growth.everyMs));
+  }
+
+  #toNextStep(): number {
+    const { growth } = this.#limit;
+    if (!growth || this.#first === undefined) return Infinity;
+    return growth.everyMs - ((this.#clock.now() - this.#first) % growth.everyMs);
+  }
+
+  #rateNow(): Rate | undefined {
+    const { rate, growth } = this.#limit;
+    if (!growth) return rate;
+    const factor = (1 + growth.percent / 100) ** this.#stepNow();
+    const grown = {
+      count: Math.floor(Math.min(MOST, growth.from.count * factor)),
+      perMs: growth.from.perMs,
+    };
+    return rate && perMs(rate) <= perMs(grown) ? rate : grown;
+  }
+}
+
+const perMs = ({ count, perMs: ms }: Rate): number => count / ms;
+
+const optionsOf = (rate: Rate | undefined): LimiterOptions => ({
+  rate: rate ?? null,
+  burst: 1,
+  dailyLimit: null,
+  timezone: 'UTC',
+});

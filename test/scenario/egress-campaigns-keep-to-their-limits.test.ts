@@ -1,0 +1,147 @@
+/** Limits of a campaign hold over all nodes and domains, over changes and restarts, and delay nobody else. */
+import assert from 'node:assert/strict';
+import { describe, test, type TestContext } from 'node:test';
+import { openMemoryKv, TABLES } from '../../src/queue/index.ts';
+import type { Kv } from '../../src/queue/kv.ts';
+import type { Sink } from '../../src/testbed/index.ts';
+import { openWorld, receiver, RunningClock, type World } from '../unit/egress/sending-world.ts';
+import { mostIn } from '../support/windows.ts';
+
+const SPRING = { account: 'shop', campaign: 'spring' };
+const OF_SPRING = { accountId: 'shop', campaignId: 'spring' };
+const TWO_NODES = {
+  nodes: [
+    { name: 'n1', address: '127.0.0.1', hostname: 'n1.test' },
+    { name: 'n2', address: '127.0.0.2', hostname: 'n2.test' },
+  ],
+  senders: [
+    {
+      name: 'promo',
+      nodes: [{ node: 'n1' }, { node: 'n2' }],
+      retry: 'quick',
+      strategies: { default: 'free' },
+    },
+  ],
+};
+
+/** `count` recipients over ten domains and both nodes. */
+async function sendCampaign(world: World, count: number, labels = OF_SPRING): Promise<void> {
+  for (let i = 0; i < count; i++)
+    await world.send(`${labels.campaignId}${i}@d${i % 10}.test`, { ...labels, node: i % 2 ? 'n1' : 'n2' });
+}
+
+const delivered = (world: World, campaign = 'spring'): number =>
+  world.events().filter((event) => event.type === 'delivered' && event.campaign_id === campaign).length;
+
+const arrived = (world: World, count: number, campaign = 'spring'): Promise<void> =>
+  world.until(() => delivered(world, campaign) >= count, `${count} of ${campaign}`);
+
+async function open(
+  t: TestContext,
+  more: { readonly kv?: Kv; readonly clock?: RunningClock; readonly sink?: Sink } = {},
+): Promise<World> {
+  const sink = more.sink ?? (await receiver(t));
+  return openWorld(t, { ...more, sink, settings: TWO_NODES });
+}
+
+describe('a campaign with a rate', () => {
+  test('has no more than that in any window, over nodes and domains, and others go on', async (t) => {
+    const world = await open(t);
+    await world.egress.campaigns.set(SPRING, { rate: { count: 20, perMs: 1_000 } }, 'test');
+    await sendCampaign(world, 50);
+    await sendCampaign(world, 50, { accountId: 'shop', campaignId: 'autumn' });
+    await arrived(world, 50, 'autumn');
+    assert.ok(delivered(world) < 50, 'the other campaign does not wait for this one');
+    await arrived(world, 50);
+    const times = world
+      .events()
+      .filter((event) => event.type === 'delivered' && event.campaign_id === 'spring')
+      .map(({ time }) => Date.parse(time));
+    // The time of the answer, which a busy machine tells some ms late.
+    const most = mostIn(times, 900);
+    assert.ok(most <= 20, `${most} in 0.9 s`);
+  });
+
+  test('is told as the reason why its mail waits, and goes on at once without the limit', async (t) => {
+    const world = await open(t);
+    await world.egress.campaigns.set(SPRING, { rate: { count: 1, perMs: 3_600_000 } }, 'test');
+    await sendCampaign(world, 20);
+    await arrived(world, 1);
+    await world.until(() => world.egress.whyWaiting('n1', 'd1.test', SPRING) !== undefined, 'a reason');
+    assert.match(
+      world.egress.whyWaiting('n1', 'd1.test', SPRING)!,
+      /^limit of the campaign: 1 per 3600 s; next message in 3[56]\d\d s$/,
+    );
+    assert.equal(world.egress.whyWaiting('n1', 'd1.test', { account: '', campaign: 'autumn' }), undefined);
+    await world.egress.campaigns.set(SPRING, undefined, 'test');
+    await arrived(world, 20);
+  });
+});
+
+describe('a campaign with a cap per start', () => {
+  test('sends so many, keeps the rest, and goes on with the next start, also after a restart', async (t) => {
+    const kv = openMemoryKv();
+    const sink = await receiver(t);
+    const first = await open(t, { kv, sink });
+    await first.egress.campaigns.set(SPRING, { perStart: 7 }, 'test');
+    await sendCampaign(first, 20);
+    await arrived(first, 7);
+    await sendCampaign(first, 10, { accountId: 'shop', campaignId: 'autumn' });
+    await arrived(first, 10, 'autumn');
+    assert.equal(delivered(first), 7);
+    assert.match(
+      first.egress.whyWaiting('n1', 'd1.test', SPRING)!,
+      /^limit of the campaign: 7 per start are used up/,
+    );
+    await first.stop();
+
+    const second = await open(t, { kv: kv, sink });
+    assert.equal(second.egress.campaigns.of(SPRING)!.used, 7);
+    await sendCampaign(second, 10, { accountId: 'shop', campaignId: 'winter' });
+    await arrived(second, 10, 'winter');
+    assert.equal(delivered(second), 7, 'a restart is no start of the campaign');
+    assert.equal(await second.egress.campaigns.start(SPRING, 'test'), true);
+    await arrived(second, 14);
+    await second.egress.campaigns.set(SPRING, { perStart: 9 }, 'test');
+    await arrived(second, 16);
+    assert.equal(second.egress.campaigns.of(SPRING)!.used, 9);
+    await second.egress.campaigns.set(SPRING, undefined, 'test');
+    await arrived(second, 20);
+    assert.equal(await second.egress.campaigns.start(SPRING, 'test'), false);
+  });
+
+  test('counts what was given out before a crash as sent', async (t) => {
+    const kv = openMemoryKv();
+    const silent = await receiver(t, { messageLatencyMs: 3_600_000 });
+    const first = await open(t, { kv, sink: silent });
+    await first.egress.campaigns.set(SPRING, { perStart: 3 }, 'test');
+    await sendCampaign(first, 10);
+    await first.until(() => first.egress.campaigns.of(SPRING)!.room(1) === 0, 'three are under way');
+    const copy = openMemoryKv();
+    for (const table of TABLES)
+      await copy.commit([...kv.range(table, {})].map((entry) => ({ table, ...entry })));
+    const second = await open(t, { kv: copy });
+    assert.equal(second.egress.campaigns.of(SPRING)!.used, 3);
+  });
+});
+
+describe('a campaign that grows', () => {
+  test('begins slowly and is faster by its percentage each time, up to its rate', async (t) => {
+    const clock = new RunningClock();
+    const world = await open(t, { clock });
+    const growth = { from: { count: 10, perMs: 60_000 }, percent: 100, everyMs: 3_600_000 };
+    await world.egress.campaigns.set(SPRING, { rate: { count: 50, perMs: 60_000 }, growth }, 'test');
+    const cap = world.egress.campaigns.of(SPRING)!;
+    assert.deepEqual(cap.rate, { count: 10, perMs: 60_000 });
+    await sendCampaign(world, 3);
+    await arrived(world, 1);
+    const speeds: number[] = [];
+    for (let hour = 0; hour < 4; hour++) {
+      speeds.push(cap.rate.count);
+      clock.advance(3_600_000);
+    }
+    assert.deepEqual(speeds, [10, 20, 40, 50]);
+    await world.egress.campaigns.set(SPRING, { rate: { count: 30, perMs: 60_000 }, growth }, 'test');
+    assert.equal(cap.rate.count, 30, 'other limits begin no growth anew');
+  });
+});
