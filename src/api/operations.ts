@@ -29,7 +29,7 @@ import { noQuery } from './schemas.ts';
 import { checkRequest, instead } from './shape.ts';
 
 /** How long an answer waits for the job to be done. */
-const WAIT_MS = 100;
+const WAIT_MS = 50;
 const LOOK_MS = 5;
 /** A sender's nodes by weight, in this many parts. */
 const PARTS = 100;

@@ -69,6 +69,7 @@ export class Chores {
       journalBytes: journal.maxBytes,
       answersBefore: now - idempotencyWindowMs,
     });
+    await this.#options.queue.mergeRecipients();
     while ((await this.#options.queue.stopList.expire()) > 0);
     await this.#options.queue.policies.expire(POLICY_SLICE);
     while ((await this.#options.queue.operatorLog.trim(now - OPERATOR_LOG_MS)) > 0);

@@ -77,6 +77,8 @@ export class AcceptWork implements Work {
   readonly #input: NewMessage | Addition;
   readonly #claimed: LeasedDelivery[] = [];
   #refused = 0;
+  /** When it is built: the same for all of its deliveries. */
+  #now = 0;
   readonly #queued: { queue: QueueHead; wakeAt: number }[] = [];
 
   constructor(state: QueueState, input: NewMessage | Addition) {
@@ -87,6 +89,7 @@ export class AcceptWork implements Work {
   build(transaction: Transaction): void {
     const input = this.#input;
     const { number, deliveries } = input;
+    this.#now = this.#state.clock.now();
     if (input.also) transaction.ops.push(...input.also);
     if (input.splits) for (const { key, credits } of input.splits) transaction.splits.set(key, credits);
     if ('message' in input) {
@@ -136,7 +139,7 @@ export class AcceptWork implements Work {
 
   /** A batch may go on long after it was opened. */
   #time({ createdAt }: MessageRecord): number {
-    return 'message' in this.#input ? createdAt : this.#state.clock.now();
+    return 'message' in this.#input ? createdAt : this.#now;
   }
 
   #share(transaction: Transaction, shared: SharedMessage): void {
@@ -167,7 +170,7 @@ export class AcceptWork implements Work {
     const stored: DeliveryRecord = inline ? { ...record, message } : record;
     const { ops, events, leased, leaseId } = transaction;
     events.push({ ...deliveryEvent(delivery), type: 'accepted', time: this.#time(message) });
-    const { schedule, dispatcher, clock, policies } = this.#state;
+    const { schedule, dispatcher, policies } = this.#state;
     const { limits } = this.#input;
     const policy = limits && policies.take(transaction, limits, record.recipient);
     if (policy !== undefined) {
@@ -177,7 +180,7 @@ export class AcceptWork implements Work {
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
     const queue = schedule.of(delivery);
     const { wakeAt } = record;
-    if (content !== undefined && wakeAt <= clock.now() && !queue.held && dispatcher?.claim(queue)) {
+    if (content !== undefined && wakeAt <= this.#now && !queue.held && dispatcher?.claim(queue)) {
       leased.push({ number, index });
       this.#claimed.push({ ...delivery, queue, leaseId, content });
       return;

@@ -27,8 +27,8 @@ export interface Transaction {
   readonly leaseId: number;
   /** Recipients accepted by this transaction (recipient-index.ts). */
   readonly recipients: Run[];
-  /** Slots that a work of this transaction took (the key as latin1): a later one must not take them again. */
-  readonly takenSlots: Set<string>;
+  /** Deliveries, indexes by message number, whose slot a work of this transaction took: a later one must not again. */
+  readonly takenSlots: Map<number, Set<number>>;
   /** Leased deliveries that a work of this transaction has recorded the outcome of: a second one is fenced. */
   readonly concluded: Set<string>;
   /** Deliveries that end by this transaction, as they are after its works so far. */
@@ -100,9 +100,15 @@ export class Committer {
     return this.#pending.length;
   }
 
-  /** Resolves when nothing is pending. */
-  async drained(): Promise<void> {
-    if (this.#running) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  /** Resolves when nothing is pending, or after so long (ms). */
+  async drained(withinMs = Infinity): Promise<void> {
+    if (!this.#running) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#idle.push(resolve);
+      if (withinMs !== Infinity) timer = setTimeout(resolve, withinMs);
+    });
+    clearTimeout(timer);
   }
 
   async #run(): Promise<void> {

@@ -7,6 +7,7 @@
 import { domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import { parseTextKey } from './keys.ts';
+import { RecentLabels } from './recent-labels.ts';
 import { type Delivery, encode, healthy } from './records.ts';
 
 /** How the mail of a campaign went, since the store exists. */
@@ -74,11 +75,17 @@ export function parseRowName(name: string): RowKey {
 const next = (event: CountedEvent): CountedEvent =>
   event.next_sender === undefined ? event : { ...event, sender: event.next_sender };
 
+export type RowLabels = Omit<RowKey, 'domain'>;
+
+export const sameLabels = (a: RowLabels, b: RowLabels): boolean =>
+  a.campaign === b.campaign && a.node === b.node && a.sender === b.sender && a.account === b.account;
+
 export class Counters {
   readonly #totals = new Map<string, Totals>();
   readonly #rows = new Map<string, Row>();
   readonly #dirtyTotals = new Set<string>();
   readonly #dirtyRows = new Set<string>();
+  readonly #names = new RecentLabels<RowLabels, string>(sameLabels);
 
   /** What the last snapshot has; false when some of it is damaged. */
   load(kv: Kv): boolean {
@@ -227,9 +234,13 @@ export class Counters {
     return totals;
   }
 
-  #rowOf(event: Omit<CountedEvent, 'type'>, node: string | undefined): Row {
+  #rowOf(event: Omit<CountedEvent, 'type'>, node = ''): Row {
     const { account_id: account = '', campaign_id: campaign = '', sender = '', recipient = '' } = event;
-    const key = `${account}\0${campaign}\0${sender}\0${node ?? ''}\0${domainOf(recipient)}`;
+    const labels = { account, campaign, sender, node };
+    const domain = domainOf(recipient);
+    const names = this.#names.of(labels);
+    let key = names.get(domain);
+    if (key === undefined) names.set(domain, (key = rowName({ ...labels, domain })));
     this.#dirtyRows.add(key);
     return this.#row(key);
   }

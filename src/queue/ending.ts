@@ -39,6 +39,8 @@ function applyEarly(state: QueueState, transaction: Transaction, delivery: Deliv
   if (early.bounce) correct(state, transaction, early.bounce, transaction.ended.get(delivery.id)!);
 }
 
+const EXPIRED = { class: 'soft', category: 'expired' } as const;
+
 /** The end of a delivery that waits: its lifetime is over, or an operator removed it. */
 export function endUnattempted(
   state: QueueState,
@@ -49,7 +51,7 @@ export function endUnattempted(
   const at = state.clock.now();
   const { record } = delivery;
   const final = { type: 'undelivered', reason, at } as const;
-  const bounce = reason === 'lifetime' ? ({ class: 'soft', category: 'expired' } as const) : undefined;
+  const bounce = reason === 'lifetime' ? EXPIRED : undefined;
   const attempt = record.attempts.length;
   endDelivery(state, transaction, delivery, {
     record: { ...record, final },

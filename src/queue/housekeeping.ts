@@ -8,8 +8,8 @@ import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
-import { rowName } from './counters.ts';
 import { deliveryFrom, type SharedFacts, takeSlot } from './leasing.ts';
+import type { OldestRows } from './oldest-rows.ts';
 import { trimRecipients } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
@@ -21,15 +21,16 @@ const SLICE = 500;
 export class SweepWork implements Work {
   readonly #state: QueueState;
   readonly #from: Buffer | undefined;
+  readonly #oldest: OldestRows;
   next: Buffer | undefined;
-  /** Time of acceptance (ms) of the oldest delivery seen, by row (`rowName`). */
-  readonly oldest = new Map<string, number>();
   /** Slots taken, by queue. */
   readonly #queues = new Map<QueueHead, number>();
 
-  constructor(state: QueueState, from: Buffer | undefined) {
+  /** `oldest` is told of what the slice has. */
+  constructor(state: QueueState, from: Buffer | undefined, oldest: OldestRows) {
     this.#state = state;
     this.#from = from;
+    this.#oldest = oldest;
   }
 
   build(transaction: Transaction): void {
@@ -48,8 +49,8 @@ export class SweepWork implements Work {
       const { record, message } = delivery;
       const { accountId: account = '', campaignId: campaign = '' } = message;
       const { sender, node } = record;
-      const row = rowName({ account, campaign, sender, node, domain: domainOf(record.recipient) });
-      if (!this.oldest.has(row)) this.oldest.set(row, timeOfMessageNumber(number));
+      const row = { account, campaign, sender, node, domain: domainOf(record.recipient) };
+      this.#oldest.saw(row, timeOfMessageNumber(number));
       if (record.expiresAt <= now && leases.of(number, index) === undefined)
         this.#expire(transaction, delivery);
     }
@@ -75,7 +76,7 @@ export class SweepWork implements Work {
     if (queue) {
       const key = slotKey({ queueId: queue.id, wakeAt: record.wakeAt, number, index });
       // Taken: a lease of this same commit has it, and its outcome will end it.
-      if (!takeSlot(transaction, key)) return;
+      if (!takeSlot(transaction, key, delivery)) return;
       this.#queues.set(queue, (this.#queues.get(queue) ?? 0) + 1);
     }
     endUnattempted(this.#state, transaction, delivery, 'lifetime');

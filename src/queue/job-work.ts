@@ -110,12 +110,12 @@ export class JobWork implements Work {
     const { selector, operation } = this.#progress.record;
     if (!delivery || !fitsDelivery(selector, number, delivery.record)) return;
     if (operation.op === 'purge') {
-      if (!this.#take(transaction, from, key)) return;
+      if (!this.#take(transaction, from, { key, number, index })) return;
       endUnattempted(this.#state, transaction, delivery, 'removed');
       return;
     }
     const record = this.#changedRecord(delivery);
-    if (!record || !this.#take(transaction, from, key)) return;
+    if (!record || !this.#take(transaction, from, { key, number, index })) return;
     requeue(transaction, delivery, record, this.#state.clock.now());
     const queue = this.#state.schedule.of({ record, message: delivery.message });
     this.#slots.push({ queue, wakeAt: record.wakeAt });
@@ -131,9 +131,13 @@ export class JobWork implements Work {
     return next === record ? undefined : next;
   }
 
-  #take(transaction: Transaction, from: QueueHead, key: Buffer): boolean {
+  #take(
+    transaction: Transaction,
+    from: QueueHead,
+    { key, ...delivery }: { readonly key: Buffer; readonly number: number; readonly index: number },
+  ): boolean {
     // Taken: a lease or the sweep of this same commit has it.
-    if (!takeSlot(transaction, key)) return false;
+    if (!takeSlot(transaction, key, delivery)) return false;
     this.#taken.set(from, (this.#taken.get(from) ?? 0) + 1);
     this.#changes++;
     return true;

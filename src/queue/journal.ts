@@ -6,8 +6,8 @@
  * were trimmed before a follower had come to them.
  */
 import type { Event } from '../core/index.ts';
-import { AcceptedLines, fieldsOf } from './accepted-lines.ts';
 import type { EventDraft, Transaction } from './committer.ts';
+import { EventLines } from './event-lines.ts';
 import { JournalReaders } from './journal-readers.ts';
 import type { Kv, Op } from './kv.ts';
 import { numberKey, parseNumberKey, textKey } from './keys.ts';
@@ -103,8 +103,8 @@ export class Journal {
   seal({ events, ops }: Transaction): void {
     this.#sealing = 0;
     if (events.length === 0) return;
-    const accepted = new AcceptedLines();
-    const lines = events.map((draft, i) => this.#line(draft, this.#next + i, accepted));
+    const texts = new EventLines();
+    const lines = events.map((draft, i) => this.#line(draft, this.#next + i, texts));
     const value = sealText(lines.join('\n'));
     this.#sealing = value.length;
     ops.push({ table: 'journal', key: numberKey(this.#next), value });
@@ -235,9 +235,8 @@ export class Journal {
     return numberKey(0);
   }
 
-  #line(draft: EventDraft, seq: number, accepted: AcceptedLines): string {
-    const text = draft.type === 'accepted' ? accepted.fields(draft) : fieldsOf(draft);
-    return `{"seq":${seq},"id":"${this.#storeId}-${seq}","time":"${this.#iso(draft.time)}",${text}}`;
+  #line(draft: EventDraft, seq: number, texts: EventLines): string {
+    return `{"seq":${seq},"id":"${this.#storeId}-${seq}","time":"${this.#iso(draft.time)}",${texts.fields(draft)}}`;
   }
 
   /** Events of one commit mostly have one time. */

@@ -73,10 +73,12 @@ export interface Kv {
   close(): Promise<void>;
 }
 
+const KNOWN: ReadonlySet<string> = new Set(TABLES);
+
 /** Throws when a store could not take one of the operations, before any of them is under way. */
 export function checkOps(ops: readonly Op[]): void {
   for (const { table, key } of ops) {
-    if (!TABLES.includes(table)) throw new RangeError(`there is no table ${table}`);
+    if (!KNOWN.has(table)) throw new RangeError(`there is no table ${table}`);
     if (key.length === 0 || key.length > MAX_KEY_BYTES)
       throw new RangeError(
         `a key of ${key.length} bytes in table ${table}; 1 to ${MAX_KEY_BYTES} are possible`,

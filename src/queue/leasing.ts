@@ -60,11 +60,15 @@ export function deliveryFrom(
   { number, index, value }: { readonly number: number; readonly index: number; readonly value: Buffer },
   known?: SharedFacts,
 ): Delivery {
-  const { message: inline, ...record } = inspect('the delivery', () => decode<DeliveryRecord>(value));
+  const stored = inspect('the delivery', () => decode<DeliveryRecord>(value));
+  const { message: inline } = stored;
   const message = inline ?? known?.get(number) ?? messageOf(state, number);
   if (!inline) known?.set(number, message);
+  const record = inline ? withoutMessage(stored) : stored;
   return { id: deliveryIdOf(number, index), number, index, record, message, shared: inline === undefined };
 }
+
+const withoutMessage = ({ message: _, ...record }: DeliveryRecord): DeliveryRecord => record;
 
 function messageOf(state: QueueState, number: number): Delivery['message'] {
   const value = state.kv.get('messages', numberKey(number));
@@ -122,7 +126,7 @@ export class LeaseWork implements Work {
     if (queue.held) return;
     for (const { key, number, index } of schedule.due(queue, clock.now(), limit)) {
       if (message !== undefined && number !== message) break;
-      if (!takeSlot(transaction, key)) continue;
+      if (!takeSlot(transaction, key, { number, index })) continue;
       this.#slots++;
       this.#take(transaction, number, index);
     }
@@ -170,11 +174,16 @@ export class LeaseWork implements Work {
   }
 }
 
-/** Adds the removal of a slot, unless a work of the same transaction has taken it already. */
-export function takeSlot({ ops, takenSlots }: Transaction, key: Buffer): boolean {
-  const name = key.toString('latin1');
-  if (takenSlots.has(name)) return false;
-  takenSlots.add(name);
+/** Adds the removal of the slot of a delivery, unless a work of the same transaction has taken it already. */
+export function takeSlot(
+  { ops, takenSlots }: Transaction,
+  key: Buffer,
+  { number, index }: { readonly number: number; readonly index: number },
+): boolean {
+  let taken = takenSlots.get(number);
+  if (!taken) takenSlots.set(number, (taken = new Set()));
+  if (taken.has(index)) return false;
+  taken.add(index);
   ops.push({ table: 'schedule', key, value: undefined });
   return true;
 }

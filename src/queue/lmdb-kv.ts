@@ -55,10 +55,12 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
   env.on('aftercommit', () => void env.committed.then(undefined, () => undefined));
   const commit = async (ops: readonly Op[]): Promise<void> => {
     checkOps(ops); // lmdb-js throws at a bad key, but what was put before it in the turn would be written
-    const pending = ops.map(({ table, key, value }) => {
+    // The writes of a turn mostly share one promise.
+    const pending = new Set<Promise<boolean>>();
+    for (const { table, key, value } of ops) {
       const target = tables.get(table)!;
-      return value === undefined ? target.remove(key) : target.put(key, value);
-    });
+      pending.add(value === undefined ? target.remove(key) : target.put(key, value));
+    }
     try {
       await Promise.all(pending);
       if (options.durability === 'sync') await env.flushed;
@@ -119,7 +121,14 @@ function notAStore(file: string): string | undefined {
 
 function reading(tables: ReadonlyMap<Table, Database<Buffer, Buffer>>): Pick<Kv, 'get' | 'range'> {
   return {
-    get: (table, key) => tables.get(table)?.get(key),
+    get: (table, key) => {
+      // A buffer that the next read writes over. Copied here, a small value has no memory of its own to be collected.
+      const found = tables.get(table)?.getBinaryFast(key);
+      if (!found) return undefined;
+      const value = Buffer.allocUnsafe(found.length);
+      found.copy(value, 0, 0, value.length);
+      return value;
+    },
     *range(table, { start, end, limit, reverse }) {
       const bounds = reverse
         ? { start: end, end: start, exclusiveStart: true, inclusiveEnd: true }

@@ -38,11 +38,12 @@ const MAX_RUNNING = 100;
 const LOOK_AGAIN_MS = 50;
 const AGAIN_MS = 1_000;
 /**
- * How long a slice is gathered. Beside others that want something of the store it is short, and a pause half as long as
- * the slice and its commit follows, so that they have commits of their own.
+ * How long a slice is gathered. Beside others that want something of the store it is shorter, and the next one waits
+ * until what they submitted meanwhile is stored, in commits of their own; not for longer than this, since there may
+ * always be more.
  */
-const SLICE_MS = { alone: 40, beside: 8 };
-const LONGEST_PAUSE_MS = 50;
+const SLICE_MS = { alone: 40, beside: 20 };
+const OTHERS_MS = 50;
 
 interface Walk {
   readonly progress: Progress;
@@ -271,16 +272,14 @@ export class Operations {
   }
 
   async #work(): Promise<void> {
-    const { clock, report } = this.#state;
+    const { committer, report } = this.#state;
     while (this.#started && this.#walks.length > 0) {
-      const start = clock.mono();
       try {
         const alone = this.#isAlone();
         const stepped = await this.step(alone ? SLICE_MS.alone : SLICE_MS.beside);
-        const took = clock.mono() - start;
         if (!stepped) await pause(LOOK_AGAIN_MS);
-        else if (alone) await setImmediate();
-        else await pause(Math.min(took / 2, LONGEST_PAUSE_MS));
+        await setImmediate(); // what came in meanwhile is submitted
+        if (!alone) await committer.drained(OTHERS_MS);
       } catch (error) {
         report('error', 'a job on the queue could not go on, trying again', { error });
         await pause(AGAIN_MS);

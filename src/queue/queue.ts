@@ -23,9 +23,11 @@ import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
 import { ContentCache, type LeaseRequest, LeaseWork, type LimitMark, limitOp } from './leasing.ts';
 import { Operations } from './operations.ts';
+import { OldestRows } from './oldest-rows.ts';
 import { OperatorLog } from './operator-log.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
 import { sealRecipients } from './recipient-index.ts';
+import { MergeRecipientsWork } from './recipient-merging.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
 import { type DamageTold, encode, healthy, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
@@ -72,6 +74,8 @@ export class Queue {
   readonly #operations: Operations;
   readonly #told: DamageTold;
   #snapshotAt: number;
+  /** The group of the recipient index that the merging has come to. */
+  #mergedTo: Buffer | undefined;
   /** The transaction under way carries a snapshot. */
   #snapshotting = false;
 
@@ -233,14 +237,14 @@ export class Queue {
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */
   async sweep(): Promise<ReadonlyMap<string, number>> {
-    const rows = new Map<string, number>();
+    const seen = new OldestRows();
     let from: Buffer | undefined;
     do {
-      const work = new SweepWork(this.#state, from);
+      const work = new SweepWork(this.#state, from, seen);
       await this.#state.committer.submit(work);
-      for (const [row, at] of work.oldest) if (!rows.has(row)) rows.set(row, at);
       from = work.next;
     } while (from);
+    const { rows } = seen;
     this.#state.oldest = rows;
     const oldest = new Map<string, number>();
     for (const [row, at] of rows) {
@@ -258,6 +262,15 @@ export class Queue {
       await this.#state.committer.submit(work);
       removed += work.removed;
       if (work.removed === 0) return removed;
+    }
+  }
+
+  /** Makes one of small groups of the recipient index, so that a look-up stays quick. Not while `trim` runs. */
+  async mergeRecipients(): Promise<void> {
+    for (let more = true; more;) {
+      const work = new MergeRecipientsWork(this.#state.kv, this.#mergedTo);
+      await this.#state.committer.submit(work);
+      ({ last: this.#mergedTo, more } = work);
     }
   }
 
@@ -295,7 +308,6 @@ export class Queue {
 
   #begin(): Transaction {
     const leaseId = this.#state.leases.nextId();
-    const [takenSlots, concluded] = [new Set<string>(), new Set<string>()];
     return {
       ops: [],
       events: [],
@@ -305,8 +317,8 @@ export class Queue {
       leased: [],
       leaseId,
       recipients: [],
-      takenSlots,
-      concluded,
+      takenSlots: new Map(),
+      concluded: new Set(),
       ended: new Map(),
       early: new Map(),
       quarantined: 0,

@@ -44,8 +44,13 @@ const HASH_BYTES = 4;
 /** Groups looked at in one trim. */
 const TRIMMED = 100;
 
-export const hashOfRecipient = (address: string): number =>
-  crc32(`${address.slice(0, address.lastIndexOf('@'))}@${domainOf(address)}`);
+export function hashOfRecipient(address: string): number {
+  const domain = domainOf(address);
+  // Mostly it is lower-case already.
+  return crc32(
+    address.endsWith(domain) ? address : `${address.slice(0, address.lastIndexOf('@'))}@${domain}`,
+  );
+}
 export const hashOfCampaign = (campaignId: string | undefined): number => crc32(campaignId ?? '');
 
 /** The recipients of a message, as runs. */

@@ -9,6 +9,7 @@ import type { Holds } from './holds.ts';
 import { parseSlotKey, type Slot, slotBound, slotKey } from './keys.ts';
 import type { QueueHead, QueueKey } from './queue-head.ts';
 import { nameOf, parseStoredKey, type Queued, queueKeyOf, storedKey } from './queue-key.ts';
+import { RecentLabels } from './recent-labels.ts';
 import { type DamageTold, encode, healthy, TOLD_NOBODY } from './records.ts';
 import { fitsQueue, type Selector } from './selector.ts';
 
@@ -57,6 +58,14 @@ interface SlotPlace {
   readonly index: number;
 }
 
+const differByDomain = (a: QueueKey, b: QueueKey): boolean =>
+  a.node === b.node &&
+  a.sender === b.sender &&
+  a.campaign === b.campaign &&
+  a.account === b.account &&
+  a.rank === b.rank &&
+  a.mark === b.mark;
+
 type RowKey = Omit<QueueKey, 'rank' | 'mark'>;
 
 const FAR = 2 ** 48 - 1;
@@ -69,6 +78,7 @@ export class Schedule {
   readonly #heads = new Map<string, Head>();
   /** Queues of marked deliveries, by the row that they are part of. */
   readonly #marked = new Map<string, Set<Head>>();
+  readonly #recent = new RecentLabels<QueueKey, Head>(differByDomain);
   #nextId = 1;
 
   constructor(kv: Kv, holds: Holds, told: DamageTold = TOLD_NOBODY) {
@@ -118,8 +128,12 @@ export class Schedule {
   /** The queue a delivery belongs to, made when it is new. */
   of(delivery: Queued): QueueHead {
     const key = queueKeyOf(delivery);
-    const name = nameOf(key);
-    return this.#heads.get(name) ?? this.#add(this.#nextId++, key);
+    const recent = this.#recent.of(key);
+    let head = recent.get(key.domain);
+    if (head) return head;
+    head = this.#heads.get(nameOf(key)) ?? this.#add(this.#nextId++, key);
+    recent.set(key.domain, head);
+    return head;
   }
 
   /** The queue a delivery belongs to, if it is known. */
@@ -179,6 +193,7 @@ export class Schedule {
 
   /** Forgets queues without slots: adds the removals. */
   prune(ops: Op[]): void {
+    this.#recent.clear();
     for (const [name, head] of this.#heads) {
       if (head.slotAt !== Infinity || head.uses > 0) continue;
       this.#marked.get(rowOf(head))?.delete(head);

@@ -6,6 +6,7 @@ import {
   findAnswer,
   findDelivery,
   hasContent,
+  listDeliveries,
   type NewMessage,
   oldestQueued,
 } from '../../../src/queue/index.ts';
@@ -204,6 +205,46 @@ describe('trim', () => {
     assert.deepEqual(keysOf(rig.kv, 'history'), []);
     assert.deepEqual(keysOf(rig.kv, 'recipients'), []);
     assert.deepEqual(auditStore(rig.kv), []);
+  });
+});
+
+describe('merging the recipient index', () => {
+  test('makes one group of many small ones; each recipient is found as before, and it goes like the others', async () => {
+    const rig = await openRig();
+    const find = (recipient: string): number =>
+      listDeliveries(rig.queue.state, { recipient, limit: 10 }).deliveries.length;
+    for (let i = 0; i < 30; i++) await accept(rig, { to: [`u${i}@one.test`], lifetimeMs: 1 });
+    await rig.queue.mergeRecipients();
+    assert.equal(keysOf(rig.kv, 'recipients').length, 1);
+    for (let i = 30; i < 40; i++) await accept(rig, { to: [`u${i}@one.test`], lifetimeMs: DAY });
+    await rig.queue.mergeRecipients();
+    assert.equal(keysOf(rig.kv, 'recipients').length, 1);
+    for (let i = 0; i < 40; i++) assert.equal(find(`u${i}@one.test`), 1);
+    rig.clock.advance(HOUR);
+    await rig.queue.sweep();
+    await trimHistory(rig, rig.clock.now() + 1);
+    assert.equal(keysOf(rig.kv, 'recipients').length, 1, 'some of its deliveries are queued');
+    rig.clock.advance(DAY);
+    await rig.queue.sweep();
+    await trimHistory(rig, rig.clock.now() + 1);
+    assert.deepEqual(keysOf(rig.kv, 'recipients'), []);
+  });
+
+  test('leaves large groups alone, and a damaged one where it is', async () => {
+    const rig = await openRig();
+    const large = Array.from({ length: 5_000 }, (_, i) => `l${i}@one.test`);
+    await accept(rig, { to: ['a@one.test'] });
+    await accept(rig, { to: large });
+    await accept(rig, { to: ['b@one.test'] });
+    await accept(rig, { to: ['c@one.test'] });
+    const before = keysOf(rig.kv, 'recipients');
+    await rig.kv.commit([
+      { table: 'recipients', key: Buffer.from(before[0]!, 'hex'), value: Buffer.from('damaged') },
+    ]);
+    await rig.queue.mergeRecipients();
+    assert.deepEqual(keysOf(rig.kv, 'recipients'), before.slice(0, 3));
+    const { deliveries } = listDeliveries(rig.queue.state, { recipient: 'c@one.test', limit: 10 });
+    assert.equal(deliveries.length, 1);
   });
 });
 
