@@ -47,6 +47,9 @@ const ORDER = [
   'scale',
   'curves',
   'queue',
+  'queue-operations',
+  'queue-campaign',
+  'queue-large',
   'leak',
   'leak-domains',
 ] as const;

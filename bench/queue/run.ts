@@ -9,142 +9,154 @@ import { Command } from 'commander';
 import { formatSize } from '../../src/core/index.ts';
 import { describeMachine } from '../machine.ts';
 import { postrider } from '../postrider.ts';
-import { table } from '../report.ts';
-import { commandOf, formatPart, keep, type Part } from '../results.ts';
+import { commandOf, formatPart, keep, type Part, type PartName } from '../results.ts';
+import { measureCampaign } from './campaign.ts';
 import { type Costs, measureCosts } from './costs.ts';
-import { type Job, measureJobs } from './jobs.ts';
+import { measureJobs } from './jobs.ts';
 import { type Depth, measureDepth } from './program.ts';
 import { DOMAINS } from './recipients.ts';
+import { campaignTable, costTable, jobTable, programTable, UNITS, whole } from './tables.ts';
 
 interface Options {
   readonly size: number;
   readonly write?: true;
   readonly costs: boolean;
+  readonly program: boolean;
   readonly jobs?: true;
+  readonly campaign?: true;
   readonly cpuProf?: true;
+  readonly keep?: true;
   readonly dir: string;
 }
 
-const SMALL = 10_000;
-const TARGET = { rssAnonBytes: 400 * 1024 * 1024, firstMs: 3_000, ratio: 1.5 };
-/** What a delivery costs is judged by both: waiting for the disk is no CPU time. */
-const UNITS = [
-  ['cpuUs', 'CPU'],
-  ['wallUs', 'elapsed'],
-] as const;
+/** What a part of the benchmark found. */
+interface Measured {
+  readonly name: PartName;
+  readonly title: string;
+  readonly lines: readonly string[];
+  readonly misses: readonly string[];
+}
 
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+const SMALL = 10_000;
+/** Above this it is a section of its own, without the target of memory: that is for a million. */
+const MILLION = 1_000_000;
+const TARGET = { rssAnonBytes: 400 * 1024 * 1024, firstMs: 3_000, ratio: 1.5, answerMs: 200 };
 
 const program = new Command('bench:queue')
   .description('the queue with a million deliveries, beside one with ten thousand')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .option('--size <n>', 'deliveries; 10000000 takes a quarter of an hour and 10 GB', Number, 1_000_000)
-  .option('--no-costs', 'only the program: injection, memory, start')
+  .option('--size <n>', 'deliveries; 10000000 takes a quarter of an hour and 20 GB', Number, MILLION)
+  .option('--no-costs', 'without the cost of a delivery in the store')
+  .option('--no-program', 'only the cost of a delivery in the store')
   .option('--jobs', 'only the operations of operators on what waits')
-  .option('--cpu-prof', 'a CPU profile of the injection, in the current directory')
+  .option('--campaign', 'only a campaign through the client, with kills')
+  .option('--cpu-prof', 'CPU profiles of the program, in the current directory')
+  .option('--keep', 'queues and logs stay')
   .option('--write', 'make the figures a part of RESULTS.md')
   .option('--dir <directory>', 'where the queues are made; not on a tmpfs', tmpdir())
   .action(run);
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function run(options: Options, command: Command): Promise<void> {
   if (!Number.isSafeInteger(options.size) || options.size <= SMALL)
     command.error(`error: --size: expected a whole number above ${SMALL}`, { exitCode: 2 });
   const dir = mkdtempSync(join(options.dir, 'postrider-bench-queue-'));
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  if (options.keep) say(`in ${dir}`);
+  else process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
   const machine = describeMachine(dir);
-  const say = (text: string): void => void process.stderr.write(`${text}\n`);
-  const profile = options.cpuProf ? ['--cpu-prof', '--cpu-prof-interval=500'] : [];
-  if (options.jobs) {
-    console.log(jobTable(await measureJobs(dir, options.size)).join('\n'));
-    return;
-  }
-  const depths: Depth[] = [];
-  for (const size of [SMALL, options.size]) {
-    depths.push(await measureDepth(dir, size, size === SMALL ? [] : profile));
-    say(`program: ${size} queued: ${whole(depths.at(-1)!.recipientsPerSecond)} recipients/s`);
-    rmSync(join(dir, `program-${size}`), { recursive: true });
-  }
-  const costs = options.costs ? await measureCosts(dir, [SMALL, options.size], say) : [];
-  const misses = missed(depths.at(-1)!, costs);
+  const { name, title, lines, misses } = await measured(dir, options);
   const part: Part = {
-    title: 'The queue at size',
+    title,
     command: commandOf('bench:queue'),
     date: new Date().toISOString(),
     machine,
     versions: { postrider: postrider().version },
     body: [
-      `Deliveries of one campaign over ${whole(DOMAINS)} domains, \`durability: sync\`. Injection with one variable a recipient through \`POST /v1/batches\` on one connection while no receiver answers.`,
+      ...lines,
       '',
-      ...programTable(depths),
-      '',
-      ...costTable(costs),
-      ...(misses.length === 0 ? ['Within the targets.'] : misses.map((text) => `- MISSED: ${text}`)),
+      ...(misses.length === 0 ? ['Within the targets.'] : misses.map((miss) => `- MISSED: ${miss}`)),
     ],
   };
   console.log(formatPart(part));
-  if (options.write) keep({ queue: part });
+  if (options.write) keep({ [name]: part });
   process.exitCode = misses.length === 0 ? 0 : 1;
 }
 
-const programTable = (depths: readonly Depth[]): string[] =>
-  table([
-    ['the program', ...depths.map(({ size }) => `${whole(size)} queued`)],
-    ['injected, recipients/s', ...depths.map((one) => whole(one.recipientsPerSecond))],
-    ['CPU per recipient injected, us', ...depths.map((one) => one.takenCpuUs.toFixed(1))],
-    ['RssAnon peak while injecting', ...depths.map((one) => formatSize(one.whileTaking.rssAnonBytes))],
-    ['size of the store', ...depths.map((one) => formatSize(one.storeBytes))],
-    ['start of the process to first delivery, ms', ...depths.map((one) => whole(one.firstMs))],
-    ['RssAnon peak after the start', ...depths.map((one) => formatSize(one.after.rssAnonBytes))],
-    [
-      `delivered/s, first ${whole(depths[0]!.delivered)} after the start`,
-      ...depths.map((one) => whole(one.deliveredPerSecond)),
-    ],
-  ]);
-
-const jobTable = (jobs: readonly Job[]): string[] =>
-  table([
-    [
-      'operation',
-      'deliveries',
-      'first answer, ms',
-      'done after, s',
-      'other mail accepted, p99 ms',
-      'and delivered, p99 ms',
-    ],
-    ...jobs.map((one) => [
-      one.name,
-      whole(one.matched),
-      whole(one.answerMs),
-      (one.doneMs / 1000).toFixed(1),
-      whole(one.acceptedP99Ms),
-      whole(one.arrivedP99Ms),
-    ]),
-  ]);
-
-function costTable(costs: readonly Costs[]): string[] {
-  if (costs.length === 0) return [];
-  const rows = (['enqueue', 'dequeue'] as const).flatMap((kind) =>
-    UNITS.map(([unit, title]) => {
-      const figures = costs.map((one) => one[kind][unit]);
-      const ratio = (figures[1]! / figures[0]!).toFixed(2);
-      return [`${kind}, us ${title}`, ...figures.map((figure) => figure.toFixed(1)), ratio];
-    }),
-  );
-  const head = [
-    'the store, per delivery',
-    ...costs.map(({ size }) => `at ${whole(size)}`),
-    `ratio, target ${TARGET.ratio}`,
-  ];
-  return [...table([head, ...rows]), ''];
+function measured(dir: string, options: Options): Promise<Measured> {
+  if (options.jobs) return jobs(dir, options);
+  return options.campaign ? campaign(dir, options) : sizes(dir, options);
 }
 
-function missed({ whileTaking, after, firstMs }: Depth, costs: readonly Costs[]): string[] {
-  const peak = Math.max(whileTaking.rssAnonBytes, after.rssAnonBytes);
+async function jobs(dir: string, { size, cpuProf }: Options): Promise<Measured> {
+  const done = await measureJobs(dir, size, { profile: profile(cpuProf), say });
+  const late = done.filter(({ answerMs }) => answerMs > TARGET.answerMs);
+  return {
+    name: 'queue-operations',
+    title: 'The queue at size: operations on what waits',
+    lines: [
+      `A campaign over ${whole(DOMAINS)} domains, held, while 50 other messages a second and another campaign of 100 recipients a second come in and are delivered; the counts of the server are compared after each operation.`,
+      '',
+      ...jobTable(done),
+    ],
+    misses: late.map(({ name, answerMs }) => `${name}: first answer after ${whole(answerMs)} ms, target 200`),
+  };
+}
+
+async function campaign(dir: string, { size }: Options): Promise<Measured> {
+  const one = await measureCampaign(dir, size, say);
+  return {
+    name: 'queue-campaign',
+    title: 'The queue at size: a campaign through the client, with kills',
+    lines: [
+      'The server is killed with SIGKILL after a third of the recipients, the client after two thirds; a second client sends the same campaign under the same idempotency key. Each recipient was accepted exactly once (events and counts compared).',
+      '',
+      ...campaignTable(one),
+    ],
+    misses: [],
+  };
+}
+
+async function sizes(dir: string, options: Options): Promise<Measured> {
+  const { size } = options;
+  const large = size > MILLION;
+  const depths: Depth[] = [];
+  for (const one of options.program ? (large ? [size] : [SMALL, size]) : []) {
+    depths.push(
+      await measureDepth(dir, one, { profile: one === SMALL ? [] : profile(options.cpuProf), say }),
+    );
+    if (!options.keep) rmSync(join(dir, `program-${one}`), { recursive: true });
+  }
+  const costs = options.costs && !large ? await measureCosts(dir, [SMALL, size], say) : [];
+  return {
+    name: large ? 'queue-large' : 'queue',
+    title: large ? `The queue at size: ${whole(size)} deliveries of one campaign` : 'The queue at size',
+    lines: [
+      `Deliveries of one campaign over ${whole(DOMAINS)} domains, \`durability: sync\`. Injection with one variable a recipient through \`POST /v1/batches\` on one connection while no receiver answers.`,
+      '',
+      ...(depths.length > 0 ? [...programTable(depths), ''] : []),
+      ...costTable(costs, TARGET.ratio),
+    ],
+    misses: [...(large ? [] : missedByProgram(depths.at(-1))), ...missedByCosts(costs)],
+  };
+}
+
+const profile = (wanted: true | undefined): string[] =>
+  wanted ? ['--cpu-prof', '--cpu-prof-interval=500'] : [];
+
+function missedByProgram(depth: Depth | undefined): string[] {
+  if (!depth) return [];
+  const peak = Math.max(depth.whileTaking.rssAnonBytes, depth.after.rssAnonBytes);
   const misses: string[] = [];
   if (peak > TARGET.rssAnonBytes) misses.push(`RssAnon ${formatSize(peak)}, target 400MB`);
-  if (firstMs > TARGET.firstMs) misses.push(`start to first delivery ${whole(firstMs)} ms, target 3,000`);
-  const [small, large] = costs;
-  if (!small || !large) return misses;
+  if (depth.firstMs > TARGET.firstMs)
+    misses.push(`start to first delivery ${whole(depth.firstMs)} ms, target 3,000`);
+  return misses;
+}
+
+function missedByCosts([small, large]: readonly Costs[]): string[] {
+  if (!small || !large) return [];
+  const misses: string[] = [];
   for (const kind of ['enqueue', 'dequeue'] as const) {
     for (const [unit, title] of UNITS) {
       const ratio = large[kind][unit] / small[kind][unit];
