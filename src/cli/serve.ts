@@ -64,12 +64,13 @@ function announce({ config, egress }: Service, log: Logger): void {
     },
     'postrider is running',
   );
-  for (const node of egress.nodes()) {
-    if (node.state === 'down')
-      log.error(
-        { node: node.name },
-        `node ${node.name} is down: ${node.address} is not on this machine; its mail waits`,
-      );
+  for (const { name, address, state } of egress.nodes()) {
+    if (state !== 'down') continue;
+    const moves = config.nodes.find((node) => node.name === name)?.whenDown === 'move';
+    log.error(
+      { node: name },
+      `node ${name} is down: ${address} is not on this machine; its mail ${moves ? 'moves to other nodes' : 'waits'}`,
+    );
   }
 }
 

@@ -45,6 +45,7 @@ test('a refusal locks the node towards the ISP; the mail waits, untouched, and s
   );
   const lock = eventsOf(world, 'lock')[0];
   assert.deepEqual([lock!.node, lock!.isp, lock!.reply?.code], ['n1', 'to', 554]);
+  assert.equal(world.egress.control.locks()[0]!.record.reason, '554 5.7.1 blocked');
   const bounced = world.events().find(({ recipient, bounce }) => recipient === 'first@to.test' && bounce);
   assert.equal(bounced?.bounce?.rule, 'blocked');
   assert.ok(lock!.seq < bounced.seq, 'one commit');

@@ -27,6 +27,7 @@ for (const recipients of [false, true])
         { phase: 'rcpt', recipient: 'person1@*', ...reply(550, 'person1@to.test is unknown') },
         { phase: 'rcpt', recipient: 'person2@*', ...reply(451, 'person2@to.test later') },
         { phase: 'content', recipient: 'person3@*', action: 'disconnect' },
+        { phase: 'rcpt', recipient: 'person4@*', ...reply(451, 'rate limited: too many to person4@to.test') },
       ] as never,
     });
     const log = { level: 'info', recipients, deliveries: { file: 'deliveries.log' } };

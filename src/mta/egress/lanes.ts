@@ -1,4 +1,5 @@
 /** The lanes of a node: made when mail for an ISP comes, with what was stored of them; what they announce and store. */
+import { withoutNames } from '../../core/index.ts';
 import type { NodeConfig, StrategyConfig } from '../../config/index.ts';
 import type { EventDraft, LimitMark } from '../../queue/index.ts';
 import type { EgressContext } from './context.ts';
@@ -97,7 +98,7 @@ export class Lanes {
   #speedChanged(lane: Lane, { from, to, reason, notable }: SpeedChange): void {
     if (!notable) return;
     const speed = { from: from ?? null, to: to ?? null };
-    this.#context.report('info', `speed towards ${lane.isp}: ${reason}`, {
+    this.#context.report('info', `speed towards ${lane.isp}: ${withoutNames(reason)}`, {
       node: this.#config.name,
       ...speed,
     });
@@ -106,7 +107,9 @@ export class Lanes {
 
   #warmupChanged(lane: Lane, reason: string): void {
     const paused = (lane.warmup?.state.pausedUntil ?? 0) > 0;
-    this.#context.report(paused ? 'warn' : 'info', `${lane.isp}: ${reason}`, { node: this.#config.name });
+    this.#context.report(paused ? 'warn' : 'info', `${lane.isp}: ${withoutNames(reason)}`, {
+      node: this.#config.name,
+    });
     this.#announce(lane, { type: paused ? 'alert' : 'warmup', reason });
   }
 

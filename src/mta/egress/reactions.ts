@@ -3,7 +3,7 @@
  * the rule's name, and the effects are carried out here.
  */
 import type { LockRuleConfig } from '../../config/index.ts';
-import type { Refusal } from '../../core/index.ts';
+import { formatReply, type Refusal } from '../../core/index.ts';
 import type { AttemptFacts, LeasedDelivery, Outcome, StopEntry } from '../../queue/index.ts';
 import type { EgressContext, Sender } from './context.ts';
 import { decide, type Decision, type Effect } from './decide.ts';
@@ -98,7 +98,7 @@ export class Reactions {
   }
 
   #slowDown(percent: number, { lane, refusal, facts }: Refused, rule: string): void {
-    lane?.slowDown(percent, `rule ${rule}: ${refusal.text}`.slice(0, 300), facts.bounce?.category);
+    lane?.slowDown(percent, `rule ${rule}: ${said(refusal)}`.slice(0, 300), facts.bounce?.category);
   }
 
   /** A refusal before it was known where the mail goes locks nothing. */
@@ -106,7 +106,7 @@ export class Reactions {
     if (!lane) return;
     const { node, sender } = delivery.record;
     const place = { node, sender, lane: lane.key, isp: lane.isp };
-    this.#context.locks.refused(lock, place, { facts, cause, text: refusal.text });
+    this.#context.locks.refused(lock, place, { facts, cause, text: said(refusal) });
   }
 
   #alert({ delivery, facts, lane, refusal }: Refused, rule: string): void {
@@ -118,7 +118,7 @@ export class Reactions {
     if (now - (this.#alerts.get(key) ?? -Infinity) < ALERT_AGAIN_MS) return;
     if (this.#alerts.size >= MAX_ALERTS) this.#alerts.delete(this.#alerts.keys().next().value!);
     this.#alerts.set(key, now);
-    const reason = `rule ${rule}: ${refusal.text}`.slice(0, 500);
+    const reason = `rule ${rule}: ${said(refusal)}`.slice(0, 500);
     report('warn', 'a rule gives an alert', { rule, node, isp });
     const { time, reply, bounce } = facts;
     const about = { node, sender, ...(isp !== undefined && { isp }), ...(reply && { reply }) };
@@ -126,6 +126,9 @@ export class Reactions {
     void queue.announce({ type: 'alert', time, reason, ...about, ...bounced }).catch(() => undefined);
   }
 }
+
+/** The receiver's words, or what happened instead of them. */
+const said = ({ reply, text }: Refusal): string => (reply ? formatReply(reply) : text);
 
 /** Which of several mailboxes does not exist was not said: the mail is refused, and nobody is dead. */
 const ofNobody = (facts: AttemptFacts): AttemptFacts =>
