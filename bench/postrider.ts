@@ -22,6 +22,8 @@ export interface Variant {
   readonly nodeSwitches?: readonly string[];
   /** As in the configuration. */
   readonly workers?: 'auto' | number;
+  /** Further keys of the configuration. */
+  readonly settings?: object;
 }
 
 export const postrider = (variant: Variant = {}): Contender => ({
@@ -45,7 +47,7 @@ function commit(): string {
 
 export async function startPostrider(
   place: Place,
-  { nodeSwitches = [], workers = 'auto' }: Variant = {},
+  { nodeSwitches = [], workers = 'auto', settings = {} }: Variant = {},
 ): Promise<Running & { readonly statusPort: number }> {
   const { dir } = place;
   const [smtpPort, statusPort] = [await freePort(), await freePort()];
@@ -56,7 +58,11 @@ export async function startPostrider(
   // JSON is YAML.
   writeFileSync(
     config,
-    JSON.stringify({ ...configuration(place, { smtpPort, statusPort, controlSocket }), workers }, null, 2),
+    JSON.stringify(
+      { ...configuration(place, { smtpPort, statusPort, controlSocket }), workers, ...settings },
+      null,
+      2,
+    ),
   );
   const log = join(dir, 'log');
   const child = startProgram(process.execPath, [...nodeSwitches, PROGRAM, 'serve', '-c', config], log);
