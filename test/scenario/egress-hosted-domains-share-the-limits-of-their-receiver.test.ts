@@ -1,0 +1,48 @@
+/** Domains of no ISP are counted by their set of MX hosts: however many a receiver hosts, they have one limit. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ZoneEntry } from '../../src/testbed/index.ts';
+import { hostOf, openWorld, receiver, RunningClock } from '../unit/egress/sending-world.ts';
+
+const DOMAINS = 60;
+const LIMIT = 25;
+const NOON = Date.UTC(2026, 5, 1, 12);
+
+test('each receiver gets what its limit says, not each domain', async (t) => {
+  const one = await receiver(t);
+  const other = await receiver(t, {}, one.port);
+  const zones: Record<string, ZoneEntry> = {
+    'mx1.one.test': { A: [hostOf(one)], ttl: 300 },
+    'mx2.one.test': { A: [hostOf(one)], ttl: 300 },
+    'mx.other.test': { A: [hostOf(other)], ttl: 300 },
+  };
+  const names = Array.from({ length: DOMAINS }, (_, i) => `customer${i}.test`);
+  for (const [i, name] of names.entries())
+    zones[name] =
+      i % 2 === 0
+        ? {
+            MX: [
+              [10, 'mx1.one.test'],
+              [20, 'mx2.one.test'],
+            ],
+            ttl: 300,
+          }
+        : { MX: [[10, 'mx.other.test']], ttl: 300 };
+  const clock = new RunningClock();
+  clock.step(NOON - clock.now());
+  const world = await openWorld(t, {
+    zones,
+    clock,
+    settings: {
+      egress: { port: one.port },
+      strategies: [{ name: 'free', daily_limit: LIMIT, concurrent_connections: 3 }],
+    },
+  });
+  for (const name of names) await world.send(`a@${name}`);
+  await world.ended(2 * LIMIT);
+  await world.until(() => world.egress.whyWaiting('n1', names.at(-1)!) !== undefined);
+  assert.deepEqual([one.stats().messages, other.stats().messages], [LIMIT, LIMIT]);
+  const lanes = world.egress.nodes()[0]!.lanes;
+  assert.deepEqual(lanes.map(({ key }) => key).sort(), ['mx:mx.other.test', 'mx:mx1.one.test,mx2.one.test']);
+  assert.match(world.egress.whyWaiting('n1', names.at(-1)!)!, /strategy free: next message in/);
+});
