@@ -37,6 +37,25 @@ test('the address is not on this machine: the mail waits, untouched, until it is
   assert.deepEqual(sink.stats().byPeerAddress, { '127.0.0.1': 2 });
 });
 
+test('when_down: move takes its mail to another node of the sender, as soon as one is up', async (t) => {
+  const sink = await receiver(t);
+  const nodes = [node('n1', ELSEWHERE, { when_down: 'move' }), node('n2', '127.0.0.2')];
+  const world = await openWorld(t, {
+    sink,
+    faults: true,
+    settings: { nodes, senders: [sender('n1', 'n2')] },
+  });
+  await world.egress.control.disable('n2');
+  await world.send(['a@to.test', 'b@to.test', 'c@other.test']);
+  await world.send('later@to.test', { wakeAt: Date.now() + 300 });
+  assert.deepEqual(world.story('a@to.test'), [], 'there is none');
+  await world.egress.control.resume('n2');
+  await world.ended(4);
+  for (const to of ['a@to.test', 'c@other.test', 'later@to.test'])
+    assert.deepEqual(world.story(to), ['moved', 'delivered 250']);
+  assert.deepEqual(sink.stats().byPeerAddress, { '127.0.0.2': 4 });
+});
+
 test('a node that is switched off sends nothing, and goes on when it is on again', async (t) => {
   const sink = await receiver(t);
   const world = await openWorld(t, { sink });

@@ -267,13 +267,12 @@ export class Egress implements Dispatcher, EgressView {
     else void this.#resolve(node, place);
   }
 
-  /** The node is down and its mail moves. What finds no node up is looked at again when one is. */
+  /** The node is down and its mail moves. What finds no node up stays until one is. */
   async #leave(node: Node, head: QueueHead): Promise<void> {
     const queue = node.queue(head);
-    if (!node.isDue(queue)) this.#sleep(queue);
-    else if (await this.#mover.leave(queue, node.placeOf(head.domain)?.destination?.lane.key))
-      this.#sleep(queue);
-    else this.#wakeLater(head);
+    const lane = node.placeOf(head.domain)?.destination?.lane.key;
+    if (!node.isDue(queue) || (await this.#mover.leave(queue, lane))) this.#sleep(queue);
+    else if (this.#choice.ofSender({ ...head, lane }) !== undefined) this.#wakeLater(head);
   }
 
   #sleep({ head }: FlowQueue): void {
@@ -380,9 +379,11 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   #stateChanged(node: Node): void {
-    if (node.active || node.leaves) this.#wakeAll(node.name);
+    const running = node.state === 'running';
+    for (const one of this.#nodes.values())
+      if (one === node ? node.active || node.leaves : running && one.leaves) this.#wakeAll(one.name);
     // Mail that waits behind a lock elsewhere may move here now.
-    if (node.state === 'running' && this.#context.locks.list().length > 0) this.#relock();
+    if (running && this.#context.locks.list().length > 0) this.#relock();
   }
 
   /** All queues, or those of one node. */
