@@ -140,6 +140,17 @@ test('random strategies, restarts and clocks', async (t) => {
   );
 });
 
+test('a wall clock that is set back while mail is being leased', async (t) => {
+  const sink = await receiver(t);
+  const clock = new RunningClock();
+  const world = await openWorld(t, { sink, clock });
+  for (let round = 1; round <= 30; round++) {
+    await world.send([`a@d${round}.test`, `b@d${round}.test`]);
+    clock.step(-20);
+    await world.ended(2 * round);
+  }
+});
+
 test('more destinations than the node may have sessions', async (t) => {
   const sinks = await Promise.all(Array.from({ length: 6 }, () => receiver(t)));
   const routes = sinks.map((sink, i) => ({

@@ -32,6 +32,8 @@ export interface LeasesOwner {
   readonly active: boolean;
   mono(): number;
   isDue(queue: FlowQueue): boolean;
+  /** The queue is woken when it has something due. */
+  notDue(queue: FlowQueue): void;
   /** The queues have something due for the destination. */
   offer(destination: Destination, queues: readonly FlowQueue[]): void;
   giveBackAll(): void;
@@ -114,6 +116,8 @@ export class Leases {
     if (lane.locked) this.giveBack(lane, destination.recall());
     const now = placeOf(queue).destination;
     if (now && owner.isDue(queue)) owner.offer(now, [queue]);
+    // Its slot stays as it was when the wall clock was set back meanwhile: nobody else would wake it.
+    else if (now) owner.notDue(queue);
     destination.pump();
   }
 

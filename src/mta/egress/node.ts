@@ -138,10 +138,10 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     place.planExpiresAtMs = plan.expiresAtMs;
     place.goTo(destination, (lane, deliveries) => this.giveBack(lane, deliveries));
     this.#options.context.queue.ispFound([...place.queues].map(({ head }) => head));
-    this.offer(
-      destination,
-      [...place.queues].filter((queue) => this.isDue(queue)),
-    );
+    const due = [...place.queues].filter((queue) => this.isDue(queue));
+    // Was due when the look-up began, and the wall clock was set back since.
+    for (const queue of place.queues) if (!this.isDue(queue)) this.notDue(queue);
+    this.offer(destination, due);
   }
 
   isDue({ head }: FlowQueue): boolean {
