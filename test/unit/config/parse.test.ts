@@ -65,6 +65,7 @@ describe('defaults', () => {
       dataInitMs: 120e3,
       dataBlockMs: 180e3,
       dataDoneMs: 600e3,
+      sharedMs: 30e3,
       idleMs: 10e3,
     });
     assert.deepEqual(config.dns, {
@@ -138,6 +139,7 @@ describe('values', () => {
       hostname: 'n2.example.com',
       maxSessions: 20,
       enabled: false,
+      whenDown: 'wait',
       strategies: null,
       warmup: null,
     });
