@@ -34,7 +34,7 @@ export class Traffic {
   /** `ispOf` knows the ISP of a domain: reports that come later do not name it. */
   add(event: EventDraft, ispOf: (domain: string) => string | undefined): void {
     const what = countedAs(event);
-    if (!what) return;
+    if (!what || event.test) return;
     const isp = this.#isp(event.isp ?? ispOf(domainOf(event.recipient ?? '')) ?? REST);
     if (what === 'delivered') isp.deliveredAt = event.time;
     // Complaints are a share of what was delivered in their own, longer period.

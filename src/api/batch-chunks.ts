@@ -187,7 +187,9 @@ function parseLine(line: number, bytes: Buffer, now: number): Result<BatchLine, 
   if (isPlain(value, bytes)) return ok({ line, ...value, source: bytes });
   const checked = check(batchLine, value);
   if (!checked.ok) return err({ line, ...checked.error[0]! });
-  const { to, vars, metadata, not_before } = checked.value;
-  const notBefore = not_before === undefined ? undefined : parseTime(not_before, now);
-  return ok({ line, to, vars, metadata, notBefore, source: bytes });
+  const { to, vars, metadata, not_before, deadline } = checked.value;
+  const [notBefore, until] = [not_before, deadline].map((text) =>
+    text === undefined ? undefined : parseTime(text, now),
+  );
+  return ok({ line, to, vars, metadata, notBefore, deadline: until, source: bytes });
 }

@@ -29,6 +29,8 @@ export function labelsOf(
     deadline: timeOf(body.deadline, now),
     notBefore: timeOf(body.not_before, now),
     expires: timeOf(body.expires, now),
+    test: body.test,
+    copies: body.copies,
     metadata: body.metadata,
     idempotencyKey: body.idempotency_key,
   });

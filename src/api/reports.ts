@@ -97,7 +97,7 @@ export async function sumUp(journal: Journal, { name, query, now, closing }: Wis
       if (needles.some((needle) => line.includes(needle))) {
         const event = JSON.parse(line) as Event;
         if (to !== undefined && Date.parse(event.time) >= to) break;
-        if (TYPES[name].includes(event.type) && event.reason !== 'removed') {
+        if (TYPES[name].includes(event.type) && event.reason !== 'removed' && !event.test) {
           events++;
           add(rows, event, query.group_by);
         }

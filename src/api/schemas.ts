@@ -20,6 +20,23 @@ import {
 
 const MAX_RECIPIENTS = 10_000;
 
+const MOST_COPIES = 20;
+
+/** Who sees mail of the campaign besides its recipients. */
+const copies = z
+  .array(
+    z.strictObject({
+      to: address,
+      first: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('Only of the first so many recipients of the request; else of all, as a blind copy.'),
+    }),
+  )
+  .max(MOST_COPIES, `has more than ${MOST_COPIES}`)
+  .describe('Addresses that get the same mail as a recipient. No statistics count it.');
+
 const labels = {
   virtual_sender: label.optional(),
   sender: label.optional(),
@@ -30,6 +47,8 @@ const labels = {
   deadline: time.optional(),
   not_before: time.optional(),
   expires: time.optional(),
+  test: z.boolean().optional().describe('A test send: no statistics count it, no policy holds for it'),
+  copies: copies.optional(),
   metadata: metadata.optional(),
   idempotency_key: label.optional(),
 };
@@ -116,6 +135,7 @@ export const batchLine = z.strictObject({
   vars: record.optional(),
   metadata: metadata.optional(),
   not_before: time.optional(),
+  deadline: time.optional().describe('Of this recipient, in the band geo; else that of the batch holds'),
 });
 
 /** The keys of a record that has to have all of them, so that a new one cannot be forgotten here. */

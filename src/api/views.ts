@@ -189,6 +189,9 @@ export const eventView = z
     attempt: count.optional(),
     reply: reply.optional(),
     reason: z.string().optional(),
+    test: z.boolean().optional().describe('No statistics count it; `test_of` is the campaign it is of'),
+    test_of: z.string().optional(),
+    copy_of: z.string().optional(),
     metadata: free.optional(),
   })
   .describe('One event of the journal; a field without a meaning is absent, see the README for all of them');

@@ -92,6 +92,11 @@ export interface Event {
   readonly to?: number;
   /** Where a late event comes from. */
   readonly report?: EventReport;
+  /** Mail that no statistics count, and the campaign that it would have counted for. */
+  readonly test?: boolean;
+  readonly test_of?: string;
+  /** The delivery that this one is a copy of. */
+  readonly copy_of?: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 

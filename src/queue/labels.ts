@@ -20,5 +20,7 @@ export function deliveryEvent({ id, number, record, message }: Delivery): Delive
     from_domain: message.fromDomain,
     size: message.bytes,
     metadata,
+    ...(message.test && { test: true, test_of: message.testOf }),
+    ...(record.copyOf && { copy_of: record.copyOf }),
   };
 }

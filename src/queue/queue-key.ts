@@ -9,7 +9,10 @@ const LAST = 2 ** 32 - 1;
 
 /** What decides on the queue of a delivery. */
 export interface Queued {
-  readonly record: Pick<DeliveryRecord, 'recipient' | 'sender' | 'node' | 'expiresAt' | 'band' | 'mark'>;
+  readonly record: Pick<
+    DeliveryRecord,
+    'recipient' | 'sender' | 'node' | 'expiresAt' | 'deadline' | 'band' | 'mark'
+  >;
   readonly message: Pick<MessageRecord, 'band' | 'deadline' | 'accountId' | 'campaignId'>;
 }
 
@@ -18,7 +21,7 @@ export function rankOf({ record, message }: Queued): number {
   const band = record.band ?? message.band;
   if (band === 'standard') return LAST;
   if (band === 'priority') return 0;
-  const minute = Math.floor((message.deadline ?? record.expiresAt) / MINUTE);
+  const minute = Math.floor((record.deadline ?? message.deadline ?? record.expiresAt) / MINUTE);
   return Math.min(Math.max(minute, 1), LAST - 1);
 }
 

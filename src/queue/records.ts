@@ -33,6 +33,10 @@ export interface MessageRecord {
   readonly deadline?: number | undefined;
   readonly virtualSender?: string | undefined;
   readonly campaignId?: string | undefined;
+  /** Mail that no statistics count: a test send, or copies. `campaignId` is that of all such mail then. */
+  readonly test?: true | undefined;
+  /** The campaign that it would have counted for. */
+  readonly testOf?: string | undefined;
   readonly accountId?: string | undefined;
   readonly group?: string | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
@@ -96,6 +100,8 @@ export interface DeliveryRecord {
   readonly node: string;
   readonly wakeAt: number;
   readonly expiresAt: number;
+  /** The recipient's own deadline (wall ms), in place of the message's. */
+  readonly deadline?: number | undefined;
   readonly attempts: readonly AttemptRecord[];
   /** Variables of the recipient, for a campaign's content. */
   readonly vars?: Readonly<Record<string, unknown>> | undefined;
@@ -104,6 +110,8 @@ export interface DeliveryRecord {
     { readonly fromEmail?: string; readonly fromName?: string; readonly replyTo?: string } | undefined;
   /** Another band than the message's, given by an operator. */
   readonly band?: Band | undefined;
+  /** The delivery that this one is a copy of. */
+  readonly copyOf?: DeliveryId | undefined;
   /** The mark (holds.ts) on single deliveries that fits this one. */
   readonly mark?: number | undefined;
   /** Set when a crash left open whether the message had been taken. */

@@ -24,6 +24,7 @@ import {
   type SendLimit,
 } from '../../queue/index.ts';
 import type { Batch, BatchLine, RejectedLine } from './contract.ts';
+import type { CopyDesk } from './copies.ts';
 import { type RecipientFacts, recipientRecord, stoppedText } from './recipient.ts';
 import type { VariableCheck } from './variables.ts';
 
@@ -35,6 +36,8 @@ export interface CampaignBatchOptions extends RecipientFacts {
   readonly checkVars: VariableCheck;
   /** Sending policies that hold for the campaign. */
   readonly limits?: readonly SendLimit[] | undefined;
+  /** Who gets copies. */
+  readonly copies?: CopyDesk | undefined;
   /** For a batch with an idempotency key: the lines it has; `leave` when it is closed. */
   readonly keyed?: { readonly known: KnownLines; readonly leave: () => void };
 }
@@ -89,7 +92,11 @@ export class CampaignBatch implements Batch {
     const also = digests.length > 0 ? [linesOp(number, digests)] : undefined;
     const splits = router.takeMarks();
     const more = { ...(also && { also }), ...(splits && { splits }), ...(limits && { limits }) };
-    if (deliveries.length > 0) await queue.accept({ number, deliveries, close: false, ...more });
+    if (deliveries.length > 0)
+      await Promise.all([
+        queue.accept({ number, deliveries, close: false, ...more }),
+        this.#options.copies?.accept(deliveries),
+      ]);
     return rejected;
   }
 
@@ -106,6 +113,7 @@ export class CampaignBatch implements Batch {
     const { queue, number, keyed } = this.#options;
     try {
       await queue.accept({ number, deliveries: [], close: true });
+      await this.#options.copies?.close();
     } finally {
       keyed?.leave();
     }

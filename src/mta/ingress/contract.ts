@@ -17,9 +17,19 @@ export interface Labels {
   readonly deadline?: number | undefined;
   readonly notBefore?: number | undefined;
   readonly expires?: number | undefined;
+  /** No statistics count it, no policy holds for it. */
+  readonly test?: boolean | undefined;
+  /** Who sees mail of the campaign besides its recipients. */
+  readonly copies?: readonly Copies[] | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /** With it the request may be repeated: the answer is the same, nothing is sent twice. */
   readonly idempotencyKey?: string | undefined;
+}
+
+/** An address that gets the same mail as each recipient, or as the first so many of a request. */
+export interface Copies {
+  readonly to: string;
+  readonly first?: number | undefined;
 }
 
 /** Where a message came from, for its Received field (RFC 5321 §4.4). */
@@ -142,6 +152,8 @@ export interface BatchLine {
   readonly vars?: Readonly<Record<string, unknown>> | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   readonly notBefore?: number | undefined;
+  /** Wall ms, in place of the batch's. */
+  readonly deadline?: number | undefined;
   /** The line as it came; what a repeated line is compared by. */
   readonly source?: Buffer | undefined;
 }

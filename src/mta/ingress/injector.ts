@@ -26,6 +26,7 @@ import type {
   Labels,
   PreparedMessage,
 } from './contract.ts';
+import { CopyDesk, watchersOf } from './copies.ts';
 import { limitsOf } from './limits.ts';
 import {
   checkEnvelope,
@@ -155,8 +156,26 @@ export class QueueInjector implements Injector {
     const router = this.#router;
     const { clock, pressure } = this.#options;
     const checkVars = variableCheck(campaign, header);
+    const watchers = watchersOf(labels.copies);
+    if (!watchers.ok) return watchers;
+    const copies =
+      watchers.value.length === 0
+        ? undefined
+        : new CopyDesk(watchers.value, { queue, number, message, content });
     const limits = limitsOf(this.#options.policies ?? [], message);
-    const facts = { queue, clock, pressure, number, router, message, labels, allowed, checkVars, limits };
+    const facts = {
+      queue,
+      clock,
+      pressure,
+      number,
+      router,
+      message,
+      labels,
+      allowed,
+      checkVars,
+      limits,
+      copies,
+    };
     return this.#store(content.length, async () => {
       if (known) await queue.reopen({ number, message: { ...message, createdAt: known.at }, content });
       else {
@@ -177,6 +196,8 @@ export class QueueInjector implements Injector {
     const { allowedSenders: allowed, protocol } = origin;
     const virtual = this.#virtualOf(labels, allowed);
     if (!virtual.ok) return virtual;
+    const watchers = watchersOf(labels.copies);
+    if (!watchers.ok) return watchers;
     const deliveries: NewDelivery[] = [];
     const rejected = [...recipients.rejected];
     for (const recipient of recipients.valid) {
@@ -200,10 +221,13 @@ export class QueueInjector implements Injector {
     const also = repeat && answerFor(repeat, { number, message }, answer);
     const splits = this.#router.takeMarks();
     const limits = limitsOf(this.#options.policies ?? [], message);
+    const { queue } = this.#options;
+    const facts = { ...message, virtualSender: virtual.value };
+    const copies = new CopyDesk(watchers.value, { queue, number, message: facts, content });
     return this.#store(content.length, async () => {
-      await this.#options.queue.accept({
+      const accepted = queue.accept({
         number,
-        message: { ...message, virtualSender: virtual.value },
+        message: facts,
         content,
         sealed,
         deliveries,
@@ -211,6 +235,8 @@ export class QueueInjector implements Injector {
         ...(splits && { splits }),
         ...(limits && { limits }),
       });
+      await Promise.all([accepted, copies.accept(deliveries)]);
+      await copies.close();
       return answer;
     });
   }

@@ -45,6 +45,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   'not-before': time('notBefore'),
   expires: time('expires'),
   metadata: parseMetadata,
+  test: (value) => (value === 'true' ? ok({ test: true }) : err('true, or not there')),
   'idempotency-key': text('idempotencyKey'),
 };
 

@@ -5,8 +5,9 @@ import type { MessageRecord, SendLimit } from '../../queue/index.ts';
 /** Undefined when none does. */
 export function limitsOf(
   policies: readonly PolicyConfig[],
-  { accountId: account, campaignId: campaign, group, band }: MessageRecord,
+  { accountId: account, campaignId: campaign, group, band, test }: MessageRecord,
 ): readonly SendLimit[] | undefined {
+  if (test) return undefined;
   const labels = { account, campaign, group };
   const limits: SendLimit[] = [];
   for (const { name: policy, max, windowMs, per, only, bands } of policies) {

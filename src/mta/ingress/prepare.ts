@@ -127,12 +127,17 @@ export type ContentFacts = Pick<
   'kind' | 'fromAddress' | 'fromDomain' | 'bytes' | 'eightBit' | 'dotLine' | 'smtpUtf8' | 'createdAt'
 >;
 
+/** All mail that no statistics count is of this campaign, so it counts for no other. */
+export const TEST_CAMPAIGN = '(test)';
+
 export const recordOf = (from: string, labels: Labels, facts: ContentFacts): MessageRecord => ({
   from,
   ...facts,
   band: labels.band ?? 'standard',
   deadline: labels.deadline,
-  campaignId: labels.campaignId,
+  ...(labels.test
+    ? { campaignId: TEST_CAMPAIGN, test: true as const, testOf: labels.campaignId }
+    : { campaignId: labels.campaignId }),
   accountId: labels.accountId,
   group: labels.group,
   metadata: labels.metadata,

@@ -18,6 +18,7 @@ export interface RecipientInput {
   readonly vars?: Readonly<Record<string, unknown>> | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   readonly notBefore?: number | undefined;
+  readonly deadline?: number | undefined;
 }
 
 /** The lifetime counts from the time the mail may leave; `expires` overrides it. */
@@ -45,6 +46,7 @@ export function recipientRecord(
     node,
     wakeAt,
     expiresAt: labels.expires ?? wakeAt + sender.lifetimeMs,
+    ...(input.deadline !== undefined && { deadline: input.deadline }),
     attempts: [],
     vars: input.vars,
     metadata: input.metadata,
