@@ -59,6 +59,11 @@ export class Connection {
 
   /** One request, one JSON answer. Throws PostriderError or ConnectionBroken. */
   async call<T>(opening: Opening): Promise<T> {
+    return JSON.parse((await this.bytes(opening)).toString()) as T;
+  }
+
+  /** One request, one answer as its bytes. Throws PostriderError or ConnectionBroken. */
+  async bytes(opening: Opening): Promise<Buffer> {
     const request = this.open({
       ...opening,
       ...(opening.body !== undefined && { type: 'application/json' }),
@@ -66,11 +71,11 @@ export class Connection {
     const answered = responseTo(request);
     request.end(opening.body);
     const response = await answered;
-    const text = await textOf(response);
+    const bytes = await bytesOf(response);
     const status = response.statusCode ?? 0;
     if (status < 200 || status >= 300)
-      throw PostriderError.from(status, text, response.headers['retry-after']);
-    return JSON.parse(text) as T;
+      throw PostriderError.from(status, bytes.toString(), response.headers['retry-after']);
+    return bytes;
   }
 
   close(): void {
@@ -86,14 +91,17 @@ export function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   });
 }
 
-export async function textOf(response: IncomingMessage): Promise<string> {
-  let text = '';
+export const textOf = async (response: IncomingMessage): Promise<string> =>
+  (await bytesOf(response)).toString();
+
+async function bytesOf(response: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = [];
   try {
-    for await (const part of response.setEncoding('utf8') as AsyncIterable<string>) text += part;
+    for await (const part of response as AsyncIterable<Buffer>) parts.push(part);
   } catch (error) {
     throw new ConnectionBroken(error);
   }
-  return text;
+  return Buffer.concat(parts);
 }
 
 /** JSON lines as they come; empty ones keep the stream alive and are left out. */

@@ -129,6 +129,13 @@ export class Postrider {
     return this.#get(`/v1/deliveries/${encodeURIComponent(id)}`);
   }
 
+  /** The mail of a message, or of one delivery of a campaign, byte by byte, while a delivery needs it. */
+  content(id: string): Promise<Buffer> {
+    const kind = id.includes('.') ? 'deliveries' : 'messages';
+    const path = `/v1/${kind}/${encodeURIComponent(id)}/content`;
+    return this.#connection.bytes({ method: 'GET', path, silenceMs: SILENCE_MS });
+  }
+
   /** All deliveries that fit, page by page. */
   async *deliveries({ recipient, campaignId, state }: DeliveryFilter = {}): AsyncGenerator<DeliveryView> {
     const fields = { recipient, campaign_id: campaignId, state };

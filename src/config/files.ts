@@ -6,6 +6,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { err, ok, type Result } from '../core/index.ts';
+import { Unique } from './checked.ts';
 import type { Path } from './problem.ts';
 import type { Draft } from './draft.ts';
 import type { Report } from './report.ts';
@@ -33,7 +34,28 @@ export async function checkFiles(draft: Draft, report: Report): Promise<void> {
   checks.push(checkCertificate('control', control.tls, report));
   for (const key of draft.lists.senders.flatMap((sender) => sender.dkim))
     checks.push(checkDkimKey(draft.at(key, 'key_file'), key.key_file, report));
+  checks.push(checkSecrets(draft, report));
   await Promise.all(checks);
+}
+
+/** A token is known by its secret: two with the same one would be one caller with the rights of either. */
+async function checkSecrets({ settings: { control }, ...draft }: Draft, report: Report): Promise<void> {
+  const files: (readonly [Path, string])[] = control.tokens.map((token) => [
+    draft.at(token, 'secret_file'),
+    token.secret_file,
+  ]);
+  if (control.token_file !== null) files.push([['control', 'token_file'], control.token_file]);
+  const unique = new Unique(report);
+  const contents = await Promise.all(files.map(([path, name]) => read(report.sources.absolute(path, name))));
+  for (const [i, content] of contents.entries()) {
+    const secret = content.ok ? content.value.toString('utf8').trim() : '';
+    if (secret === '') continue;
+    unique.add(
+      secret,
+      files[i]![0],
+      (place) => `has the same secret as the token at ${place}: ${MAKE_SECRET}`,
+    );
+  }
 }
 
 async function checkContent(path: Path, name: string, remedy: string, report: Report): Promise<void> {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { composeContent, encodeCampaign } from '../../src/mta/message/index.ts';
 import { run } from '../../src/cli/program.ts';
 import { messageIdOf } from '../../src/core/index.ts';
+import { Postrider, PostriderError } from '../../src/client/index.ts';
 import { createControlServer } from '../../src/api/index.ts';
 import type { Table } from '../../src/queue/index.ts';
 import { clientOf, type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
@@ -41,6 +42,16 @@ async function campaign({ queue, clock }: Fixture): Promise<string> {
 }
 
 describe('the content', () => {
+  test('that is not there any more is a refusal for the client', async (t) => {
+    const control = await startControl(t);
+    const client = new Postrider({ socketPath: control.path });
+    await assert.rejects(client.content('0p1gwy3x000.7'), (error: unknown) => {
+      assert.ok(error instanceof PostriderError);
+      return error.status === 404 && error.code === 'not_found';
+    });
+    client.close();
+  });
+
   test('of a message and its delivery is what was accepted, byte by byte', async (t) => {
     const control = await startControl(t);
     const raw = Buffer.concat([Buffer.from(MESSAGE.content), Buffer.from([0xe4, 0xff, 13, 10])]);
@@ -58,6 +69,9 @@ describe('the content', () => {
       };
       assert.equal(await run(['message', 'show', name, '--content'], io), 0);
       assert.deepEqual(Buffer.concat(written), raw, path);
+      const client = new Postrider({ socketPath: control.path });
+      assert.deepEqual(await client.content(name), raw);
+      client.close();
     }
   });
 

@@ -3,7 +3,7 @@
  * message, and one that is missing is refused where the batch says so. Checked at acceptance, where the line can still
  * be named.
  */
-import { type CampaignContent, variableNames } from '../message/index.ts';
+import { type CampaignContent, neededNames, variableNames } from '../message/index.ts';
 import type { BatchHeader } from './contract.ts';
 
 export type Vars = Readonly<Record<string, unknown>>;
@@ -18,7 +18,7 @@ export function variableCheck(
 ): VariableCheck {
   const names = [...variableNames(campaign)];
   const required = new Set(
-    missing === 'refuse' ? names.filter((name) => !Object.hasOwn(defaults, name)) : [],
+    missing === 'refuse' ? [...neededNames(campaign)].filter((name) => !Object.hasOwn(defaults, name)) : [],
   );
   return (vars = NONE) => {
     for (const name of names) {

@@ -6,7 +6,7 @@
  * Stored form: magic, length of the JSON part, JSON with lengths in place of bytes, then the bytes in the same order.
  */
 import { err, ok, type Result } from '../../core/index.ts';
-import type { Escape, Template, Variables } from './template.ts';
+import { type Escape, plainName, type Template, type Variables } from './template.ts';
 
 export interface MailboxTemplate {
   readonly name: Template;
@@ -62,8 +62,14 @@ export const bodyVaries = (campaign: CampaignContent): boolean =>
 
 /** The variables that stand in a content; `recipient`, which everybody has, is not among them. */
 export function variableNames(campaign: CampaignContent): ReadonlySet<string> {
-  const names = [...campaign.header, ...campaign.body].flatMap(namesOf);
+  const names = [...campaign.header, ...campaign.body].flatMap(namesOf).map(plainName);
   return new Set(names.filter((name) => name !== 'recipient'));
+}
+
+/** Those of them that somewhere have no default of their own. */
+export function neededNames(campaign: CampaignContent): ReadonlySet<string> {
+  const names = [...campaign.header, ...campaign.body].flatMap(namesOf);
+  return new Set(names.filter((name) => name !== 'recipient' && plainName(name) === name));
 }
 
 function namesOf(step: Step): readonly string[] {

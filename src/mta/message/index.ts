@@ -3,6 +3,7 @@ export {
   bodyVaries,
   decodeCampaign,
   encodeCampaign,
+  neededNames,
   variableNames,
   type CampaignContent,
 } from './campaign.ts';

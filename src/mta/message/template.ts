@@ -1,9 +1,9 @@
 /**
- * `{{name}}` templates. A template is compiled once into fixed texts with names between them; rendering is a
- * concatenation. There are no conditions and no loops: what is not `{{name}}` is refused at acceptance, with its
+ * `{{name}}` and `{{name | default: "text"}}` templates. A template is compiled once into fixed texts with names between them; rendering is a
+ * concatenation. There are no conditions and no loops: what is neither is refused at acceptance, with its
  * position, instead of reaching a million recipients as it is.
  *
- * A missing variable is the empty string, unless the batch has a default for it or refuses such lines (acceptance
+ * A missing variable is its own default, else the empty string, unless the batch has a default for it or refuses such lines (acceptance
  * sees to that). Values are escaped for where they stand, so they can neither become markup
  * nor a new header field.
  */
@@ -16,6 +16,7 @@ export interface Template {
   readonly escape: Escape;
   /** One more than names: text, name, text, ... */
   readonly texts: readonly string[];
+  /** With a default of its own: `name|default`. */
   readonly names: readonly string[];
 }
 
@@ -31,6 +32,7 @@ export interface TemplateError {
 export type Variables = Readonly<Record<string, string | number | boolean | null>>;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
+const DEFAULTED = /^(\S+)\s*\|\s*default:\s*("[^"\r\n]*"|'[^'\r\n]*')$/;
 const AMP = 38;
 const LT = 60;
 const GT = 62;
@@ -47,8 +49,11 @@ export function compileTemplate(
   for (let open = text.indexOf('{{'); open !== -1; open = text.indexOf('{{', from)) {
     const close = text.indexOf('}}', open);
     if (close === -1) return err(errorAt(text, open, 'a "{{" has no "}}"'));
-    const name = text.slice(open + 2, close).trim();
-    if (!NAME.test(name)) return err(errorAt(text, open, 'only {{name}} is understood in a template'));
+    const name = nameOf(text.slice(open + 2, close).trim());
+    if (name === undefined)
+      return err(
+        errorAt(text, open, 'only {{name}} and {{name | default: "text"}} are understood in a template'),
+      );
     texts.push(text.slice(from, open));
     names.push(name);
     from = close + 2;
@@ -56,6 +61,18 @@ export function compileTemplate(
   texts.push(text.slice(from));
   return ok({ escape: options.escape, texts, names });
 }
+
+function nameOf(text: string): string | undefined {
+  if (NAME.test(text)) return text;
+  const [, name, value] = DEFAULTED.exec(text) ?? [];
+  return name !== undefined && NAME.test(name) ? `${name}|${value!.slice(1, -1)}` : undefined;
+}
+
+/** The name of a variable without its own default. */
+export const plainName = (name: string): string => {
+  const bar = name.indexOf('|');
+  return bar === -1 ? name : name.slice(0, bar);
+};
 
 function errorAt(text: string, position: number, message: string): TemplateError {
   let line = 1;
@@ -73,9 +90,10 @@ export function renderTemplate(template: Template, variables: Variables): string
 export const isConstant = (template: Template): boolean => template.names.length === 0;
 
 /** The escaped value of a variable. Only own properties count: `{{constructor}}` is just a missing variable. */
-export function valueOf(variables: Variables, name: string, escape: Escape): string {
-  const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
-  if (value === undefined || value === null) return '';
+export function valueOf(variables: Variables, given: string, escape: Escape): string {
+  const name = plainName(given);
+  const found = Object.hasOwn(variables, name) ? variables[name] : undefined;
+  const value = found ?? (name === given ? '' : given.slice(name.length + 1));
   const text = typeof value === 'string' ? value : String(value);
   if (escape === 'html') return escapeHtml(text);
   return escape === 'header' ? stripControls(text) : text;

@@ -178,6 +178,20 @@ describe('a variable that a line lacks', () => {
     assert.deepEqual(await refusedIn({ missing: 'refuse', defaults: { city: 'X' } }), NO_TEXT);
   });
 
+  test('one with a default of its own is not missing, unless it stands without one elsewhere', async () => {
+    const batchOf = async (text: string): Promise<Batch> => {
+      const content = { from: 'news@shop.test', subject: 'For {{name | default: "you"}}', text };
+      return opened(await openDesk(), { content, missing: 'refuse' });
+    };
+    const fine = await batchOf('Hello {{name | default: "reader"}}');
+    assert.deepEqual(await fine.add([{ line: 2, to: 'a@one.test' }]), []);
+    const needed = await batchOf('Hello {{name}}');
+    const [refused] = await needed.add([{ line: 2, to: 'a@one.test' }]);
+    assert.equal(refused!.field, 'vars.name');
+    const [object] = await fine.add([{ line: 3, to: 'b@one.test', vars: { name: {} } }]);
+    assert.equal(object!.field, 'vars.name');
+  });
+
   test('those of the header fields count too, and what is inherited is missing', async () => {
     const content = { ...parts, subject: '{{constructor}}', headers: { 'X-Id': '{{id}}' } };
     const batch = await opened(await openDesk(), { content, missing: 'refuse' });

@@ -24,6 +24,10 @@ describe('templates', () => {
     ['{{n}} {{t}} {{nil}}', { n: 0, t: false, nil: null }, '0 false '],
     ['{{constructor}}{{__proto__}}', {}, ''],
     ['{{a}}', { a: '{{b}}', b: 'no' }, '{{b}}'],
+    ['Dear {{ name | default: "reader" }},', {}, 'Dear reader,'],
+    ['Dear {{name|default:\'a "b"\'}},', { name: null }, 'Dear a "b",'],
+    ['{{name | default: "reader"}}', { name: '' }, ''],
+    ['{{name | default: ""}}{{name | default: "|"}}', { 'name|': 'no' }, '|'],
   ] as const)
     test(JSON.stringify(text), () => assert.equal(render(text, variables), expected));
 
@@ -35,6 +39,9 @@ describe('templates', () => {
     ['{{a b}}', 0, 1],
     ['{{1a}}', 0, 1],
     ['{{x|upper}}', 0, 1],
+    ['{{x | default: y}}', 0, 1],
+    ['{{1x | default: "y"}}', 0, 1],
+    ['{{x | default: "y}}', 0, 1],
   ] as const)
     test(`refuses ${JSON.stringify(text)}`, () => {
       const result = compileTemplate(text, { escape: 'none' });
@@ -46,6 +53,7 @@ describe('templates', () => {
     const value = `<b> & "q" 'a'`;
     assert.equal(render('<i>{{v}}&', { v: value }, 'html'), '<i>&lt;b&gt; &amp; &quot;q&quot; &#39;a&#39;&');
     assert.equal(render('{{v}}', { v: value }), value);
+    assert.equal(render('{{v | default: "a & b"}}', {}, 'html'), 'a &amp; b');
     assert.equal(render('a {{v}} b', { v: 'x\r\n\tBcc: y\0' }, 'header'), 'a x Bcc: y b');
   });
 
