@@ -140,7 +140,7 @@ export class Attempts {
       return;
     }
     const reused = session.transactions > 0;
-    const { parts, ...properties } = content.value;
+    const { parts, rendered, ...properties } = content.value;
     const result = await session.send({
       from,
       recipients: going.map(({ record }) => record.recipient),
@@ -149,6 +149,9 @@ export class Attempts {
       beforeRcpt: () => handed.spend(first.record.sender, this.#context.campaigns.capsOf(first)),
     });
     handed.forgoAll();
+    // A peer may say 250 before it has read all: what it has not read must not become the mail of another.
+    if (rendered && session.flushed && result.recipients.some(({ ok }) => ok))
+      this.#campaigns.memory.giveBack(rendered);
     const [answer] = result.recipients;
     const stale = reused && !answer!.ok && isSilent(answer!.error);
     for (const [at, delivery] of going.entries()) {

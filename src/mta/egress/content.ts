@@ -20,6 +20,7 @@ import {
   decodeCampaign,
   downgrade,
   recode,
+  RENDER_ROOM,
   renderContent,
   type Variables,
 } from '../message/index.ts';
@@ -28,9 +29,12 @@ import { type BodyForm, BodyHashes } from './body-hashes.ts';
 import type { Sender } from './context.ts';
 import { feedbackFields } from './feedback-fields.ts';
 import type { IspWishes } from './isp.ts';
+import { RenderMemory } from './render-memory.ts';
 import { ispHeader, overrideHeader } from './override.ts';
 
 export interface AttemptContent {
+  /** Rendered content, whose memory may be used again once the message was accepted. */
+  readonly rendered: Buffer | undefined;
   readonly parts: readonly Buffer[];
   readonly bytes: number;
   readonly dotLine: boolean;
@@ -47,6 +51,7 @@ type Filled = Delivery & Pick<LeasedDelivery, 'content'>;
 export class Campaigns {
   readonly #decoded = new Map<number, CampaignContent>();
   readonly #bodyHashes = new BodyHashes();
+  readonly memory = new RenderMemory();
 
   /** Throws when the stored content cannot be decoded: a bug or damage, never the peer's business. */
   get({ number, content }: Filled): CampaignContent {
@@ -81,12 +86,13 @@ export interface BuildInput {
 export async function buildContent(input: BuildInput): Promise<Result<AttemptContent, Refusal>> {
   const { delivery, sender, peer } = input;
   const { message, record } = delivery;
-  let content = recipientContent(delivery, input.campaigns);
+  const rendered = recipientContent(delivery, input.campaigns);
+  let content = rendered;
   const keys = sender.keys.keysFor(fromDomainOf(delivery));
   let front = frontOf(content, input, keys.length > 0);
   // What works on the whole message needs it in one piece; a stored message that leaves as it is need not be copied.
   if (front.length > 0 && (keys.length > 0 || input.wishes || (message.eightBit && !peer.eightBitMime))) {
-    content = Buffer.concat([front, content]);
+    content = inOnePiece(front, content, delivery);
     front = NOTHING;
   }
   const { headers, encoding } = input.wishes ?? {};
@@ -121,6 +127,7 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   const recipient = parseAddress(record.recipient);
   const utf8Address = recipient.ok && needsSmtpUtf8(recipient.value);
   return ok({
+    rendered: hasRoom(delivery) ? rendered : undefined,
     parts: [front, signature ?? NOTHING, content].filter((part) => part.length > 0),
     bytes: front.length + content.length + (signature?.length ?? 0),
     dotLine:
@@ -132,6 +139,18 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
     eightBit,
     smtpUtf8: message.smtpUtf8 || utf8Address,
   });
+}
+
+/** What `recipientContent` gives stands behind RENDER_ROOM, in memory of its own. */
+const hasRoom = ({ message, record }: Delivery): boolean =>
+  message.kind === 'campaign' && record.override === undefined;
+
+function inOnePiece(front: Buffer, content: Buffer, delivery: Delivery): Buffer {
+  if (!hasRoom(delivery) || front.length > RENDER_ROOM) return Buffer.concat([front, content]);
+  const bytes = front.length + content.length;
+  const whole = Buffer.from(content.buffer, content.byteOffset - front.length, bytes);
+  front.copy(whole);
+  return whole;
 }
 
 /** Fields that go in front of the content, for senders that ask for them. */
@@ -155,11 +174,15 @@ export function recipientContent(delivery: Filled, campaigns = new Campaigns()):
   const content =
     message.kind === 'raw'
       ? delivery.content
-      : renderContent(campaigns.get(delivery), {
-          recipient: record.recipient,
-          vars: (record.vars ?? {}) as Variables,
-          messageIdText,
-        });
+      : renderContent(
+          campaigns.get(delivery),
+          {
+            recipient: record.recipient,
+            vars: (record.vars ?? {}) as Variables,
+            messageIdText,
+          },
+          campaigns.memory.take,
+        );
   return record.override ? overrideHeader(content, record.override) : content;
 }
 

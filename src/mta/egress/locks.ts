@@ -68,6 +68,7 @@ export class Locks {
 
   /** The lock of the whole node. */
   ofNode(node: string): Lock | undefined {
+    if (this.#locks.size === 0) return undefined;
     return this.#locks.get(idOf(lockKey('node', { node })));
   }
 

@@ -24,7 +24,7 @@ export {
 } from './prepare.ts';
 export { compileRaw } from './raw-template.ts';
 export { recode, type TextEncodings } from './recode.ts';
-export { renderContent, type Recipient } from './render.ts';
+export { RENDER_ROOM, renderContent, type Recipient } from './render.ts';
 export {
   compileTemplate,
   renderTemplate,

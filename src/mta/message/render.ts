@@ -31,6 +31,8 @@ interface Rendering {
   readonly out: ContentWriter;
 }
 
+/** Bytes left free in front of a rendered content, in the same memory: fields that come later need no copy. */
+export const RENDER_ROOM = 1024;
 /** Room for the values of variables and the header before the buffer has to grow. */
 const EXPECTED_VALUE_BYTES = 4096;
 const SOFT_BREAK = Buffer.from('=\r\n');
@@ -41,13 +43,18 @@ const TILDE = 126;
 const LF = 10;
 const CR = 13;
 
-export function renderContent(campaign: CampaignContent, to: Recipient): Buffer {
+/** `memory` gives so many bytes, with nothing else in their ArrayBuffer; the content stands behind RENDER_ROOM in it. */
+export function renderContent(
+  campaign: CampaignContent,
+  to: Recipient,
+  memory: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafeSlow(bytes),
+): Buffer {
   const rendering: Rendering = {
     campaign,
     recipient: to.recipient,
     messageIdText: to.messageIdText,
     variables: variablesOf(campaign, to),
-    out: new ContentWriter(campaign.fixedBytes + EXPECTED_VALUE_BYTES),
+    out: new ContentWriter(memory(RENDER_ROOM + campaign.fixedBytes + EXPECTED_VALUE_BYTES), RENDER_ROOM),
   };
   for (const step of campaign.header) renderStep(rendering, step);
   for (const step of campaign.body) renderStep(rendering, step);

@@ -1,11 +1,17 @@
-/** One growing buffer for the bytes of a rendered content: no chunk list and no join at the end. */
+/**
+ * One growing buffer for the bytes of a rendered content: no chunk list and no join at the end. Its memory is its own,
+ * no part of the shared pool.
+ */
 export class ContentWriter {
+  readonly #room: number;
   #buffer: Buffer;
-  #length = 0;
+  #length: number;
 
-  /** `expectedBytes` should be a little more than what will come; more is allowed. */
-  constructor(expectedBytes: number) {
-    this.#buffer = Buffer.allocUnsafe(expectedBytes);
+  /** Writes behind `room` bytes of the memory; when that is too small for what comes, it takes a larger one. */
+  constructor(memory: Buffer, room: number) {
+    this.#buffer = memory;
+    this.#room = room;
+    this.#length = room;
   }
 
   bytes(block: Buffer): void {
@@ -29,12 +35,12 @@ export class ContentWriter {
 
   /** What was written. The writer must not be used afterwards. */
   finish(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
+    return this.#buffer.subarray(this.#room, this.#length);
   }
 
   #reserve(bytes: number): void {
     if (this.#length + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#length + bytes));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }

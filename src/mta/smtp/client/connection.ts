@@ -67,6 +67,11 @@ export class Connection {
     return this.#closed.promise;
   }
 
+  /** Nothing that was written still waits in this process: its memory is not read any more. */
+  get flushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   get remoteAddress(): string {
     return this.#socket.remoteAddress ?? '';
   }

@@ -46,6 +46,11 @@ export class ClientSession {
     return this.#connection.failure === undefined;
   }
 
+  /** Nothing that was written still waits in this process: its memory is not read any more. */
+  get flushed(): boolean {
+    return this.#connection.flushed;
+  }
+
   /** Transactions begun in this session. */
   get transactions(): number {
     return this.#transactions;
