@@ -100,15 +100,9 @@ export class Committer {
     return this.#pending.length;
   }
 
-  /** Resolves when nothing is pending, or after so long (ms). */
-  async drained(withinMs = Infinity): Promise<void> {
-    if (!this.#running) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#idle.push(resolve);
-      if (withinMs !== Infinity) timer = setTimeout(resolve, withinMs);
-    });
-    clearTimeout(timer);
+  /** Resolves when nothing is pending. */
+  async drained(): Promise<void> {
+    if (this.#running) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   async #run(): Promise<void> {

@@ -39,11 +39,9 @@ const LOOK_AGAIN_MS = 50;
 const AGAIN_MS = 1_000;
 /**
  * How long a slice is gathered. Beside others that want something of the store it is shorter, and the next one waits
- * until what they submitted meanwhile is stored, in commits of their own; not for longer than this, since there may
- * always be more.
+ * until what they submitted meanwhile is stored, in a commit of their own.
  */
 const SLICE_MS = { alone: 40, beside: 20 };
-const OTHERS_MS = 50;
 
 interface Walk {
   readonly progress: Progress;
@@ -279,7 +277,10 @@ export class Operations {
         const stepped = await this.step(alone ? SLICE_MS.alone : SLICE_MS.beside);
         if (!stepped) await pause(LOOK_AGAIN_MS);
         await setImmediate(); // what came in meanwhile is submitted
-        if (!alone) await committer.drained(OTHERS_MS);
+        if (!alone) {
+          await committer.submit({ build: () => undefined });
+          this.#own++;
+        }
       } catch (error) {
         report('error', 'a job on the queue could not go on, trying again', { error });
         await pause(AGAIN_MS);
