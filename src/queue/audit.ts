@@ -30,6 +30,7 @@ import { decodeLease } from './leases.ts';
 import type { QuarantineRecord } from './quarantine.ts';
 import { nameOf, parseStoredKey, queueKeyOf } from './queue-key.ts';
 import { decode, type DeliveryRecord, type MessageRecord, type SharedMessage, unseal } from './records.ts';
+import { formatProblem } from './store-format.ts';
 
 export interface AuditOptions {
   /** Counts of a running queue that the store must bear out. */
@@ -70,7 +71,8 @@ class StoreAudit {
   }
 
   run(): void {
-    if (!this.#kv.get('meta', textKey('store'))) this.#say('the store has no format mark');
+    const problem = formatProblem(this.#kv);
+    if (problem !== undefined) this.#say(problem);
     this.#readQueues();
     this.#readLeases();
     this.#readQuarantine();

@@ -54,7 +54,8 @@ export { bandOfRank } from './queue-key.ts';
 export { Pressure, type PressureLevel, type PressureOptions } from './pressure.ts';
 export type { Place, Quarantined } from './quarantine.ts';
 export { type QuarantineRefusal, releaseQuarantined, removeQuarantined } from './quarantine-exits.ts';
-export { Queue, type QueueOptions, StoreVersionError } from './queue.ts';
+export { Queue, type QueueOptions } from './queue.ts';
+export { FORMAT, StoreVersionError } from './store-format.ts';
 export {
   type AttemptRecord,
   type Delivery,

@@ -5,7 +5,6 @@
  * Failure: a rejected promise means that nothing of the work was stored. The store's errors reach the caller as they
  * are; they do not end the process.
  */
-import { randomBytes } from 'node:crypto';
 import { type Clock, type Event, messageNumberAt, messageNumbers } from '../core/index.ts';
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
@@ -38,8 +37,8 @@ import { Quarantine } from './quarantine.ts';
 import { Schedule } from './schedule.ts';
 import type { Dispatcher, QueueState } from './state.ts';
 import { StopList } from './stop-list.ts';
+import { openFormat, type StoreMark } from './store-format.ts';
 
-const FORMAT = 3;
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_EVENTS = 50_000;
 const FOLLOW_BATCH = 500;
@@ -51,14 +50,6 @@ export interface QueueOptions {
   /** Told of each durable commit: events in it, time it took. */
   readonly onCommit?: (commit: { readonly events: readonly EventDraft[]; readonly ms: number }) => void;
 }
-
-interface Meta {
-  readonly format: number;
-  readonly storeId: string;
-}
-
-/** Refused to open: the store is of another version. */
-export class StoreVersionError extends Error {}
 
 export class Queue {
   readonly #state: QueueState;
@@ -79,7 +70,7 @@ export class Queue {
   /** The transaction under way carries a snapshot. */
   #snapshotting = false;
 
-  private constructor(options: QueueOptions, meta: Meta) {
+  private constructor(options: QueueOptions, mark: StoreMark) {
     const { kv, clock, report } = options;
     this.#options = options;
     const committer = new Committer({
@@ -89,8 +80,8 @@ export class Queue {
       seal: (transaction) => this.#seal(transaction),
       committed: (transaction, ms) => this.#committed(transaction, ms),
     });
-    const mark = readMark(kv);
-    const journal = new Journal(kv, meta.storeId, mark);
+    const counted = readMark(kv);
+    const journal = new Journal(kv, mark.storeId, counted);
     const counters = new Counters();
     this.#told = (what, consequence) => report('error', 'damage in the store', { what, consequence });
     const holds = new Holds(kv, this.#told);
@@ -116,7 +107,7 @@ export class Queue {
       report,
     };
     this.inbox = new Inbox(kv, () => this.#state, this.#told);
-    if (!loadCounts({ kv, journal, counters }, mark !== undefined))
+    if (!loadCounts({ kv, journal, counters }, counted !== undefined))
       report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
     this.#snapshotAt = clock.mono();
     this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal), this.numbers);
@@ -126,16 +117,7 @@ export class Queue {
 
   /** Opens the queue on a store and recovers what a crash left. Throws StoreVersionError. */
   static async open(options: QueueOptions): Promise<{ queue: Queue; recovered: Recovered }> {
-    const stored = options.kv.get('meta', textKey('store'));
-    const meta = stored ? (healthy<Meta>(stored) ?? mendedMeta(options)) : newMeta();
-    if (meta.format !== FORMAT) {
-      throw new StoreVersionError(
-        `the store has format ${meta.format}, this version reads format ${FORMAT}: let the version that wrote it ` +
-          'deliver what is queued, then move queue.mdb away; or start with another data_dir',
-      );
-    }
-    if (!stored) await options.kv.commit([{ table: 'meta', key: textKey('store'), value: encode(meta) }]);
-    const queue = new Queue(options, meta);
+    const queue = new Queue(options, await openFormat(options));
     const recovery = new RecoverWork(queue.#state);
     await queue.#state.committer.submit(recovery);
     return { queue, recovered: recovery.recovered };
@@ -378,19 +360,4 @@ function lastNumber(kv: Kv, journal: Journal): number {
       last = Math.max(last, parseDeliveryKey(key).number);
   }
   return last;
-}
-
-const newMeta = (): Meta => ({ format: FORMAT, storeId: randomBytes(5).toString('hex') });
-
-/** The id of the store stands in every event. A damaged mark of another format would be two damages at once. */
-function mendedMeta({ kv, report }: QueueOptions): Meta {
-  report('error', 'damage in the store', {
-    what: 'its format mark',
-    consequence: 'it is taken for one of now',
-  });
-  for (const { id } of new Journal(kv, '', undefined).events(0)) {
-    const storeId = id.slice(0, id.lastIndexOf('-'));
-    if (storeId !== '') return { format: FORMAT, storeId };
-  }
-  return newMeta();
 }

@@ -201,7 +201,7 @@ describe('the store', () => {
       assert.ok(error instanceof StoreVersionError);
       assert.match(
         error.message,
-        /format 1, this version reads format 3: let the version that wrote it deliver/,
+        /format 1, this version reads formats 2 and 3: let the version that wrote it deliver/,
       );
       return true;
     });
