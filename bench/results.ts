@@ -50,6 +50,7 @@ const ORDER = [
   'queue-operations',
   'queue-campaign',
   'queue-large',
+  'soak',
   'leak',
   'leak-domains',
 ] as const;
