@@ -6,7 +6,14 @@
 import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, type Clock, withoutNames } from '../core/index.ts';
 import type { EgressView, LaneStatus } from '../mta/egress/index.ts';
-import type { EventDraft, Pressure, Queue, Row } from '../queue/index.ts';
+import {
+  type EventDraft,
+  journalLags,
+  type Pressure,
+  type Queue,
+  type Row,
+  worstLag,
+} from '../queue/index.ts';
 import { type Finding, judge, type Measured } from './judge.ts';
 import { Traffic } from './traffic.ts';
 import type { Counts } from './time-ring.ts';
@@ -173,7 +180,7 @@ export class Alerts {
   }
 
   #measure(now: number): Measured {
-    const { egress, pressure } = this.#options;
+    const { egress, pressure, queue } = this.#options;
     const nodes = egress.nodes();
     const down = nodes.filter(({ state }) => state === 'down');
     for (const { name } of down) if (!this.#downSince.has(name)) this.#downSince.set(name, now);
@@ -189,6 +196,7 @@ export class Alerts {
         since: this.#downSince.get(name)!,
         why: `${address} is not on this machine; bring the address up`,
       })),
+      lag: worstLag(journalLags(queue.state.journal, now)),
       disk: pressure && pressure.level !== 'none' ? pressure.reason : undefined,
     };
   }

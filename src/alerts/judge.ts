@@ -4,6 +4,7 @@
  */
 import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, formatDuration } from '../core/index.ts';
+import { type JournalLag, LAG_WARNS } from '../queue/index.ts';
 import type { Counts } from './time-ring.ts';
 
 export interface Measured {
@@ -22,6 +23,8 @@ export interface Measured {
   readonly down: Iterable<{ readonly node: string; readonly since: number; readonly why: string }>;
   /** Why injection is slowed or refused for want of space. */
   readonly disk: string | undefined;
+  /** Who follows the journal and is nearest to losing events. */
+  readonly lag?: JournalLag | undefined;
 }
 
 export interface Finding {
@@ -37,6 +40,7 @@ export interface Finding {
 export function judge(measured: Measured, config: AlertsConfig): Finding[] {
   return [
     ...disk(measured),
+    ...lag(measured),
     ...nodes(measured, config),
     ...stuck(measured, config),
     ...[...measured.shares].flatMap((one) => shares(one, measured, config)),
@@ -45,6 +49,17 @@ export function judge(measured: Measured, config: AlertsConfig): Finding[] {
 
 const disk = ({ disk: reason }: Measured): Finding[] =>
   reason === undefined ? [] : [{ name: 'disk_reserve', verdict: 'holds', text: `${reason}; make room` }];
+
+const lag = ({ lag: worst }: Measured): Finding[] =>
+  worst === undefined || worst.share < LAG_WARNS
+    ? []
+    : [
+        {
+          name: 'journal_lag',
+          verdict: 'holds',
+          text: `${worst.reader} is ${worst.events} events behind, at ${Math.floor(100 * worst.share)} % of what the journal keeps; let it catch up, or raise journal.max_age and journal.max_size`,
+        },
+      ];
 
 function nodes({ down, now }: Measured, { nodeDownMs }: AlertsConfig): Finding[] {
   if (nodeDownMs === null) return [];

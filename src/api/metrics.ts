@@ -8,7 +8,14 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { collectDefaultMetrics, Counter, Histogram, type Registry } from 'prom-client';
 import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
-import { type Durability, type EventDraft, oldestQueued, type Pressure, type Queue } from '../queue/index.ts';
+import {
+  type Durability,
+  type EventDraft,
+  journalLags,
+  oldestQueued,
+  type Pressure,
+  type Queue,
+} from '../queue/index.ts';
 import { bounceMetrics } from './metrics-bounces.ts';
 import { counterMetrics, EventCounts, MAX_ISPS } from './metrics-counts.ts';
 import { egressMetrics } from './metrics-egress.ts';
@@ -160,6 +167,15 @@ function queueMetrics(
     (set) => {
       const { journal } = queue.state;
       for (const [reader, lag] of journal.readers.lags(journal.last)) set(lag, { reader });
+    },
+  );
+  gauge(
+    registry,
+    'journal_lag_share',
+    'The same as a share of what the journal keeps; at 1 events are lost or mail is refused (journal.on_full)',
+    ['reader'],
+    (set) => {
+      for (const { reader, share } of journalLags(queue.state.journal, clock.now())) set(share, { reader });
     },
   );
   gauge(registry, 'journal_bytes', 'Size of the journal', [], (set) => set(queue.state.journal.bytes));

@@ -133,7 +133,7 @@ export const pace = {
 
 export const jobView = z.object({
   job: z.string(),
-  operation: z.enum(['hold', 'release', 'purge', 'retry', 'move', 'change']),
+  operation: z.enum(['hold', 'release', 'purge', 'retry', 'move', 'change', 'redate']),
   dry_run: z.literal(true).optional(),
   state: z.enum(['counting', 'running', 'done']),
   selector: selectorView,

@@ -2,12 +2,13 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../core/index.ts';
-import type { Queue } from '../queue/index.ts';
+import { journalFull, type Pressure, type Queue } from '../queue/index.ts';
 
 const SWEEP_MS = 10_000;
 /** A sweep reads all that is queued: it rests so many times as long as it took, so that it takes 5 % of the time at most. */
 const SWEEP_REST = 19;
 const TRIM_MS = 60_000;
+const LOOK_MS = 1_000;
 /** Counts of sending policies that are looked at in one go: 1.2 million in an hour. */
 const POLICY_SLICE = 20_000;
 /** What operators did is kept this long. */
@@ -15,6 +16,7 @@ const OPERATOR_LOG_MS = 90 * 86_400_000;
 
 export interface ChoresOptions {
   readonly queue: Queue;
+  readonly pressure: Pick<Pressure, 'journal'>;
   readonly onSweep: (oldest: ReadonlyMap<string, number>) => void;
   readonly log: Logger;
   readonly config: () => Config;
@@ -32,12 +34,25 @@ export class Chores {
   }
 
   start(): void {
+    this.#timers.push(setInterval(() => void this.#look(), LOOK_MS));
     this.#timers.push(setInterval(() => void this.#run(() => this.#sweep()), SWEEP_MS));
     this.#timers.push(setInterval(() => void this.#run(() => this.#trim()), TRIM_MS));
   }
 
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  async #look(): Promise<void> {
+    const { queue, pressure, config } = this.#options;
+    const { journal } = queue.state;
+    journal.kept = config().journal;
+    pressure.journal(journalFull(journal, systemClock.now()));
+    try {
+      await queue.lookAtClock();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the clock was set back and what waits was not brought to it');
+    }
   }
 
   async #run(chore: () => Promise<void>): Promise<void> {
@@ -67,6 +82,7 @@ export class Chores {
       historyBefore: now - historyRetentionMs,
       journalBefore: now - journal.maxAgeMs,
       journalBytes: journal.maxBytes,
+      journalWaits: journal.onFull === 'stop',
       answersBefore: now - idempotencyWindowMs,
     });
     await this.#options.queue.mergeRecipients();

@@ -129,6 +129,7 @@ export class Service {
     });
     this.#chores = new Chores({
       queue: parts.queue,
+      pressure: parts.pressure,
       onSweep: (oldest) => {
         parts.metrics.onSweep(oldest);
         parts.dashboard.onSweep(oldest);

@@ -205,7 +205,7 @@ const journal = section({
   max_size: key(leaf(size).prefault('20GB'), 'And up to this size.'),
   on_full: key(
     leaf(choice(['gap', 'stop'])).prefault('gap'),
-    'When a sink is behind at the bound: gap skips its events and says so, stop refuses new mail.',
+    'When who follows it is behind at the bound: gap forgets the events and says so, stop keeps them and refuses new mail. At half of the bound there is an alert.',
   ),
 });
 

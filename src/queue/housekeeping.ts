@@ -34,8 +34,8 @@ export class SweepWork implements Work {
   }
 
   build(transaction: Transaction): void {
-    const { kv, clock, leases } = this.#state;
-    const now = clock.now();
+    const { kv, watch, leases } = this.#state;
+    const now = watch.lifetimeNow();
     let count = 0;
     const known: SharedFacts = new Map();
     for (const { key, value } of kv.range('deliveries', {
@@ -88,6 +88,8 @@ export interface TrimBounds {
   readonly historyBefore: number;
   readonly journalBefore: number;
   readonly journalBytes?: number;
+  /** Whether events stay until all who follow the journal have seen them. */
+  readonly journalWaits?: boolean;
   /** Answers to idempotency keys are kept since then (wall ms). */
   readonly answersBefore?: number;
 }
@@ -106,7 +108,8 @@ export class TrimWork implements Work {
   build(transaction: Transaction): void {
     const { kv, journal } = this.#state;
     const { journalBefore: before, journalBytes: maxBytes = Infinity, answersBefore = 0 } = this.#bounds;
-    const trimmed = journal.trim({ before, maxBytes }, transaction, SLICE);
+    const seen = this.#bounds.journalWaits ? journal.readers.slowest : undefined;
+    const trimmed = journal.trim({ before, maxBytes, seen }, transaction, SLICE);
     this.removed = trimmed.groups;
     this.removed += trimAnswers(this.#state, transaction, { before: answersBefore, limit: SLICE });
     this.#journalBytes = trimmed.bytes;

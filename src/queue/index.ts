@@ -17,6 +17,7 @@ export { type Row, type RowKey, rowName, type Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';
 export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
+export { journalFull, type JournalLag, journalLags, LAG_WARNS, worstLag } from './journal-lag.ts';
 export { type Kv, type Table, TABLES } from './kv.ts';
 export type { Mark } from './holds.ts';
 export type { JobRecord, Operation } from './job.ts';

@@ -11,7 +11,13 @@ export type Operation =
   /** To a node; or to a sender, by one of its nodes (listed as often as its weight says). */
   | { readonly op: 'move'; readonly node: string }
   | { readonly op: 'move' | 'change'; readonly sender: string; readonly nodes: readonly string[] }
-  | { readonly op: 'change'; readonly band: Band };
+  | { readonly op: 'change'; readonly band: Band }
+  /** Nobody's wish: the clock stood at `from` (wall ms) and was set back by `by` ms. */
+  | { readonly op: 'redate'; readonly from: number; readonly by: number };
+
+/** A step is noticed within the one, and its job is through with the queues within the other. */
+const NOTICED_MS = 5_000;
+const SETTLED_MS = 60_000;
 
 export type JobState = 'counting' | 'running' | 'done';
 
@@ -43,6 +49,7 @@ export function changed(
     const tried = (record.attempts.at(-1)?.at ?? 0) > at;
     return record.wakeAt > at && !tried ? { ...record, wakeAt: at } : undefined;
   }
+  if (operation.op === 'redate') return redated(operation, record, at);
   if ('band' in operation)
     return record.band === operation.band ? undefined : { ...record, band: operation.band };
   if ('node' in operation)
@@ -50,4 +57,20 @@ export function changed(
   if (!('sender' in operation) || record.sender === operation.sender) return undefined;
   const { sender, nodes } = operation;
   return { ...record, sender, node: nodes[number % nodes.length] ?? record.node };
+}
+
+/**
+ * What waits for a retry waits as long as it would have; what was due is due. A time that was asked for stays. What was
+ * tried since the step has its time by the new clock; an attempt before it may look the same, and then waits longer.
+ */
+function redated(
+  { from, by }: Operation & { op: 'redate' },
+  record: DeliveryRecord,
+  at: number,
+): DeliveryRecord | undefined {
+  const { wakeAt, attempts } = record;
+  const last = attempts.at(-1);
+  const triedSince = last !== undefined && last.at >= at - NOTICED_MS && last.at < at + SETTLED_MS;
+  if (wakeAt <= at || triedSince || (!last && wakeAt > from)) return undefined;
+  return { ...record, wakeAt: Math.max(at, wakeAt - by) };
 }

@@ -14,6 +14,11 @@ export class JournalReaders {
     return () => void this.#readers.delete(reader);
   }
 
+  /** The last event that all of them have dealt with; Infinity when there are none. */
+  get slowest(): number {
+    return Math.min(Infinity, ...[...this.#readers].map(({ position }) => position()));
+  }
+
   /** Events behind `last`, by name; of several readers with one name the one that is furthest behind. */
   lags(last: number): ReadonlyMap<string, number> {
     const lags = new Map<string, number>();

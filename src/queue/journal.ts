@@ -22,6 +22,15 @@ export interface JournalMark {
 export interface JournalBounds {
   readonly before: number;
   readonly maxBytes: number;
+  /** Events after this one stay: somebody has not seen them yet. */
+  readonly seen?: number | undefined;
+}
+
+/** What is kept; `onFull` says what happens when a follower is behind at the bound. */
+export interface JournalKept {
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+  readonly onFull: 'gap' | 'stop';
 }
 
 const MARK = textKey('counted');
@@ -36,6 +45,8 @@ export function readMark(kv: Kv): JournalMark | undefined {
 }
 
 export class Journal {
+  /** What the configuration keeps of it; told by who trims. */
+  kept: JournalKept = { maxAgeMs: Infinity, maxBytes: Infinity, onFull: 'gap' };
   /** Who follows it. */
   readonly readers = new JournalReaders();
   readonly #kv: Kv;
@@ -172,7 +183,7 @@ export class Journal {
    * `trimmed` or `untrimmed`.
    */
   trim(
-    { before, maxBytes }: JournalBounds,
+    { before, maxBytes, seen = Infinity }: JournalBounds,
     { ops }: Transaction,
     limit: number,
   ): { groups: number; bytes: number } {
@@ -185,7 +196,7 @@ export class Journal {
       const seq = event?.seq ?? parseNumberKey(key);
       const young = event !== undefined && Date.parse(event.time) >= before;
       const wanted = young && this.#bytes - bytes <= maxBytes;
-      if (wanted || seq > this.#counted || this.#isLastGroup(key)) break;
+      if (wanted || seq > Math.min(seen, this.#counted) || this.#isLastGroup(key)) break;
       ops.push({ table: 'journal', key, value: undefined });
       groups++;
       bytes += value.length;

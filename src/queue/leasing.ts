@@ -160,7 +160,7 @@ export class LeaseWork implements Work {
         this.#damaged.push(deliveryIdOf(number, index));
         return;
       }
-      if (delivery.record.expiresAt <= at) {
+      if (delivery.record.expiresAt <= this.#state.watch.lifetimeNow()) {
         endUnattempted(this.#state, transaction, delivery, 'lifetime');
         return;
       }

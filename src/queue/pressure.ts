@@ -1,6 +1,6 @@
 /**
- * Back-pressure of injection. Two bounds: free space of the file system that holds the store, and bytes of mail that
- * wait for a commit. Near a bound injection slows, at it injection is refused, and it goes on by itself when there is
+ * Back-pressure of injection. Three bounds: free space of the file system that holds the store, bytes of mail that wait
+ * for a commit, and a journal that may not be trimmed (`journal.on_full: stop`). Near a bound injection slows, at it injection is refused, and it goes on by itself when there is
  * room again. Sending is never held back: what it records makes room.
  *
  * A delete needs pages too (LMDB copies before it writes), so a file of the reserve's size lies in the data directory
@@ -41,6 +41,7 @@ export class Pressure {
   #failing: Error | undefined;
   #failedAt = 0;
   #waitingBytes = 0;
+  #journal: string | undefined;
   #told: PressureLevel = 'none';
   /** Resolves when the file has been looked after. */
   reserved: Promise<void> = Promise.resolve();
@@ -54,7 +55,12 @@ export class Pressure {
 
   get level(): PressureLevel {
     const { reserveBytes } = this.#options;
-    if (this.#failing || this.#free < reserveBytes || this.#waitingBytes >= MAX_WAITING_BYTES)
+    if (
+      this.#journal !== undefined ||
+      this.#failing ||
+      this.#free < reserveBytes ||
+      this.#waitingBytes >= MAX_WAITING_BYTES
+    )
       return 'refuse';
     return this.#free < 2 * reserveBytes || this.#waitingBytes >= MAX_WAITING_BYTES / 2 ? 'slow' : 'none';
   }
@@ -62,6 +68,7 @@ export class Pressure {
   /** Why injection is refused or slowed; undefined when it is not. */
   get reason(): string | undefined {
     if (this.#failing) return `the store cannot write: ${this.#failing.message}`;
+    if (this.#journal !== undefined) return this.#journal;
     const { reserveBytes, dir } = this.#options;
     if (this.#free < 2 * reserveBytes)
       return `${megabytes(this.#free)} are free in ${dir}, injection is refused below ${megabytes(reserveBytes)} (disk_reserve)`;
@@ -84,6 +91,11 @@ export class Pressure {
   /** So many bytes of mail begin, or with a minus cease, to wait for a commit. */
   waits(bytes: number): void {
     this.#waitingBytes += bytes;
+  }
+
+  /** Why the journal takes no more mail; undefined when it does. */
+  journal(full: string | undefined): void {
+    this.#journal = full;
   }
 
   /** The same store, whose failed commits give the reserve up. */

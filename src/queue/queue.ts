@@ -5,8 +5,9 @@
  * Failure: a rejected promise means that nothing of the work was stored. The store's errors reach the caller as they
  * are; they do not end the process.
  */
-import { type Clock, type Event, messageNumberAt, messageNumbers } from '../core/index.ts';
+import { type Clock, type Event, formatDuration, messageNumberAt, messageNumbers } from '../core/index.ts';
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
+import { ClockWatch, type SetBack } from './clock-watch.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
 import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
 import { Counters, parseRowName } from './counters.ts';
@@ -64,6 +65,9 @@ export class Queue {
   readonly numbers = new SharedArrayBuffer(8);
   readonly #operations: Operations;
   readonly #told: DamageTold;
+  /** A step of the clock that nothing was done about yet. */
+  #setBack: SetBack | undefined;
+  #redating = false;
   #snapshotAt: number;
   /** The group of the recipient index that the merging has come to. */
   #mergedTo: Buffer | undefined;
@@ -90,6 +94,7 @@ export class Queue {
     this.#state = {
       kv,
       clock,
+      watch: new ClockWatch(clock, timeOfNewest(journal)),
       journal,
       counters,
       speeds: new EndSpeeds(() => clock.mono()),
@@ -215,6 +220,32 @@ export class Queue {
   /** Sets or removes one, with its event. What was submitted in the same turn shares the commit. */
   control(change: ControlChange): Promise<void> {
     return this.#state.committer.submit(controlWork(change));
+  }
+
+  /** Wall time (ms) by which lifetimes end: a step of the clock ends none. */
+  lifetimeNow(): number {
+    return this.#state.watch.lifetimeNow();
+  }
+
+  /** To be asked every second: when the clock was set back, what waits is brought to it. */
+  async lookAtClock(): Promise<void> {
+    const { watch, report } = this.#state;
+    watch.lifetimeNow(); // a step is seen when it comes, whoever asks next
+    if (this.#redating) return;
+    this.#setBack ??= watch.setBack();
+    if (!this.#setBack) return;
+    const { by } = this.#setBack;
+    const text = `redate: the clock was set back by ${formatDuration(Math.round(by / 1000) * 1000)}`;
+    this.#redating = true;
+    try {
+      await this.#operations.submit({ operation: { op: 'redate', ...this.#setBack }, selector: {}, text });
+      this.#setBack = undefined;
+      report('warn', 'the clock was set back; what waits is brought to the new time', {
+        by_ms: Math.round(by),
+      });
+    } finally {
+      this.#redating = false;
+    }
   }
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */
@@ -351,10 +382,17 @@ export class Queue {
   }
 }
 
+/** Time of the newest event (wall ms); 0 when there is none. */
+function timeOfNewest(journal: Journal): number {
+  for (const { time } of journal.events(journal.last - 1)) return Date.parse(time);
+  return 0;
+}
+
 /** The largest message number that may have been given: from what is stored, and from when the journal ends. */
 function lastNumber(kv: Kv, journal: Journal): number {
   let last = 0;
-  for (const { time } of journal.events(journal.last - 1)) last = messageNumberAt(Date.parse(time) + 1);
+  const newest = timeOfNewest(journal);
+  if (newest > 0) last = messageNumberAt(newest + 1);
   for (const table of ['deliveries', 'history', 'lines'] as const) {
     for (const { key } of kv.range(table, { reverse: true, limit: 1 }))
       last = Math.max(last, parseDeliveryKey(key).number);

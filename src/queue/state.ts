@@ -1,5 +1,6 @@
 /** The parts that the works of the queue share. Only works change the store, only `applied` changes these. */
 import type { Clock } from '../core/index.ts';
+import type { ClockWatch } from './clock-watch.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
 import type { EarlyReports } from './early-reports.ts';
@@ -36,6 +37,8 @@ export interface Dispatcher {
 export interface QueueState {
   readonly kv: Kv;
   readonly clock: Clock;
+  /** Lifetimes end by its time. */
+  readonly watch: ClockWatch;
   readonly journal: Journal;
   readonly counters: Counters;
   readonly speeds: EndSpeeds;

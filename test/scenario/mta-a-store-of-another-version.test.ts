@@ -76,7 +76,10 @@ test('a store of the format before is migrated and goes on', { timeout: 120_000 
 });
 
 for (const { format, words } of [
-  { format: FORMAT + 1, words: /format 4, this version knows formats up to 3: a newer version.*run that one/ },
+  {
+    format: FORMAT + 1,
+    words: /format 4, this version knows formats up to 3: a newer version.*run that one/,
+  },
   { format: 1, words: /format 1, this version reads formats 2 and 3: let the version that wrote it deliver/ },
 ])
   test(`a store of format ${format} is refused and left as it is`, { timeout: 120_000 }, async (t) => {

@@ -100,7 +100,7 @@ export class Attempts {
     if (!settings.senders.has(sender)) return this.#waitForSender(delivery);
     const reason = lane.strategy.drop
       ? 'dropped'
-      : expiresAt <= clock.now()
+      : expiresAt <= queue.lifetimeNow()
         ? 'lifetime'
         : queue.stopList.find(recipient, delivery.message.accountId)
           ? 'stop_list'

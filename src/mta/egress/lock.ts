@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import type { LockRuleConfig } from '../../config/index.ts';
 import type { EventReply } from '../../core/index.ts';
 
+const CLOCK_SLACK_MS = 60_000;
+
 export type LockScope = LockRuleConfig['scope'];
 
 /** As it is stored. */
@@ -67,8 +69,11 @@ export class Lock {
     this.id = createHash('sha256').update(this.key.join('\0')).digest('hex').slice(0, 8);
   }
 
+  /** What a rule set at a time that has not come was set before the clock was set back: nobody knows what is left of it. */
   locked(now: number): boolean {
-    return this.record.until === undefined || now < this.record.until;
+    const { since, until } = this.record;
+    if (until === undefined) return true;
+    return now < until && (this.byHand || since <= now + CLOCK_SLACK_MS);
   }
 
   /** Ends by time alone: nobody asked the receiver, so there is nothing to try. */

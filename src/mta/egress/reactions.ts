@@ -65,8 +65,9 @@ export class Reactions {
   }
 
   #decide({ delivery, refusal, facts, lane }: Refused, sender: Sender | undefined): Decision {
-    const { settings, clock, random } = this.#context;
+    const { settings, clock, random, queue } = this.#context;
     const { record } = delivery;
+    const now = clock.now();
     return decide({
       refusal,
       bounce: facts.bounce!,
@@ -76,8 +77,9 @@ export class Reactions {
       rules: this.#rules,
       retry: sender?.config.retry ?? settings.config.retryRules[0]!,
       retryIsOwn: sender?.config.retryIsOwn ?? false,
-      now: clock.now(),
-      expiresAt: record.expiresAt,
+      now,
+      // A clock that has just been set forward is not believed yet.
+      expiresAt: record.expiresAt + now - queue.lifetimeNow(),
       random,
     });
   }

@@ -53,6 +53,7 @@ const down = (ms: number): Measured => ({
   ...QUIET,
   down: [{ node: 'n1', since: NOW - ms, why: 'address away' }],
 });
+const behind = (share: number): Measured['lag'] => ({ reader: 'api', events: 9, share });
 const told = (measured: Measured, config = CONFIG): string[] =>
   judge(measured, config).map(({ name, isp, node, verdict }) => `${name} ${isp ?? node ?? ''} ${verdict}`);
 
@@ -60,6 +61,8 @@ describe('what alerts', () => {
   const table: readonly (readonly [what: string, measured: Measured, expected: readonly string[]])[] = [
     ['quiet', QUIET, []],
     ['the disk', { ...QUIET, disk: '100 MB are free' }, ['disk_reserve  holds']],
+    ['a follower at half of the journal', { ...QUIET, lag: behind(0.5) }, ['journal_lag  holds']],
+    ['a follower that is behind a little', { ...QUIET, lag: behind(0.49) }, []],
     ['a node that is down', down(MINUTE), ['node_down n1 holds']],
     ['a node that went down just now', down(MINUTE - 1), []],
     ['old mail, none taken', waits(30, 30), ['stuck_mail gmail holds']],

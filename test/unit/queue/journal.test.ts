@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
 import type { Event } from '../../../src/core/index.ts';
-import { openMemoryKv, type Queue } from '../../../src/queue/index.ts';
+import { journalFull, journalLags, openMemoryKv, type Queue, worstLag } from '../../../src/queue/index.ts';
 import type { Kv } from '../../../src/queue/kv.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
@@ -16,6 +16,7 @@ import {
   keysOf,
   lease,
   openRig,
+  type Rig,
 } from './fixture.ts';
 
 const seqs = (all: readonly Event[]): number[] => all.map(({ seq }) => seq);
@@ -215,5 +216,58 @@ describe('trimming the journal', () => {
     const { accepted, undelivered, delivered: sent } = again.queue.state.counters.sum();
     assert.deepEqual([accepted, undelivered + sent], [3, 3]);
     assert.deepEqual(auditStore(rig.kv), []);
+  });
+});
+
+describe('who follows the journal and is behind', () => {
+  const kept = { maxAgeMs: 10 * DAY, maxBytes: Infinity, onFull: 'gap' } as const;
+  const share = (rig: Rig): number =>
+    worstLag(journalLags(rig.queue.state.journal, rig.clock.now()))?.share ?? 0;
+
+  test('is told of by the age of what it wants next', async () => {
+    const rig = await openRig();
+    const { journal } = rig.queue.state;
+    journal.kept = kept;
+    for (let i = 0; i < 4; i++) await accept(rig);
+    let seen = 4;
+    const done = journal.readers.add({ name: 'api', position: () => seen });
+    rig.clock.advance(5 * DAY);
+    assert.equal(share(rig), 0, 'it has seen everything');
+    await accept(rig);
+    rig.clock.advance(4 * DAY);
+    assert.equal(share(rig), 0.4);
+    seen = 2;
+    assert.equal(share(rig), 0.9);
+    done();
+    assert.equal(share(rig), 0, 'nobody follows');
+  });
+
+  test('is told of by the size of what it has not seen', async () => {
+    const rig = await openRig();
+    const { journal } = rig.queue.state;
+    for (let i = 0; i < 4; i++) await accept(rig);
+    journal.kept = { ...kept, maxBytes: 2 * journal.bytes };
+    journal.readers.add({ name: 'api', position: () => 1 });
+    assert.equal(share(rig), 3 / 8);
+  });
+
+  test('keeps its events where the journal stops at the bound, and the mail out', async () => {
+    const rig = await openRig();
+    const { journal } = rig.queue.state;
+    for (let i = 0; i < 4; i++) await accept(rig);
+    rig.clock.advance(DAY);
+    await rig.queue.announce({ type: 'config', time: rig.clock.now() });
+    journal.kept = { ...kept, maxBytes: 10 };
+    assert.equal(journalFull(journal, rig.clock.now()), undefined, 'nobody follows');
+    const done = journal.readers.add({ name: 'delivery log', position: () => 2 });
+    assert.equal(journalFull(journal, rig.clock.now()), undefined, 'on_full is gap');
+    journal.kept = { ...journal.kept, onFull: 'stop' };
+    assert.match(journalFull(journal, rig.clock.now())!, /delivery log is 3 events behind.*on_full: stop/);
+    const bounds = { historyBefore: 0, journalBefore: Infinity };
+    await rig.queue.trim({ ...bounds, journalWaits: true });
+    assert.deepEqual(seqs(events(rig)), [3, 4, 5], 'what it has not seen is there');
+    done();
+    await rig.queue.trim({ ...bounds, journalWaits: true });
+    assert.deepEqual(seqs(events(rig)), [5], 'nobody waits for it any more');
   });
 });
