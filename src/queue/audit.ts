@@ -5,7 +5,7 @@
  *
  * What is proved: every value is healthy; every queued delivery has its message, its content and exactly one place (a
  * slot, or a lease; one in the quarantine is named as such); no slot, content, message, mark or early report is left
- * over; a request that may be repeated is known; the journal has no gap and tells of each delivery what the tables
+ * over; a request that may be repeated is known; each delivery is found by its recipient; the journal has no gap and tells of each delivery what the tables
  * hold; per campaign
  * accepted = delivered + failed + removed + queued.
  *
@@ -14,6 +14,7 @@
 import { deliveryIdOf } from '../core/index.ts';
 import { JournalAudit } from './audit-journal.ts';
 import { type AuditReport, type Expected, Findings } from './audit-report.ts';
+import { RecipientAudit } from './audit-recipients.ts';
 import { RequestAudit } from './audit-requests.ts';
 import {
   deliveryKey,
@@ -45,6 +46,7 @@ export function audit(kv: Kv, options: AuditOptions = {}): AuditReport {
   const journal = new JournalAudit(kv, findings, options);
   new StoreAudit(kv, findings, journal).run();
   new RequestAudit(kv, findings).run();
+  new RecipientAudit(kv, findings).run();
   return findings.report(journal);
 }
 

@@ -4,7 +4,7 @@ import { deliveryKey, numberKey } from './keys.ts';
 import { deliveryEvent } from './labels.ts';
 import { mendedMessage } from './message-mending.ts';
 import { type Delivery, type DeliveryRecord, encode } from './records.ts';
-import { correct, mark } from './report-effect.ts';
+import { correct, mark, tooLate } from './report-effect.ts';
 import type { QueueState } from './state.ts';
 
 export interface End {
@@ -36,7 +36,9 @@ function applyEarly(state: QueueState, transaction: Transaction, delivery: Deliv
   const early = state.early.take(transaction, delivery);
   if (!early) return;
   if (early.told.length > 0) mark(transaction, delivery, early.told);
-  if (early.bounce) correct(state, transaction, early.bounce, transaction.ended.get(delivery.id)!);
+  const { bounce } = early;
+  const ended = transaction.ended.get(delivery.id)!;
+  if (bounce && !correct(state, transaction, bounce, ended)) tooLate(state, transaction, bounce, ended);
 }
 
 const EXPIRED = { class: 'soft', category: 'expired' } as const;

@@ -5,7 +5,7 @@
 import { base32, messageNumberAt, messageNumbers, parseBase32 } from '../core/index.ts';
 import type { Committer, Transaction } from './committer.ts';
 import { numberKey, parseNumberKey } from './keys.ts';
-import type { Kv } from './kv.ts';
+import type { Kv, Op } from './kv.ts';
 import { encode, healthy } from './records.ts';
 
 export interface Operator {
@@ -70,6 +70,8 @@ export class OperatorLog {
   readonly #now: () => number;
   readonly #committer: Committer;
   readonly #nextNumber: () => number;
+  /** What a commit under way writes of entries: a job may end in the commit of its first answer. */
+  readonly #writing = new WeakMap<readonly Op[], Map<number, Stored>>();
 
   constructor(kv: Kv, now: () => number, committer: Committer) {
     this.#kv = kv;
@@ -93,19 +95,19 @@ export class OperatorLog {
   end(number: number, result: OperatorResult): Promise<void> {
     return this.#committer.submit({
       build: ({ ops }) => {
-        const before = this.#read(number);
+        const before = this.#read(ops, number);
         if (!before) return;
         // The job may have ended before its first answer was sent: its count stands.
         const after = { ...before, ...result, count: before.count ?? result.count };
-        ops.push({ table: TABLE, key: numberKey(number), value: encode(after) });
+        this.#write(ops, number, after);
       },
     });
   }
 
   /** Adds the count of a job that is done to its transaction. */
   jobDone({ ops }: Pick<Transaction, 'ops'>, number: number, count: number): void {
-    const before = this.#read(number);
-    if (before) ops.push({ table: TABLE, key: numberKey(number), value: encode({ ...before, count }) });
+    const before = this.#read(ops, number);
+    if (before) this.#write(ops, number, { ...before, count });
   }
 
   list({ name, action, before, limit }: OperatorLogQuery): OperatorLogPage {
@@ -142,7 +144,15 @@ export class OperatorLog {
     return due.length;
   }
 
-  #read(number: number): Stored | undefined {
+  #write(ops: Op[], number: number, stored: Stored): void {
+    const writing = this.#writing.get(ops) ?? new Map<number, Stored>();
+    this.#writing.set(ops, writing.set(number, stored));
+    ops.push({ table: TABLE, key: numberKey(number), value: encode(stored) });
+  }
+
+  #read(ops: readonly Op[], number: number): Stored | undefined {
+    const writing = this.#writing.get(ops)?.get(number);
+    if (writing) return writing;
     const value = this.#kv.get(TABLE, numberKey(number));
     return value && healthy<Stored>(value);
   }

@@ -116,6 +116,21 @@ function* runsIn(payload: Buffer): Generator<StoredRun> {
   }
 }
 
+/** Each delivery that a stored group names, with the hash of its recipient; undefined for a damaged group. */
+export function recipientsIn(
+  value: Buffer,
+): { readonly number: number; readonly index: number; readonly hash: number }[] | undefined {
+  const payload = payloadOf(value);
+  if (payload.length === 0) return undefined;
+  return [...runsIn(payload)].flatMap(({ number, first, end, at }) =>
+    Array.from({ length: end - first }, (_, i) => ({
+      number,
+      index: first + i,
+      hash: payload.readUInt32BE(at + i * HASH_BYTES),
+    })),
+  );
+}
+
 /** The deliveries that may be meant, in the order of acceptance. */
 export function whereToLook(kv: Kv, { recipient, campaignId }: Sought): Span[] {
   const hash = recipient === undefined ? undefined : hashOfRecipient(recipient);

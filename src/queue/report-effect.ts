@@ -25,6 +25,18 @@ export function correct(
   return true;
 }
 
+/** A bounce of a delivery that has ended as a failure meanwhile: changes no count of it, but the address may be dead. */
+export function tooLate(
+  state: QueueState,
+  transaction: Transaction,
+  late: LateReport,
+  delivery: Delivery,
+): void {
+  const reason = 'ended_otherwise';
+  transaction.events.push({ ...about(late, delivery), type: 'report_rejected', reason });
+  stop(state, transaction, late, delivery);
+}
+
 /** A complaint or a request to unsubscribe: changes no count of the delivery. */
 export function tell(
   state: QueueState,

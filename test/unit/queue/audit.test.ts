@@ -1,8 +1,9 @@
-/** The audit itself: it is silent about a sound store, and names every kind of damage that a test does to one. */
+/** The audit is silent about a sound store, and names every kind of damage that a test does to one. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deliveryKey, numberKey, slotKey, textKey } from '../../../src/queue/keys.ts';
 import type { Op, Table } from '../../../src/queue/kv.ts';
+import { encodeRuns } from '../../../src/queue/recipient-index.ts';
 import { decode, type DeliveryRecord, encode, seal, type SharedMessage } from '../../../src/queue/records.ts';
 import { queuesOf } from '../../support/queues.ts';
 import { storedKey } from '../../../src/queue/queue-key.ts';
@@ -32,6 +33,7 @@ interface Scene {
   readonly keyed: number;
 }
 
+const groupsOf = ({ rig }: Scene) => [...rig.kv.range('recipients', {})];
 const KEY = 'shop\0order-17';
 const line = (index: number) => ({ index, digest: Buffer.alloc(8, index) });
 
@@ -135,6 +137,27 @@ const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op[]; say
     name: 'a damaged delivery',
     ops: ({ waiting }) => [spoil('deliveries', deliveryKey(waiting, 1))],
     says: /deliveries .* damaged/,
+  },
+  {
+    name: 'a recipient that cannot be found',
+    ops: (s) => groupsOf(s).map(({ key }) => remove('recipients', key)),
+    says: /does not stand among the recipients/,
+  },
+  {
+    name: 'damaged recipients',
+    ops: (s) => groupsOf(s).map(({ key }) => spoil('recipients', key)),
+    says: /recipients \d+: the value is damaged/,
+  },
+  {
+    name: 'a recipient with the hash of another',
+    ops: ({ waiting }) => [
+      ...[encodeRuns([{ number: waiting, first: 1, campaign: 0, hashes: [7] }])].map((value): Op => ({
+        table: 'recipients',
+        key: numberKey(9_999),
+        value,
+      })),
+    ],
+    says: /stands among the recipients with another address/,
   },
   {
     name: 'missing content',

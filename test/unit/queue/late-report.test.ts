@@ -1,6 +1,7 @@
 /** What reports do when they come again, too early, or when the history of their delivery is over. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deliveryIdOf } from '../../../src/core/index.ts';
 import { type LateReport, type LateResult, openMemoryKv } from '../../../src/queue/index.ts';
 import { EarlyReports } from '../../../src/queue/early-reports.ts';
 import { auditStore } from '../../support/audit.ts';
@@ -131,7 +132,7 @@ test('a bounce and the outcome that it is about share a commit, in either order'
   }
 });
 
-test('an early bounce of mail that fails, is removed or outlives its time changes nothing more', async () => {
+test('an early bounce of mail that fails or outlives its time corrects nothing, is told and stops the address', async () => {
   const rig = await openRig();
   const failing = await acceptLeased(rig);
   const late = await accept(rig, { lifetimeMs: HOUR });
@@ -147,6 +148,12 @@ test('an early bounce of mail that fails, is removed or outlives its time change
   await rig.queue.sweep();
   const { hard_bounced: hard, undelivered } = rig.queue.state.counters.sum();
   assert.deepEqual([hard, undelivered], [0, 2]);
+  const told = events(rig).filter(({ type }) => type === 'report_rejected');
+  assert.deepEqual(
+    told.map(({ delivery_id: id, reason, report }) => [id, reason, report?.kind]),
+    [failing.number, late].map((number) => [deliveryIdOf(number, 1), 'ended_otherwise', 'dsn']),
+  );
+  assert.ok(rig.queue.stopList.find('a@one.test', undefined), 'the address is dead all the same');
   assert.deepEqual(keysOf(rig.kv, 'early_reports'), []);
   assert.deepEqual(auditStore(rig.kv), []);
 });
