@@ -52,7 +52,7 @@ export interface WaitingAt {
 export interface AlertsOptions {
   readonly queue: Pick<Queue, 'control' | 'controls' | 'state'>;
   readonly egress: Pick<EgressView, 'nodes' | 'ispOf'>;
-  readonly pressure?: Pick<Pressure, 'level' | 'reason'>;
+  readonly pressure?: Pick<Pressure, 'level' | 'reason' | 'byJournal'>;
   readonly clock: Clock;
   readonly config: () => AlertsConfig;
   readonly log: {
@@ -197,7 +197,7 @@ export class Alerts {
         why: `${address} is not on this machine; bring the address up`,
       })),
       lag: worstLag(journalLags(queue.state.journal, now)),
-      disk: pressure && pressure.level !== 'none' ? pressure.reason : undefined,
+      disk: pressure && pressure.level !== 'none' && !pressure.byJournal ? pressure.reason : undefined,
     };
   }
 

@@ -93,6 +93,11 @@ export class Pressure {
     this.#waitingBytes += bytes;
   }
 
+  /** Whether it is the journal that takes no more mail, and not the disk. */
+  get byJournal(): boolean {
+    return this.#journal !== undefined;
+  }
+
   /** Why the journal takes no more mail; undefined when it does. */
   journal(full: string | undefined): void {
     this.#journal = full;

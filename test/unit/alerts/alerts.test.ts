@@ -94,6 +94,7 @@ test('a cause that comes and goes within clear_after is one alert', async (t) =>
       return level;
     },
     reason: '1 MB is free',
+    byJournal: false,
   };
   const one = await world(t, openMemoryKv(), createFakeClock(), { pressure });
   for (const now of ['refuse', 'none', 'refuse', 'none'] as const) {

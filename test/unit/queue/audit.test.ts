@@ -5,8 +5,8 @@ import { deliveryKey, numberKey, slotKey, textKey } from '../../../src/queue/key
 import type { Op, Table } from '../../../src/queue/kv.ts';
 import { encodeRuns } from '../../../src/queue/recipient-index.ts';
 import { decode, type DeliveryRecord, encode, seal, type SharedMessage } from '../../../src/queue/records.ts';
-import { queuesOf } from '../../support/queues.ts';
 import { storedKey } from '../../../src/queue/queue-key.ts';
+import { queuesOf } from '../../support/queues.ts';
 import { answerOps, audit, type AuditReport, auditStore, linesOp } from '../../../src/queue/index.ts';
 import {
   accept,
@@ -33,6 +33,10 @@ interface Scene {
   readonly keyed: number;
 }
 
+const indexed = (number: number, hash: number): Op => {
+  const value = encodeRuns([{ number, first: 1, campaign: 0, hashes: [hash] }]);
+  return { table: 'recipients', key: numberKey(9_999), value };
+};
 const groupsOf = ({ rig }: Scene) => [...rig.kv.range('recipients', {})];
 const KEY = 'shop\0order-17';
 const line = (index: number) => ({ index, digest: Buffer.alloc(8, index) });
@@ -150,13 +154,7 @@ const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op[]; say
   },
   {
     name: 'a recipient with the hash of another',
-    ops: ({ waiting }) => [
-      ...[encodeRuns([{ number: waiting, first: 1, campaign: 0, hashes: [7] }])].map((value): Op => ({
-        table: 'recipients',
-        key: numberKey(9_999),
-        value,
-      })),
-    ],
+    ops: ({ waiting }) => [indexed(waiting, 7)],
     says: /stands among the recipients with another address/,
   },
   {
