@@ -22,7 +22,13 @@ export type UndeliveredReason =
   'attempts_exhausted' | 'lifetime' | 'removed' | 'refused' | 'dropped' | 'stop_list' | 'policy' | 'report';
 
 export type AlertName =
-  'stuck_mail' | 'hard_bounces' | 'soft_bounces' | 'complaints' | 'node_down' | 'disk_reserve' | 'journal_lag';
+  | 'stuck_mail'
+  | 'hard_bounces'
+  | 'soft_bounces'
+  | 'complaints'
+  | 'node_down'
+  | 'disk_reserve'
+  | 'journal_lag';
 
 export interface EventReply {
   readonly code?: number;
