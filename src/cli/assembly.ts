@@ -19,6 +19,7 @@ import {
   Pressure,
   Queue,
   type QueueOptions,
+  SendingFile,
   withKillPoint,
 } from '../queue/index.ts';
 import { loadSenders, loadUsers } from './secrets.ts';
@@ -94,6 +95,7 @@ export async function openQueue(
       kv: pressure.guard(store),
       clock: systemClock,
       report: reporter(log),
+      sending: new SendingFile(dir),
       onCommit,
     });
     const { queued } = queue.state.counters.sum();
@@ -107,7 +109,7 @@ export async function openQueue(
     if (recovered.returned > 0 || recovered.closedBatches > 0) {
       log.warn(
         recovered,
-        `the last run ended without closing: ${recovered.returned} deliveries were being sent and may arrive twice`,
+        `the last run ended without closing: ${recovered.possibleDuplicates} of ${recovered.returned} leased deliveries may arrive twice`,
       );
     }
     return ok({ queue, pressure });

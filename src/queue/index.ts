@@ -69,6 +69,7 @@ export {
   type SplitMark,
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
+export { SendingFile } from './sending-file.ts';
 export { isWhole, type Selector } from './selector.ts';
 export type { Dispatcher, QueueState } from './state.ts';
 export type { StopEntry, StopKey, StopList, StopListPage, StopListQuery, StopSource } from './stop-list.ts';

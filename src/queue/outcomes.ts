@@ -68,7 +68,7 @@ export class OutcomeWork implements Work {
   }
 
   applied(): void {
-    const { leases, counters, schedule, dispatcher, report } = this.#state;
+    const { leases, counters, schedule, dispatcher, report, sending } = this.#state;
     const { leaseId, number, index, id } = this.#delivery;
     if (this.#fenced) {
       report('error', 'an outcome came after its lease had ended and was dropped', {
@@ -78,6 +78,7 @@ export class OutcomeWork implements Work {
       return;
     }
     leases.end(leaseId, number, index);
+    sending?.ended(id);
     for (const progress of this.#progresses) conclude(progress, 1, true);
     counters.lease(this.#delivery, -1);
     if (!this.#slot) return;

@@ -37,6 +37,7 @@ import type { QueueHead } from './queue-head.ts';
 import { Quarantine } from './quarantine.ts';
 import { Schedule } from './schedule.ts';
 import type { Dispatcher, QueueState } from './state.ts';
+import type { SendingFile } from './sending-file.ts';
 import { StopList } from './stop-list.ts';
 import { openFormat, type StoreMark } from './store-format.ts';
 
@@ -48,6 +49,8 @@ export interface QueueOptions {
   readonly kv: Kv;
   readonly clock: Clock;
   readonly report: QueueState['report'];
+  /** Where it is written which deliveries have begun to send their content. */
+  readonly sending?: SendingFile | undefined;
   /** Told of each durable commit: events in it, time it took. */
   readonly onCommit?: (commit: { readonly events: readonly EventDraft[]; readonly ms: number }) => void;
 }
@@ -103,6 +106,7 @@ export class Queue {
       holds,
       jobs,
       leases: new Leases(),
+      sending: options.sending,
       committer,
       stopList: new StopList(kv, () => clock.now(), committer),
       policies: new Policies(kv, () => clock.now(), committer),
@@ -125,6 +129,7 @@ export class Queue {
     const queue = new Queue(options, await openFormat(options));
     const recovery = new RecoverWork(queue.#state);
     await queue.#state.committer.submit(recovery);
+    options.sending?.start();
     return { queue, recovered: recovery.recovered };
   }
 
@@ -200,6 +205,11 @@ export class Queue {
   /** Records the outcome of a leased delivery. On rejection the caller tries again. */
   record(delivery: LeasedDelivery, outcome: Outcome): Promise<void> {
     return this.#state.committer.submit(new OutcomeWork(this.#state, delivery, outcome));
+  }
+
+  /** The content of a leased delivery is about to be written: from now on a crash leaves a possible duplicate. */
+  sending(delivery: LeasedDelivery): void {
+    this.#state.sending?.begun(delivery.id);
   }
 
   /** Writes an event that changes no delivery (node_state, speed, alert, config), and the limiter state that goes with it. */
@@ -312,6 +322,7 @@ export class Queue {
     this.#snapshotAt = -Infinity;
     await this.#state.committer.submit({ build: () => undefined }).catch(() => undefined);
     await this.#state.kv.close();
+    if (this.#state.leases.size === 0) this.#state.sending?.close();
   }
 
   /** Deliveries that are damaged and set aside. */

@@ -1,6 +1,7 @@
 /**
  * What a crash leaves behind. Deliveries that a lease names and that neither ended nor have a slot were with a worker:
- * they go back to the schedule, due at once, marked as possible duplicates. A batch that was under way is closed.
+ * they go back to the schedule, due at once, marked as possible duplicates unless it is known that nothing of their
+ * content was sent (sending-file.ts). A batch that was under way is closed.
  *
  * When a lease is damaged nobody knows whom it names: then all deliveries are looked at, and those without a place are
  * taken for its own. A damaged delivery goes to the quarantine.
@@ -28,6 +29,8 @@ const OPEN_BATCHES = { start: textKey('open', ''), end: textKey('open', ':') };
 export interface Recovered {
   /** Deliveries that were leased and without outcome. */
   readonly returned: number;
+  /** Of these, those that may have been sent. */
+  readonly possibleDuplicates: number;
   readonly closedBatches: number;
 }
 
@@ -38,6 +41,7 @@ export class RecoverWork implements Work {
   readonly #seen = new Set<string>();
   readonly #damaged: string[] = [];
   #closed = 0;
+  #marked = 0;
   #lostLeases = false;
 
   constructor(state: QueueState) {
@@ -45,7 +49,7 @@ export class RecoverWork implements Work {
   }
 
   get recovered(): Recovered {
-    return { returned: this.#slots.length, closedBatches: this.#closed };
+    return { returned: this.#slots.length, possibleDuplicates: this.#marked, closedBatches: this.#closed };
   }
 
   build(transaction: Transaction): void {
@@ -117,7 +121,10 @@ export class RecoverWork implements Work {
     const queue = schedule.of(delivery);
     const slot = { wakeAt: record.wakeAt, number, index };
     if (kv.get('schedule', slotKey({ queueId: queue.id, ...slot }))) return;
-    const returned = { ...record, ...(shared ? {} : { message }), possibleDuplicate: true as const };
+    const { before } = this.#state.sending ?? {};
+    const mark = before && !before.has(delivery.id) ? {} : { possibleDuplicate: true as const };
+    if ('possibleDuplicate' in mark) this.#marked++;
+    const returned = { ...record, ...(shared ? {} : { message }), ...mark };
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(returned) });
     schedule.addSlot(queue, slot, ops);
     this.#slots.push({ queue, wakeAt: record.wakeAt });

@@ -15,6 +15,7 @@ import type { QueueHead } from './queue-head.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { RunningJobs } from './running-jobs.ts';
 import type { Schedule } from './schedule.ts';
+import type { SendingFile } from './sending-file.ts';
 import type { StopList } from './stop-list.ts';
 
 /** Who sends: told of what it may do, asked whether it could start at once. Never throws. */
@@ -48,6 +49,8 @@ export interface QueueState {
   readonly holds: Holds;
   readonly jobs: RunningJobs;
   readonly leases: Leases;
+  /** Absent: nobody knows how far a leased delivery is. */
+  readonly sending: SendingFile | undefined;
   readonly committer: Committer;
   readonly stopList: StopList;
   readonly policies: Policies;

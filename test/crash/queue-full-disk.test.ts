@@ -32,7 +32,7 @@ test('a full disk refuses messages and loses none', { timeout: 60_000 }, async (
   const kv = openLmdbKv({ dir, durability: 'sync' });
   assert.deepEqual(auditStore(kv), []);
   const { queue, recovered } = await Queue.open({ kv, clock: systemClock, report: assert.fail });
-  assert.deepEqual(recovered, { returned: 0, closedBatches: 0 });
+  assert.deepEqual(recovered, { returned: 0, possibleDuplicates: 0, closedBatches: 0 });
   assert.equal(queue.state.counters.sum().accepted, accepted.length);
   for (const number of accepted) {
     const expected = number === delivered ? 'delivered' : 'new';

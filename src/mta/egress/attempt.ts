@@ -147,6 +147,7 @@ export class Attempts {
       content: parts,
       ...properties,
       beforeRcpt: () => handed.spend(first.record.sender, this.#context.campaigns.capsOf(first)),
+      beforeContent: () => going.forEach((delivery) => this.#context.queue.sending(delivery)),
     });
     handed.forgoAll();
     // A peer may say 250 before it has read all: what it has not read must not become the mail of another.

@@ -105,10 +105,14 @@ export class Model {
   }
 
   /** A restart: what was leased waits again, open batches take no more. */
-  restart(): { returned: number; closedBatches: number } {
+  restart(): { returned: number; possibleDuplicates: number; closedBatches: number } {
     const leased = this.leased();
     for (const delivery of leased) Object.assign(delivery, { state: 'waiting', duplicate: true });
-    const recovered = { returned: leased.length, closedBatches: this.open.size };
+    const recovered = {
+      returned: leased.length,
+      possibleDuplicates: leased.length,
+      closedBatches: this.open.size,
+    };
     this.open.clear();
     return recovered;
   }

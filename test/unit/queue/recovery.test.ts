@@ -30,7 +30,7 @@ describe('recovery', () => {
     const before = await openRig();
     const { number } = await acceptLeased(before, { lifetimeMs: 9 * DAY });
     const rig = await crash(before);
-    assert.deepEqual(rig.recovered, { returned: 1, closedBatches: 0 });
+    assert.deepEqual(rig.recovered, { returned: 1, possibleDuplicates: 1, closedBatches: 0 });
     assert.deepEqual(auditStore(rig.kv), []);
     assert.equal(rig.queue.state.leases.size, 0);
     const [again] = await lease(rig);
@@ -109,7 +109,7 @@ describe('recovery', () => {
     const before = await openRig();
     await acceptLeased(before);
     const rig = await crash(await crash(before));
-    assert.deepEqual(rig.recovered, { returned: 0, closedBatches: 0 });
+    assert.deepEqual(rig.recovered, { returned: 0, possibleDuplicates: 0, closedBatches: 0 });
     assert.equal((await lease(rig)).length, 1);
   });
 
@@ -118,7 +118,7 @@ describe('recovery', () => {
     const half = await accept(before, { to: ['a@one.test'], open: true });
     await accept(before, { to: [], open: true });
     const rig = await crash(before);
-    assert.deepEqual(rig.recovered, { returned: 0, closedBatches: 2 });
+    assert.deepEqual(rig.recovered, { returned: 0, possibleDuplicates: 0, closedBatches: 2 });
     assert.deepEqual(keysOf(rig.kv, 'contents'), [numberKey(half).toString('hex')]);
     const more = { number: half, deliveries: deliveriesFor(rig, {}, 2), close: true };
     await assert.rejects(rig.queue.accept(more), /takes no more recipients/);
@@ -131,7 +131,11 @@ describe('recovery', () => {
     const before = await openRig();
     await before.queue.record(await acceptLeased(before), deferred(before));
     await before.queue.close();
-    assert.deepEqual((await openRig(before)).recovered, { returned: 0, closedBatches: 0 });
+    assert.deepEqual((await openRig(before)).recovered, {
+      returned: 0,
+      possibleDuplicates: 0,
+      closedBatches: 0,
+    });
     assert.deepEqual(keysOf(before.kv, 'leases'), []);
   });
 

@@ -86,6 +86,7 @@ export class Exchange {
     if (!this.#chunked) commands += 'DATA\r\n';
     const owed = named + (this.#pending ? 2 : 1);
     if (withContent) {
+      this.#transaction.beforeContent?.();
       this.#contentWritten = true;
       this.#connection.write([Buffer.from(commands + this.#bdatCommand()), ...this.#content()], owed + 1);
     } else {
@@ -203,6 +204,7 @@ export class Exchange {
   /** True when all was written. An early answer ends the connection: content cannot be broken off otherwise. */
   async #write(parts: readonly Buffer[]): Promise<boolean> {
     this.#phase = 'content';
+    this.#transaction.beforeContent?.();
     this.#contentWritten = await writeContent(this.#connection, parts, this.#peer.timeouts.dataBlockMs);
     if (this.#contentWritten) return true;
     const early = await this.#read('content', 0);

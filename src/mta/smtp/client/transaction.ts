@@ -28,6 +28,8 @@ export interface Transaction {
    * say how many of the recipients, from the first on, have one; the others are not named to the peer.
    */
   readonly beforeRcpt?: () => SpentTokens | Promise<SpentTokens>;
+  /** Called once, immediately before the first write that carries content. */
+  readonly beforeContent?: () => void;
 }
 
 export interface TransactionResult {

@@ -1,0 +1,98 @@
+/** What is known after a crash of how far a leased delivery was: only what had begun may have been sent. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { leaseFrom } from '../../support/queues.ts';
+import { auditStore } from '../../support/audit.ts';
+import { type Kv, openMemoryKv, Queue, type Recovered, SendingFile } from '../../../src/queue/index.ts';
+import { deferred, newMessage, openRig, type Rig } from './fixture.ts';
+
+const RECIPIENTS = ['a@one.test', 'b@one.test', 'c@one.test'];
+
+interface World {
+  readonly dir: string;
+  readonly kv: Kv;
+}
+
+function world(t: TestContext): World {
+  const dir = mkdtempSync(join(tmpdir(), 'postrider-sending-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return { dir, kv: openMemoryKv() };
+}
+
+/** A queue, or the one after a crash, with the file of its directory. */
+async function open({ dir, kv }: World): Promise<Pick<Rig, 'queue' | 'clock' | 'recovered'>> {
+  const clock = createFakeClock();
+  const sending = new SendingFile(dir);
+  return { clock, ...(await Queue.open({ kv, clock, report: () => undefined, sending })) };
+}
+
+/** Three leased deliveries, the first of which has begun, the second has begun and was put off. */
+async function crashed(t: TestContext): Promise<World> {
+  const it = world(t);
+  const { queue, clock } = await open(it);
+  const rig = { ...(await openRig()), queue, clock };
+  await queue.accept(newMessage(rig, { to: RECIPIENTS }));
+  const [first, second] = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 3 });
+  queue.sending(first!);
+  queue.sending(second!);
+  await queue.record(second!, deferred(rig));
+  return it;
+}
+
+const counts = ({ returned, possibleDuplicates }: Recovered): number[] => [returned, possibleDuplicates];
+
+test('what had begun is marked, what was only leased is not', async (t) => {
+  const it = await crashed(t);
+  const { recovered, queue } = await open(it);
+  assert.deepEqual(counts(recovered), [2, 1]);
+  const again = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 3 });
+  assert.deepEqual(
+    again.map(({ record }) => [record.recipient, record.possibleDuplicate]),
+    [
+      ['a@one.test', true],
+      ['c@one.test', undefined],
+    ],
+  );
+  assert.deepEqual(auditStore(it.kv), []);
+});
+
+test('a crash before the recovery was stored changes nothing', async (t) => {
+  const it = await crashed(t);
+  new SendingFile(it.dir);
+  assert.deepEqual(counts((await open(it)).recovered), [2, 1]);
+});
+
+const DAMAGES: readonly (readonly [string, (file: string) => void])[] = [
+  ['is missing', (file) => rmSync(file)],
+  ['is of another boot', (file) => writeFileSync(file, readFileSync(file).fill('0', 0, 36))],
+  ['was cut off', (file) => writeFileSync(file, readFileSync(file).subarray(0, -3))],
+  ['is damaged', (file) => writeFileSync(file, readFileSync(file).fill(1, 70))],
+];
+for (const [name, damage] of DAMAGES)
+  test(`where the file ${name}, all that was leased is marked`, async (t) => {
+    const it = await crashed(t);
+    damage(join(it.dir, 'sending'));
+    assert.deepEqual(counts((await open(it)).recovered), [2, 2]);
+  });
+
+test('a place is used again, and an end in order leaves no file', async (t) => {
+  const it = world(t);
+  const { queue, clock } = await open(it);
+  const rig = { ...(await openRig()), queue, clock };
+  const bytes = (): number => readFileSync(join(it.dir, 'sending')).length;
+  const sizes = new Set<number>();
+  for (let i = 0; i < 5; i++) {
+    await queue.accept(newMessage(rig));
+    const [one] = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 1 });
+    queue.sending(one!);
+    sizes.add(bytes());
+    await queue.record(one!, deferred(rig));
+  }
+  assert.equal(sizes.size, 1);
+  await queue.close();
+  assert.equal(existsSync(join(it.dir, 'sending')), false);
+});
