@@ -24,6 +24,8 @@ const MOST = 2;
 /** Messages between two kills. */
 const KILL_EVERY = 5_000;
 
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+
 await new Command('bench:soak')
   .description('churn of the store: messages of 1 to 300 KB in and out, with kills')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
@@ -35,8 +37,6 @@ await new Command('bench:soak')
   .option('--dir <directory>', 'where the store is made; not on a tmpfs', tmpdir())
   .action(run)
   .parseAsync();
-
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 
 async function run({ messages, minutes, depth, seed, write, dir: parent }: Options): Promise<void> {
   const dir = mkdtempSync(join(parent, 'postrider-soak-'));
