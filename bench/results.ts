@@ -47,12 +47,9 @@ const ORDER = [
   'scale',
   'curves',
   'queue',
-<<<<<<< HEAD
   'queue-operations',
   'queue-campaign',
   'queue-large',
-=======
->>>>>>> ea0869d (bench: a churn soak of the store, with kills; a short one is a test)
   'soak',
   'leak',
   'leak-domains',

@@ -5,7 +5,7 @@
  * Failure: a rejected promise means that nothing of the work was stored. The store's errors reach the caller as they
  * are; they do not end the process.
  */
-import { type Clock, type Event, formatDuration, messageNumberAt, messageNumbers } from '../core/index.ts';
+import { type Clock, type Event, formatDuration, messageNumbers } from '../core/index.ts';
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { ClockWatch, type SetBack } from './clock-watch.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
@@ -17,10 +17,11 @@ import { EndSpeeds } from './end-speeds.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
-import { numberKey, parseDeliveryKey, textKey } from './keys.ts';
+import { numberKey, textKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
+import { lastNumber, timeOfNewest } from './newest.ts';
 import { ContentCache, type LeaseRequest, LeaseWork, type LimitMark, limitOp } from './leasing.ts';
 import { Operations } from './operations.ts';
 import { OldestRows } from './oldest-rows.ts';
@@ -391,22 +392,4 @@ export class Queue {
     const behind = this.#state.journal.last - this.#state.journal.counted;
     return behind > 0 && (behind > SNAPSHOT_EVENTS || clock.mono() - this.#snapshotAt > SNAPSHOT_MS);
   }
-}
-
-/** Time of the newest event (wall ms); 0 when there is none. */
-function timeOfNewest(journal: Journal): number {
-  for (const { time } of journal.events(journal.last - 1)) return Date.parse(time);
-  return 0;
-}
-
-/** The largest message number that may have been given: from what is stored, and from when the journal ends. */
-function lastNumber(kv: Kv, journal: Journal): number {
-  let last = 0;
-  const newest = timeOfNewest(journal);
-  if (newest > 0) last = messageNumberAt(newest + 1);
-  for (const table of ['deliveries', 'history', 'lines'] as const) {
-    for (const { key } of kv.range(table, { reverse: true, limit: 1 }))
-      last = Math.max(last, parseDeliveryKey(key).number);
-  }
-  return last;
 }
