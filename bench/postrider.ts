@@ -24,6 +24,8 @@ export interface Variant {
   readonly workers?: 'auto' | number;
   /** Further keys of the configuration. */
   readonly settings?: object;
+  /** What the status page is signed in with. */
+  readonly statusToken?: string;
 }
 
 export const postrider = (variant: Variant = {}): Contender => ({
@@ -47,7 +49,7 @@ function commit(): string {
 
 export async function startPostrider(
   place: Place,
-  { nodeSwitches = [], workers = 'auto', settings = {} }: Variant = {},
+  { nodeSwitches = [], workers = 'auto', settings = {}, statusToken }: Variant = {},
 ): Promise<Running & { readonly statusPort: number }> {
   const { dir } = place;
   const [smtpPort, statusPort] = [await freePort(), await freePort()];
@@ -55,11 +57,17 @@ export async function startPostrider(
   const config = join(dir, 'postrider.yaml');
   writeFileSync(join(dir, 'secret'), `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
   if (place.dkimKey !== undefined) writeFileSync(join(dir, 'dkim.pem'), place.dkimKey, { mode: 0o600 });
+  if (statusToken !== undefined)
+    writeFileSync(join(dir, 'status.token'), `${statusToken}\n`, { mode: 0o600 });
+  const status = {
+    listen: `127.0.0.1:${statusPort}`,
+    token_file: statusToken === undefined ? null : 'status.token',
+  };
   // JSON is YAML.
   writeFileSync(
     config,
     JSON.stringify(
-      { ...configuration(place, { smtpPort, statusPort, controlSocket }), workers, ...settings },
+      { ...configuration(place, { smtpPort, controlSocket }), status, workers, ...settings },
       null,
       2,
     ),
@@ -73,7 +81,7 @@ export async function startPostrider(
 
 function configuration(
   { dir, receiverPort, dkimKey }: Place,
-  own: { readonly smtpPort: number; readonly statusPort: number; readonly controlSocket: string },
+  own: { readonly smtpPort: number; readonly controlSocket: string },
 ): object {
   const dkim = { domain: FROM_DOMAIN, selector: 's1', key_file: join(dir, 'dkim.pem') };
   return {
@@ -82,7 +90,6 @@ function configuration(
     durability: 'sync',
     secret_file: join(dir, 'secret'),
     control: { socket: own.controlSocket },
-    status: { listen: `127.0.0.1:${own.statusPort}` },
     smtp: { listen: [`127.0.0.1:${own.smtpPort}`], relay_from: ['127.0.0.0/8'] },
     routes: [{ domain: '*', hosts: [`127.0.0.1:${receiverPort}`], tls: 'none' }],
     nodes: NODES.map((address, i) => ({ name: `n${i + 1}`, address, hostname: `n${i + 1}.bench.test` })),

@@ -45,9 +45,19 @@ interface Client {
   answering?: NodeJS.Timeout | undefined;
 }
 
+/** One for all who are sent it: made, encoded and kept once. */
+type Message = Buffer;
+
 interface Taken {
   readonly picture: Picture;
-  readonly text: string;
+  readonly message: Message;
+}
+
+interface TakenEvents {
+  /** Those after this number, up to `last`. */
+  readonly after: number;
+  readonly last: number;
+  readonly message: Message;
 }
 
 export class Live {
@@ -62,6 +72,8 @@ export class Live {
   #timer: NodeJS.Timeout | undefined;
   /** Of the last round, while somebody looks. */
   #taken: { full?: Taken; open?: Taken } = {};
+  /** What the last one was sent: pages that are told together have seen the same. */
+  #events: TakenEvents | undefined;
   readonly #pings = setInterval(() => this.#ping(), PING_MS).unref();
 
   constructor(options: LiveOptions) {
@@ -114,6 +126,7 @@ export class Live {
   #tick(): void {
     this.#timer = undefined;
     this.#taken = {};
+    this.#events = undefined;
     if (this.#clients.size === 0) return;
     const tookMs = this.#tell(this.#clients);
     this.#timer = setTimeout(() => this.#tick(), Math.max(PAUSE_MS, tookMs / MAX_SHARE));
@@ -125,7 +138,7 @@ export class Live {
     try {
       for (const client of clients) {
         const full = this.#options.sessions.knows(client.cookie);
-        this.#send(client, this.#take(full).text);
+        this.#send(client, this.#take(full).message);
         this.#sendFound(client);
         if (full) this.#sendEvents(client);
       }
@@ -140,7 +153,10 @@ export class Live {
     let taken = this.#taken[of];
     if (!taken) {
       const picture = this.#options.picture(full);
-      this.#taken[of] = taken = { picture, text: text({ type: 'snapshot', snapshot: picture.snapshot }) };
+      this.#taken[of] = taken = {
+        picture,
+        message: message({ type: 'snapshot', snapshot: picture.snapshot }),
+      };
     }
     return taken;
   }
@@ -163,20 +179,24 @@ export class Live {
     const { look } = client;
     if (!look || (look.grid === '' && look.campaigns === '')) return;
     const { picture } = this.#take(this.#options.sessions.knows(client.cookie));
-    this.#send(client, text({ type: 'found', found: picture.find(look) }));
+    this.#send(client, message({ type: 'found', found: picture.find(look) }));
   }
 
   #sendEvents(client: Client): void {
     const { recent } = this.#options;
-    if (recent.last === client.seen) return;
-    const events = recent.after(client.seen);
-    client.seen = recent.last;
-    this.#send(client, text({ type: 'events', events }));
+    const { last } = recent;
+    if (last === client.seen) return;
+    if (this.#events?.after !== client.seen || this.#events.last !== last) {
+      const events = recent.after(client.seen);
+      this.#events = { after: client.seen, last, message: message({ type: 'events', events }) };
+    }
+    client.seen = last;
+    this.#send(client, this.#events.message);
   }
 
-  #send({ socket }: Client, message: string): void {
+  #send({ socket }: Client, message: Message): void {
     if (socket.bufferedAmount > MAX_UNREAD_BYTES) socket.terminate();
-    else if (socket.readyState === socket.OPEN) socket.send(message);
+    else if (socket.readyState === socket.OPEN) socket.send(message, { binary: false });
   }
 
   #ping(): void {
@@ -198,4 +218,4 @@ function parsed(data: RawData): unknown {
   }
 }
 
-const text = (message: LiveMessage): string => JSON.stringify(message);
+const message = (of: LiveMessage): Message => Buffer.from(JSON.stringify(of));

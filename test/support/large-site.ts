@@ -1,0 +1,72 @@
+/** The status server of a site with 100 nodes, 300 ISPs and 10,000 campaigns: far more than a page can draw at once. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { createStatusServer } from '../../src/api/index.ts';
+import { Dashboard } from '../../src/dashboard/index.ts';
+import type { NodeStatus } from '../../src/mta/egress/index.ts';
+import { startControl } from '../unit/api/control-fixture.ts';
+import { FakeEgress } from '../unit/api/fake-egress.ts';
+import { freePort } from './mta.ts';
+
+export const [NODES, ISPS, CAMPAIGNS] = [100, 300, 10_000];
+
+class LargeEgress extends FakeEgress {
+  override nodes(): readonly NodeStatus[] {
+    const [node] = super.nodes();
+    const [lane] = node!.lanes;
+    return Array.from({ length: NODES }, (_, n) => ({
+      ...node!,
+      name: `n${n}`,
+      lanes: Array.from({ length: ISPS }, (_unused, i) => ({
+        ...lane!,
+        isp: `isp${i}`,
+        key: `isp${i}`,
+        waiting: undefined,
+      })),
+    }));
+  }
+
+  override ispOf(domain: string): string {
+    return domain.replace('.test', '');
+  }
+}
+
+/** Gives the address of its page. */
+export async function startLargeSite(t: TestContext): Promise<string> {
+  const { deps } = await startControl(t);
+  const rows = Array.from({ length: NODES * ISPS }, (_, k) => ({
+    account: 'acme',
+    campaign: `c${k % CAMPAIGNS}`,
+    sender: 'main',
+    node: `n${k % NODES}`,
+    domain: `isp${Math.floor(k / NODES)}.test`,
+    new: 100_000 - k,
+    retry: 0,
+    proc: 0,
+  }));
+  const ended = { delivered: 10, hard_bounced: 0, undelivered: 0, removed: 0, soft_bounces: 0 };
+  const totals = Array.from({ length: CAMPAIGNS }, (_, k) => ({
+    account: 'acme',
+    campaign: `c${k}`,
+    accepted: 1_000_000,
+    ...ended,
+    complaints: 0,
+    unsubscribes: 0,
+  }));
+  const { counters } = deps.queue.state;
+  t.mock.method(counters, 'rows', () => rows.values());
+  t.mock.method(counters, 'totals', () => totals.values());
+  const server = createStatusServer({ ...deps, egress: new LargeEgress() }, new Dashboard());
+  t.after(() => server.close());
+  const port = await freePort('127.0.0.1');
+  const listening = await server.listenTcp('127.0.0.1', port);
+  assert.ok(listening.ok);
+  return `http://127.0.0.1:${port}/`;
+}
+
+/** In the page, before anything else: calls `gridPainted` with the time when the first cells have been painted. */
+export const NOTE_GRID = `new MutationObserver((_, observer) => {
+  if (!document.querySelector('table.grid button')) return;
+  observer.disconnect();
+  requestAnimationFrame(() => setTimeout(() => gridPainted(performance.now())));
+}).observe(document, { childList: true, subtree: true });`;
