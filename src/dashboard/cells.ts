@@ -2,6 +2,7 @@
 import { noCounts, type QueueCounts } from '../api/index.ts';
 import type { LaneStatus, NodeStatus } from '../mta/egress/index.ts';
 import { type LockBook, warmupOf } from './locks.ts';
+import { URGENCY } from './parts.ts';
 import type { Observer } from './observer.ts';
 import type { CellView, ErrorView, Health, LockLine, SlowedView } from './view.ts';
 
@@ -36,8 +37,6 @@ export function cellsOf(observer: Observer, context: CellContext): CellView[] {
     (a, b) => URGENCY[a.health] - URGENCY[b.health] || b.total - a.total || b.delivered - a.delivered,
   );
 }
-
-const URGENCY: Readonly<Record<Health, number>> = { stuck: 0, slow: 1, good: 2, idle: 3 };
 
 interface Place {
   readonly node: string;

@@ -19,13 +19,20 @@ const PING_MS = 15_000;
 const MAX_CLIENTS = 100;
 const MAX_UNREAD_BYTES = 1024 * 1024;
 const MAX_MESSAGE_BYTES = 1024;
-/** A search is answered this much later, with what was asked last. */
-const ANSWER_MS = 100;
+/** Who searches or scrolls is answered this much later, with what was asked last. */
+const ANSWER_MS = 50;
 
 const POLICY_VIOLATION = 1008;
 
 const words = z.string().max(100);
-const lookMessage = z.strictObject({ grid: words, campaigns: words });
+const place = z.int().min(0).max(10_000_000);
+const lookMessage = z.strictObject({
+  grid: words,
+  row: place,
+  column: place,
+  campaigns: words,
+  campaign: place,
+});
 
 export interface LiveOptions {
   readonly sessions: Sessions;
@@ -40,7 +47,7 @@ interface Client {
   /** Number of the last event that it was sent. */
   seen: number;
   alive: boolean;
-  /** What it searches for. */
+  /** What it searches for, or has scrolled to. */
   look?: Look | undefined;
   answering?: NodeJS.Timeout | undefined;
 }
@@ -177,7 +184,7 @@ export class Live {
 
   #sendFound(client: Client): void {
     const { look } = client;
-    if (!look || (look.grid === '' && look.campaigns === '')) return;
+    if (!look || isStart(look)) return;
     const { picture } = this.#take(this.#options.sessions.knows(client.cookie));
     this.#send(client, message({ type: 'found', found: picture.find(look) }));
   }
@@ -209,6 +216,10 @@ export class Live {
     }
   }
 }
+
+/** What every snapshot has. */
+const isStart = ({ grid, row, column, campaigns, campaign }: Look): boolean =>
+  grid === '' && campaigns === '' && row + column + campaign === 0;
 
 function parsed(data: RawData): unknown {
   try {

@@ -11,12 +11,14 @@ import {
 import { type CellCounts, cellsOf, errorOf } from './cells.ts';
 import { LockBook, warmupOf } from './locks.ts';
 import type { Observer } from './observer.ts';
-import type { CampaignLine, CellView, Found, IspLine, Look, NodeLine, SenderLine, Snapshot } from './view.ts';
+import { campaignPart, gridPart, type GridSource } from './parts.ts';
+import type { CampaignLine, Found, IspLine, Look, NodeLine, SenderLine, Snapshot } from './view.ts';
 
-const MOST_CELLS = 2_000;
-const MOST_CAMPAIGNS = 50;
+const WORST = 6;
 const MOST_SENDERS = 50;
 const TOP_REFUSALS = 20;
+
+const FROM_THE_START: Look = { grid: '', row: 0, column: 0, campaigns: '', campaign: 0 };
 
 export interface Sources {
   readonly deps: ApiDependencies;
@@ -25,7 +27,7 @@ export interface Sources {
   readonly oldest: ReadonlyMap<string, number>;
 }
 
-/** One look at everything: what all pages are shown, and what each may search for in the rest. */
+/** One look at everything: what all pages are shown, and what each may look at in the rest. */
 export interface Picture {
   readonly snapshot: Snapshot;
   readonly find: (look: Look) => Found;
@@ -43,6 +45,14 @@ export function takePicture(sources: Sources, full: boolean): Picture {
   const totals = deps.queue.state.counters.sum();
   const { oldest_seconds: oldestSeconds, ...queue } = queueTotals(deps);
   const campaigns = campaignLines(sources, sums, now);
+  const grid: GridSource = { cells, nodes, isps: ispLines(sources, sums, now) };
+  const find = (look: Look): Found => ({
+    look,
+    grid: gridPart(grid, look),
+    campaigns: campaignPart(campaigns, look),
+  });
+  const notGood = cells.filter(({ health }) => health === 'stuck' || health === 'slow');
+  const first = find(FROM_THE_START);
   const snapshot: Snapshot = {
     at: now,
     version: status.version,
@@ -71,42 +81,19 @@ export function takePicture(sources: Sources, full: boolean): Picture {
       warmup: warmupOf(node.lanes),
       lastError: errorOf(node.lastError, full),
     })),
-    isps: ispLines(sources, sums, now),
-    cells: cells.slice(0, MOST_CELLS),
-    moreCells: Math.max(0, cells.length - MOST_CELLS),
+    worst: notGood.slice(0, WORST),
+    notGood: notGood.length,
+    grid: first.grid,
     senders: [...sums.senders]
       .map(([sender, counts]): SenderLine => ({ sender, ...counts }))
       .sort((a, b) => b.total - a.total)
       .slice(0, MOST_SENDERS),
-    campaigns: campaigns.slice(0, MOST_CAMPAIGNS),
-    moreCampaigns: Math.max(0, campaigns.length - MOST_CAMPAIGNS),
+    campaigns: first.campaigns,
     refusals: observer.refusals
       .top(TOP_REFUSALS, now)
       .map((one) => (full ? one : { ...one, text: undefined, example: undefined })),
   };
-  return { snapshot, find: (look) => find(look, cells, campaigns) };
-}
-
-function find(look: Look, cells: readonly CellView[], campaigns: readonly CampaignLine[]): Found {
-  const ofGrid = matching(cells, look.grid, ({ isp, node }) => [isp, node]);
-  const ofCampaigns = matching(campaigns, look.campaigns, ({ account, campaign }) => [account, campaign]);
-  return {
-    look,
-    cells: ofGrid.slice(0, MOST_CELLS),
-    moreCells: Math.max(0, ofGrid.length - MOST_CELLS),
-    campaigns: ofCampaigns.slice(0, MOST_CAMPAIGNS),
-    moreCampaigns: Math.max(0, ofCampaigns.length - MOST_CAMPAIGNS),
-  };
-}
-
-/** Those of which each word is a part of some name. */
-function matching<T>(all: readonly T[], text: string, namesOf: (one: T) => readonly string[]): readonly T[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) return [];
-  return all.filter((one) => {
-    const names = namesOf(one).map((name) => name.toLowerCase());
-    return words.every((word) => names.some((name) => name.includes(word)));
-  });
+  return { snapshot, find };
 }
 
 interface Sums {

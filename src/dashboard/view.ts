@@ -134,29 +134,51 @@ export interface Snapshot {
   readonly queue: Counts & { readonly oldestSeconds?: number | undefined };
   readonly totals: { readonly accepted: number; readonly delivered: number; readonly failed: number };
   readonly nodes: readonly NodeLine[];
-  readonly isps: readonly IspLine[];
-  readonly cells: readonly CellView[];
-  readonly moreCells: number;
+  /** The worst of the cells that are stuck or slow, and how many of those there are. */
+  readonly worst: readonly CellView[];
+  readonly notGood: number;
+  /** From its first row and column on. */
+  readonly grid: GridPart;
   readonly senders: readonly SenderLine[];
-  readonly campaigns: readonly CampaignLine[];
-  readonly moreCampaigns: number;
+  readonly campaigns: CampaignPart;
   readonly refusals: readonly RefusalView[];
 }
 
-/** What a page searches for, of what a snapshot has no room for: words, each a part of a name. Empty: nothing. */
+/** A window of the grid: rows are ISPs, columns nodes. */
+export interface GridPart {
+  /** Numbers of its first row and column, from 0. */
+  readonly row: number;
+  readonly column: number;
+  /** How many there are in all. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly isps: readonly IspLine[];
+  readonly nodes: readonly { readonly name: string; readonly state: string }[];
+  readonly cells: readonly CellView[];
+}
+
+/** A window of the list of campaigns. */
+export interface CampaignPart {
+  readonly row: number;
+  readonly rows: number;
+  readonly campaigns: readonly CampaignLine[];
+}
+
+/** What a page shows of what a snapshot has no room for: words, each a part of a name (empty: all), and from where on. */
 export interface Look {
   /** Each in the name of the ISP or of the node. */
   readonly grid: string;
+  readonly row: number;
+  readonly column: number;
   /** Each in the campaign or its account. */
   readonly campaigns: string;
+  readonly campaign: number;
 }
 
 export interface Found {
   readonly look: Look;
-  readonly cells: readonly CellView[];
-  readonly moreCells: number;
-  readonly campaigns: readonly CampaignLine[];
-  readonly moreCampaigns: number;
+  readonly grid: GridPart;
+  readonly campaigns: CampaignPart;
 }
 
 /** What comes over the socket; the page sends a `Look`. Events only after the sign-in. */

@@ -40,7 +40,7 @@ export function App() {
   const signedIn = session?.signedIn === true;
   const act = signedIn ? setTarget : undefined;
   const cellOf = (one: { node: string; isp: string }): CellView | undefined =>
-    [...(snapshot?.cells ?? []), ...(found?.cells ?? [])].find(
+    [...(snapshot?.worst ?? []), ...(snapshot?.grid.cells ?? []), ...(found?.grid.cells ?? [])].find(
       ({ node, isp }) => node === one.node && isp === one.isp,
     );
   const look = (change: Partial<Look>): void => connection.current?.look(change);

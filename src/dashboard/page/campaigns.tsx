@@ -1,10 +1,15 @@
-import { useState } from 'preact/hooks';
-import type { CampaignLine, Counts, Found, Look, SenderLine, Snapshot } from '../view.ts';
+/** Campaigns and senders with what they have in the queue. Of ten thousand campaigns those in view are drawn. */
+import { useEffect, useState } from 'preact/hooks';
+import type { CampaignLine, CampaignPart, Counts, Found, Look, SenderLine, Snapshot } from '../view.ts';
 import { ActButton } from './act-button.tsx';
 import type { Target } from './actions.ts';
 import { Filter } from './filter.tsx';
 import { useSpeech } from './speech.ts';
+import { covers, inView, useView } from './window.ts';
+import { Space } from './space.tsx';
 
+/** As in the style sheet. */
+const SIZES = { rowPx: 53, columnPx: 1_000 };
 const COUNTS = ['new', 'proc', 'retry', 'hold', 'total'] as const;
 
 function CountHeads() {
@@ -42,22 +47,38 @@ interface CampaignProps {
 }
 
 export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
-  const { say, number, speed, age } = useSpeech();
+  const { say } = useSpeech();
   const [wanted, setWanted] = useState('');
-  const searched = wanted !== '' && found?.look.campaigns === wanted;
-  const { campaigns, moreCampaigns: more } = searched ? found : snapshot;
+  const { region, view, onScroll } = useView<HTMLDivElement>(SIZES, wanted);
+  const mine = found?.look.campaigns === wanted ? found.campaigns : undefined;
+  const fits = ({ row, rows, campaigns }: CampaignPart): boolean =>
+    covers(row, campaigns.length, view.rows, rows);
+  const first = wanted === '' && (!mine || fits(snapshot.campaigns));
+  const part = first ? snapshot.campaigns : (mine ?? snapshot.campaigns);
+  const { from } = view.rows;
+  useEffect(() => look({ campaign: wanted === '' && fits(snapshot.campaigns) ? 0 : from }), [wanted, from]);
+  const shown = inView(part.campaigns, part.row, view.rows);
   return (
     <section class="panel">
-      <h2>{say('campaigns')}</h2>
+      <h2>
+        {say('campaigns')} <span class="small muted">{part.rows > 0 && part.rows}</span>
+      </h2>
       <Filter
         label={say('campaignFilter')}
         change={(text) => {
           setWanted(text);
-          look({ campaigns: text });
+          look({ campaigns: text, campaign: 0 });
         }}
       />
-      <div class="scroll tall" tabIndex={0} role="region" aria-label={say('campaigns')}>
-        <table>
+      <div
+        class="scroll tall"
+        ref={region}
+        onScroll={onScroll}
+        tabIndex={0}
+        role="region"
+        aria-label={say('campaigns')}
+      >
+        <table class="campaigns" aria-rowcount={part.rows + 1}>
           <thead>
             <tr>
               <th scope="col">{say('campaign')}</th>
@@ -73,31 +94,49 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
             </tr>
           </thead>
           <tbody>
-            {campaigns.map((one) => {
-              const ended = one.accepted === 0 ? 0 : (one.accepted - one.total) / one.accepted;
-              return (
-                <tr key={`${one.account}\0${one.campaign}`}>
-                  <th scope="row">
-                    {one.campaign || say('noCampaign')} <span class="small muted">{one.account}</span>
-                  </th>
-                  <td class="progress">
-                    <progress max={1} value={ended} aria-label={say('progress')} />
-                    <span class="small muted">
-                      {number(Math.floor(ended * 100))} % / {number(one.accepted)}
-                    </span>
-                  </td>
-                  <td class="num">{one.total > 0 ? speed(one.perSecond) : '–'}</td>
-                  <td class="num">{secondsLeft(one) === undefined ? '–' : age(secondsLeft(one)!)}</td>
-                  <CountCells of={one} />
-                  {act && one.campaign !== '' && <ActButton target={campaignTarget(one)} act={act} />}
-                </tr>
-              );
-            })}
+            <Space rows={shown.first} rowPx={SIZES.rowPx} />
+            {shown.items.map((one, i) => (
+              <CampaignRow
+                key={`${one.account}\0${one.campaign}`}
+                {...{ one, act }}
+                number={shown.first + i}
+              />
+            ))}
+            <Space rows={part.rows - shown.last} rowPx={SIZES.rowPx} />
           </tbody>
         </table>
       </div>
-      {more > 0 && <p class="small muted">{say('more', { n: number(more) })}</p>}
     </section>
+  );
+}
+
+interface CampaignRowProps {
+  readonly one: CampaignLine;
+  readonly number: number;
+  readonly act: Act;
+}
+
+function CampaignRow({ one, number: row, act }: CampaignRowProps) {
+  const { say, number, speed, age } = useSpeech();
+  const ended = one.accepted === 0 ? 0 : (one.accepted - one.total) / one.accepted;
+  const left = secondsLeft(one);
+  const name = one.campaign || say('noCampaign');
+  return (
+    <tr aria-rowindex={row + 2}>
+      <th scope="row" class="name" title={name}>
+        {name} <span class="small muted">{one.account}</span>
+      </th>
+      <td class="progress">
+        <progress max={1} value={ended} aria-label={say('progress')} />
+        <span class="small muted">
+          {number(Math.floor(ended * 100))} % / {number(one.accepted)}
+        </span>
+      </td>
+      <td class="num">{one.total > 0 ? speed(one.perSecond) : '–'}</td>
+      <td class="num">{left === undefined ? '–' : age(left)}</td>
+      <CountCells of={one} />
+      {act && one.campaign !== '' && <ActButton target={campaignTarget(one)} act={act} />}
+    </tr>
   );
 }
 

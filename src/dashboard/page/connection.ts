@@ -30,7 +30,7 @@ export const NOTHING: Picture = {
 
 export class Connection {
   #picture: Picture = NOTHING;
-  #look: Look = { grid: '', campaigns: '' };
+  #look: Look = { grid: '', row: 0, column: 0, campaigns: '', campaign: 0 };
   readonly #show: (picture: Picture) => void;
   #socket: WebSocket | undefined;
   #pauseMs = FIRST_PAUSE_MS;
@@ -59,10 +59,11 @@ export class Connection {
     this.#connect();
   }
 
-  /** Searches for something else; the answer comes with each snapshot until then. */
+  /** Searches for something else, or looks elsewhere; the answer comes with each snapshot until then. */
   look(change: Partial<Look>): void {
+    const before = JSON.stringify(this.#look);
     this.#look = { ...this.#look, ...change };
-    this.#sendLook();
+    if (JSON.stringify(this.#look) !== before) this.#sendLook();
   }
 
   #sendLook(): void {

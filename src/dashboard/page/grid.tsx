@@ -1,14 +1,15 @@
-/** ISP x node. Colour is never alone: each cell names its state for readers of screens and in its title. */
-import { useState } from 'preact/hooks';
-import type { CellView, Found, Health, Look, Snapshot } from '../view.ts';
+/** ISPs by nodes: colour is health. Of a large site only what is in view is drawn, and asked for. */
+import { useEffect, useState } from 'preact/hooks';
+import type { CellView, Found, GridPart, IspLine, Look, Snapshot } from '../view.ts';
 import { Filter } from './filter.tsx';
 import { lockText } from './lock-text.ts';
+import { Space } from './space.tsx';
 import { useSpeech } from './speech.ts';
+import { covers, inView, type Shown, useView } from './window.ts';
 
-/** Tiles drawn at most, the worst first: more would not be read, and cost a slow machine much. The box finds the rest. */
-const MOST_TILES = 1_800;
-const FEW_NODES = 30;
-const URGENCY: Readonly<Record<Health, number>> = { stuck: 0, slow: 1, good: 2, idle: 3 };
+/** As in the style sheet. */
+const SIZES = { rowPx: 47, columnPx: 116 };
+const LEAD_PX = 320;
 
 interface GridProps {
   readonly snapshot: Snapshot;
@@ -17,42 +18,24 @@ interface GridProps {
   readonly open: (cell: { readonly node: string; readonly isp: string }) => void;
 }
 
-/** Names with the worst of their cells first; the cells come in that order, and among equals the given one stays. */
-function worstFirst(names: readonly string[], cells: readonly CellView[], of: 'isp' | 'node'): string[] {
-  const worst = new Map<string, number>();
-  for (const cell of cells)
-    worst.set(cell[of], Math.min(worst.get(cell[of]) ?? Infinity, URGENCY[cell.health]));
-  const urgency = (name: string): number => worst.get(name) ?? URGENCY.idle;
-  return [...names].sort((a, b) => urgency(a) - urgency(b));
-}
-
 export function Grid({ snapshot, found, look, open }: GridProps) {
-  const { say, number, age } = useSpeech();
+  const { say } = useSpeech();
   const [wanted, setWanted] = useState('');
-  const searched = wanted !== '' && found?.look.grid === wanted;
-  const shown = searched ? found.cells : snapshot.cells;
-  const cells = new Map(shown.map((cell) => [`${cell.node}\0${cell.isp}`, cell]));
-  const queued = new Map(snapshot.isps.map((isp) => [isp.name, isp]));
-  const [ispsShown, nodesShown] = [new Set<string>(), new Set<string>()];
-  for (const { isp, node } of shown) {
-    ispsShown.add(isp);
-    nodesShown.add(node);
-  }
-  const known = [...new Set([...queued.keys(), ...[...ispsShown].sort()])];
-  const allIsps = worstFirst(searched ? known.filter((isp) => ispsShown.has(isp)) : known, shown, 'isp');
-  const byMail = [...snapshot.nodes].sort((a, b) => b.queued - a.queued).map(({ name }) => name);
-  const allNodes = worstFirst(
-    searched ? byMail.filter((name) => nodesShown.has(name)) : byMail,
-    shown,
-    'node',
+  const { region, view, onScroll } = useView<HTMLDivElement>(SIZES, wanted);
+  const mine = found?.look.grid === wanted ? found.grid : undefined;
+  const fits = (part: GridPart): boolean =>
+    covers(part.row, part.isps.length, view.rows, part.rows) &&
+    covers(part.column, part.nodes.length, view.columns, part.columns);
+  // While an answer is under way: the old one, of which some is in view.
+  const part = wanted === '' && (!mine || fits(snapshot.grid)) ? snapshot.grid : (mine ?? snapshot.grid);
+  const [row, column] = [view.rows.from, view.columns.from];
+  useEffect(
+    () => look(wanted === '' && fits(snapshot.grid) ? { row: 0, column: 0 } : { row, column }),
+    [wanted, row, column],
   );
-  const columns = Math.max(FEW_NODES, Math.floor(MOST_TILES / Math.max(1, allIsps.length)));
-  const names = new Set(allNodes.slice(0, columns));
-  const nodes = snapshot.nodes.filter(({ name }) => names.has(name));
-  nodes.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
-  const isps = allIsps.slice(0, Math.floor(MOST_TILES / Math.max(1, nodes.length)));
-  const left = allIsps.length - isps.length + allNodes.length - nodes.length;
-  if (known.length === 0) return null;
+  if (snapshot.grid.rows === 0) return null;
+  const isps = inView(part.isps, part.row, view.rows);
+  const nodes = inView(part.nodes, part.column, view.columns);
   return (
     <section class="panel">
       <h2>{say('grid')}</h2>
@@ -68,50 +51,109 @@ export function Grid({ snapshot, found, look, open }: GridProps) {
         label={say('gridFilter')}
         change={(text) => {
           setWanted(text);
-          look({ grid: text });
+          look({ grid: text, row: 0, column: 0 });
         }}
       />
-      <div class="scroll" tabIndex={0} role="region" aria-label={say('grid')}>
-        <table class="grid">
-          <thead>
-            <tr>
-              <th scope="col">{say('isp')}</th>
-              <th scope="col" class="num">
-                {say('queued')}
-              </th>
-              <th scope="col" class="num">
-                {say('oldestHead')}
-              </th>
-              {nodes.map(({ name, state }) => (
-                <th scope="col" class={state === 'running' ? '' : 'bad'}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
+      <div
+        class="scroll window"
+        ref={region}
+        onScroll={onScroll}
+        tabIndex={0}
+        role="region"
+        aria-label={say('grid')}
+      >
+        <table
+          class="grid"
+          aria-rowcount={part.rows + 1}
+          aria-colcount={part.columns + 3}
+          style={{ width: `max(100%, ${LEAD_PX + part.columns * SIZES.columnPx}px)` }}
+        >
+          <colgroup>
+            <col class="name" />
+            <col class="queued" />
+            <col class="age" />
+            <Gap count={nodes.first} />
+            {nodes.items.map(({ name }) => (
+              <col key={name} class="node" />
+            ))}
+            <Gap count={part.columns - nodes.last} />
+          </colgroup>
+          <Head nodes={nodes} columns={part.columns} />
           <tbody>
-            {isps.map((isp) => {
-              const line = queued.get(isp);
-              return (
-                <tr key={isp}>
-                  <th scope="row">{isp}</th>
-                  <td class="num">{number(line?.queued ?? 0)}</td>
-                  <td class="num muted">
-                    {line?.oldestSeconds === undefined ? '' : age(line.oldestSeconds)}
-                  </td>
-                  {nodes.map(({ name }) => (
-                    <td class="cell" key={name}>
-                      <Cell cell={cells.get(`${name}\0${isp}`)} open={open} />
-                    </td>
-                  ))}
-                </tr>
-              );
-            })}
+            <Space rows={isps.first} rowPx={SIZES.rowPx} />
+            {isps.items.map((isp, i) => (
+              <Row key={isp.name} {...{ isp, nodes, part, open }} number={isps.first + i} />
+            ))}
+            <Space rows={part.rows - isps.last} rowPx={SIZES.rowPx} />
           </tbody>
         </table>
       </div>
-      {left > 0 && <p class="small muted">{say('more', { n: left })}</p>}
     </section>
+  );
+}
+
+/** In place of the columns that are not in view. */
+const Gap = ({ count }: { readonly count: number }) =>
+  count > 0 ? <col style={{ width: `${count * SIZES.columnPx}px` }} /> : null;
+
+type Nodes = Shown<GridPart['nodes'][number]>;
+
+function Head({ nodes, columns }: { readonly nodes: Nodes; readonly columns: number }) {
+  const { say } = useSpeech();
+  return (
+    <thead>
+      <tr>
+        <th scope="col">{say('isp')}</th>
+        <th scope="col" class="num">
+          {say('queued')}
+        </th>
+        <th scope="col" class="num">
+          {say('oldestHead')}
+        </th>
+        {nodes.first > 0 && <td />}
+        {nodes.items.map(({ name, state }, i) => (
+          <th
+            scope="col"
+            key={name}
+            aria-colindex={nodes.first + i + 4}
+            class={state === 'running' ? 'name' : 'name bad'}
+            title={name}
+          >
+            {name}
+          </th>
+        ))}
+        {columns > nodes.last && <td />}
+      </tr>
+    </thead>
+  );
+}
+
+interface RowProps {
+  readonly isp: IspLine;
+  readonly number: number;
+  readonly nodes: Nodes;
+  readonly part: GridPart;
+  readonly open: GridProps['open'];
+}
+
+function Row({ isp, number: row, nodes, part, open }: RowProps) {
+  const { number, age } = useSpeech();
+  const cells = new Map(part.cells.filter((cell) => cell.isp === isp.name).map((cell) => [cell.node, cell]));
+  return (
+    <tr aria-rowindex={row + 2}>
+      <th scope="row" class="name" title={isp.name}>
+        {isp.name}
+      </th>
+      <td class="num">{number(isp.queued)}</td>
+      <td class="num muted">{isp.oldestSeconds === undefined ? '' : age(isp.oldestSeconds)}</td>
+      {nodes.first > 0 && <td />}
+      {nodes.items.map(({ name }) => (
+        <td class="cell" key={name}>
+          <Cell cell={cells.get(name)} open={open} />
+        </td>
+      ))}
+      {part.columns > nodes.last && <td />}
+    </tr>
   );
 }
 

@@ -3,6 +3,9 @@ import { ActButton } from './act-button.tsx';
 import type { Target } from './actions.ts';
 import { lockText, warmupText } from './lock-text.ts';
 import { useSpeech } from './speech.ts';
+import { useGradually } from './window.ts';
+
+const AT_ONCE = 8;
 
 interface NodeProps {
   readonly nodes: readonly NodeLine[];
@@ -35,7 +38,7 @@ export function NodeTable({ nodes, act }: NodeProps) {
             </tr>
           </thead>
           <tbody>
-            {nodes.map((node) => (
+            {useGradually(nodes, AT_ONCE).map((node) => (
               <tr key={node.name}>
                 <th scope="row">
                   {node.name}

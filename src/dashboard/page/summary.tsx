@@ -5,7 +5,6 @@ import { useSpeech } from './speech.ts';
 import type { Word } from './words.ts';
 
 const SPEED_SECONDS = 10;
-const SHOWN = 6;
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
@@ -68,7 +67,7 @@ export function Summary({ snapshot, stale, open }: SummaryProps) {
         value={`${number(attempts === 0 ? 0 : ((soft + hard) / attempts) * 100, 1)} %`}
         note={`${say('softHard', { soft: number(soft), hard: number(hard) })}, ${say('complained', { n: number(sum(snapshot.hour.complaints)) })}`}
       />
-      <Attention cells={snapshot.cells} isps={snapshot.isps} open={open} />
+      <Attention snapshot={snapshot} open={open} />
     </section>
   );
 }
@@ -103,12 +102,15 @@ function Spark({ values }: { readonly values: readonly number[] }) {
   );
 }
 
-function Attention({ cells, isps, open }: Pick<Snapshot, 'cells' | 'isps'> & Pick<SummaryProps, 'open'>) {
+function Attention({
+  snapshot: { worst, notGood, grid },
+  open,
+}: {
+  readonly snapshot: Snapshot;
+  readonly open: SummaryProps['open'];
+}) {
   const speech = useSpeech();
   const { say, number, age } = speech;
-  const bad = [...cells]
-    .filter(({ health }) => health === 'stuck' || health === 'slow')
-    .sort((a, b) => Number(b.health === 'stuck') - Number(a.health === 'stuck') || b.total - a.total);
   const why = ({ waiting, lock, slowed, refused, delivered }: CellView): string =>
     [
       lock ? lockText(speech, lock) : waiting,
@@ -120,15 +122,15 @@ function Attention({ cells, isps, open }: Pick<Snapshot, 'cells' | 'isps'> & Pic
       .filter(Boolean)
       .join('; ');
   const oldest = (isp: string): string => {
-    const seconds = isps.find(({ name }) => name === isp)?.oldestSeconds;
+    const seconds = grid.isps.find(({ name }) => name === isp)?.oldestSeconds;
     return seconds === undefined ? '' : `, ${say('oldest')} ${age(seconds)}`;
   };
   return (
     <div class="panel attention">
       <h2>{say('attention')}</h2>
-      {bad.length === 0 && <p class="muted">{say('nothingWrong')}</p>}
+      {worst.length === 0 && <p class="muted">{say('nothingWrong')}</p>}
       <ul>
-        {bad.slice(0, SHOWN).map((cell) => (
+        {worst.map((cell) => (
           <li>
             <button class="row" onClick={() => open(cell)}>
               <span class={`chip ${cell.health}`}>{say(cell.health as Word)}</span>
@@ -143,7 +145,7 @@ function Attention({ cells, isps, open }: Pick<Snapshot, 'cells' | 'isps'> & Pic
           </li>
         ))}
       </ul>
-      {bad.length > SHOWN && <p class="small muted">{say('more', { n: bad.length - SHOWN })}</p>}
+      {notGood > worst.length && <p class="small muted">{say('more', { n: notGood - worst.length })}</p>}
     </div>
   );
 }
