@@ -56,7 +56,7 @@ const machine = describeMachine(dir);
 
 const statusToken = randomUUID();
 const receiver = new Script<ReceiverJobs>(new URL('./receiver.ts', import.meta.url));
-const { port: receiverPort } = await receiver.ask('listen', { rules: [] }, START_MS);
+const { port: receiverPort } = await receiver.ask('listen', { dkim: false }, START_MS);
 const mta = await startPostrider({ dir, receiverPort, dkimKey: undefined }, { statusToken });
 const generator = new Script<GeneratorJobs>(new URL('./generator.ts', import.meta.url));
 const pages = new Script<WatcherJobs>(new URL('./watchers.ts', import.meta.url));
@@ -87,7 +87,7 @@ async function load(count: number): Promise<Load> {
   const { accepted, firstRefusal } = await generator.ask('smtp', job, LOAD_MS);
   if (accepted !== count) throw new Error(`${accepted} of ${count} accepted: ${firstRefusal}`);
   sent += count;
-  await receiver.ask('until', { messages: sent, deadlineMs: LOAD_MS }, LOAD_MS);
+  await receiver.ask('until', { recipients: sent, deadlineMs: LOAD_MS }, LOAD_MS * 2);
   const seconds = (performance.now() - started) / 1000;
   await waitUntil(async () => (await mta.queued()) === 0, 'the queue is not empty', { deadlineMs: LOAD_MS });
   const cpu = cpuSecondsOf(mta.pids) - before;

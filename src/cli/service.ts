@@ -132,7 +132,6 @@ export class Service {
       pressure: parts.pressure,
       onSweep: (oldest) => {
         parts.metrics.onSweep(oldest);
-        parts.dashboard.onSweep(oldest);
         this.#alerts.onSweep(oldest);
       },
       log: parts.options.log,

@@ -3,12 +3,13 @@
  * and for each node and ISP what waits, at what speed and why. Without a terminal it prints one picture and ends.
  */
 import { Command } from 'commander';
-import type { NodeView, QueueReport, StatusView } from '../api/index.ts';
+import type { NodeView, QueueReport, QueueRow, StatusView } from '../api/index.ts';
 import { formatDuration, ok, type Result } from '../core/index.ts';
 import type { ControlClient, Problem } from './client.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, type ExitCode, exitingWith, type Io, paint } from './io.ts';
 import { speedText } from './node.ts';
+import { about, rateText } from './pace-text.ts';
 import { alertLines, waitingLines } from './status.ts';
 import { renderTable } from './table.ts';
 import { DEFAULT_SECONDS, parseSeconds, watched } from './watch.ts';
@@ -84,6 +85,7 @@ const COLUMNS = [
   { title: 'node' },
   { title: 'ISP' },
   { title: 'queued', align: 'right' },
+  { title: 'oldest', align: 'right' },
   { title: 'retry', align: 'right' },
   { title: 'hold', align: 'right' },
   { title: 'sessions', align: 'right' },
@@ -109,29 +111,56 @@ export function topText(paper: Pick<Io, 'colour' | 'now'>, view: TopView, perSec
   ];
   const rows = rowsOf(nodes, queue);
   const table = rows.length === 0 ? '' : `\n${renderTable(COLUMNS, rows, PLAIN)}`;
-  const largest = campaigns.rows
-    .filter(({ campaign }) => campaign !== undefined && campaign !== '')
-    .map(
-      ({ campaign = '', total, retry, hold }) =>
-        `campaign ${clean(campaign)}: ${total} queued (${retry} retry, ${hold} hold)`,
-    );
-  return `${[...head].join('\n')}\n${table}${largest.length === 0 ? '' : `\n${largest.join('\n')}\n`}`;
+  const largest = campaignRows(campaigns, paper.now());
+  const ofCampaigns = largest.length === 0 ? '' : `\n${renderTable(CAMPAIGN_COLUMNS, largest, PLAIN)}`;
+  return `${head.join('\n')}\n${table}${ofCampaigns}`;
 }
+
+const CAMPAIGN_COLUMNS = [
+  { title: 'campaign' },
+  { title: 'queued', align: 'right' },
+  { title: 'oldest', align: 'right' },
+  { title: 'retry', align: 'right' },
+  { title: 'hold', align: 'right' },
+  { title: '/s', align: 'right' },
+  { title: 'ends in', align: 'right' },
+] as const;
+
+const campaignRows = ({ rows }: QueueReport, now: number): (string | number)[][] =>
+  rows
+    .filter(({ campaign }) => campaign !== undefined && campaign !== '')
+    .map((row) => [
+      row.campaign!,
+      row.total,
+      oldestText(row),
+      row.retry,
+      row.hold,
+      rateText(row),
+      row.estimated_end === undefined ? '-' : about(Date.parse(row.estimated_end) - now),
+    ]);
+
+const oldestText = ({ oldest_seconds: seconds }: Pick<QueueRow, 'oldest_seconds'>): string =>
+  seconds === undefined ? '-' : about(seconds * 1000);
 
 /** A row for each node and ISP that has mail or sessions; most mail first. */
 function rowsOf(nodes: readonly NodeView[], queue: QueueReport): (string | number)[][] {
   const rows = new Map<string, { total: number; cells: (string | number)[] }>();
-  for (const { node = '', isp = '', total, retry, hold } of queue.rows)
-    rows.set(`${node}\0${isp}`, { total, cells: [node, isp, total, retry, hold, 0, '', ''] });
+  for (const row of queue.rows) {
+    const { node = '', isp = '', total, retry, hold } = row;
+    rows.set(`${node}\0${isp}`, {
+      total,
+      cells: [node, isp, total, oldestText(row), retry, hold, 0, '', ''],
+    });
+  }
   for (const node of nodes)
     for (const [isp, lanes] of Map.groupBy(node.lanes, (lane) => lane.isp)) {
       const sessions = lanes.reduce((sum, lane) => sum + lane.sessions, 0);
       const known = rows.get(`${node.name}\0${isp}`);
       if (!known && sessions === 0) continue;
-      const { total, cells } = known ?? { total: 0, cells: [node.name, isp, 0, 0, 0, 0, '', ''] };
+      const { total, cells } = known ?? { total: 0, cells: [node.name, isp, 0, '-', 0, 0, 0, '', ''] };
       const one = lanes.length === 1 ? lanes[0] : undefined;
       const waits = lanes.find(({ waiting }) => waiting !== undefined)?.waiting ?? '';
-      cells.splice(5, 3, sessions, one ? speedText(one) : '', waits);
+      cells.splice(6, 3, sessions, one ? speedText(one) : '', waits);
       rows.set(`${node.name}\0${isp}`, { total, cells });
     }
   return [...rows.values()].sort((a, b) => b.total - a.total).map(({ cells }) => cells);

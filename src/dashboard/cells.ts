@@ -9,7 +9,12 @@ import type { CellView, ErrorView, Health, LockLine, SlowedView } from './view.t
 /** More than this share of refusals makes a cell slow. */
 const MANY_REFUSALS = 0.3;
 
-export type CellCounts = QueueCounts & { readonly node: string; readonly isp: string };
+export type CellCounts = QueueCounts & {
+  readonly node: string;
+  readonly isp: string;
+  /** Acceptance of the oldest delivery (wall ms); Infinity when it is not known. */
+  oldest: number;
+};
 
 export interface CellContext {
   readonly nodes: readonly NodeStatus[];
@@ -19,6 +24,10 @@ export interface CellContext {
   readonly now: number;
   readonly full: boolean;
 }
+
+/** Undefined when it is not known since when. */
+export const secondsSince = (at: number, now: number): number | undefined =>
+  Number.isFinite(at) ? Math.max(0, (now - at) / 1000) : undefined;
 
 export const cellKey = (node: string, isp: string): string => `${node}\0${isp}`;
 
@@ -50,7 +59,7 @@ function cellOf(
   { counts: all, locks, now, full }: CellContext,
   { node, state, isp, lanes }: Place,
 ): CellView {
-  const counts = all.get(cellKey(node, isp)) ?? noCounts();
+  const counts = all.get(cellKey(node, isp)) ?? { ...noCounts(), oldest: Infinity };
   const recently = observer.recently(node, isp, now);
   // Domains of no ISP have a lane per receiver: one that waits says little of the others.
   const only = lanes.length === 1 ? lanes[0] : undefined;
@@ -64,6 +73,7 @@ function cellOf(
     retry: counts.retry,
     hold: counts.hold,
     total: counts.total,
+    oldestSeconds: secondsSince(counts.oldest, now),
     sessions: lanes.reduce((sum, lane) => sum + lane.sessions, 0),
     maxSessions: lanes.reduce((sum, lane) => sum + lane.maxSessions, 0),
     ratePerSecond: only?.ratePerSecond ?? null,

@@ -22,23 +22,17 @@ const signInBody = z.strictObject({ token: z.string().min(1).max(1000) });
 
 export class Dashboard implements StatusPage {
   readonly #observer = new Observer();
-  #oldest: ReadonlyMap<string, number> = new Map();
 
   /** To be told of each group commit. */
   onCommit({ events }: Commit): void {
     for (const event of events) this.#observer.add(event);
   }
 
-  /** To be told what `queue.sweep()` found. */
-  onSweep(oldest: ReadonlyMap<string, number>): void {
-    this.#oldest = oldest;
-  }
-
   attach(app: FastifyInstance, deps: ApiDependencies, token: string | undefined): void {
     const sessions = new Sessions(token, deps.clock);
     const live = new Live({
       sessions,
-      picture: (full) => takePicture({ deps, observer: this.#observer, oldest: this.#oldest }, full),
+      picture: (full) => takePicture({ deps, observer: this.#observer }, full),
       recent: this.#observer.recent,
       onError: (error) => deps.log.error({ err: error }, 'the status page could not be told'),
     });

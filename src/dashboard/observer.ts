@@ -7,7 +7,6 @@ import { type Counted, TimeRing } from '../alerts/index.ts';
 const MINUTE_MS = 60_000;
 /** Cells beyond this many are counted in the sums only. */
 const MOST_CELLS = 5_000;
-const MOST_CAMPAIGNS = 20_000;
 const PERIOD_MS = 150_000;
 const LEAST_SECONDS = 60;
 
@@ -24,9 +23,6 @@ export class Observer {
   #cells = new Map<string, Map<string, CellCounts>>();
   #cellsBefore = new Map<string, Map<string, CellCounts>>();
   #cellCount = 0;
-  /** Deliveries that ended, by account and campaign. */
-  #ended = new Map<string, number>();
-  #endedBefore = new Map<string, number>();
   /** Wall time (ms) from which the counts of the last minutes are. */
   #since = 0;
   #until = 0;
@@ -34,9 +30,6 @@ export class Observer {
   add(event: EventDraft): void {
     this.recent.add(event);
     const what = countedAs(event);
-    // What a late report takes back has ended before.
-    const ends = event.type === 'undelivered' || what === 'delivered' || what === 'hard';
-    if (ends && event.corrects === undefined) this.#countEnded(event);
     if (!what) return;
     this.hour.add(what, event.time);
     this.minute.add(what, event.time);
@@ -60,23 +53,9 @@ export class Observer {
     };
   }
 
-  /** Deliveries of a campaign that ended, per second, in the last minutes. */
-  campaignSpeed(account: string, campaign: string, now: number): number {
-    this.#turnTo(now);
-    const key = campaignKey(account, campaign);
-    return ((this.#ended.get(key) ?? 0) + (this.#endedBefore.get(key) ?? 0)) / this.seconds(now);
-  }
-
-  /** How many seconds `recently` and `campaignSpeed` are about; at least a minute, so that a start is no rush. */
+  /** How many seconds `recently` is about; at least a minute, so that a start is no rush. */
   seconds(now: number): number {
     return Math.max(LEAST_SECONDS, (now - this.#since) / 1000);
-  }
-
-  #countEnded({ account_id: account = '', campaign_id: campaign = '', time }: EventDraft): void {
-    this.#turnTo(time);
-    const key = campaignKey(account, campaign);
-    const count = this.#ended.get(key);
-    if (count !== undefined || this.#ended.size < MOST_CAMPAIGNS) this.#ended.set(key, (count ?? 0) + 1);
   }
 
   #cell({ node = '', isp = 'other', time }: EventDraft): CellCounts | undefined {
@@ -96,16 +75,12 @@ export class Observer {
     const start = now - (now % PERIOD_MS);
     const goesOn = start === this.#until;
     this.#cellsBefore = goesOn ? this.#cells : new Map<string, Map<string, CellCounts>>();
-    this.#endedBefore = goesOn ? this.#ended : new Map<string, number>();
     this.#since = goesOn ? Math.max(this.#since, start - PERIOD_MS) : now;
     this.#cells = new Map();
-    this.#ended = new Map();
     this.#cellCount = 0;
     this.#until = start + PERIOD_MS;
   }
 }
-
-const campaignKey = (account: string, campaign: string): string => `${account}\0${campaign}`;
 
 function countedAs({ type, reply }: EventDraft): Counted | undefined {
   if (type === 'delivered') return 'delivered';

@@ -6,9 +6,11 @@ import {
   noCounts,
   type ApiDependencies,
   heldOf,
+  paceOf,
   type QueueCounts,
 } from '../api/index.ts';
-import { type CellCounts, cellsOf, errorOf } from './cells.ts';
+import { rowName } from '../queue/index.ts';
+import { type CellCounts, cellsOf, errorOf, secondsSince } from './cells.ts';
 import { LockBook, warmupOf } from './locks.ts';
 import type { Observer } from './observer.ts';
 import { campaignPart, gridPart, type GridSource } from './parts.ts';
@@ -23,8 +25,6 @@ const FROM_THE_START: Look = { grid: '', row: 0, column: 0, campaigns: '', campa
 export interface Sources {
   readonly deps: ApiDependencies;
   readonly observer: Observer;
-  /** Oldest acceptance (wall ms) by recipient domain, of the last sweep. */
-  readonly oldest: ReadonlyMap<string, number>;
 }
 
 /** One look at everything: what all pages are shown, and what each may look at in the rest. */
@@ -45,7 +45,7 @@ export function takePicture(sources: Sources, full: boolean): Picture {
   const totals = deps.queue.state.counters.sum();
   const { oldest_seconds: oldestSeconds, ...queue } = queueTotals(deps);
   const campaigns = campaignLines(sources, sums, now);
-  const grid: GridSource = { cells, nodes, isps: ispLines(sources, sums, now) };
+  const grid: GridSource = { cells, nodes, isps: ispLines(sums, now) };
   const find = (look: Look): Found => ({
     look,
     grid: gridPart(grid, look),
@@ -99,7 +99,7 @@ export function takePicture(sources: Sources, full: boolean): Picture {
 interface Sums {
   readonly cells: Map<string, CellCounts>;
   readonly nodes: Map<string, number>;
-  readonly isps: Map<string, number>;
+  readonly isps: Map<string, { queued: number; oldest: number }>;
   readonly senders: Map<string, QueueCounts>;
   readonly campaigns: Map<string, QueueCounts>;
 }
@@ -114,20 +114,22 @@ function sumQueue(deps: ApiDependencies): Sums {
     campaigns: new Map(),
   };
   const ispOf = new Map<string, string>();
-  for (const row of deps.queue.state.counters.rows()) {
+  const { counters, oldest } = deps.queue.state;
+  for (const row of counters.rows()) {
     let isp = ispOf.get(row.domain);
     if (isp === undefined) ispOf.set(row.domain, (isp = ispLabel(deps.egress, row.domain)));
     const { node } = row;
     const held = heldOf(deps.queue, row);
-    addRow(
-      entry(sums.cells, `${node}\0${isp}`, () => ({ node, isp, ...noCounts() })),
-      row,
-      held,
-    );
+    const at = oldest.get(rowName(row)) ?? Infinity;
+    const cell = entry(sums.cells, `${node}\0${isp}`, () => ({ node, isp, oldest: at, ...noCounts() }));
+    cell.oldest = Math.min(cell.oldest, at);
+    addRow(cell, row, held);
     addRow(entry(sums.senders, row.sender, noCounts), row, held);
     addRow(entry(sums.campaigns, `${row.account}\0${row.campaign}`, noCounts), row, held);
     sums.nodes.set(node, (sums.nodes.get(node) ?? 0) + row.new + row.retry);
-    sums.isps.set(isp, (sums.isps.get(isp) ?? 0) + row.new + row.retry);
+    const ofIsp = entry(sums.isps, isp, () => ({ queued: 0, oldest: at }));
+    ofIsp.queued += row.new + row.retry;
+    ofIsp.oldest = Math.min(ofIsp.oldest, at);
   }
   return sums;
 }
@@ -138,32 +140,31 @@ function entry<T>(map: Map<string, T>, key: string, create: () => T): T {
   return value;
 }
 
-function ispLines({ deps, oldest }: Sources, { isps }: Sums, now: number): IspLine[] {
-  const since = new Map<string, number>();
-  for (const [domain, at] of oldest) {
-    const isp = ispLabel(deps.egress, domain);
-    since.set(isp, Math.min(since.get(isp) ?? Infinity, at));
-  }
+function ispLines({ isps }: Sums, now: number): IspLine[] {
   return [...isps]
-    .map(([name, queued]) => {
-      const at = since.get(name);
-      return { name, queued, oldestSeconds: at === undefined ? undefined : Math.max(0, (now - at) / 1000) };
-    })
+    .map(([name, { queued, oldest }]) => ({ name, queued, oldestSeconds: secondsSince(oldest, now) }))
     .sort((a, b) => b.queued - a.queued);
 }
 
 /** Campaigns with mail in the queue first, the largest first; then those that have ended. */
-function campaignLines(
-  { deps: { queue }, observer }: Sources,
-  { campaigns }: Sums,
-  now: number,
-): CampaignLine[] {
+function campaignLines({ deps: { queue } }: Sources, { campaigns }: Sums, now: number): CampaignLine[] {
   const lines: CampaignLine[] = [];
   for (const { account, campaign, ...totals } of queue.state.counters.totals()) {
     const counts = campaigns.get(`${account}\0${campaign}`) ?? noCounts();
     const { accepted, delivered, hard_bounced: hard, undelivered } = totals;
-    const perSecond = observer.campaignSpeed(account, campaign, now);
-    lines.push({ account, campaign, ...counts, accepted, delivered, hard, undelivered, perSecond });
+    const perSecond = queue.state.speeds.ofCampaign(account, campaign);
+    const { estimated_end: estimatedEnd } = paceOf(counts, { oldest: Infinity, perSecond }, now);
+    lines.push({
+      account,
+      campaign,
+      ...counts,
+      accepted,
+      delivered,
+      hard,
+      undelivered,
+      perSecond,
+      estimatedEnd,
+    });
   }
   return lines.sort((a, b) => b.total - a.total || b.accepted - a.accepted);
 }

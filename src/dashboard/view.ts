@@ -18,6 +18,8 @@ export interface Counts {
 export interface CellView extends Counts {
   readonly isp: string;
   readonly node: string;
+  /** Age of its oldest delivery, as of the last sweep of the queue. */
+  readonly oldestSeconds?: number | undefined;
   readonly sessions: number;
   readonly maxSessions: number;
   /** Null: no limit. */
@@ -103,6 +105,8 @@ export interface CampaignLine extends Counts {
   readonly undelivered: number;
   /** Deliveries that ended, per second, in the last minutes. */
   readonly perSecond: number;
+  /** When what is not held will have ended at this speed (ISO 8601). */
+  readonly estimatedEnd?: string | undefined;
 }
 
 export type SenderLine = Counts & { readonly sender: string };

@@ -47,7 +47,7 @@ interface CampaignProps {
 }
 
 export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
-  const { say } = useSpeech();
+  const { say, number } = useSpeech();
   const [wanted, setWanted] = useState('');
   const { region, view, onScroll } = useView<HTMLDivElement>(SIZES, wanted);
   const mine = found?.look.campaigns === wanted ? found.campaigns : undefined;
@@ -61,7 +61,7 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
   return (
     <section class="panel">
       <h2>
-        {say('campaigns')} <span class="small muted">{part.rows > 0 && part.rows}</span>
+        {say('campaigns')} <span class="small muted">{part.rows > 0 && number(part.rows)}</span>
       </h2>
       <Filter
         label={say('campaignFilter')}
@@ -99,6 +99,7 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
               <CampaignRow
                 key={`${one.account}\0${one.campaign}`}
                 {...{ one, act }}
+                at={snapshot.at}
                 number={shown.first + i}
               />
             ))}
@@ -112,14 +113,16 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
 
 interface CampaignRowProps {
   readonly one: CampaignLine;
+  /** When this was so. */
+  readonly at: number;
   readonly number: number;
   readonly act: Act;
 }
 
-function CampaignRow({ one, number: row, act }: CampaignRowProps) {
-  const { say, number, speed, age } = useSpeech();
+function CampaignRow({ one, at, number: row, act }: CampaignRowProps) {
+  const { say, number, speed, age, dateTime } = useSpeech();
   const ended = one.accepted === 0 ? 0 : (one.accepted - one.total) / one.accepted;
-  const left = secondsLeft(one);
+  const end = one.estimatedEnd;
   const name = one.campaign || say('noCampaign');
   return (
     <tr aria-rowindex={row + 2}>
@@ -133,7 +136,9 @@ function CampaignRow({ one, number: row, act }: CampaignRowProps) {
         </span>
       </td>
       <td class="num">{one.total > 0 ? speed(one.perSecond) : '–'}</td>
-      <td class="num">{left === undefined ? '–' : age(left)}</td>
+      <td class="num" title={end && dateTime(end)}>
+        {end === undefined ? '–' : age((Date.parse(end) - at) / 1000)}
+      </td>
       <CountCells of={one} />
       {act && one.campaign !== '' && <ActButton target={campaignTarget(one)} act={act} />}
     </tr>
@@ -142,12 +147,6 @@ function CampaignRow({ one, number: row, act }: CampaignRowProps) {
 
 const campaignTarget = ({ account, campaign }: CampaignLine): Target =>
   account === '' ? { campaign_id: campaign } : { account_id: account, campaign_id: campaign };
-
-/** At the speed of the last minutes; what is held is not waited for. */
-function secondsLeft({ total, hold, perSecond }: CampaignLine): number | undefined {
-  const left = total - hold;
-  return left > 0 && perSecond > 0 ? left / perSecond : undefined;
-}
 
 export function SenderTable({
   senders,

@@ -35,7 +35,7 @@ export function CellDialog({ node, isp, cell, signedIn, close }: CellProps) {
 
 function Facts({ cell }: { readonly cell: CellView }) {
   const speech = useSpeech();
-  const { say, number, time, dateTime, speed } = speech;
+  const { say, number, age, time, dateTime, speed } = speech;
   const { lock, slowed, warmup } = cell;
   const facts: readonly (readonly [string, string | undefined])[] = [
     [say('state'), say(cell.health === 'idle' ? 'idleCell' : cell.health)],
@@ -59,6 +59,7 @@ function Facts({ cell }: { readonly cell: CellView }) {
         .map((one) => `${say(one)} ${number(cell[one])}`)
         .join(', '),
     ],
+    [say('oldestHead'), cell.oldestSeconds === undefined ? undefined : age(cell.oldestSeconds)],
     [
       say('lastMinutes'),
       say('deliveredRefused', { delivered: number(cell.delivered), refused: number(cell.refused) }),

@@ -13,6 +13,7 @@ export function Filter({ label, change }: FilterProps) {
   return (
     <input
       type="search"
+      class="filter"
       placeholder={label}
       aria-label={label}
       maxLength={LONGEST}

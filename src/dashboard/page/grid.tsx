@@ -8,7 +8,7 @@ import { useSpeech } from './speech.ts';
 import { covers, inView, type Shown, useView } from './window.ts';
 
 /** As in the style sheet. */
-const SIZES = { rowPx: 47, columnPx: 116 };
+const SIZES = { rowPx: 55, columnPx: 116 };
 const LEAD_PX = 320;
 
 interface GridProps {
@@ -159,7 +159,7 @@ function Row({ isp, number: row, nodes, part, open }: RowProps) {
 
 function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly open: GridProps['open'] }) {
   const speech = useSpeech();
-  const { say, number, speed } = speech;
+  const { say, number, speed, age } = speech;
   if (!cell) return <span class="nothing" aria-hidden="true" />;
   const health = say(cell.health === 'idle' ? 'idleCell' : cell.health);
   const limit = cell.slowed?.perSecond ?? cell.ratePerSecond;
@@ -171,7 +171,10 @@ function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly op
       aria-label={`${cell.isp}, ${cell.node}: ${health}, ${say('wait', { n: cell.total })}`}
       onClick={() => open(cell)}
     >
-      <b>{number(cell.total)}</b>
+      <span>
+        <b>{number(cell.total)}</b>
+        {cell.total > 0 && cell.oldestSeconds !== undefined && <small>{age(cell.oldestSeconds)}</small>}
+      </span>
       <small>
         {cell.lock && '🔒 '}
         {speed(cell.perSecond)}

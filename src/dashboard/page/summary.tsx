@@ -103,7 +103,7 @@ function Spark({ values }: { readonly values: readonly number[] }) {
 }
 
 function Attention({
-  snapshot: { worst, notGood, grid },
+  snapshot: { worst, notGood },
   open,
 }: {
   readonly snapshot: Snapshot;
@@ -121,10 +121,8 @@ function Attention({
     ]
       .filter(Boolean)
       .join('; ');
-  const oldest = (isp: string): string => {
-    const seconds = grid.isps.find(({ name }) => name === isp)?.oldestSeconds;
-    return seconds === undefined ? '' : `, ${say('oldest')} ${age(seconds)}`;
-  };
+  const oldest = ({ oldestSeconds: seconds }: CellView): string =>
+    seconds === undefined ? '' : `, ${say('oldest')} ${age(seconds)}`;
   return (
     <div class="panel attention">
       <h2>{say('attention')}</h2>
@@ -138,7 +136,7 @@ function Attention({
                 <strong>
                   {cell.isp} · {cell.node}
                 </strong>{' '}
-                {cell.total > 0 && `${say('wait', { n: number(cell.total) })}${oldest(cell.isp)}. `}
+                {cell.total > 0 && `${say('wait', { n: number(cell.total) })}${oldest(cell)}. `}
                 <span class="muted">{why(cell)}</span>
               </span>
             </button>

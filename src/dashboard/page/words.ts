@@ -33,7 +33,8 @@ const en = {
   soft: 'soft',
   hard: 'hard',
   grid: 'ISPs and nodes',
-  gridNote: 'Colour is health; a cell shows what is queued and opens its details.',
+  gridNote:
+    'Colour is health; a cell shows what is queued, its oldest age, the speed and its ceiling, and opens the details.',
   isp: 'ISP',
   node: 'Node',
   nodes: 'Nodes',
@@ -201,7 +202,8 @@ const ru: Words = {
   soft: 'временные',
   hard: 'постоянные',
   grid: 'Провайдеры и узлы',
-  gridNote: 'Цвет — состояние; в ячейке — очередь, щелчок открывает подробности.',
+  gridNote:
+    'Цвет — состояние; в ячейке — очередь, возраст старейшего, скорость и её предел; щелчок открывает подробности.',
   isp: 'Провайдер',
   node: 'Узел',
   nodes: 'Узлы',
@@ -221,7 +223,7 @@ const ru: Words = {
   total: 'всего',
   noCampaign: '(без рассылки)',
   more: 'ещё {n}',
-  gridFilter: 'ISP или узел, среди всех',
+  gridFilter: 'провайдер или узел, среди всех',
   campaignFilter: 'рассылка или клиент, среди всех',
   refusals: 'Самые частые отказы',
   refusalsNote: 'за последний час; адреса скрыты',
@@ -367,7 +369,12 @@ export class Speech {
     return `${this.number(seconds / 86400, 1)} ${this.say('d')}`;
   };
 
-  readonly time = (at: number | string): string => new Date(at).toLocaleTimeString(this.language);
+  readonly time = (at: number | string): string =>
+    new Date(at).toLocaleTimeString(this.language, { hourCycle: 'h23' });
   readonly dateTime = (at: number | string): string =>
-    new Date(at).toLocaleString(this.language, { dateStyle: 'medium', timeStyle: 'medium' });
+    new Date(at).toLocaleString(this.language, {
+      dateStyle: 'medium',
+      timeStyle: 'medium',
+      hourCycle: 'h23',
+    });
 }

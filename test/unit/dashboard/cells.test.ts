@@ -41,7 +41,16 @@ interface Case {
 
 function cell({ lane: ofLane = {}, lock, state = 'running', hold = 0, full = false }: Case): CellView {
   const node = { name: 'n1', state, lanes: [lane(ofLane)] } as unknown as NodeStatus;
-  const counts = { node: 'n1', isp: 'strict', new: 10 - hold, proc: 0, retry: 0, hold, total: 10 };
+  const counts = {
+    node: 'n1',
+    isp: 'strict',
+    new: 10 - hold,
+    proc: 0,
+    retry: 0,
+    hold,
+    total: 10,
+    oldest: NOW - 90_000,
+  };
   const [only] = cellsOf(new Observer(), {
     nodes: [node],
     counts: new Map([[cellKey('n1', 'strict'), counts]]),
@@ -53,6 +62,10 @@ function cell({ lane: ofLane = {}, lock, state = 'running', hold = 0, full = fal
 }
 
 describe('a cell of the grid', () => {
+  test('tells the age of its oldest delivery', () => {
+    assert.equal(cell({}).oldestSeconds, 90);
+  });
+
   test('repeats no receiver before the sign-in, whatever the lane waits for', () => {
     const reply = { code: 554, text: SAID, phase: 'rcpt' } as const;
     const locked = { node: 'n1', isp: 'strict', rule: 'blocks', until: NOW + 60_000, reply };

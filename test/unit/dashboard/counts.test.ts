@@ -1,7 +1,6 @@
 /** What the page shows of the recent past is counted in fixed memory and forgets in time. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Observer } from '../../../src/dashboard/observer.ts';
 import { RefusalTally } from '../../../src/dashboard/refusal-tally.ts';
 import { TimeRing } from '../../../src/alerts/index.ts';
 import type { EventDraft } from '../../../src/queue/index.ts';
@@ -69,30 +68,5 @@ describe('the tally of refusals', () => {
     const tally = new RefusalTally();
     for (let i = 0; i < 2_000; i++) tally.add(refusal('try later', START, `isp${i}`));
     assert.ok(tally.top(5_000, START).length <= 500);
-  });
-});
-
-describe('the speed of a campaign', () => {
-  const ended = (at: number, more: Partial<EventDraft> = {}): EventDraft => ({
-    type: 'delivered',
-    time: at,
-    account_id: 'acme',
-    campaign_id: 'spring',
-    ...more,
-  });
-
-  test('is what ended in the last minutes', () => {
-    const observer = new Observer();
-    for (let i = 0; i < 240; i++) observer.add(ended(START + i * 500));
-    assert.equal(observer.campaignSpeed('acme', 'spring', START + 120_000), 2);
-    assert.equal(observer.campaignSpeed('acme', 'other', START + 120_000), 0);
-    assert.equal(observer.campaignSpeed('acme', 'spring', START + 20 * MINUTE), 0);
-  });
-
-  test('counts no attempt that is repeated, and no late report', () => {
-    const observer = new Observer();
-    observer.add({ ...ended(START), type: 'soft_bounce' });
-    observer.add(ended(START, { type: 'hard_bounce', corrects: 7 }));
-    assert.equal(observer.campaignSpeed('acme', 'spring', START), 0);
   });
 });
