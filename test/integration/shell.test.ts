@@ -60,15 +60,55 @@ describe('bash', { skip: missing('/bin/bash') }, () => {
   });
 });
 
-test('zsh and fish get scripts of their own', () => {
-  assert.match(completionScript('zsh', tree), /^autoload -U \+X bashcompinit && bashcompinit\n/);
-  const fish = completionScript('fish', tree).trim().split('\n').slice(1);
-  assert.ok(fish.length > 200 && fish.every((line) => line.startsWith('complete -c postrider ')));
-  assert.ok(
-    fish.includes(
-      `complete -c postrider -n '__fish_seen_subcommand_from queue; and __fish_seen_subcommand_from hold' -l campaign -r -d 'mail of a campaign'`,
-    ),
-  );
+const FISH = '/usr/bin/fish';
+describe('fish', { skip: missing(FISH) }, () => {
+  test('completes commands, their commands and options, each with what it does', (t) => {
+    const dir = scratch(t);
+    const script = join(dir, 'completion.fish');
+    writeFileSync(script, completionScript('fish', tree));
+    const complete = (line: string): string[] => {
+      const { status, stdout, stderr } = spawnSync(
+        FISH,
+        ['--no-config', '-c', `source ${script}; complete -C '${line}'`],
+        { encoding: 'utf8', cwd: dir, env: { PATH: process.env['PATH'], HOME: dir, XDG_DATA_HOME: dir } },
+      );
+      assert.equal(`${status} ${stderr}`, '0 ');
+      return stdout.trim().split('\n');
+    };
+    assert.deepEqual(complete('postrider stat'), [
+      'status\tis it sending, what is stuck, why, and what to do',
+    ]);
+    assert.match(complete('postrider queue h').join(), /^hold\tkeep mail from being sent/);
+    assert.deepEqual(complete('postrider queue hold --camp'), ['--campaign\tmail of a campaign']);
+    assert.deepEqual(complete('postrider node lock --dur').length, 1);
+  });
+});
+
+const ZSH = '/usr/bin/zsh';
+describe('zsh', { skip: missing(ZSH) }, () => {
+  test('completes what is typed, as at a terminal', (t) => {
+    const dir = scratch(t);
+    const script = join(dir, 'completion.zsh');
+    writeFileSync(script, completionScript('zsh', tree));
+    // zsh completes only where somebody types: it is given a terminal of its own (zpty), words cut short, and Tab.
+    const ask = `zmodload zsh/zpty
+      zpty shell ${ZSH} -f -i
+      zpty -w shell 'autoload -U compinit && compinit -u -D; source ${script}
+        postrider() { print -r -- "<<$*>>" }; print REA""DY'
+      zpty -r -m shell said '*READY*'
+      zpty -w shell $'postrider queue hol\\t --camp\\t spring'
+      zpty -r -m shell said '*<<*>>*'
+      print -r -- "$said"
+      zpty -d shell`;
+    const { status, stdout, stderr } = spawnSync(ZSH, ['-f', '-c', ask], {
+      encoding: 'utf8',
+      cwd: dir,
+      timeout: 60_000,
+      env: { PATH: process.env['PATH'], HOME: dir, TERM: 'dumb' },
+    });
+    assert.equal(`${status} ${stderr}`, '0 ');
+    assert.match(stdout, /<<queue hold --campaign spring>>/);
+  });
 });
 
 test('the manual page is rendered without a warning', { skip: missing(GROFF) }, () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -37,6 +39,32 @@ async function command(...args: readonly string[]): Promise<{ code: number; out:
   const paper = createPaper();
   const code = await run(args, paper);
   return { code, ...paper.printed };
+}
+
+/** Answers as an NTP server (RFC 5905 §7.3) whose clock is so far behind; undefined: with something else. */
+async function timeServer(t: TestContext, behindMs: number | undefined): Promise<string> {
+  const server = createSocket('udp4').bind(0, '127.0.0.1');
+  t.after(() => server.close());
+  server.on('message', (_, from) => {
+    const answer = Buffer.alloc(behindMs === undefined ? 4 : 48);
+    if (behindMs !== undefined) {
+      const seconds = (Date.now() - behindMs) / 1000 + 2_208_988_800;
+      for (const at of [32, 40]) {
+        answer.writeUInt32BE(Math.floor(seconds), at);
+        answer.writeUInt32BE(Math.floor((seconds % 1) * 2 ** 32), at + 4);
+      }
+    }
+    server.send(answer, from.port, from.address);
+  });
+  await once(server, 'listening');
+  return `127.0.0.1:${server.address().port}`;
+}
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const sink = await startSink({});
+  await sink.close();
+  return sink.port;
 }
 
 describe('postrider doctor', () => {
@@ -97,6 +125,59 @@ senders:
     const well = await command('doctor', '-c', file);
     assert.equal(well.code, 0, well.out);
     assert.match(well.out, /all is well/);
+  });
+
+  test('compares the clock with a time server when asked', async (t) => {
+    const { directory } = await world(t);
+    const file = join(directory, 'clock.yaml');
+    writeFileSync(
+      file,
+      `hostname: ${HOST}\ndata_dir: data\nstatus: { listen: null }\nsmtp: { listen: [] }\n`,
+    );
+    const check = async (behindMs: number | undefined): Promise<string> => {
+      const server = await timeServer(t, behindMs);
+      return (await command('doctor', '-c', file, '--no-dns', '--ntp', server)).out;
+    };
+    assert.match(await check(0), /ok {5} clock {9}the clock differs by \d\.\d{3} s from that of 127/);
+    assert.match(
+      await check(3_600_000),
+      /error {3}clock {9}the clock differs by 3(600|599)\.\d+ s .*\n.*-> run a time daemon/,
+    );
+    assert.match(await check(undefined), /warning clock .*gave no time: this is no NTP\n.*--ntp/);
+  });
+
+  test('tries the way out from each node when asked', async (t) => {
+    const { directory, dns } = await world(t);
+    const sink = await startSink({});
+    t.after(() => sink.close());
+    const file = join(directory, 'probe.yaml');
+    const config = (port: number): void =>
+      writeFileSync(
+        file,
+        `hostname: ${HOST}
+data_dir: data
+control: { socket: control.sock }
+status: { listen: null }
+smtp: { listen: [] }
+dns: { servers: ["${dns}"] }
+routes: [{ domain: to.test, hosts: ["127.0.0.1:${port}"], tls: none }]
+nodes: [{ name: n1, address: ${ADDRESS}, hostname: ${HOST} }]
+`,
+      );
+    const probe = (domain: string): Promise<{ code: number; out: string }> =>
+      command('doctor', '-c', file, '--no-dns', '--probe', domain);
+    config(sink.port);
+    assert.match((await probe('to.test')).out, /ok {5} node {10}n1 reaches 127\.0\.0\.1: 220 /);
+    assert.deepEqual(sink.messages, [], 'nothing is sent');
+    config(await closedPort());
+    const closed = await probe('to.test');
+    assert.equal(closed.code, 1);
+    assert.match(
+      closed.out,
+      /error {3}node {10}n1 does not reach 127\.0\.0\.1: .*\n.*ask the provider of 127\.0\.0\.9 to open port/,
+    );
+    const nowhere = await probe('nowhere.test');
+    assert.match(nowhere.out, /nowhere\.test has no mail host that can be asked\n.*another domain/);
   });
 
   test('a configuration with errors is the only finding, with the line', async (t) => {
