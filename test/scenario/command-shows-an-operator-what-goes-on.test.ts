@@ -46,7 +46,7 @@ test(
 
     const frame = await piped('top', ...where);
     assert.equal(frame.code, 0, frame.err);
-    assert.match(frame.out, /^n1 +other +1 +1 +0 /m);
+    assert.match(frame.out, /^n1 +other +1 +(-|\d+\S+) +1 +0 /m);
     assert.ok(!frame.out.includes('\x1b'));
     const json = JSON.parse((await piped('top', '--json', ...where)).out) as {
       queue: { totals: { total: number } };
