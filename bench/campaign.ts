@@ -7,7 +7,7 @@ import { type ClientRequest, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Injected, Load } from './generator.ts';
-import { FROM_ADDRESS, RECIPIENT_DOMAINS, recipientOf } from './workloads.ts';
+import { FROM_ADDRESS, CAMPAIGN, RECIPIENT_DOMAINS, recipientOf } from './workloads.ts';
 
 interface Answer {
   readonly acked_through?: number;
@@ -26,6 +26,7 @@ export async function sendCampaign({
   firstIndex,
   socket,
 }: Load & { socket: string }): Promise<Injected> {
+  const domains = workload.domains ?? RECIPIENT_DOMAINS;
   const firstAtMs = performance.timeOrigin + performance.now();
   const writtenAtMs = new Float64Array(count);
   const post = request({
@@ -40,7 +41,7 @@ export async function sendCampaign({
   for (let from = 0; from < count && !post.destroyed; from += LINES_PER_WRITE) {
     const to = Math.min(count, from + LINES_PER_WRITE);
     let text = '';
-    for (let i = from; i < to; i++) text += recipientLine(firstIndex + i);
+    for (let i = from; i < to; i++) text += recipientLine(firstIndex + i, domains);
     writtenAtMs.fill(performance.now(), from, to);
     if (!post.write(text)) await Promise.race([once(post, 'drain'), answered]);
   }
@@ -89,13 +90,13 @@ function headerLine(messageBytes: number): string {
     from: FROM_ADDRESS,
     parts,
     virtual_sender: 'main',
-    campaign_id: 'bench',
+    campaign_id: CAMPAIGN,
     account_id: 'bench',
   };
   return `${JSON.stringify(header)}\n`;
 }
 
-function recipientLine(index: number): string {
+function recipientLine(index: number, domains: number): string {
   const vars = {
     name: `Anna ${index}`,
     city: `Town ${index % 500}`,
@@ -103,5 +104,5 @@ function recipientLine(index: number): string {
     price: `${index % 50} EUR`,
     link: `o/${index}`,
   };
-  return `${JSON.stringify({ to: recipientOf(index, RECIPIENT_DOMAINS), vars })}\n`;
+  return `${JSON.stringify({ to: recipientOf(index, domains), vars })}\n`;
 }

@@ -19,7 +19,7 @@ export interface Load {
   readonly count: number;
   /** Number of the first recipient, so that no two loads of a run have one in common. */
   readonly firstIndex: number;
-  /** Recipient domains; default those of every workload. */
+  /** Recipient domains; default those of the workload. */
   readonly domains?: number;
   /** Messages that may begin per second; default: as fast as it goes. */
   readonly ratePerSecond?: number | undefined;

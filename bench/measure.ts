@@ -8,17 +8,20 @@ import { err, ok, type Result } from '../src/core/index.ts';
 import { Script, waitUntil } from './child.ts';
 import type { Contender, Place, Running } from './contender.ts';
 import type { GeneratorJobs, Injected } from './generator.ts';
-import { cpuSecondsOf, machineCpuSeconds, watchMemory } from './process-tree.ts';
+import { callControl } from './control.ts';
+import { cpuSecondsOf, machineCpuSeconds, type Memory, watchMemory } from './process-tree.ts';
 import type { Arrived } from './arrivals.ts';
 import type { ReceiverJobs } from './receiver.ts';
 import { diskFlushes } from './machine.ts';
-import { expected, type Figures, type Workload } from './workloads.ts';
+import { CAMPAIGN, expected, type Figures, type Workload } from './workloads.ts';
 
 const START_DEADLINE_MS = 20_000;
 /** A run longer than that has failed; the slowest known takes a tenth of it. */
-const RUN_DEADLINE_MS = 600_000;
+export const RUN_DEADLINE_MS = 600_000;
+/** Number of the first recipient that waits: no run sends so many messages. */
+const FIRST_WAITING = 10_000_000;
 
-interface Stage {
+export interface Stage {
   readonly workload: Workload;
   readonly mta: Running;
   readonly generator: Script<GeneratorJobs>;
@@ -28,11 +31,24 @@ interface Stage {
 }
 
 /** The error is one sentence. */
-export async function runOnce(
+export const runOnce = (
   contender: Contender,
   workload: Workload,
   place: Omit<Place, 'receiverPort'>,
-): Promise<Result<Figures, string>> {
+): Promise<Result<Figures, string>> => onStage({ contender, workload, place }, measure);
+
+/** What a stage is made of. */
+export interface Setting {
+  readonly contender: Contender;
+  readonly workload: Workload;
+  readonly place: Omit<Place, 'receiverPort'>;
+}
+
+/** Starts receiver, MTA and generator, and ends them whatever becomes of the work. */
+export async function onStage<T>(
+  { contender, workload, place }: Setting,
+  work: (stage: Stage) => Promise<Result<T, string>>,
+): Promise<Result<T, string>> {
   const running: { stop(): Promise<void> }[] = [];
   const started = <T extends { stop(): Promise<void> }>(part: T): T => {
     running.unshift(part);
@@ -47,7 +63,7 @@ export async function runOnce(
     );
     const mta = started(await contender.start({ ...place, receiverPort }));
     const generator = started(new Script<GeneratorJobs>(new URL('./generator.ts', import.meta.url)));
-    return await measure({ workload, mta, generator, receiver, dir: place.dir });
+    return await work({ workload, mta, generator, receiver, dir: place.dir });
   } catch (error) {
     return err((error as Error).message);
   } finally {
@@ -55,34 +71,26 @@ export async function runOnce(
   }
 }
 
-async function measure(stage: Stage): Promise<Result<Figures, string>> {
-  const { workload, mta, generator, receiver } = stage;
+/** The workload on a stage; what shall wait meanwhile is queued first. */
+export async function measure(stage: Stage): Promise<Result<Figures, string>> {
+  const { workload } = stage;
+  const filled = await fill(stage);
+  if (!filled.ok) return filled;
   const warm = await send(stage, workload.warmUp, 0);
   if (!warm.ok) return warm;
-  // What earlier runs have left unwritten would be written during this one.
-  execFileSync('sync');
-  const own = [generator.pid, receiver.pid];
-  const cpuNow = (): [number, number, number] => [
-    cpuSecondsOf(mta.pids),
-    cpuSecondsOf(own),
-    machineCpuSeconds(),
-  ];
-  const before = cpuNow();
+  const endMeter = startMeter(stage);
   const flushesBefore = diskFlushes(stage.dir);
-  const endWatch = watchMemory(mta.pids);
   const sent = await send(stage, workload.count, workload.warmUp);
-  const { rssBytes, rssAnonBytes } = endWatch();
   if (!sent.ok) return sent;
+  const { cpu, harness, other, rssBytes, rssAnonBytes } = endMeter();
   const { injected, arrived } = sent.value;
-  const [cpu, harness, machine] = cpuNow().map((now, i) => ((now - before[i]!) * 1000) / workload.count);
-  const { attempts } = expected(workload, workload.warmUp, workload.warmUp + workload.count);
+  const per1000 = (seconds: number): number => (seconds * 1000) / workload.count;
+  const { arrive, attempts } = expected(workload, workload.warmUp, workload.warmUp + workload.count);
   return ok({
     acceptedPerSecond: injected.accepted / injected.seconds,
-    deliveredPerSecond:
-      (expected(workload, workload.warmUp, workload.warmUp + workload.count).arrive * 1000) /
-      (arrived.lastAtMs - injected.firstAtMs),
-    cpuPer1000: cpu!,
-    cpuPer1000Attempts: (cpu! * workload.count) / attempts,
+    deliveredPerSecond: (arrive * 1000) / (arrived.lastAtMs - injected.firstAtMs),
+    cpuPer1000: per1000(cpu),
+    cpuPer1000Attempts: (cpu * 1000) / attempts,
     flushesPerMessage: (diskFlushes(stage.dir) - flushesBefore) / workload.count,
     peakRssBytes: rssBytes,
     peakRssAnonBytes: rssAnonBytes,
@@ -90,13 +98,50 @@ async function measure(stage: Stage): Promise<Result<Figures, string>> {
     acceptP99Ms: injected.p99Ms,
     duplicates: arrived.duplicates,
     sessions: arrived.sessionsMax,
-    harnessCpuPer1000: harness!,
-    otherCpuPer1000: Math.max(0, machine! - cpu! - harness!),
+    harnessCpuPer1000: per1000(harness),
+    otherCpuPer1000: per1000(other),
   });
 }
 
+interface Meter extends Memory {
+  /** CPU seconds of the MTA, of generator and receiver, and of everything else on the machine. */
+  readonly cpu: number;
+  readonly harness: number;
+  readonly other: number;
+}
+
+/** Counts from now on until the function that is returned is called. */
+export function startMeter({ mta, generator, receiver }: Stage): () => Meter {
+  // What earlier runs have left unwritten would be written during this one.
+  execFileSync('sync');
+  const own = [generator.pid, receiver.pid];
+  const now = (): [number, number, number] => [
+    cpuSecondsOf(mta.pids),
+    cpuSecondsOf(own),
+    machineCpuSeconds(),
+  ];
+  const before = now();
+  const endWatch = watchMemory(mta.pids);
+  return () => {
+    const memory = endWatch();
+    const [cpu, harness, machine] = now().map((value, i) => value - before[i]!);
+    return { ...memory, cpu: cpu!, harness: harness!, other: Math.max(0, machine! - cpu! - harness!) };
+  };
+}
+
+/** Queues deliveries of a campaign that is on hold. */
+async function fill({ workload, mta, generator }: Stage): Promise<Result<void, string>> {
+  const { waiting } = workload;
+  if (waiting === undefined) return ok(undefined);
+  const socket = mta.controlSocket!;
+  await callControl(socket, 'POST', '/v1/queue/hold', { selector: { campaign_id: CAMPAIGN } });
+  const load = { workload, count: waiting, firstIndex: FIRST_WAITING, socket };
+  const { accepted } = await generator.ask('campaign', load, RUN_DEADLINE_MS);
+  return accepted === waiting ? ok(undefined) : err(`${accepted} of ${waiting} are queued`);
+}
+
 /** Sends messages through and waits until all have arrived and the MTA has noted it. */
-async function send(
+export async function send(
   { workload, mta, generator, receiver }: Stage,
   count: number,
   firstIndex: number,
@@ -115,8 +160,12 @@ async function send(
   if (workload.dkim && arrived.signed < arrive) return err(`${arrived.signed} of ${arrive} are signed`);
   if (workload.injection === 'smtp' && arrived.bytes < arrive * workload.messageBytes)
     return err(`${arrived.bytes} bytes arrived, less than was sent`);
-  await waitUntil(async () => (await mta.queued()) === 0, 'the queue does not get empty', {
-    deadlineMs: RUN_DEADLINE_MS,
-  });
+  await waitUntil(
+    async () => (await mta.queued()) === (workload.waiting ?? 0),
+    'the queue does not get empty',
+    {
+      deadlineMs: RUN_DEADLINE_MS,
+    },
+  );
   return ok({ injected, arrived });
 }

@@ -1,20 +1,18 @@
-/** Postrider under test: the built program with two nodes, durable acceptance, and one route for all mail. */
+/** Postrider under test: the built program, durable acceptance, and one route for all mail; two nodes unless told. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { version } from '../src/cli/version.ts';
 import { startProgram, stopProgram, waitUntilReady } from './child.ts';
+import { callControl } from './control.ts';
 import { type Contender, freePort, greets, type Place, type Running } from './contender.ts';
-import { FROM_DOMAIN } from './workloads.ts';
+import { FROM_DOMAIN, ISP_DOMAINS } from './workloads.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAM = join(ROOT, 'bin/postrider.mjs');
-const STATUS_DEADLINE_MS = 5_000;
-const NODES = ['127.0.0.1', '127.0.0.2'];
+const NODES = 2;
 
 export interface Variant {
   readonly name?: string;
@@ -26,6 +24,10 @@ export interface Variant {
   readonly settings?: object;
   /** What the status page is signed in with. */
   readonly statusToken?: string;
+  /** From 127.0.0.1 on; default 2. */
+  readonly nodes?: number;
+  /** ISPs besides those that are shipped: the domain d<n>.test belongs to the ISP number n modulo that. */
+  readonly isps?: number;
 }
 
 export const postrider = (variant: Variant = {}): Contender => ({
@@ -49,9 +51,10 @@ function commit(): string {
 
 export async function startPostrider(
   place: Place,
-  { nodeSwitches = [], workers = 'auto', settings = {}, statusToken }: Variant = {},
+  variant: Variant = {},
 ): Promise<Running & { readonly statusPort: number }> {
   const { dir } = place;
+  const { nodeSwitches = [], workers = 'auto', settings = {}, statusToken } = variant;
   const [smtpPort, statusPort] = [await freePort(), await freePort()];
   const controlSocket = join(dir, 'control.sock');
   const config = join(dir, 'postrider.yaml');
@@ -67,7 +70,13 @@ export async function startPostrider(
   writeFileSync(
     config,
     JSON.stringify(
-      { ...configuration(place, { smtpPort, controlSocket }), status, workers, ...settings },
+      {
+        ...configuration(place, { smtpPort, controlSocket }),
+        ...sites(place, variant),
+        status,
+        workers,
+        ...settings,
+      },
       null,
       2,
     ),
@@ -80,10 +89,9 @@ export async function startPostrider(
 }
 
 function configuration(
-  { dir, receiverPort, dkimKey }: Place,
+  { dir, receiverPort }: Place,
   own: { readonly smtpPort: number; readonly controlSocket: string },
 ): object {
-  const dkim = { domain: FROM_DOMAIN, selector: 's1', key_file: join(dir, 'dkim.pem') };
   return {
     hostname: 'mta.bench.test',
     data_dir: join(dir, 'data'),
@@ -92,34 +100,44 @@ function configuration(
     control: { socket: own.controlSocket },
     smtp: { listen: [`127.0.0.1:${own.smtpPort}`], relay_from: ['127.0.0.0/8'] },
     routes: [{ domain: '*', hosts: [`127.0.0.1:${receiverPort}`], tls: 'none' }],
-    nodes: NODES.map((address, i) => ({ name: `n${i + 1}`, address, hostname: `n${i + 1}.bench.test` })),
     retry_rules: [{ name: 'soon', type: 'fixed', attempts: 8, interval: '1s' }],
     strategies: [{ name: 'unlimited', concurrent_connections: 50, messages_per_connection: 1000 }],
-    senders: [
-      {
-        name: 'main',
-        nodes: NODES.map((_, i) => ({ node: `n${i + 1}`, weight: 1 })),
-        strategies: { default: 'unlimited' },
-        retry: 'soon',
-        return_path_domain: 'bounce.bench.test',
-        dkim: dkimKey === undefined ? [] : [dkim],
-      },
-    ],
     virtual_senders: [
       { name: 'main', rules: [{ when: 'default', senders: [{ sender: 'main', percent: 100 }] }] },
     ],
   };
 }
 
+/** Who sends, from where, to whom. */
+function sites({ dir, dkimKey }: Place, { nodes = NODES, isps = 0 }: Variant): object {
+  const dkim = { domain: FROM_DOMAIN, selector: 's1', key_file: join(dir, 'dkim.pem') };
+  const names = Array.from({ length: nodes }, (_, i) => `n${i + 1}`);
+  const domainsOf = (isp: number): string[] =>
+    Array.from({ length: Math.ceil((ISP_DOMAINS - isp) / isps) }, (_, i) => `d${isp + i * isps}.test`);
+  return {
+    nodes: names.map((name, i) => ({
+      name,
+      address: `127.0.0.${i + 1}`,
+      hostname: `${name}.bench.test`,
+    })),
+    ...(isps > 0 && {
+      isps: Array.from({ length: isps }, (_, i) => ({ name: `isp${i}`, domains: domainsOf(i) })),
+    }),
+    senders: [
+      {
+        name: 'main',
+        nodes: names.map((node) => ({ node, weight: 1 })),
+        strategies: { default: 'unlimited' },
+        retry: 'soon',
+        return_path_domain: 'bounce.bench.test',
+        dkim: dkimKey === undefined ? [] : [dkim],
+      },
+    ],
+  };
+}
+
 /** Deliveries that the store still has. */
 async function queuedOf(socketPath: string): Promise<number> {
-  const body = await new Promise<string>((resolve, reject) => {
-    const get = request({ socketPath, path: '/v1/status', timeout: STATUS_DEADLINE_MS }, (response) => {
-      text(response).then(resolve, reject);
-    });
-    get.on('timeout', () => get.destroy(new Error('no answer')));
-    get.on('error', (error) => reject(new Error(`GET /v1/status: ${error.message}`)));
-    get.end();
-  });
-  return (JSON.parse(body) as { readonly counters: { readonly queued: number } }).counters.queued;
+  const status = await callControl(socketPath, 'GET', '/v1/status');
+  return (status as { readonly counters: { readonly queued: number } }).counters.queued;
 }

@@ -4,21 +4,25 @@
  * temporary directory and, with `--write`, to results/ and what is made of it (results.ts).
  */
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Contender } from './contender.ts';
+import { curvesSection, measureCurves } from './curves.ts';
+import { plotCurves } from './curves-plot.ts';
+import { type Bench, measureScale, measureWorkers } from './drain.ts';
 import { GUARD, GUARD_ROUNDS, judge } from './guard.ts';
-import { describeMachine } from './machine.ts';
+import { describeMachine, type Machine } from './machine.ts';
 import { runOnce } from './measure.ts';
 import { runMicro } from './micro/index.ts';
 import { findPostfix } from './postfix.ts';
 import { findExim } from './exim.ts';
 import { findHaraka } from './haraka.ts';
+import { findOpensmtpd } from './opensmtpd.ts';
 import { postrider } from './postrider.ts';
 import { type Run, sectionOf, titleOf } from './report.ts';
-import { commandOf, formatHead, keep, type Part } from './results.ts';
+import { commandOf, formatHead, formatPart, keep, type Part } from './results.ts';
 import { printStages } from './stages.ts';
 import { QUICK, type Workload, WORKLOADS } from './workloads.ts';
 
@@ -54,10 +58,13 @@ interface Measured {
   readonly failures: readonly string[];
 }
 
+const CURVES = new URL('../docs/curves.svg', import.meta.url);
+
 const PEERS: Readonly<Record<string, () => Contender | string>> = {
   postfix: findPostfix,
   exim: findExim,
   haraka: findHaraka,
+  opensmtpd: findOpensmtpd,
 };
 
 const program = new Command('bench')
@@ -79,6 +86,28 @@ const program = new Command('bench')
   )
   .option('--dir <directory>', 'where the queues are made; not on a tmpfs', tmpdir())
   .action(run);
+const PARTS: Readonly<
+  Record<
+    'workers' | 'scale' | 'curves',
+    [title: string, measure: (bench: Bench, machine: Machine) => Promise<string[]>]
+  >
+> = {
+  workers: ['Two workers beside one', measureWorkers],
+  scale: ['Scale', measureScale],
+  curves: ['As work grows', drawCurves],
+};
+program
+  .command('workers')
+  .description('one worker beside two, emptying a queue that was filled before')
+  .action((_: object, command: Command) => runPart('workers', command.optsWithGlobals()));
+program
+  .command('scale')
+  .description('W1 beside a million deliveries that wait, 100 nodes, 300 ISPs; then the first of these')
+  .action((_: object, command: Command) => runPart('scale', command.optsWithGlobals()));
+program
+  .command('curves')
+  .description('CPU per message and memory against size, depth, ISPs, nodes and sessions')
+  .action((_: object, command: Command) => runPart('curves', command.optsWithGlobals()));
 program
   .command('micro')
   .description('the parts on the hot path, each beside the limit it cannot beat')
@@ -113,13 +142,7 @@ function peerNames(text: string): string[] {
 }
 
 async function run(options: Options, command: Command): Promise<void> {
-  if (!existsSync(new URL('../dist/cli/main.js', import.meta.url)))
-    command.error('error: postrider is not built; run it as npm run bench', { exitCode: 2 });
-  const dir = mkdtempSync(join(options.dir, 'postrider-bench-'));
-  process.on('exit', () => {
-    if (!options.keep) rmSync(dir, { recursive: true, force: true });
-  });
-  chmodSync(dir, 0o755); // Postfix runs under several users
+  const dir = workDirectory(options, command);
   const machine = describeMachine(dir);
   const nodeSwitches = options.cpuProf ? ['--cpu-prof', '--cpu-prof-interval=500'] : [];
   const own = [postrider({ nodeSwitches })];
@@ -135,24 +158,67 @@ async function run(options: Options, command: Command): Promise<void> {
     workloads: chosen(options),
     rounds: options.guard ? GUARD_ROUNDS : options.quick ? 1 : options.runs,
     keep: options.keep === true,
-    dkimKey: generateKeyPairSync('rsa', {
-      modulusLength: 2048,
-      publicKeyEncoding: { type: 'spki', format: 'pem' },
-      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-    }).privateKey,
-    say: (text) => void process.stderr.write(`${text}\n`),
+    dkimKey: newKey(),
+    say,
   });
   if (options.guard) return guard(options, contenders, { ...measured, cpu: machine.cpu });
-  report(
-    options,
-    {
-      command: commandOf('bench'),
-      date: new Date().toISOString(),
-      machine,
-      versions: Object.fromEntries(contenders.map(({ name, version }) => [name, version])),
+  const head = headOf(machine, contenders);
+  report(options, head, { ...measured, notes: [...notes, ...measured.notes] });
+}
+
+/** One of the parts that are no comparison with others. Throws what failed. */
+async function runPart(name: keyof typeof PARTS, options: Options): Promise<void> {
+  const dir = workDirectory(options, program);
+  const machine = describeMachine(dir);
+  const [title, measurePart] = PARTS[name];
+  const bench: Bench = {
+    cores: machine.cores,
+    rounds: options.runs,
+    dkimKey: newKey(),
+    say,
+    once: async (label, work) => {
+      const result = await inDirectory({ dir, keep: options.keep === true }, label, work);
+      if (!result.ok) throw new Error(`${label}: ${result.error}`);
+      return result.value;
     },
-    { ...measured, notes: [...notes, ...measured.notes] },
-  );
+  };
+  const part: Part = { ...headOf(machine, [postrider()]), title, body: await measurePart(bench, machine) };
+  console.log(formatPart(part));
+  if (options.write) keep({ [name]: part });
+}
+
+async function drawCurves(bench: Bench, machine: Machine): Promise<string[]> {
+  const curves = await measureCurves(bench);
+  if (program.opts<Options>().write) writeFileSync(CURVES, plotCurves(curves, machine));
+  return curvesSection(curves);
+}
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const headOf = (machine: Machine, contenders: readonly Contender[]): Omit<Part, 'title' | 'body'> => ({
+  command: commandOf('bench'),
+  date: new Date().toISOString(),
+  machine,
+  versions: Object.fromEntries(contenders.map(({ name, version }) => [name, version])),
+});
+
+const newKey = (): string =>
+  generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  }).privateKey;
+
+/** Goes when the program ends, unless it shall stay. */
+function workDirectory(options: Options, command: Command): string {
+  if (!existsSync(new URL('../dist/cli/main.js', import.meta.url)))
+    command.error('error: postrider is not built; run it as npm run bench', { exitCode: 2 });
+  const dir = mkdtempSync(join(options.dir, 'postrider-bench-'));
+  process.on('exit', () => {
+    if (!options.keep) rmSync(dir, { recursive: true, force: true });
+  });
+  chmodSync(dir, 0o755); // Postfix runs under several users
+  return dir;
 }
 
 /** Those that can run here, and why the others cannot. */
@@ -218,7 +284,11 @@ async function measureAll(plan: Plan): Promise<Measured> {
 const briefly = ({ deliveredPerSecond, cpuPer1000 }: Run['figures']): string =>
   `${Math.round(deliveredPerSecond)} delivered/s, ${cpuPer1000.toFixed(3)} CPU s per 1,000`;
 
-async function inDirectory<T>(plan: Plan, label: string, work: (dir: string) => Promise<T>): Promise<T> {
+async function inDirectory<T>(
+  plan: Pick<Plan, 'dir' | 'keep'>,
+  label: string,
+  work: (dir: string) => Promise<T>,
+): Promise<T> {
   const dir = join(plan.dir, label.replaceAll(' ', '-'));
   mkdirSync(dir);
   const result = await work(dir);

@@ -1,6 +1,6 @@
 /**
  * Messages over SMTP sessions, at the least cost: the generator takes its part of the cores that the MTA needs. The
- * envelope is one write and the content another, the body is made once for a session, replies are read into a buffer of the
+ * envelope is one write where pipelining is offered and the content another, the body is made once for a session, replies are read into a buffer of the
  * session's own and only their codes are looked at. DATA for everybody: not every MTA offers BDAT, and the comparison shall
  * be of the same work. `postrider source` is the one with switches.
  */
@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Injected, Load } from './generator.ts';
 import { FROM_ADDRESS, RECIPIENT_DOMAINS, recipientOf } from './workloads.ts';
 
+const DATA = 'DATA\r\n';
 const END = '\r\n.\r\n';
 const [LINE, REPLY_ROOM] = [76, 4_096];
 /** The longest header is shorter; what it leaves is part of the first line of the body. */
@@ -31,6 +32,7 @@ export async function sendMessages(load: Load & { readonly port: number }): Prom
 
 class Run {
   readonly load: Load & { readonly port: number };
+  readonly domains: number;
   readonly #startMs = performance.now();
   readonly #latenciesMs: Float64Array;
   #begun = 0;
@@ -39,6 +41,7 @@ class Run {
 
   constructor(load: Load & { readonly port: number }) {
     this.load = load;
+    this.domains = load.domains ?? load.workload.domains ?? RECIPIENT_DOMAINS;
     this.#latenciesMs = new Float64Array(load.count);
   }
 
@@ -118,6 +121,8 @@ class Session {
   #rest = '';
   #step: (reply: Reply) => void = () => this.#greeted();
   #left: number;
+  #pipelining = false;
+  #quitting = false;
   #index = 0;
   #recipient = '';
   #startedMs = 0;
@@ -135,7 +140,7 @@ class Session {
     };
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true, onread: { buffer, callback } });
     this.#socket.on('error', (error) => this.#ended.reject(error));
-    this.#socket.on('close', () => this.#ended.resolve());
+    this.#socket.on('close', () => this.#closed());
   }
 
   /** Rejects when the session cannot be opened or breaks. What it was sending then is not accepted. */
@@ -143,11 +148,18 @@ class Session {
     return this.#ended.promise;
   }
 
+  #closed(): void {
+    if (this.#quitting) this.#ended.resolve();
+    else this.#ended.reject(new Error('the session was closed'));
+  }
+
   #read(text: string): void {
     const lines = (this.#rest + text).split('\r\n');
     this.#rest = lines.pop()!;
-    for (const line of lines)
+    for (const line of lines) {
+      if (!this.#pipelining && line.startsWith('PIPELINING', 4)) this.#pipelining = true;
       if (line.charCodeAt(3) !== 0x2d) this.#step({ code: Number(line.slice(0, 3)), text: line });
+    }
   }
 
   #greeted(): void {
@@ -158,30 +170,38 @@ class Session {
   #begin(): void {
     const next = this.#left-- > 0 ? this.#run.next() : undefined;
     if (next === undefined) {
+      this.#quitting = true;
       this.#step = () => this.#socket.destroy();
       this.#socket.end('QUIT\r\n', 'latin1');
     } else if (typeof next === 'number') this.#envelope(next);
     else void next.then((index) => this.#envelope(index));
   }
 
-  /** RFC 2920 §3.1: MAIL, RCPT and DATA may be one group. */
+  /** RFC 2920 §3.1: MAIL, RCPT and DATA may be one group, where that is offered. */
   #envelope(index: number): void {
     this.#index = index;
-    this.#recipient = recipientOf(index, this.#run.load.domains ?? RECIPIENT_DOMAINS);
+    this.#recipient = recipientOf(index, this.#run.domains);
     this.#startedMs = performance.now();
     this.#refused = undefined;
     this.#step = this.#mailAnswered;
-    this.#socket.write(`MAIL FROM:<${FROM_ADDRESS}>\r\nRCPT TO:<${this.#recipient}>\r\nDATA\r\n`, 'latin1');
+    const mail = `MAIL FROM:<${FROM_ADDRESS}>\r\n`;
+    this.#socket.write(this.#pipelining ? `${mail}${this.#rcpt()}${DATA}` : mail, 'latin1');
+  }
+
+  #rcpt(): string {
+    return `RCPT TO:<${this.#recipient}>\r\n`;
   }
 
   readonly #mailAnswered = (reply: Reply): void => {
     this.#note(reply);
     this.#step = this.#rcptAnswered;
+    if (!this.#pipelining) this.#socket.write(this.#rcpt(), 'latin1');
   };
 
   readonly #rcptAnswered = (reply: Reply): void => {
     this.#note(reply);
     this.#step = this.#dataAnswered;
+    if (!this.#pipelining) this.#socket.write(DATA, 'latin1');
   };
 
   readonly #dataAnswered = (reply: Reply): void => {

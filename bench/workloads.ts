@@ -12,6 +12,10 @@ export interface Workload {
   readonly sessions: number;
   readonly messagesPerSession: number;
   readonly refusals?: Refusals;
+  /** Recipient domains; default 20. */
+  readonly domains?: number;
+  /** Deliveries of a campaign that wait on hold meanwhile. */
+  readonly waiting?: number;
 }
 
 /** Whom the receiver refuses, by the number of the recipient. */
@@ -95,7 +99,11 @@ export const QUICK = { count: 2_000, warmUp: 200 } as const;
 /** From domain of all messages; the one with the DKIM key. */
 export const FROM_DOMAIN = 'source.test';
 export const FROM_ADDRESS = `source@${FROM_DOMAIN}`;
+/** Label of all mail over the control socket. */
+export const CAMPAIGN = 'bench';
 export const RECIPIENT_DOMAINS = 20;
+/** Recipient domains where there are more ISPs than one. */
+export const ISP_DOMAINS = 300;
 export const recipientOf = (index: number, domains: number): string => `u${index}@d${index % domains}.test`;
 
 /** What one run yields. Rates are per second of wall time, CPU is user + system. */
@@ -121,3 +129,5 @@ export interface Figures {
   /** CPU of all other processes and of kernel threads meanwhile: shows when the machine was not ours alone. */
   readonly otherCpuPer1000: number;
 }
+
+export const workloadOf = (name: Workload['name']): Workload => WORKLOADS.find((one) => one.name === name)!;
