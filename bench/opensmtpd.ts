@@ -105,6 +105,13 @@ function configuration({ dir, receiverPort, dkimKey }: Place, smtpPort: number):
   ].join('\n');
 }
 
-/** The files of envelopes have 16 hexadecimal digits; a message has 8. */
-const envelopesIn = (queue: string): number =>
-  readdirSync(queue, { recursive: true }).filter((name) => /\/[0-9a-f]{16}$/.test(String(name))).length;
+/** The files of envelopes have 16 hexadecimal digits. While one looks, directories go: then there was still one. */
+function envelopesIn(queue: string): number {
+  try {
+    return readdirSync(queue, { recursive: true }).filter((name) => /\/[0-9a-f]{16}$/.test(String(name)))
+      .length;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 1;
+    throw error;
+  }
+}

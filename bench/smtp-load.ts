@@ -35,6 +35,7 @@ class Run {
   readonly domains: number;
   readonly #startMs = performance.now();
   readonly #latenciesMs: Float64Array;
+  #opening: Promise<unknown> = Promise.resolve();
   #begun = 0;
   #accepted = 0;
   #firstRefusal: string | undefined;
@@ -51,12 +52,25 @@ class Run {
     let failures = 0;
     while (this.#begun < this.load.count && failures < MAX_CONNECT_FAILURES)
       try {
-        await new Session(this, content).run();
+        await (
+          await this.#open(content)
+        ).ended;
         failures = 0;
       } catch (error) {
         failures++;
         this.#firstRefusal ??= (error as Error).message;
       }
+  }
+
+  /** One at a time: a listener with a short backlog forgets some of those that come at once (OpenSMTPD: 5). */
+  #open(content: Content): Promise<Session> {
+    const opened = this.#opening.then(async () => {
+      const session = new Session(this, content);
+      await Promise.race([session.greeted, session.ended]);
+      return session;
+    });
+    this.#opening = opened.catch(() => undefined);
+    return opened;
   }
 
   /** The number of the next recipient; undefined when there is none. A promise while the rate says to wait. */
@@ -117,6 +131,7 @@ class Session {
   readonly #run: Run;
   readonly #content: Content;
   readonly #socket: Socket;
+  readonly #greeting = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #rest = '';
   #step: (reply: Reply) => void = () => this.#greeted();
@@ -139,12 +154,17 @@ class Session {
       return true;
     };
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true, onread: { buffer, callback } });
+    this.#socket.resume(); // else the end of the peer's side is not seen
     this.#socket.on('error', (error) => this.#ended.reject(error));
     this.#socket.on('close', () => this.#closed());
   }
 
+  get greeted(): Promise<void> {
+    return this.#greeting.promise;
+  }
+
   /** Rejects when the session cannot be opened or breaks. What it was sending then is not accepted. */
-  run(): Promise<void> {
+  get ended(): Promise<void> {
     return this.#ended.promise;
   }
 
@@ -163,6 +183,7 @@ class Session {
   }
 
   #greeted(): void {
+    this.#greeting.resolve();
     this.#step = () => this.#begin();
     this.#socket.write('EHLO source.test\r\n', 'latin1');
   }
@@ -172,7 +193,7 @@ class Session {
     if (next === undefined) {
       this.#quitting = true;
       this.#step = () => this.#socket.destroy();
-      this.#socket.end('QUIT\r\n', 'latin1');
+      this.#socket.write('QUIT\r\n', 'latin1');
     } else if (typeof next === 'number') this.#envelope(next);
     else void next.then((index) => this.#envelope(index));
   }
