@@ -26,6 +26,8 @@ type Step =
       readonly of: 'machine' | 'process';
       readonly ms: number;
       readonly mono: number;
+      /** How the wall clock is set meanwhile. */
+      readonly setMs: number;
     };
 
 const pauseMs = fc.oneof(fc.constant(0), fc.nat(300), fc.nat(100_000));
@@ -35,24 +37,40 @@ const lease = fc.record({
   pausesMs: fc.array(pauseMs, { maxLength: 5 }),
   lateMs: fc.oneof(fc.constant(0), fc.nat(60)),
 });
+/** As many at once as there are tokens for, up to a whole bucket: what a restart must not give again. */
+const spend = fc.integer({ min: 1, max: 40 }).map((n) => ({
+  ...{ kind: 'lease' as const, n, lateMs: 0 },
+  pausesMs: Array.from({ length: n }, () => 0),
+}));
 const pause = fc.record({ kind: fc.constant('pause' as const), ms: pauseMs });
-const clockBack = fc.record({
-  kind: fc.constant('set clock' as const),
-  ms: fc.integer({ min: -1e7, max: 0 }),
-});
-const clockSet = fc.record({
-  kind: fc.constant('set clock' as const),
-  ms: fc.integer({ min: -1e8, max: 1e8 }),
-});
-const restartOf = <T extends 'machine' | 'process'>(...of: readonly T[]) =>
+/** Hours forward or back, not so much, not at all. */
+const backMs = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: -90_000, max: 0 }),
+  fc.integer({ min: -1e7, max: 0 }),
+);
+const setMs = fc.oneof(backMs, fc.nat(90_000), fc.integer({ min: 1e6, max: 1e8 }), fc.constant(-1e8));
+const clockSet = fc.record({ kind: fc.constant('set clock' as const), ms: setMs });
+const clockBack = fc.record({ kind: fc.constant('set clock' as const), ms: backMs });
+const restartOf = (of: fc.Arbitrary<'machine' | 'process'>, set: fc.Arbitrary<number>) =>
   fc.record({
     kind: fc.constant('restart' as const),
-    of: fc.constantFrom(...of),
-    ms: pauseMs,
+    of,
+    // Parts of a ms too: the wall clock gives whole ones.
+    ms: fc.oneof(
+      fc.constant(0),
+      pauseMs,
+      fc.nat(3_000).map((n) => n / 7),
+    ),
     mono: fc.nat(1e6),
+    setMs: set,
   });
+const anyRestart = fc.constantFrom('machine' as const, 'process' as const);
 const steps = (...kinds: fc.Arbitrary<Step>[]): fc.Arbitrary<Step[]> =>
-  fc.array(fc.oneof({ arbitrary: lease, weight: 3 }, ...kinds), { minLength: 5, maxLength: 40 });
+  fc.array(fc.oneof({ arbitrary: lease, weight: 2 }, { arbitrary: spend, weight: 2 }, ...kinds), {
+    minLength: 5,
+    maxLength: 40,
+  });
 
 interface Take {
   readonly passed: number;
@@ -69,6 +87,7 @@ function live(options: LimiterOptions, life: readonly Step[], clock = new TwoClo
     else if (step.kind === 'set clock') clock.step(step.ms);
     else if (step.kind === 'restart') {
       clock.advance(step.ms);
+      clock.step(step.setMs);
       if (step.of === 'machine') clock.restart(step.mono);
       else clock.restartProcess(step.mono);
       const read = stored && (JSON.parse(JSON.stringify(stored)) as LimiterMark);
@@ -114,7 +133,7 @@ describe('limiter: windows', () => {
 
   test('nor across restarts, with all reserved tokens spent at any time, and a clock set back', () => {
     fc.assert(
-      fc.property(speed, steps(pause, restartOf('machine', 'process'), clockBack), (options, life) =>
+      fc.property(speed, steps(pause, restartOf(anyRestart, backMs), clockBack), (options, life) =>
         assertWindows(live(options, life), options),
       ),
       { numRuns: 600 },
@@ -123,7 +142,7 @@ describe('limiter: windows', () => {
 
   test('nor across restarts of the process, with a clock set forward and back', () => {
     fc.assert(
-      fc.property(speed, steps(pause, restartOf('process'), clockSet), (options, life) =>
+      fc.property(speed, steps(pause, restartOf(fc.constant('process'), setMs), clockSet), (options, life) =>
         assertWindows(live(options, life), options),
       ),
       { numRuns: 600 },
@@ -188,6 +207,18 @@ describe('limiter: windows', () => {
     clock.advance(10);
     clock.restart(1);
     assert.ok(new Limiter(clock, options, mark).waitMs() >= 59_990);
+  });
+
+  test('a wall clock of whole ms gives no token a part of one too soon', () => {
+    const options = { rate: { count: 1, perMs: 60_000 }, burst: 1, dailyLimit: null, timezone: 'UTC' };
+    const clock = new TwoClocks();
+    clock.advance(0.9);
+    const limiter = new Limiter(clock, options);
+    limiter.take();
+    const mark = limiter.mark(0);
+    clock.advance(500.1);
+    clock.restart(1);
+    assert.ok(new Limiter(clock, options, mark).waitMs() >= 60_000 - 500.1);
   });
 
   test('a restart costs what was reserved, no more', () => {
