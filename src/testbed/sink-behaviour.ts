@@ -16,6 +16,9 @@ const TOO_FAST: Readonly<Record<421 | 450, Reply>> = {
   450: { code: 450, enhanced: '4.7.0', text: 'Too many messages, slow down' },
 };
 
+/** A reply that is late keeps nobody's process alive; the listener does. */
+const UNREF = { ref: false };
+
 /** Takes a message for good; a promise when that takes time. */
 export type Store = (message: SinkMessage) => Promise<void> | undefined;
 
@@ -142,7 +145,7 @@ export class SinkBehaviour {
 
   async #finish(message: SinkMessage, stored: Promise<void> | undefined): Promise<Reply | undefined> {
     await stored;
-    if (this.#options.messageLatencyMs) await delay(this.#options.messageLatencyMs);
+    if (this.#options.messageLatencyMs) await delay(this.#options.messageLatencyMs, undefined, UNREF);
     this.#record.taken(message);
     return this.#options.acceptReply;
   }
@@ -169,6 +172,6 @@ export class SinkBehaviour {
   }
 
   #later(reply: Reply | undefined, latencyMs: number | undefined): Answer {
-    return latencyMs ? delay(latencyMs, reply) : reply;
+    return latencyMs ? delay(latencyMs, reply, UNREF) : reply;
   }
 }
