@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import type { Batch, BatchHeader, RejectedLine } from '../mta/ingress/index.ts';
 import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
+import { limitsAllowed } from './bounds.ts';
 import { callerOf } from './caller.ts';
 import { setLimits } from './campaign-limits.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
@@ -71,11 +72,19 @@ async function open(
   const header = headerOf(deps, first.bytes, request);
   if (!header.ok) return header;
   const { limits, ...opening } = header.value;
+  const allowed = limits ? limitsAllowed(callerOf(request)) : ok(undefined);
+  if (!allowed.ok) return allowed;
+  const batch = await orUnavailable(deps, deps.injector.openBatch(opening));
+  if (!batch.ok) return batch;
+  // Before the first line is accepted, and not for a header that was refused.
   const { accountId: account = '', campaignId: campaign = '' } = opening.labels;
   const limited = limits ? await setLimits(deps, { account, campaign }, limits) : ok(undefined);
-  if (!limited.ok) return limited;
-  const batch = await orUnavailable(deps, deps.injector.openBatch(opening));
-  return batch.ok ? ok({ batch: batch.value, input, rest }) : batch;
+  if (limited.ok) return ok({ batch: batch.value, input, rest });
+  const closed = await orUnavailable(
+    deps,
+    batch.value.close().then(() => ok(undefined)),
+  );
+  return closed.ok ? limited : closed;
 }
 
 function headerOf(

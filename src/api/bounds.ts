@@ -61,6 +61,17 @@ export function senderFor(
   return err(forbidden('sender', `the token ${name} may name ${senders.join(', ')}`));
 }
 
+/** Limits hold for all senders of a campaign, so a token that is bound to some sets none. */
+export const limitsAllowed = ({ name, senders }: Caller): Result<void, Refused> =>
+  senders
+    ? err(
+        forbidden(
+          'limits',
+          `the token ${name} is bound to some senders, and limits hold for all of a campaign`,
+        ),
+      )
+    : ok(undefined);
+
 const forbidden = (field: string, message: string): Refused => ({
   status: 403,
   code: 'forbidden',

@@ -152,6 +152,17 @@ describe('a batch', () => {
     assert.equal(control.injector.closed, 2);
   });
 
+  test('a header that is refused sets no limits', async (t) => {
+    const control = await startControl(t);
+    const header = JSON.stringify({ ...(JSON.parse(HEADER) as object), limits: { per_start: 3 } });
+    control.injector.unavailable = true;
+    assert.equal((await control.post('/v1/batches', header, NDJSON)).status, 503);
+    assert.deepEqual([...control.egress.limits], []);
+    control.injector.unavailable = false;
+    assert.equal((await control.post('/v1/batches', header, NDJSON)).status, 200);
+    assert.deepEqual([...control.egress.limits], [['/c1', { perStart: 3 }]]);
+  });
+
   test('a server that closes ends a batch under way at what was committed', async (t) => {
     const control = await startControl(t);
     const sent = control.open('POST', '/v1/batches', { 'content-type': NDJSON });

@@ -100,6 +100,38 @@ describe('tokens', () => {
     assert.deepEqual([held['why_waiting'], held['hold']], ['the operator of the server holds it', undefined]);
   });
 
+  test('limits and copies are those of the own account, and a token of senders sets no limits', async (t) => {
+    const both: readonly Scope[] = ['inject', 'read', 'operate'];
+    const { control, as } = await withTokens(t, [
+      tokenOf('a', 'a', both, { accounts: ['acme'] }),
+      tokenOf('b', 'b', both, { accounts: ['bolt'] }),
+      tokenOf('s', 's', both, { senders: ['promo'] }),
+    ]);
+    const header = { from: 'news@a.test', content: 'Subject: s\n\nx', campaign_id: 'spring' };
+    const batch = (name: string, more: object): ReturnType<Client['post']> =>
+      as(name).post('/v1/batches', JSON.stringify({ ...header, ...more }), 'application/x-ndjson');
+    const limits = { per_start: 5 };
+    const setByBolt = await as('b').post('/v1/campaigns/spring/limits', limits);
+    assert.equal(setByBolt.status, 200, setByBolt.text);
+
+    for (const path of ['limits', 'start'])
+      for (const name of ['a', 's']) {
+        const sent = await as(name).post(`/v1/campaigns/spring/${path}`, { account_id: 'bolt' });
+        assert.equal(sent.status, 403, `${path} as ${name}: ${sent.text}`);
+      }
+    for (const more of [{ limits }, { copies: [{ to: 'w@a.test' }] }, { test: true }])
+      assert.equal((await batch('a', { ...more, account_id: 'bolt' })).status, 403);
+    const bySender = await batch('s', { sender: 'promo', account_id: 'bolt', limits: {} });
+    assert.equal(bySender.status, 403, bySender.text);
+    assert.match(bySender.text, /limits hold for all of a campaign/);
+    assert.equal(control.injector.requests.length, 0);
+    assert.deepEqual([...control.egress.limits], [['bolt/spring', { perStart: 5 }]]);
+
+    assert.equal((await batch('a', { limits: { per_start: 9 } })).status, 200);
+    assert.deepEqual(control.egress.limits.get('acme/spring'), { perStart: 9 });
+    assert.deepEqual(control.egress.limits.get('bolt/spring'), { perStart: 5 });
+  });
+
   test('a token that is bound to senders may name only these', async (t) => {
     const { control, as } = await withTokens(t, [
       tokenOf('s', 's', ['inject', 'read', 'operate'], { senders: ['promo'] }),
