@@ -27,6 +27,8 @@ const FULL = {
   deadline: '2h',
   not_before: '1h',
   expires: '2026-06-01T00:00:00Z',
+  test: true,
+  copies: [{ to: 'seed@a.test', first: 2 }],
   metadata: { a: 1 },
 };
 const body: fc.Arbitrary<string | Buffer> = fc.oneof(
@@ -56,7 +58,7 @@ test('POST /v1/batches: each line is accepted or rejected', async (t) => {
   const header = { from: 'a@a.test', content: 'x' };
   const line = fc.oneof(
     fc.json().map((text) => text.replaceAll('\n', ' ')),
-    mutated({ to: 'u@a.test', vars: { a: 1 }, metadata: {}, not_before: '1h' }).map((value) =>
+    mutated({ to: 'u@a.test', vars: { a: 1 }, metadata: {}, not_before: '1h', deadline: '2h' }).map((value) =>
       JSON.stringify(value),
     ),
     fc.string({ maxLength: 50 }).map((text) => text.replaceAll(/[\r\n]/g, ' ')),
@@ -79,9 +81,13 @@ test('POST /v1/batches: each line is accepted or rejected', async (t) => {
 test('POST /v1/batches with any header', async (t) => {
   const control = await startControl(t);
   const { envelope: _, ...fields } = FULL;
+  const growth = { from: '10/1m', percent: 50, every: '1h' };
+  const limits = { rate: '100/1m', per_start: 5, growth };
+  const valid = { ...fields, from: 'a@a.test', campaign_id: 'c1' };
   const header = fc.oneof(
     body,
-    mutated({ ...fields, from: 'a@a.test' }).map((value) => JSON.stringify(value)),
+    mutated(limits).map((changed) => JSON.stringify({ ...valid, limits: changed })),
+    mutated({ ...valid, limits }).map((value) => JSON.stringify(value)),
   );
   await fc.assert(
     fc.asyncProperty(header, async (sent) => {

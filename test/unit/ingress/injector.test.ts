@@ -148,6 +148,15 @@ describe('labels', () => {
     assert.doesNotMatch(storedContent(desk, messageId), /postrider/i);
   });
 
+  test('a test send is one by its header, too', async () => {
+    const desk = await openDesk();
+    const content = mail(['X-Postrider-Campaign: c1', 'X-Postrider-Test: true']);
+    const { messageId } = await injected(desk, { content, labels: {} });
+    const { campaignId, test: isTest, testOf } = stored(desk, messageId).message;
+    assert.deepEqual([campaignId, isTest, testOf], ['(test)', true, 'c1']);
+    assert.doesNotMatch(storedContent(desk, messageId), /postrider/i);
+  });
+
   test('those of the request win, one by one', async () => {
     const desk = await openDesk();
     const labels: Labels = { campaignId: 'c2', band: undefined, group: 'g2' };
@@ -169,6 +178,7 @@ describe('labels', () => {
   });
 
   const wrong: readonly (readonly [string, RegExp])[] = [
+    ['X-Postrider-Test: yes', /X-Postrider-Test must be true, or not there/],
     ['X-Postrider-Band: fast', /X-Postrider-Band must be one of priority, geo, standard/],
     ['X-Postrider-Not-Before: tomorrow', /X-Postrider-Not-Before must be a time such as/],
     ['X-Postrider-Deadline: 2026-13-45', /X-Postrider-Deadline must be/],

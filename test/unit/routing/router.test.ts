@@ -73,6 +73,21 @@ describe('rules of a virtual sender', () => {
     ['by ISP', { toDomain: 'gmail.com' }, { fromName: 'By ISP' }],
     ['by address, without regard to case', { fromEmail: 'Boss@SHOP.test' }, { fromEmail: 'ceo@shop.test' }],
     ['by From domain', { fromDomain: 'other.test' }, { fromName: 'Other' }],
+    ['by To domain, without regard to case', { toDomain: 'A.test' }, { replyTo: 'r@x.test' }],
+    ['a subdomain is another domain', { toDomain: 'sub.a.test' }, undefined],
+    ['a subdomain in From, too', { fromDomain: 'sub.other.test' }, undefined],
+    ['a group alone is not both conditions', { group: 'vip' }, undefined],
+    [
+      'rules go before it in their order: To domain, then From address',
+      { toDomain: 'a.test', fromEmail: 'boss@shop.test' },
+      { replyTo: 'r@x.test' },
+    ],
+    [
+      'From address, then From domain',
+      { fromEmail: 'boss@shop.test', fromDomain: 'other.test' },
+      { fromEmail: 'ceo@shop.test' },
+    ],
+    ['ISP, then From domain', { toDomain: 'gmail.com', fromDomain: 'other.test' }, { fromName: 'By ISP' }],
     ['none: the default', {}, undefined],
   ];
   for (const [what, wish, override] of table) {
