@@ -194,3 +194,16 @@ test('two domains with the same hosts and different times to live', async (t) =>
   assert.equal(world.dns.count('MX long.test'), 1);
   assert.equal(world.dns.count('MX short.test'), 4);
 });
+
+test('a faster strategy is in force when the reload is: no timer has to run for it', async (t) => {
+  const sink = await receiver(t);
+  const slow = { name: 'free', rate: '1/1h', concurrent_connections: 1 };
+  const world = await openWorld(t, { sink, settings: { strategies: [slow] } });
+  await world.send(Array.from({ length: 20 }, (_, i) => `r${i}@to.test`));
+  await world.ended(1);
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  await world.configure({ strategies: [{ name: 'free', concurrent_connections: 5 }] });
+  await world.ended(20);
+  t.mock.timers.reset();
+  assert.equal(sink.stats().recipients, 20);
+});
