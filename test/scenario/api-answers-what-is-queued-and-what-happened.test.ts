@@ -47,6 +47,8 @@ describe('control API', () => {
         expires: undefined,
         metadata: { a: 1 },
         idempotencyKey: undefined,
+        copies: undefined,
+        test: undefined,
       },
       origin: { protocol: 'HTTP', helo: '', peerAddress: 'local' },
       digest: undefined,

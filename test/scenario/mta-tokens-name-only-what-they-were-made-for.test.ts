@@ -131,10 +131,11 @@ test('what a report says is read as words of the ISP of the recipient', async (t
   }
   const told = ofType(await read(world, 'undelivered', 2), 'undelivered');
   assert.deepEqual(
-    told.map(({ recipient, bounce: found }) => [recipient, found?.category]),
+    // Reports are read side by side, so either may be the first.
+    told.map(({ recipient, bounce: found }) => [recipient, found?.category]).sort(),
     [
-      ['a@ya.test', 'inactive_mailbox'],
       ['a@to.test', 'policy'],
+      ['a@ya.test', 'inactive_mailbox'],
     ],
   );
   await world.mta.end();
