@@ -62,11 +62,10 @@ export class Locks {
 
   /** Whether the whole node is locked. */
   nodeLocked(node: string): boolean {
-    if (this.#locks.size === 0) return false; // asked for each delivery
     return this.ofNode(node)?.locked(this.#options.clock.now()) ?? false;
   }
 
-  /** The lock of the whole node. */
+  /** The lock of the whole node; asked for each delivery, so cheap when there is none. */
   ofNode(node: string): Lock | undefined {
     if (this.#locks.size === 0) return undefined;
     return this.#locks.get(idOf(lockKey('node', { node })));
