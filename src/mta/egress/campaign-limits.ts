@@ -59,8 +59,8 @@ export class CampaignLimits {
   }
 
   /** Those that a delivery must pass beside the gates of its lane. */
-  capsOf({ message }: LeasedDelivery): readonly CampaignCap[] {
-    const cap = this.of({ account: message.accountId ?? '', campaign: message.campaignId ?? '' });
+  capsOf({ queue }: LeasedDelivery): readonly CampaignCap[] {
+    const cap = this.of(queue);
     return cap ? [cap] : NONE;
   }
 
