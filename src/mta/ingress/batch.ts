@@ -37,7 +37,7 @@ export interface CampaignBatchOptions extends RecipientFacts {
   /** Sending policies that hold for the campaign. */
   readonly limits?: readonly SendLimit[] | undefined;
   /** Who gets copies. */
-  readonly copies?: CopyDesk | undefined;
+  readonly copies: CopyDesk;
   /** For a batch with an idempotency key: the lines it has; `leave` when it is closed. */
   readonly keyed?: { readonly known: KnownLines; readonly leave: () => void };
 }
@@ -95,7 +95,7 @@ export class CampaignBatch implements Batch {
     if (deliveries.length > 0)
       await Promise.all([
         queue.accept({ number, deliveries, close: false, ...more }),
-        this.#options.copies?.accept(deliveries),
+        this.#options.copies.accept(deliveries),
       ]);
     return rejected;
   }
@@ -113,7 +113,7 @@ export class CampaignBatch implements Batch {
     const { queue, number, keyed } = this.#options;
     try {
       await queue.accept({ number, deliveries: [], close: true });
-      await this.#options.copies?.close();
+      await this.#options.copies.close();
     } finally {
       keyed?.leave();
     }

@@ -50,6 +50,7 @@ export class CopyDesk {
    * they are accepted themselves; resolves when the copies are durable.
    */
   async accept(deliveries: readonly NewDelivery[]): Promise<void> {
+    if (this.#watchers.length === 0) return;
     const copies = deliveries.flatMap((delivery) => this.#copiesOf(delivery));
     if (copies.length === 0) return;
     const { queue } = this.#options;

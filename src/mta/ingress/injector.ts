@@ -158,10 +158,7 @@ export class QueueInjector implements Injector {
     const checkVars = variableCheck(campaign, header);
     const watchers = watchersOf(labels.copies);
     if (!watchers.ok) return watchers;
-    const copies =
-      watchers.value.length === 0
-        ? undefined
-        : new CopyDesk(watchers.value, { queue, number, message, content });
+    const copies = new CopyDesk(watchers.value, { queue, number, message, content });
     const limits = limitsOf(this.#options.policies ?? [], message);
     const facts = {
       queue,
