@@ -5,9 +5,15 @@
  */
 import type { Classifier } from '../../bounce/index.ts';
 import type { MxConfig } from '../../config/index.ts';
-import { type Clock, domainOf, parseDeliveryId } from '../../core/index.ts';
+import { type Clock, type DeliveryId, domainOf, parseDeliveryId } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
-import { type Conclusion, findDelivery, type Queue, type WaitingMail } from '../../queue/index.ts';
+import {
+  type Conclusion,
+  type DeliveryRecord,
+  findDelivery,
+  type Queue,
+  type WaitingMail,
+} from '../../queue/index.ts';
 import type { Injector } from '../ingress/index.ts';
 import { forward } from './forward.ts';
 import { Guess } from './guess.ts';
@@ -114,13 +120,9 @@ export class InboundReader {
       classifier: classifier(),
       mx: mx(),
       now: clock.now(),
-      recipientOf: (id) => {
-        const { number, index } = parseDeliveryId(id)!;
-        return findDelivery(queue.state, number, index)?.record.recipient;
-      },
+      recipientOf: (id) => this.#recordOf(id)?.recipient,
       isOver: (id) => {
-        const { number, index } = parseDeliveryId(id)!;
-        const ended = findDelivery(queue.state, number, index)?.record.final?.at;
+        const ended = this.#recordOf(id)?.final?.at;
         return ended !== undefined && clock.now() - ended >= historyRetentionMs();
       },
       ispOf: (recipient) => queue.state.holds.ispOf(domainOf(recipient)),
@@ -129,6 +131,12 @@ export class InboundReader {
     const { kind } = reading.value;
     if ('conclusion' in verdict) await this.#conclude(mail, kind, verdict);
     else await this.#forward(mail, kind, raw);
+  }
+
+  /** What is known of a delivery. */
+  #recordOf(id: DeliveryId): DeliveryRecord | undefined {
+    const { number, index } = parseDeliveryId(id)!;
+    return findDelivery(this.#options.queue.state, number, index)?.record;
   }
 
   #raw({ number }: WaitingMail): Buffer | undefined {
