@@ -10,6 +10,7 @@ import { run } from '../../src/cli/program.ts';
 import { reverseName } from '../../src/cli/reverse-name.ts';
 import { generateKeyPem, loadKey, publicRecord } from '../../src/mta/dkim/index.ts';
 import { startDnsStub, startSink, type Zones } from '../../src/testbed/index.ts';
+import { freePort } from '../support/mta.ts';
 import { createPaper } from '../unit/cli/paper.ts';
 
 const DOMAIN = 'example.com';
@@ -60,12 +61,14 @@ async function timeServer(t: TestContext, behindMs: number | undefined): Promise
   return `127.0.0.1:${server.address().port}`;
 }
 
-/** A port that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const sink = await startSink({});
-  await sink.close();
-  return sink.port;
-}
+/** A configuration with this DNS, these addresses to listen on for SMTP, and what else it says. */
+const configOf = (dns: string, listen: string, more: string): string => `hostname: ${HOST}
+data_dir: data
+control: { socket: control.sock }
+status: { listen: null }
+smtp: { listen: [${listen}] }
+dns: { servers: ["${dns}"] }
+${more}`;
 
 describe('postrider doctor', () => {
   test('names each fault with its remedy, and none when all is as it says', async (t) => {
@@ -78,13 +81,10 @@ describe('postrider doctor', () => {
     const config = (smtpPort: number): void =>
       writeFileSync(
         file,
-        `hostname: ${HOST}
-data_dir: data
-control: { socket: control.sock }
-status: { listen: null }
-smtp: { listen: ["127.0.0.1:${smtpPort}"] }
-dns: { servers: ["${dns}"] }
-nodes: [{ name: n1, address: ${ADDRESS}, hostname: ${HOST} }]
+        configOf(
+          dns,
+          `"127.0.0.1:${smtpPort}"`,
+          `nodes: [{ name: n1, address: ${ADDRESS}, hostname: ${HOST} }]
 senders:
   - name: promo
     nodes: [{ node: n1, weight: 1 }]
@@ -92,6 +92,7 @@ senders:
     return_path_domain: bounce.${DOMAIN}
     dkim: [{ domain: ${DOMAIN}, selector: s1, key_file: s1.pem }]
 `,
+        ),
       );
     config(port);
     zones[`bounce.${DOMAIN}`] = { TXT: ['v=spf1 ip4:192.0.2.1 -all'] };
@@ -154,22 +155,20 @@ senders:
     const config = (port: number): void =>
       writeFileSync(
         file,
-        `hostname: ${HOST}
-data_dir: data
-control: { socket: control.sock }
-status: { listen: null }
-smtp: { listen: [] }
-dns: { servers: ["${dns}"] }
-routes: [{ domain: to.test, hosts: ["127.0.0.1:${port}"], tls: none }]
+        configOf(
+          dns,
+          '',
+          `routes: [{ domain: to.test, hosts: ["127.0.0.1:${port}"], tls: none }]
 nodes: [{ name: n1, address: ${ADDRESS}, hostname: ${HOST} }]
 `,
+        ),
       );
     const probe = (domain: string): Promise<{ code: number; out: string }> =>
       command('doctor', '-c', file, '--no-dns', '--probe', domain);
     config(sink.port);
     assert.match((await probe('to.test')).out, /ok {5} node {10}n1 reaches 127\.0\.0\.1: 220 /);
     assert.deepEqual(sink.messages, [], 'nothing is sent');
-    config(await closedPort());
+    config(await freePort('127.0.0.1'));
     const closed = await probe('to.test');
     assert.equal(closed.code, 1);
     assert.match(
