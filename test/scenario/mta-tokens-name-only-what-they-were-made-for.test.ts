@@ -100,7 +100,7 @@ test('a report without a token is kept apart, with a hint whose mail it may be, 
   const world = await openWorld(t);
   const feedbackId = 'c1:acme:news:shop';
   const { delivered } = await deliver(world, 'a@to.test', { 'Feedback-ID': feedbackId });
-  const others = await deliver(world, 'b@to.test');
+  await deliver(world, 'b@to.test');
   const about = (fields: string, recipient: string): Promise<void> =>
     report(world.mx, 'fbl@bounce.test', dsn({ to: 'fbl@bounce.test', recipient, original: fields }));
   await about(`Subject: s\r\nMessage-ID: <${delivered.delivery_id}@mta.test>`, 'x@inner.test');
@@ -119,7 +119,6 @@ test('a report without a token is kept apart, with a hint whose mail it may be, 
     for (const account of ['', 'acme']) assert.equal(await stopped(world, to, account), undefined);
   assert.equal((await counts(world)).delivered, 2);
   assert.equal(ofType(await world.mta.end(), 'hard_bounce').length, 0);
-  assert.ok(others.delivered);
 });
 
 test('what a report says is read as words of the ISP of the recipient', async (t) => {
