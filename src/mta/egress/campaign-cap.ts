@@ -9,6 +9,7 @@
 import type { Clock, Rate } from '../../core/index.ts';
 import type { QueueHead } from '../../queue/index.ts';
 import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
+import { Slots } from './slots.ts';
 
 /** Absent is no limit. */
 export interface CampaignLimit {
@@ -43,16 +44,16 @@ export class CampaignCap {
   leasing = 0;
   readonly #clock: Clock;
   readonly #limiter: Limiter;
+  readonly #slots: Slots;
   /** In memory, since when (mono ms). */
   readonly #held = new Map<string, number>();
   #used: number;
   #first: number | undefined;
   #step = -1;
-  /** Wall ms of the last slot that was promised to a delivery that went back. */
-  #slot = 0;
 
   constructor(clock: Clock, limit: CampaignLimit, start: number, mark: CapMark | undefined) {
     this.#clock = clock;
+    this.#slots = new Slots(clock);
     this.#limit = limit;
     this.#start = start;
     this.#used = mark?.start === start ? mark.used : 0;
@@ -133,10 +134,7 @@ export class CampaignCap {
 
   /** Wall ms at which a delivery that goes back shall come again. */
   nextSlot(): number {
-    const rate = this.#rateNow();
-    const first = this.#clock.now() + this.waitMs();
-    this.#slot = Math.max(first, this.#slot + (rate ? rate.perMs / rate.count : 0));
-    return Math.ceil(this.#slot);
+    return this.#slots.next(this.waitMs(), this.#rateNow());
   }
 
   /** What to store before all in memory, and all that is asked for, are sent. */

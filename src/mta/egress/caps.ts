@@ -7,6 +7,7 @@ import type { CapConfig, Config } from '../../config/index.ts';
 import type { Clock } from '../../core/index.ts';
 import type { LimitMark } from '../../queue/index.ts';
 import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
+import { Slots } from './slots.ts';
 
 /** As much of a lane as a cap looks at. */
 interface Spender {
@@ -18,14 +19,12 @@ export class SharedCap {
   readonly name: string;
   readonly limiter: Limiter;
   readonly lanes = new Set<Spender>();
-  readonly #clock: Clock;
+  readonly #slots: Slots;
   #options: LimiterOptions;
-  /** Wall ms of the last slot that was promised to a delivery that went back. */
-  #slot = 0;
 
   constructor(clock: Clock, config: CapConfig, timezone: string, mark: LimiterMark | undefined) {
     this.name = config.name;
-    this.#clock = clock;
+    this.#slots = new Slots(clock);
     this.#options = optionsOf(config, timezone);
     this.limiter = new Limiter(clock, this.#options, mark);
   }
@@ -37,10 +36,7 @@ export class SharedCap {
 
   /** Wall ms at which the next delivery that goes back shall come again. */
   nextSlot(): number {
-    const { rate } = this.#options;
-    const first = this.#clock.now() + this.limiter.waitMs();
-    this.#slot = Math.max(first, this.#slot + (rate ? rate.perMs / rate.count : 0));
-    return Math.ceil(this.#slot);
+    return this.#slots.next(this.limiter.waitMs(), this.#options.rate);
   }
 
   /** What to store before the lanes spend what they have in memory. */
