@@ -11,7 +11,7 @@ import {
   journalLags,
   type Pressure,
   type Queue,
-  type Row,
+  rowName,
   worstLag,
 } from '../queue/index.ts';
 import { type Finding, judge, type Measured } from './judge.ts';
@@ -238,9 +238,6 @@ export class Alerts {
 }
 
 const silentSince = ({ oldest, lastDelivered }: WaitingAt): number => Math.max(oldest, lastDelivered);
-
-const rowName = (row: Pick<Row, 'node' | 'domain' | 'sender' | 'account' | 'campaign'>): string =>
-  `${row.node}\0${row.domain}\0${row.sender}\0${row.account}\0${row.campaign}`;
 
 const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): string =>
   `${name} ${isp ?? node ?? ''}`;

@@ -3,7 +3,7 @@
  * asked for is a rate and not a proof, so it is in memory only, of bounded size, and begins anew with a restart.
  */
 import { domainOf, type Event, TERMINAL } from '../core/index.ts';
-import { parseRowName, type RowKey } from './counters.ts';
+import { parseRowName, type RowKey, rowName } from './counters.ts';
 
 type Ended = Pick<
   Event,
@@ -76,12 +76,11 @@ export class EndSpeeds {
     if (event.corrects !== undefined || !TERMINAL.has(event.type)) return;
     const { account_id: account = '', campaign_id: campaign = '', sender = '', node = '' } = event;
     const at = this.#turn();
-    const ofCampaign = `${account}\0${campaign}`;
-    const flow = `${ofCampaign}\0${sender}\0${node}\0`;
-    const row = `${flow}${domainOf(event.recipient ?? '')}`;
+    const labels = { account, campaign, sender, node };
+    const row = rowName({ ...labels, domain: domainOf(event.recipient ?? '') });
     const full = this.#rows.size >= MOST_ROWS && !this.#rows.has(row);
-    this.#rows.add(full ? flow : row, at, this.#start);
-    this.#campaigns.add(ofCampaign, at, this.#start);
+    this.#rows.add(full ? rowName({ ...labels, domain: '' }) : row, at, this.#start);
+    this.#campaigns.add(`${account}\0${campaign}`, at, this.#start);
   }
 
   /** Deliveries of a campaign that ended, per second, in the last 2.5 to 5 minutes, or since its first one. */

@@ -3,6 +3,7 @@
  * memory is one head per queue. A delivery that waits has exactly one slot; a leased one has none (it stands in its
  * lease).
  */
+import { type RowKey, rowName, sameLabels } from './counters.ts';
 import type { Kv, Op } from './kv.ts';
 import { lostQueueIds } from './lost-queue-ids.ts';
 import type { Holds } from './holds.ts';
@@ -59,18 +60,9 @@ interface SlotPlace {
 }
 
 const differByDomain = (a: QueueKey, b: QueueKey): boolean =>
-  a.node === b.node &&
-  a.sender === b.sender &&
-  a.campaign === b.campaign &&
-  a.account === b.account &&
-  a.rank === b.rank &&
-  a.mark === b.mark;
-
-type RowKey = Omit<QueueKey, 'rank' | 'mark'>;
+  a.rank === b.rank && a.mark === b.mark && sameLabels(a, b);
 
 const FAR = 2 ** 48 - 1;
-const rowOf = ({ node, domain, sender, account, campaign }: RowKey): string =>
-  `${node}\0${domain}\0${sender}\0${account}\0${campaign}`;
 
 export class Schedule {
   readonly #kv: Kv;
@@ -121,7 +113,7 @@ export class Schedule {
     const held = this.#holds.holds({ ...row, mark: 0 });
     if (this.#marked.size === 0) return held ? waiting : 0;
     let others = 0;
-    for (const head of this.#marked.get(rowOf(row)) ?? []) if (head.held !== held) others += head.slots;
+    for (const head of this.#marked.get(rowName(row)) ?? []) if (head.held !== held) others += head.slots;
     return held ? Math.max(0, waiting - others) : Math.min(waiting, others);
   }
 
@@ -196,7 +188,7 @@ export class Schedule {
     this.#recent.clear();
     for (const [name, head] of this.#heads) {
       if (head.slotAt !== Infinity || head.uses > 0) continue;
-      this.#marked.get(rowOf(head))?.delete(head);
+      this.#marked.get(rowName(head))?.delete(head);
       ops.push({ table: 'queues', key: storedKey(head), value: undefined });
       this.#heads.delete(name);
     }
@@ -230,7 +222,7 @@ export class Schedule {
     const head = new Head(id, key, this.#holds.holds(key));
     this.#heads.set(nameOf(key), head);
     if (key.mark === 0) return head;
-    const row = rowOf(key);
+    const row = rowName(key);
     const marked = this.#marked.get(row);
     if (marked) marked.add(head);
     else this.#marked.set(row, new Set([head]));
