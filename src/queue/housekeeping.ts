@@ -76,7 +76,7 @@ export class SweepWork implements Work {
     if (queue) {
       const key = slotKey({ queueId: queue.id, wakeAt: record.wakeAt, number, index });
       // Taken: a lease of this same commit has it, and its outcome will end it.
-      if (!takeSlot(transaction, key, delivery)) return;
+      if (!takeSlot(transaction, { key, number, index })) return;
       this.#queues.set(queue, (this.#queues.get(queue) ?? 0) + 1);
     }
     endUnattempted(this.#state, transaction, delivery, 'lifetime');

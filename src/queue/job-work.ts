@@ -6,7 +6,7 @@ import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { changed } from './job.ts';
 import { addProgress, conclude, type Progress, requeue } from './job-progress.ts';
-import { readDelivery, takeSlot } from './leasing.ts';
+import { readDelivery, type SlotOfDelivery, takeSlot } from './leasing.ts';
 import type { Delivery, DeliveryRecord } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsDelivery, fitsNumber } from './selector.ts';
@@ -101,21 +101,18 @@ export class JobWork implements Work {
     return this.#looked % LOOKS === 0 && this.#state.clock.mono() >= end;
   }
 
-  #look(
-    transaction: Transaction,
-    from: QueueHead,
-    { key, number, index }: { key: Buffer; number: number; index: number },
-  ): void {
+  #look(transaction: Transaction, from: QueueHead, slot: SlotOfDelivery): void {
+    const { number, index } = slot;
     const delivery = this.#read(number, index);
     const { selector, operation } = this.#progress.record;
     if (!delivery || !fitsDelivery(selector, number, delivery.record)) return;
     if (operation.op === 'purge') {
-      if (!this.#take(transaction, from, { key, number, index })) return;
+      if (!this.#take(transaction, from, slot)) return;
       endUnattempted(this.#state, transaction, delivery, 'removed');
       return;
     }
     const record = this.#changedRecord(delivery);
-    if (!record || !this.#take(transaction, from, { key, number, index })) return;
+    if (!record || !this.#take(transaction, from, slot)) return;
     requeue(transaction, delivery, record, this.#state.clock.now());
     const queue = this.#state.schedule.of({ record, message: delivery.message });
     this.#slots.push({ queue, wakeAt: record.wakeAt });
@@ -131,13 +128,9 @@ export class JobWork implements Work {
     return next === record ? undefined : next;
   }
 
-  #take(
-    transaction: Transaction,
-    from: QueueHead,
-    { key, ...delivery }: { readonly key: Buffer; readonly number: number; readonly index: number },
-  ): boolean {
+  #take(transaction: Transaction, from: QueueHead, slot: SlotOfDelivery): boolean {
     // Taken: a lease or the sweep of this same commit has it.
-    if (!takeSlot(transaction, key, delivery)) return false;
+    if (!takeSlot(transaction, slot)) return false;
     this.#taken.set(from, (this.#taken.get(from) ?? 0) + 1);
     this.#changes++;
     return true;

@@ -126,7 +126,7 @@ export class LeaseWork implements Work {
     if (queue.held) return;
     for (const { key, number, index } of schedule.due(queue, clock.now(), limit)) {
       if (message !== undefined && number !== message) break;
-      if (!takeSlot(transaction, key, { number, index })) continue;
+      if (!takeSlot(transaction, { key, number, index })) continue;
       this.#slots++;
       this.#take(transaction, number, index);
     }
@@ -174,12 +174,14 @@ export class LeaseWork implements Work {
   }
 }
 
+export interface SlotOfDelivery {
+  readonly key: Buffer;
+  readonly number: number;
+  readonly index: number;
+}
+
 /** Adds the removal of the slot of a delivery, unless a work of the same transaction has taken it already. */
-export function takeSlot(
-  { ops, takenSlots }: Transaction,
-  key: Buffer,
-  { number, index }: { readonly number: number; readonly index: number },
-): boolean {
+export function takeSlot({ ops, takenSlots }: Transaction, { key, number, index }: SlotOfDelivery): boolean {
   let taken = takenSlots.get(number);
   if (!taken) takenSlots.set(number, (taken = new Set()));
   if (taken.has(index)) return false;
