@@ -10,11 +10,9 @@ export function timeOfNewest(journal: Journal): number {
   return 0;
 }
 
-/** The largest message number that may have been given: from what is stored, and from when the journal ends. */
-export function lastNumber(kv: Kv, journal: Journal): number {
-  let last = 0;
-  const newest = timeOfNewest(journal);
-  if (newest > 0) last = messageNumberAt(newest + 1);
+/** The largest message number that may have been given: from what is stored, and from the time of its newest event. */
+export function lastNumber(kv: Kv, newest: number): number {
+  let last = newest > 0 ? messageNumberAt(newest + 1) : 0;
   for (const table of ['deliveries', 'history', 'lines'] as const) {
     for (const { key } of kv.range(table, { reverse: true, limit: 1 }))
       last = Math.max(last, parseDeliveryKey(key).number);

@@ -90,6 +90,7 @@ export class Queue {
     });
     const counted = readMark(kv);
     const journal = new Journal(kv, mark.storeId, counted);
+    const newest = timeOfNewest(journal);
     const counters = new Counters();
     this.#told = (what, consequence) => report('error', 'damage in the store', { what, consequence });
     const holds = new Holds(kv, this.#told);
@@ -98,7 +99,7 @@ export class Queue {
     this.#state = {
       kv,
       clock,
-      watch: new ClockWatch(clock, timeOfNewest(journal)),
+      watch: new ClockWatch(clock, newest),
       journal,
       counters,
       speeds: new EndSpeeds(() => clock.mono()),
@@ -120,7 +121,7 @@ export class Queue {
     if (!loadCounts({ kv, journal, counters }, counted !== undefined))
       report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
     this.#snapshotAt = clock.mono();
-    this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, journal), this.numbers);
+    this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, newest), this.numbers);
     this.operatorLog = new OperatorLog(kv, () => clock.now(), committer);
     this.#operations = new Operations(this.#state, this.#nextNumber, this.operatorLog);
   }
