@@ -211,7 +211,7 @@ export class Queue {
 
   /** The content of a leased delivery is about to be written: from now on a crash leaves a possible duplicate. */
   sending(delivery: LeasedDelivery): void {
-    this.#state.sending?.begun(delivery.id);
+    this.#state.sending?.begun(delivery);
   }
 
   /** Writes an event that changes no delivery (node_state, speed, alert, config), and the limiter state that goes with it. */

@@ -121,10 +121,13 @@ export class RecoverWork implements Work {
     const queue = schedule.of(delivery);
     const slot = { wakeAt: record.wakeAt, number, index };
     if (kv.get('schedule', slotKey({ queueId: queue.id, ...slot }))) return;
-    const { before } = this.#state.sending ?? {};
-    const mark = before && !before.has(delivery.id) ? {} : { possibleDuplicate: true as const };
-    if ('possibleDuplicate' in mark) this.#marked++;
-    const returned = { ...record, ...(shared ? {} : { message }), ...mark };
+    const mayBeSent = this.#state.sending?.before?.has(delivery.id) ?? true;
+    if (mayBeSent) this.#marked++;
+    const returned = {
+      ...record,
+      ...(!shared && { message }),
+      ...(mayBeSent && { possibleDuplicate: true as const }),
+    };
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(returned) });
     schedule.addSlot(queue, slot, ops);
     this.#slots.push({ queue, wakeAt: record.wakeAt });

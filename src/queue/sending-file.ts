@@ -11,7 +11,8 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type DeliveryId, deliveryIdOf, parseDeliveryId } from '../core/index.ts';
+import { type DeliveryId, deliveryIdOf } from '../core/index.ts';
+import type { Delivery } from './records.ts';
 
 const NAME = 'sending';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
@@ -50,9 +51,8 @@ export class SendingFile {
   }
 
   /** The first byte of the content is about to be written. Throws when that cannot be told, nor the file taken away. */
-  begun(id: DeliveryId): void {
+  begun({ id, number, index }: Pick<Delivery, 'id' | 'number' | 'index'>): void {
     if (this.#fd === undefined || this.#slots.has(id)) return;
-    const { number, index } = parseDeliveryId(id)!;
     const at = this.#free.pop() ?? this.#next++;
     this.#slot.writeBigUInt64BE(BigInt(number), 0);
     this.#slot.writeUInt32BE(index, 8);
