@@ -22,6 +22,7 @@ import {
   SendingFile,
   withKillPoint,
 } from '../queue/index.ts';
+import { bootClock } from './boot-clock.ts';
 import { loadSenders, loadUsers } from './secrets.ts';
 
 export type Lock = Extract<Awaited<ReturnType<typeof lockInstance>>, { ok: true }>['value'];
@@ -88,14 +89,15 @@ export async function openQueue(
   onCommit: QueueOptions['onCommit'] & object,
 ): Promise<Result<{ readonly queue: Queue; readonly pressure: Pressure }, string>> {
   const { dataDir: dir, durability, diskReserveBytes: reserveBytes } = config;
+  const clock = bootClock();
   try {
     const pressure = new Pressure({ dir, reserveBytes, report: reporter(log) });
     const store = withKillPoint(openLmdbKv({ dir, durability }), process.env['POSTRIDER_KILL_POINT']);
     const { queue, recovered } = await Queue.open({
       kv: pressure.guard(store),
-      clock: systemClock,
+      clock,
       report: reporter(log),
-      sending: new SendingFile(dir),
+      sending: new SendingFile(dir, clock.boot?.id),
       onCommit,
     });
     const { queued } = queue.state.counters.sum();

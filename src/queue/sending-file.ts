@@ -15,7 +15,6 @@ import { type DeliveryId, deliveryIdOf } from '../core/index.ts';
 import type { Delivery } from './records.ts';
 
 const NAME = 'sending';
-const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 const HEAD_BYTES = 64;
 const SLOT_BYTES = 16;
 
@@ -30,11 +29,14 @@ export class SendingFile {
   /** What the run before had begun; undefined when nobody knows. */
   readonly before: ReadonlySet<string> | undefined;
 
-  /** Of a data directory. Where the kernel does not tell one boot from another there is none, and nobody knows. */
-  constructor(dir: string) {
+  /**
+   * Of a data directory. `boot` is the name of this start of the machine (`Boot`); where one is not told from another
+   * there is no file, and nobody knows.
+   */
+  constructor(dir: string, boot: string | undefined) {
     this.#path = join(dir, NAME);
-    this.#boot = bootId();
-    this.before = this.#boot === undefined ? undefined : readBegun(this.#path, this.#boot);
+    this.#boot = boot;
+    this.before = boot === undefined ? undefined : readBegun(this.#path, boot);
   }
 
   /** Begins the file of this run; what the one before had leased has gone back, and that is durable. */
@@ -90,14 +92,6 @@ export class SendingFile {
       if (fd !== undefined) ftruncateSync(fd, 0);
     }
     if (fd !== undefined) closeSync(fd);
-  }
-}
-
-function bootId(): string | undefined {
-  try {
-    return readFileSync(BOOT_ID, 'latin1').trim();
-  } catch {
-    return undefined;
   }
 }
 

@@ -10,6 +10,7 @@ import { auditStore } from '../../support/audit.ts';
 import { type Kv, openMemoryKv, Queue, type Recovered, SendingFile } from '../../../src/queue/index.ts';
 import { deferred, newMessage, openRig, type Rig } from './fixture.ts';
 
+const BOOT = '5c7a1f0e-3b52-4d5b-9a53-0c1d7e9f2a64';
 const RECIPIENTS = ['a@one.test', 'b@one.test', 'c@one.test'];
 
 interface World {
@@ -26,7 +27,7 @@ function world(t: TestContext): World {
 /** A queue, or the one after a crash, with the file of its directory. */
 async function open({ dir, kv }: World): Promise<Pick<Rig, 'queue' | 'clock' | 'recovered'>> {
   const clock = createFakeClock();
-  const sending = new SendingFile(dir);
+  const sending = new SendingFile(dir, BOOT);
   return { clock, ...(await Queue.open({ kv, clock, report: () => undefined, sending })) };
 }
 
@@ -62,7 +63,7 @@ test('what had begun is marked, what was only leased is not', async (t) => {
 
 test('a crash before the recovery was stored changes nothing', async (t) => {
   const it = await crashed(t);
-  new SendingFile(it.dir);
+  new SendingFile(it.dir, BOOT);
   assert.deepEqual(counts((await open(it)).recovered), [2, 1]);
 });
 
