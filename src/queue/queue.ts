@@ -131,7 +131,11 @@ export class Queue {
     const queue = new Queue(options, await openFormat(options));
     const recovery = new RecoverWork(queue.#state);
     await queue.#state.committer.submit(recovery);
-    options.sending?.start();
+    options.sending?.start((error) => {
+      const text =
+        'it is not written any more which deliveries are being sent: after a crash all leased ones may arrive twice';
+      options.report('warn', text, { error });
+    });
     return { queue, recovered: recovery.recovered };
   }
 

@@ -22,6 +22,7 @@ export class SendingFile {
   readonly #path: string;
   readonly #boot: string | undefined;
   #fd: number | undefined;
+  #gaveUp: ((error: unknown) => void) | undefined;
   readonly #slots = new Map<DeliveryId, number>();
   readonly #free: number[] = [];
   #next = 0;
@@ -39,16 +40,20 @@ export class SendingFile {
     this.before = boot === undefined ? undefined : readBegun(this.#path, boot);
   }
 
-  /** Begins the file of this run; what the one before had leased has gone back, and that is durable. */
-  start(): void {
+  /**
+   * Begins the file of this run; what the one before had leased has gone back, and that is durable. `gaveUp` is told
+   * why, when the file cannot be written any more.
+   */
+  start(gaveUp: (error: unknown) => void): void {
     const boot = this.#boot;
+    this.#gaveUp = gaveUp;
     rmSync(this.#path, { force: true });
     if (boot === undefined) return;
     try {
       this.#fd = openSync(this.#path, 'wx', 0o600);
       writeSync(this.#fd, Buffer.from(boot.padEnd(HEAD_BYTES)), 0, HEAD_BYTES, 0);
-    } catch {
-      this.#giveUp();
+    } catch (error) {
+      this.#giveUp(error);
     }
   }
 
@@ -62,8 +67,8 @@ export class SendingFile {
     try {
       writeSync(this.#fd, this.#slot, 0, SLOT_BYTES, HEAD_BYTES + SLOT_BYTES * at);
       this.#slots.set(id, at);
-    } catch {
-      this.#giveUp();
+    } catch (error) {
+      this.#giveUp(error);
     }
   }
 
@@ -83,9 +88,10 @@ export class SendingFile {
   }
 
   /** A file that does not know all must not be believed: it goes, or loses its head. */
-  #giveUp(): void {
+  #giveUp(error: unknown): void {
     const fd = this.#fd;
     this.#fd = undefined;
+    this.#gaveUp?.(error);
     try {
       rmSync(this.#path, { force: true });
     } catch {

@@ -80,6 +80,21 @@ for (const [name, damage] of DAMAGES)
     assert.deepEqual(counts((await open(it)).recovered), [2, 2]);
   });
 
+test('where it cannot be written that is told, and all that was leased is marked', async (t) => {
+  const it = world(t);
+  const told: string[] = [];
+  const report = (_level: string, text: string): void => void told.push(text);
+  const clock = createFakeClock();
+  const sending = new SendingFile(join(it.dir, 'missing'), BOOT);
+  const { queue } = await Queue.open({ kv: it.kv, clock, report, sending });
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /after a crash all leased ones may arrive twice/);
+  await queue.accept(newMessage({ ...(await openRig()), queue, clock }));
+  const [one] = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 1 });
+  queue.sending(one!);
+  assert.deepEqual(counts((await open(it)).recovered), [1, 1]);
+});
+
 test('a place is used again, and an end in order leaves no file', async (t) => {
   const it = world(t);
   const { queue, clock } = await open(it);
