@@ -62,7 +62,6 @@ export const campaignTable = (one: Campaign): string[] =>
     ['recipients/s over all of it', whole(one.size / one.seconds)],
     ['server killed to its next line accepted, ms', whole(one.restartMs)],
     ['found accepted by the second client', whole(one.known)],
-    ['until it sends new ones, ms', whole(one.knownMs)],
     ['RssAnon of the client after a tenth', formatSize(one.earlyBytes)],
     ['RssAnon peak of the client', formatSize(one.peakBytes)],
     ['RssAnon peak of the server', formatSize(one.serverPeakBytes)],
