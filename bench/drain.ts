@@ -16,7 +16,7 @@ import {
   startMeter,
 } from './measure.ts';
 import { postrider } from './postrider.ts';
-import { median, table } from './report.ts';
+import { median, table, whole } from './report.ts';
 import { CAMPAIGN, type Figures, ISP_DOMAINS, type Workload, workloadOf } from './workloads.ts';
 
 interface Drained {
@@ -43,8 +43,6 @@ const ALL = { all: true };
 const PREFILLED = 10_000;
 const SCALE = { nodes: 100, isps: 300, waiting: 1_000_000, released: 50_000 } as const;
 const LIMIT = { cpu: 1.2, rssAnonBytes: 400 * 1024 * 1024 } as const;
-
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 
 /** Releases what is held, and counts until `count` more have arrived. */
 async function drain(

@@ -16,7 +16,7 @@ interface Column {
   readonly show: (value: number) => string;
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+export const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 const fixed =
   (digits: number) =>
   (value: number): string =>

@@ -9,13 +9,14 @@ import { Command } from 'commander';
 import { formatSize } from '../../src/core/index.ts';
 import { describeMachine } from '../machine.ts';
 import { postrider } from '../postrider.ts';
+import { whole } from '../report.ts';
 import { commandOf, formatPart, keep, type Part, type PartName } from '../results.ts';
 import { measureCampaign } from './campaign.ts';
 import { type Costs, measureCosts } from './costs.ts';
 import { measureJobs } from './jobs.ts';
 import { type Depth, measureDepth } from './program.ts';
 import { DOMAINS } from './recipients.ts';
-import { campaignTable, costTable, jobTable, programTable, UNITS, whole } from './tables.ts';
+import { campaignTable, costTable, jobTable, programTable, UNITS } from './tables.ts';
 
 interface Options {
   readonly size: number;

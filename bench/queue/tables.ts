@@ -1,12 +1,11 @@
 /** The figures of the queue's benchmark as tables. */
 import { formatSize } from '../../src/core/index.ts';
-import { table } from '../report.ts';
+import { table, whole } from '../report.ts';
 import type { Campaign } from './campaign.ts';
 import type { Costs } from './costs.ts';
 import type { Operation } from './jobs.ts';
 import type { Depth } from './program.ts';
 
-export const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 
 export const programTable = (depths: readonly Depth[]): string[] =>

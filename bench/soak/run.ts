@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { formatSize } from '../../src/core/index.ts';
 import { describeMachine } from '../machine.ts';
+import { whole } from '../report.ts';
 import { commandOf, formatPart, keep, type Part } from '../results.ts';
 import { soak, type Soaked } from './soak.ts';
 
@@ -23,8 +24,6 @@ interface Options {
 const MOST = 2;
 /** Messages between two kills. */
 const KILL_EVERY = 5_000;
-
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 
 await new Command('bench:soak')
   .description('churn of the store: messages of 1 to 300 KB in and out, with kills')
