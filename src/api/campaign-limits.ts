@@ -57,7 +57,7 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     const account = accountFor(callerOf(request), body.value?.account_id);
     if (!account.ok) return answer(reply, account);
     const name = { account: account.value ?? '', campaign: path.value.id };
-    const started = await stored(() =>
+    const started = await stored(deps, () =>
       deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`),
     );
     if (!started.ok) return answer(reply, started);
@@ -68,21 +68,22 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
 
 /** Replaces the limits of a campaign; a body that names none takes them away. */
 export async function setLimits(
-  { egress }: ApiDependencies,
+  deps: ApiDependencies,
   name: CampaignName,
   body: LimitsBody,
 ): Promise<Result<void, Refused>> {
   const limit = limitOf(body);
   const texts = Object.entries(body).map(([what, value]) => `${what} ${JSON.stringify(value)}`);
   const reason = `limits of campaign ${name.campaign}: ${texts.join(', ') || 'none'}`;
-  return stored(() => egress.campaigns.set(name, limit, reason));
+  return stored(deps, () => deps.egress.campaigns.set(name, limit, reason));
 }
 
-async function stored<T>(run: () => Promise<T>): Promise<Result<T, Refused>> {
+async function stored<T>({ log }: ApiDependencies, run: () => Promise<T>): Promise<Result<T, Refused>> {
   try {
     return ok(await run());
   } catch (error) {
     if (error instanceof TooManyLimits) return err(invalid([{ field: 'limits', message: error.message }]));
+    log.error({ err: error }, 'the store did not take the limits of a campaign');
     return err(unavailable('the store takes nothing now'));
   }
 }
