@@ -1,10 +1,10 @@
 /** `GET /v1/queue`: what is queued, grouped as asked, how old it is and how fast it goes. */
 import type { FastifyInstance } from 'fastify';
 import { ok } from '../core/index.ts';
+import { type RowKey, rowName } from '../queue/index.ts';
 import { isBound, owns, ownsSelector } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
-import { type RowKey, rowName } from '../queue/index.ts';
 import { type Pace, paceOf } from './pace.ts';
 import {
   addRow,
