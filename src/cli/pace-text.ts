@@ -12,3 +12,9 @@ export function about(ms: number): string {
   const step = ms < 2 * MINUTE_MS ? 1_000 : MINUTE_MS;
   return formatDuration(Math.max(0, Math.ceil(ms / step) * step));
 }
+
+export const oldestText = ({ oldest_seconds: seconds }: Pick<Pace, 'oldest_seconds'>): string =>
+  seconds === undefined ? '-' : about(seconds * 1000);
+
+export const endsInText = ({ estimated_end: end }: Pick<Pace, 'estimated_end'>, now: number): string =>
+  end === undefined ? '-' : about(Date.parse(end) - now);

@@ -6,7 +6,7 @@ import { connect, type ConnectionOptions, show, withConnection } from './connect
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { operationCommands } from './queue-operations.ts';
 import { quarantineCommand } from './queue-quarantine.ts';
-import { about, rateText } from './pace-text.ts';
+import { endsInText, oldestText, rateText } from './pace-text.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
 
@@ -50,9 +50,9 @@ export function queueText(
   const cells = (row: QueueRow, names: readonly string[]): (string | number)[] => [
     ...names.map((name) => row[name as keyof QueueRow] || '-'),
     ...COUNTS.map((name) => row[name]),
-    row.oldest_seconds === undefined ? '-' : about(row.oldest_seconds * 1000),
+    oldestText(row),
     rateText(row),
-    row.estimated_end === undefined ? '-' : about(Date.parse(row.estimated_end) - io.now()),
+    endsInText(row, io.now()),
   ];
   const sum = [
     ...groups.map((_, i) => (i === 0 ? 'all' : '')),

@@ -3,13 +3,13 @@
  * and for each node and ISP what waits, at what speed and why. Without a terminal it prints one picture and ends.
  */
 import { Command } from 'commander';
-import type { NodeView, QueueReport, QueueRow, StatusView } from '../api/index.ts';
+import type { NodeView, QueueReport, StatusView } from '../api/index.ts';
 import { formatDuration, ok, type Result } from '../core/index.ts';
 import type { ControlClient, Problem } from './client.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, type ExitCode, exitingWith, type Io, paint } from './io.ts';
 import { speedText } from './node.ts';
-import { about, rateText } from './pace-text.ts';
+import { endsInText, oldestText, rateText } from './pace-text.ts';
 import { alertLines, waitingLines } from './status.ts';
 import { renderTable } from './table.ts';
 import { DEFAULT_SECONDS, parseSeconds, watched } from './watch.ts';
@@ -136,11 +136,8 @@ const campaignRows = ({ rows }: QueueReport, now: number): (string | number)[][]
       row.retry,
       row.hold,
       rateText(row),
-      row.estimated_end === undefined ? '-' : about(Date.parse(row.estimated_end) - now),
+      endsInText(row, now),
     ]);
-
-const oldestText = ({ oldest_seconds: seconds }: Pick<QueueRow, 'oldest_seconds'>): string =>
-  seconds === undefined ? '-' : about(seconds * 1000);
 
 /** A row for each node and ISP that has mail or sessions; most mail first. */
 function rowsOf(nodes: readonly NodeView[], queue: QueueReport): (string | number)[][] {
