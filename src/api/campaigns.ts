@@ -41,20 +41,24 @@ function campaignsView(
   { account_id, campaign_id, cursor, limit }: CampaignsQuery,
   caller: Caller,
 ): CampaignsView {
-  const all: CampaignTotals[] = [];
+  const all: { readonly name: string; readonly one: CampaignTotals }[] = [];
   for (const one of deps.queue.state.counters.totals()) {
-    if (!owns(caller, one) || (cursor !== undefined && nameOf(one) <= cursor)) continue;
+    const name = nameOf(one);
+    if (!owns(caller, one) || (cursor !== undefined && name <= cursor)) continue;
     const wanted =
       (account_id === undefined || one.account === account_id) &&
       (campaign_id === undefined || one.campaign === campaign_id);
-    if (wanted) all.push(one);
+    if (wanted) all.push({ name, one });
   }
-  all.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  all.sort((a, b) => (a.name < b.name ? -1 : 1));
   const page = all.slice(0, limit);
   const last = page.at(-1);
   return {
-    campaigns: viewsOf(deps, page),
-    ...(last && all.length > page.length && { next: campaignCursor(nameOf(last)) }),
+    campaigns: viewsOf(
+      deps,
+      page.map(({ one }) => one),
+    ),
+    ...(last && all.length > page.length && { next: campaignCursor(last.name) }),
   };
 }
 
