@@ -55,16 +55,18 @@ export function gridPart(
   };
 }
 
-export function campaignPart(
-  all: readonly CampaignLine[],
+/** `lineOf` makes what is shown of a campaign. */
+export function campaignPart<C extends Pick<CampaignLine, 'account' | 'campaign'>>(
+  all: readonly C[],
   look: Pick<Look, 'campaigns' | 'campaign'>,
+  lineOf: (one: C) => CampaignLine,
 ): CampaignPart {
   const searched = wordsOf(look.campaigns).length > 0;
   const fitting = searched
     ? matching(all, look.campaigns, ({ account, campaign }) => [account, campaign])
     : all;
   const row = startOf(look.campaign, fitting.length, CAMPAIGNS);
-  return { row, rows: fitting.length, campaigns: fitting.slice(row, row + CAMPAIGNS) };
+  return { row, rows: fitting.length, campaigns: fitting.slice(row, row + CAMPAIGNS).map(lineOf) };
 }
 
 /** Where a window starts; what has become shorter meanwhile is shown to its end. */

@@ -44,12 +44,13 @@ export function takePicture(sources: Sources, full: boolean): Picture {
   const cells = cellsOf(observer, { nodes, counts: sums.cells, locks, now, full });
   const totals = deps.queue.state.counters.sum();
   const { oldest_seconds: oldestSeconds, ...queue } = queueTotals(deps);
-  const campaigns = campaignLines(sources, sums, now);
+  const campaigns = campaignsOf(sources, sums);
+  const paced = (one: CampaignSum): CampaignLine => campaignLine(sources, one, now);
   const grid: GridSource = { cells, nodes, isps: ispLines(sums, now) };
   const find = (look: Look): Found => ({
     look,
     grid: gridPart(grid, look),
-    campaigns: campaignPart(campaigns, look),
+    campaigns: campaignPart(campaigns, look, paced),
   });
   const notGood = cells.filter(({ health }) => health === 'stuck' || health === 'slow');
   const first = find(FROM_THE_START);
@@ -146,25 +147,22 @@ function ispLines({ isps }: Sums, now: number): IspLine[] {
     .sort((a, b) => b.queued - a.queued);
 }
 
+type CampaignSum = Omit<CampaignLine, 'perSecond' | 'estimatedEnd'>;
+
 /** Campaigns with mail in the queue first, the largest first; then those that have ended. */
-function campaignLines({ deps: { queue } }: Sources, { campaigns }: Sums, now: number): CampaignLine[] {
-  const lines: CampaignLine[] = [];
+function campaignsOf({ deps: { queue } }: Sources, { campaigns }: Sums): CampaignSum[] {
+  const all: CampaignSum[] = [];
   for (const { account, campaign, ...totals } of queue.state.counters.totals()) {
     const counts = campaigns.get(`${account}\0${campaign}`) ?? noCounts();
     const { accepted, delivered, hard_bounced: hard, undelivered } = totals;
-    const perSecond = queue.state.speeds.ofCampaign(account, campaign);
-    const { estimated_end: estimatedEnd } = paceOf(counts, { oldest: Infinity, perSecond }, now);
-    lines.push({
-      account,
-      campaign,
-      ...counts,
-      accepted,
-      delivered,
-      hard,
-      undelivered,
-      perSecond,
-      estimatedEnd,
-    });
+    all.push({ account, campaign, ...counts, accepted, delivered, hard, undelivered });
   }
-  return lines.sort((a, b) => b.total - a.total || b.accepted - a.accepted);
+  return all.sort((a, b) => b.total - a.total || b.accepted - a.accepted);
+}
+
+/** With its speed and end, which only those that are shown need. */
+function campaignLine({ deps: { queue } }: Sources, one: CampaignSum, now: number): CampaignLine {
+  const perSecond = queue.state.speeds.ofCampaign(one.account, one.campaign);
+  const { estimated_end: estimatedEnd } = paceOf(one, { oldest: Infinity, perSecond }, now);
+  return { ...one, perSecond, estimatedEnd };
 }
