@@ -3,6 +3,8 @@ import { addressIn } from './addresses.ts';
 import { type Field, readHeader } from './header.ts';
 import type { FeedbackReport, ParsedMail } from './types.ts';
 
+/** The field in which Outlook names who complained. */
+export const JMRP_STAMP = 'x-hmxmroriginalrecipient';
 const MAX_VALUES = 20;
 
 export function readFeedback(text: string, mail: ParsedMail): FeedbackReport {
@@ -42,7 +44,9 @@ function blocks(text: string): Field[] {
 }
 
 function recipientsOf(fields: ReadonlyMap<string, readonly string[]>, mail: ParsedMail): string[] {
-  const named = [...(fields.get('original-rcpt-to') ?? []), ...(fields.get('removal-recipient') ?? [])];
+  const named = ['original-rcpt-to', 'removal-recipient', JMRP_STAMP].flatMap(
+    (name) => fields.get(name) ?? [],
+  );
   const found = named.map(addressIn).filter((one) => one !== undefined && !isRedacted(one)) as string[];
   if (found.length > 0) return [...new Set(found)];
   return (mail.original?.to ?? []).filter((one) => !isRedacted(one)).slice(0, 20);

@@ -42,7 +42,8 @@ function headerOf(text: string): readonly Field[] {
   return readHeader(plain, 0, plain.length).fields;
 }
 
-function originalFrom(fields: readonly Field[]): OriginalMail | undefined {
+/** Undefined when these are not the fields of a mail. */
+export function originalFrom(fields: readonly Field[]): OriginalMail | undefined {
   const names = new Set(fields.map(({ name }) => name));
   if (!['from', 'to', 'message-id', 'subject', 'received', 'date'].some((name) => names.has(name)))
     return undefined;

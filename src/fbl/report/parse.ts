@@ -6,13 +6,13 @@
  * delivery-status part, a complaint or a bounce in somebody's own form, an automatic reply, a request to unsubscribe.
  */
 import { addressesIn, addressIn, messageIdsIn } from './addresses.ts';
-import { feedbackOf, readFeedback } from './arf.ts';
+import { feedbackOf, JMRP_STAMP, readFeedback } from './arf.ts';
 import { bounceOf, looksLikeBounce } from './bounce.ts';
 import { decodeWords } from './decode.ts';
 import { allOf, fieldOf } from './header.ts';
 import { isAutoReply, isChallenge, isMdn, isUnsubscribe } from './kind.ts';
 import { noticeOf } from './notice.ts';
-import { originalOf } from './original.ts';
+import { originalFrom, originalOf } from './original.ts';
 import { LIMITS, type Part, readMail, walk } from './part.ts';
 import { tokenCandidates } from './tokens.ts';
 import type { MailHead, ParsedMail, ParsedReport } from './types.ts';
@@ -22,7 +22,10 @@ export function parseReport(raw: Buffer): ParsedReport {
   const parts = [...walk(root)];
   const notice = noticeOf(root);
   const head = headOf(root);
-  const original = originalOf(root, notice.quoted);
+  // INTEROP(Outlook JMRP): the mail complained of itself, with a stamp in front of its header.
+  const stamp = fieldOf(root.fields, JMRP_STAMP);
+  const original =
+    originalOf(root, notice.quoted) ?? (stamp === undefined ? undefined : originalFrom(root.fields));
   const texts = [
     raw.subarray(0, LIMITS.bytes).toString('latin1'),
     ...parts.filter(({ children }) => children.length === 0).map((part) => part.text()),
@@ -31,7 +34,8 @@ export function parseReport(raw: Buffer): ParsedReport {
   const feedback = parts.find(({ type }) => type === 'message/feedback-report');
   if (feedback) return readFeedback(feedback.text(), mail);
   if (isMdn(root)) return { ...mail, kind: 'mdn' };
-  if (isTextComplaint(root, mail)) return feedbackOf([], mail);
+  if (stamp !== undefined && original) return feedbackOf([{ name: JMRP_STAMP, value: stamp }], mail);
+  if (isTextComplaint(mail)) return feedbackOf([], mail);
   const type = feedbackInWords(notice.text);
   if (type !== undefined) return feedbackOf([{ name: 'feedback-type', value: type }], mail);
   if (looksLikeBounce({ root, parts, mail, notice })) return bounceOf({ root, parts, mail, notice });
@@ -63,8 +67,6 @@ function feedbackInWords(notice: string): string | undefined {
 }
 
 /** INTEROP(Outlook JMRP): the mail complained of, in a mail from staff@hotmail.com, without a machine-readable part. */
-const isTextComplaint = (root: Part, { head, original }: ParsedMail): boolean =>
+const isTextComplaint = ({ head, original }: ParsedMail): boolean =>
   original !== undefined &&
-  (fieldOf(root.fields, 'x-hmxmroriginalrecipient') !== undefined ||
-    /complaint about message from/i.test(head.subject) ||
-    /^staff@hotmail\.com$/i.test(head.from ?? ''));
+  (/complaint about message from/i.test(head.subject) || /^staff@hotmail\.com$/i.test(head.from ?? ''));

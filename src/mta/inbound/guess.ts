@@ -52,10 +52,11 @@ export class Guess {
   #byRecipient(addresses: readonly string[], feedbackId: string | undefined): DeliveryId | undefined {
     const before = this.#mono();
     if (before < this.#notBefore || addresses.length === 0) return undefined;
-    const campaigns = feedbackId?.split(':').map((field) => field.trim()) ?? [];
+    const campaigns = new Set(feedbackId?.split(':').map((field) => field.trim()));
+    campaigns.delete(''); // A field of Feedback-ID may be empty, and so may be the campaign of a delivery.
     const forms = addresses.slice(0, MAX_ADDRESSES).flatMap((address) => [address, address.toLowerCase()]);
     const found = [...new Set(forms)].flatMap((recipient) => this.#sentTo(recipient));
-    const named = found.findLast(({ message }) => campaigns.includes(message.campaignId ?? ''));
+    const named = found.findLast(({ message }) => campaigns.has(message.campaignId ?? ''));
     const after = this.#mono();
     this.#notBefore = after + (after - before) * SHARE;
     return (named ?? found.at(-1))?.id;

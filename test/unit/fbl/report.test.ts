@@ -87,4 +87,25 @@ describe('parseReport', () => {
     );
     assert.equal(report.kind, 'auto_reply');
   });
+
+  test('a complaint may be the mail itself, with the stamp of Outlook in front of its header', () => {
+    const report = parseReport(
+      lines(
+        'Return-Path: <staff@hotmail.com>',
+        'X-HmXmrOriginalRecipient: anna@hotmail.example',
+        'From: news@example.com',
+        'To: Customers <list@example.com>',
+        `Postrider-Delivery: ${TOKEN}`,
+        'Message-ID: <m1@example.com>',
+        'Subject: News of the week',
+        '',
+        'Unsubscribe here.',
+      ),
+    );
+    assert.equal(report.kind, 'arf');
+    if (report.kind !== 'arf') return;
+    assert.deepEqual(report.recipients, ['anna@hotmail.example']);
+    assert.equal(report.original?.messageId, 'm1@example.com');
+    assert.deepEqual(report.tokenCandidates, [TOKEN]);
+  });
 });
