@@ -100,7 +100,10 @@ try {
 function get(path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath: mta.controlSocket, path }, (response) => {
-      text(response).then(resolve, reject);
+      text(response).then((body) => {
+        if (response.statusCode === 200) resolve(body);
+        else reject(new Error(`${path} is answered with ${response.statusCode}: ${body.slice(0, 200)}`));
+      }, reject);
     });
     asked.on('error', reject);
     asked.end();

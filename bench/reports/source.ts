@@ -130,7 +130,7 @@ answerJobs<ReportJobs>({
     };
     await Promise.all(Array.from({ length: SESSIONS }, async () => hand(await open(port))));
     took.sort((a, b) => a - b);
-    const quantile = (share: number): number => took[Math.floor(took.length * share)] ?? NaN;
+    const quantile = (share: number): number => took[Math.ceil(took.length * share) - 1] ?? NaN;
     const seconds = (performance.now() - start) / 1000;
     return {
       taken,
