@@ -50,6 +50,7 @@ const ORDER = [
   'queue-operations',
   'queue-campaign',
   'queue-large',
+  'lookups',
   'soak',
   'leak',
   'leak-domains',

@@ -1,7 +1,7 @@
 /**
  * What `npm start`, `npm test` and the others run. Works on a machine with nothing but Node.js 20 and npm: installs the
  * dependencies when they are missing or old, then does everything with the Node.js that came with them.
- *   node scripts/run.mjs build | test | test:crash | check | bench | bench:sim | bench:limits | bench:queue | bench:soak | bench:leak | bench:reports | bench:dashboards | bench:page | generate | format | demo  [arguments]
+ *   node scripts/run.mjs build | test | test:crash | check | bench | bench:sim | bench:limits | bench:queue | bench:soak | bench:leak | bench:lookups | bench:reports | bench:dashboards | bench:page | generate | format | demo  [arguments]
  * Exit status: 0 good, 1 the answer is no, 2 usage.
  */
 import { existsSync } from 'node:fs';
@@ -99,6 +99,7 @@ const VERBS = {
   'bench:reports': (args) => inOrder(built, () => run('bench/reports/run.ts', ...args)),
   'bench:soak': (args) => run('bench/soak/run.ts', ...args),
   'bench:leak': (args) => inOrder(built, () => run('bench/leak.ts', ...args)),
+  'bench:lookups': (args) => run('bench/lookups.ts', ...args),
   'bench:dashboards': (args) => inOrder(built, () => run('bench/dashboards.ts', ...args)),
   'bench:page': (args) => inOrder(built, () => run('bench/page.ts', ...args)),
   generate: (args) => run('scripts/generate.ts', ...args),
