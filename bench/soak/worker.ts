@@ -5,7 +5,6 @@
  * Arguments: directory, seed, messages to accept, most that wait.
  */
 import { writeSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { type DeliveryId, deliveryIdOf, systemClock } from '../../src/core/index.ts';
 import { type LeasedDelivery, openLmdbKv, Queue, type QueueHead } from '../../src/queue/index.ts';
 
@@ -36,17 +35,26 @@ const report = (_: string, text: string, details: object): void => {
 const kv = openLmdbKv({ dir, durability: 'sync' });
 const { queue } = await Queue.open({ kv, clock: systemClock, report });
 const due = new Set<QueueHead>(queue.state.schedule.heads());
+/** Resolves with the next change of what is due, or of what waits. */
+let change = Promise.withResolvers<void>();
+const changed = (): void => {
+  change.resolve();
+  change = Promise.withResolvers();
+};
 queue.attach({
   claim: () => false,
   unclaim: () => undefined,
   granted: () => undefined,
-  wake: (head) => void due.add(head),
+  wake: (head) => {
+    due.add(head);
+    changed();
+  },
   held: () => undefined,
   ispOf: () => undefined,
 });
 
 const wanted = Number(messages);
-let begun = 0;
+let [begun, accepted] = [0, 0];
 const waiting = (): number => queue.state.counters.sum().queued;
 const most = (): number => {
   const phase = Math.abs(((begun % WAVE) / WAVE) * 2 - 1);
@@ -72,13 +80,15 @@ async function accept(): Promise<void> {
     content,
     deliveries: [{ index: 1, record }],
   });
+  accepted++;
   tell(`a ${deliveryIdOf(number, 1)} ${content.length}`);
+  changed();
 }
 
 async function accepting(): Promise<void> {
   while (begun < wanted) {
     if (waiting() >= most()) {
-      await setImmediate();
+      await change.promise;
       continue;
     }
     begun++;
@@ -105,14 +115,15 @@ async function ending(): Promise<void> {
     const [head] = due;
     if (!head) {
       flush();
-      if (begun >= wanted && waiting() === 0) return;
-      await setImmediate();
+      if (accepted >= wanted && waiting() === 0) return;
+      await change.promise;
       continue;
     }
     due.delete(head);
     const leased = await queue.lease({ queue: head, limit: LEASED });
     for (const id of await Promise.all(leased.map(end))) tell(`e ${id}`);
     flush();
+    changed();
   }
 }
 
