@@ -6,11 +6,11 @@
  * `answers`: key -> answer. `lines`: message number, index -> digests of the lines that one commit accepted, by the
  * first of them; index 0 holds the key, so what is too old is found in the order of acceptance.
  */
-import { messageNumberAt } from '../core/index.ts';
+import { messageIdOf, messageNumberAt } from '../core/index.ts';
 import type { Transaction } from './committer.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
 import type { Op } from './kv.ts';
-import { decode, encode, healthy, seal, type SharedMessage, unseal } from './records.ts';
+import { type DeliveryRecord, encode, healthy, seal, type SharedMessage, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
 
 export const DIGEST_BYTES = 8;
@@ -39,10 +39,10 @@ export const answerOps = (key: string, answer: KeyedAnswer): Op[] => [
   { table: 'lines', key: deliveryKey(answer.number, 0), value: seal(keyOf(key)) },
 ];
 
-/** Throws DamagedValue. */
-export function findAnswer({ kv }: QueueState, key: string): KeyedAnswer | undefined {
+/** Undefined when the key was not used. */
+export function findAnswer({ kv }: QueueState, key: string): KeyedAnswer | 'damaged' | undefined {
   const value = kv.get('answers', keyOf(key));
-  return value && decode<KeyedAnswer>(value);
+  return value && (healthy<KeyedAnswer>(value) ?? 'damaged');
 }
 
 /** The lines that a commit accepts, at least one, by index. */
@@ -64,26 +64,43 @@ export function readLines(payload: Buffer): LineDigest[] | undefined {
   });
 }
 
-/** The committed lines of a batch, asked in ascending order; holds those of a few commits at a time. */
+/** Whether lines of a batch are committed under the number. */
+export function hasLines({ kv }: QueueState, number: number): boolean {
+  const range = { start: deliveryKey(number, 1), end: deliveryKey(number + 1, 0), limit: 1 };
+  return [...kv.range('lines', range)].length > 0;
+}
+
+/** A committed line: its digest, or its delivery where that is damaged (undefined: so is the delivery). */
+export type KnownLine =
+  { readonly digest: Buffer } | { readonly digest: undefined; readonly recipient: string | undefined };
+
+/**
+ * The committed lines of a batch, asked in ascending order; holds those of a few commits at a time. Where digests are
+ * damaged nobody knows which lines they were of: then the deliveries tell what is committed, as long as they are kept.
+ */
 export class KnownLines {
   readonly #state: QueueState;
   readonly #number: number;
   readonly #digests = new Map<number, Buffer>();
   /** First index of the next stored group; undefined at the end. */
   #next: number | undefined = 1;
+  /** From this index on digests may be lost. */
+  #lostFrom = Infinity;
 
   constructor(state: QueueState, number: number) {
     this.#state = state;
     this.#number = number;
   }
 
-  /** Undefined when the line is not committed. Throws DamagedValue. */
-  digestOf(index: number): Buffer | undefined {
+  /** Undefined when the line is not committed. */
+  find(index: number): KnownLine | undefined {
     if (this.#next !== undefined && this.#next <= index) {
       for (const known of this.#digests.keys()) if (known < index) this.#digests.delete(known);
       while (this.#next !== undefined && this.#next <= index) this.#read(index);
     }
-    return this.#digests.get(index);
+    const digest = this.#digests.get(index);
+    if (digest) return { digest };
+    return index < this.#lostFrom ? undefined : this.#delivered(index);
   }
 
   /** Takes in the next group; lines before `from` were passed. */
@@ -92,8 +109,33 @@ export class KnownLines {
     const [group, following] = [...this.#state.kv.range('lines', { ...range, limit: 2 })];
     this.#next = following && parseDeliveryKey(following.key).index;
     if (!group) return;
-    for (const { index, digest } of readLines(unseal(group.value)) ?? [])
-      if (index >= from) this.#digests.set(index, digest);
+    const lines = linesIn(group.value);
+    if (!lines) this.#lose(parseDeliveryKey(group.key).index);
+    for (const { index, digest } of lines ?? []) if (index >= from) this.#digests.set(index, digest);
+  }
+
+  #lose(first: number): void {
+    this.#lostFrom = Math.min(this.#lostFrom, first);
+    this.#state.report('error', 'damage in the store', {
+      what: `the lines of message ${messageIdOf(this.#number)} at ${first}`,
+      consequence: 'its deliveries tell which lines are committed',
+    });
+  }
+
+  #delivered(index: number): KnownLine | undefined {
+    const key = deliveryKey(this.#number, index);
+    const { kv } = this.#state;
+    const value = kv.get('deliveries', key) ?? kv.get('history', key);
+    return value && { digest: undefined, recipient: healthy<DeliveryRecord>(value)?.recipient };
+  }
+}
+
+/** Undefined when they are damaged. */
+function linesIn(value: Buffer): LineDigest[] | undefined {
+  try {
+    return readLines(unseal(value));
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,11 +1,13 @@
 export type { Addition, NewDelivery, NewMessage } from './accepting.ts';
 export { audit, type AuditOptions, auditStore } from './audit.ts';
 export type { AuditReport, CampaignTotals, Expected, Violation } from './audit-report.ts';
+export { mendAnswer, type Traces, tracesOf } from './answer-mending.ts';
 export {
   answerOps,
   DIGEST_BYTES,
   findAnswer,
   type KeyedAnswer,
+  type KnownLine,
   KnownLines,
   type LineDigest,
   linesOp,

@@ -15,6 +15,7 @@ import {
 } from '../../core/index.ts';
 import {
   DIGEST_BYTES,
+  type KnownLine,
   type KnownLines,
   type LineDigest,
   linesOp,
@@ -59,6 +60,13 @@ const CHANGED = {
 const digestOf = ({ source = Buffer.alloc(0) }: BatchLine): Buffer =>
   hash('sha256', source, 'buffer').subarray(0, DIGEST_BYTES);
 
+/** Whether the line is the committed one; where only its delivery is known, whether it is to the same recipient. */
+function isSame({ to }: BatchLine, digest: Buffer, known: KnownLine): boolean {
+  if (known.digest) return known.digest.equals(digest);
+  const address = parseAddress(to);
+  return known.recipient === undefined || (address.ok && formatAddress(address.value) === known.recipient);
+}
+
 export class CampaignBatch implements Batch {
   readonly #options: CampaignBatchOptions;
   #closing: Promise<void> | undefined;
@@ -79,8 +87,8 @@ export class CampaignBatch implements Batch {
     const now = clock.now();
     for (const line of lines) {
       const digest = keyed && digestOf(line);
-      const known = keyed?.known.digestOf(line.line - 1);
-      if (known && digest?.equals(known)) continue;
+      const known = keyed?.known.find(line.line - 1);
+      if (known && isSame(line, digest!, known)) continue;
       const delivery = known ? err(CHANGED) : this.#delivery(line, now);
       if (delivery.ok) {
         deliveries.push(delivery.value);

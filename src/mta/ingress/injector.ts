@@ -38,7 +38,16 @@ import {
 } from './prepare.ts';
 import { recipientRecord, stoppedText } from './recipient.ts';
 import { checkReversePath, injectedOf, invalid, unavailable } from './refusals.ts';
-import { answerFor, type KeyedBatch, type Repeatable, repeatable, repeatOf, Repeats } from './repeats.ts';
+import {
+  answerFor,
+  type KeyedBatch,
+  remadeFor,
+  remadeForBatch,
+  type Repeatable,
+  repeatable,
+  repeatOf,
+  Repeats,
+} from './repeats.ts';
 import { variableCheck } from './variables.ts';
 
 export interface InjectorOptions extends MessageLimits {
@@ -101,7 +110,7 @@ export class QueueInjector implements Injector {
       this.#accept(number, prepared, { content, sealed: true, message, labels }, repeat);
     if (digest === undefined) return accept();
     const repeat = repeatable(prepared.origin.caller, labels.idempotencyKey!, digest);
-    return this.#repeats.once(repeat, () => accept(repeat));
+    return this.#repeats.once(repeat, remadeFor(prepared.recipients), () => accept(repeat));
   }
 
   async compose(
@@ -118,13 +127,14 @@ export class QueueInjector implements Injector {
     const repeat = repeatOf(request);
     const accepted = { recipients: recipientsOf(request.to), origin: request.origin };
     if (!repeat) return this.#accept(number, accepted, prepared);
-    return this.#repeats.once(repeat, () => this.#accept(number, accepted, prepared, repeat));
+    const remake = remadeFor(accepted.recipients);
+    return this.#repeats.once(repeat, remake, () => this.#accept(number, accepted, prepared, repeat));
   }
 
   async openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>> {
     const repeat = repeatOf(header);
     if (!repeat) return this.#openBatch(header);
-    const entered = await this.#repeats.enter(repeat);
+    const entered = await this.#repeats.enter(repeat, remadeForBatch);
     if (!entered.ok) return entered;
     const { known, leave } = entered.value;
     const batch = await this.#openBatch(header, { repeat, known, leave }).catch((error: unknown) => {

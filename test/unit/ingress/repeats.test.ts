@@ -225,3 +225,111 @@ describe('a batch with an idempotency key', () => {
     assert.equal(events(desk).length, 1, 'its lifetime has just begun');
   });
 });
+
+describe('a damaged answer', () => {
+  const to = ['a@one.test', 'bad', 'b@one.test'];
+  const spoil = (desk: Desk, table: 'answers' | 'lines', at = 0): Promise<void> => {
+    const { key } = [...desk.kv.range(table, {})][at]!;
+    return desk.kv.commit([{ table, key, value: Buffer.from('rubbish') }]);
+  };
+
+  test('of a message is made anew: the same request is not accepted once more', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    const first = await injected(desk, { labels: KEYED, to });
+    await spoil(desk, 'answers');
+    assert.deepEqual(await injected(desk, { labels: KEYED, to }), first);
+    assert.equal(events(desk).length, 2);
+    assert.match(desk.told.join('\n'), new RegExp(`the answer of message ${first.messageId}`));
+    assert.deepEqual(await injected(desk, { labels: KEYED, to }), first);
+    assert.equal(desk.told.length, 1, 'it is whole again');
+  });
+
+  test('of a message names those of whom nothing is kept', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    await desk.queue.stopList.add([{ kind: 'address', value: 'b@one.test', source: 'import', at: 1 }]);
+    const origin = { ...ORIGIN, protocol: 'HTTP' } as const;
+    const first = await injected(desk, { labels: KEYED, to, origin });
+    await spoil(desk, 'answers');
+    const again = await injected(desk, { labels: KEYED, to, origin });
+    assert.deepEqual(again.deliveries, first.deliveries);
+    assert.deepEqual(
+      again.rejected.map(({ recipient }) => recipient),
+      ['bad', 'b@one.test'],
+    );
+    assert.match(again.rejected[1]!.text, /nothing is kept of a delivery to it/);
+  });
+
+  test('to another request is a conflict still, as far as its recipients tell', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    await injected(desk, { labels: KEYED, to });
+    await spoil(desk, 'answers');
+    const result = await desk.injector.inject(request({ labels: KEYED, to: ['b@one.test'] }));
+    assert.equal(!result.ok && result.error.kind, 'conflict');
+    const batch = await desk.injector.openBatch(HEADER);
+    assert.equal(!batch.ok && batch.error.kind, 'conflict');
+    assert.equal(events(desk).length, 2);
+  });
+
+  test('whose mark is damaged too is refused with the way out, for it may have been accepted', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    await injected(desk, { labels: KEYED });
+    await spoil(desk, 'answers');
+    await spoil(desk, 'lines');
+    const result = await desk.injector.inject(request({ labels: KEYED }));
+    assert.ok(!result.ok);
+    assert.equal(result.error.field, 'idempotency_key');
+    assert.match(result.error.text, /damaged: look for the message by its recipient/);
+    assert.equal(events(desk).length, 1);
+  });
+
+  test('that is older than the window does not count', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    const first = await injected(desk, { labels: KEYED });
+    await spoil(desk, 'answers');
+    desk.clock.advance(3 * DAY);
+    assert.notEqual((await injected(desk, { labels: KEYED })).messageId, first.messageId);
+  });
+
+  test('that cannot be stored anew is given all the same', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    const first = await injected(desk, { labels: KEYED });
+    await spoil(desk, 'answers');
+    desk.kv.failures = 1;
+    const again = await desk.injector.inject(request({ labels: KEYED }));
+    assert.deepEqual(again.ok && again.value, first);
+    assert.equal(desk.told.length, 2);
+  });
+
+  test('of a batch is made anew: committed lines are not repeated, the others are taken', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    const batch = await opened(desk);
+    await batch.add(lines(2, 5));
+    await batch.close();
+    await spoil(desk, 'answers');
+    const again = await opened(desk);
+    assert.equal(again.messageId, batch.messageId);
+    assert.deepEqual(await again.add(lines(2, 7)), []);
+    await again.close();
+    assert.equal(events(desk).length, 6);
+    assert.deepEqual(auditStore(desk.kv), []);
+  });
+
+  test('and damaged lines of a batch: what was committed is known by its deliveries', async () => {
+    const desk = await openDesk({}, undefined, 'damaged');
+    const batch = await opened(desk);
+    await batch.add([line(2), line(3, 'bad'), ...lines(4, 5)]);
+    await batch.add(lines(6, 7));
+    await batch.close();
+    await spoil(desk, 'lines', 1);
+    const again = taken(desk, await desk.injector.openBatch(HEADER), /lines of message \d+ are damaged at 1/);
+    const rejected = await again.add([line(2), line(3), line(4, 'other@one.test'), ...lines(5, 8)]);
+    assert.deepEqual(
+      rejected.map(({ line: number, changed }) => [number, changed]),
+      [[4, true]],
+    );
+    await again.close();
+    const after = recipients(desk).slice(5);
+    assert.deepEqual(after, ['u3@one.test', 'u8@one.test']);
+    assert.match(desk.told.join('\n'), /the lines of message \S+ at 1/);
+  });
+});
