@@ -22,6 +22,8 @@ export class SendingFile {
   readonly #path: string;
   readonly #boot: string | undefined;
   #fd: number | undefined;
+  /** Why the file is not written any more; it is there still, and must not be believed. */
+  #stale: unknown;
   #gaveUp: ((error: unknown) => void) | undefined;
   readonly #slots = new Map<DeliveryId, number>();
   readonly #free: number[] = [];
@@ -57,8 +59,12 @@ export class SendingFile {
     }
   }
 
-  /** The first byte of the content is about to be written. Throws when that cannot be told, nor the file taken away. */
+  /**
+   * The first byte of the content is about to be written. Throws as long as that cannot be told, nor the file taken
+   * away: then nothing may be sent, for the next start would believe the file.
+   */
   begun({ id, number, index }: Pick<Delivery, 'id' | 'number' | 'index'>): void {
+    if (this.#stale !== undefined) this.#takeAway();
     if (this.#fd === undefined || this.#slots.has(id)) return;
     const at = this.#free.pop() ?? this.#next++;
     this.#slot.writeBigUInt64BE(BigInt(number), 0);
@@ -89,15 +95,26 @@ export class SendingFile {
 
   /** A file that does not know all must not be believed: it goes, or loses its head. */
   #giveUp(error: unknown): void {
-    const fd = this.#fd;
-    this.#fd = undefined;
+    this.#stale = error;
     this.#gaveUp?.(error);
+    this.#takeAway();
+  }
+
+  #takeAway(): void {
+    const fd = this.#fd;
     try {
       rmSync(this.#path, { force: true });
-    } catch {
-      if (fd !== undefined) ftruncateSync(fd, 0);
+    } catch (error) {
+      if (fd === undefined) throw error;
+      ftruncateSync(fd, 0);
     }
-    if (fd !== undefined) closeSync(fd);
+    this.#stale = undefined;
+    this.#fd = undefined;
+    try {
+      if (fd !== undefined) closeSync(fd);
+    } catch {
+      // Of a file that is gone: nothing depends on it.
+    }
   }
 }
 

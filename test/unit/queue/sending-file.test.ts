@@ -1,6 +1,17 @@
 /** What is known after a crash of how far a leased delivery was: only what had begun may have been sent. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -111,4 +122,34 @@ test('a place is used again, and an end in order leaves no file', async (t) => {
   assert.equal(sizes.size, 1);
   await queue.close();
   assert.equal(existsSync(join(it.dir, 'sending')), false);
+});
+
+/** Closes the file under the program and puts a directory in its place: it can neither be written, cut off nor removed. */
+function lockOut(file: string): void {
+  const open = readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === file;
+    } catch {
+      return false; // that of the reading itself
+    }
+  });
+  assert.equal(open.length, 1);
+  closeSync(Number(open[0]));
+  rmSync(file);
+  mkdirSync(file);
+}
+
+test('while it can neither be written nor taken away nothing is sent, because the next start would believe it', async (t) => {
+  const it = world(t);
+  const { queue, clock } = await open(it);
+  const rig = { ...(await openRig()), queue, clock };
+  await queue.accept(newMessage(rig, { to: RECIPIENTS }));
+  const leased = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 3 });
+  const file = join(it.dir, 'sending');
+  lockOut(file);
+  for (const one of leased) assert.throws(() => queue.sending(one));
+  rmdirSync(file);
+  for (const one of leased) queue.sending(one);
+  assert.equal(existsSync(file), false);
+  assert.deepEqual(counts((await open(it)).recovered), [3, 3]);
 });
