@@ -34,7 +34,7 @@ interface Opened {
 export async function openFormat({ kv, report }: Opened): Promise<StoreMark> {
   const stored = kv.get('meta', KEY);
   if (!stored) return written(kv, newMark());
-  const mark = healthy<StoreMark>(stored) ?? mended({ kv, report });
+  const mark = healthy<StoreMark>(stored) ?? (await written(kv, mended({ kv, report })));
   if (mark.format === FORMAT) return mark;
   const step = MIGRATIONS[mark.format];
   if (!step) throw new StoreVersionError(refusal(mark.format));
@@ -48,7 +48,8 @@ export function formatProblem(kv: Kv): string | undefined {
   const stored = kv.get('meta', KEY);
   if (!stored) return 'the store has no format mark';
   const mark = healthy<StoreMark>(stored);
-  if (!mark || mark.format === FORMAT) return undefined;
+  if (!mark) return 'the format mark is damaged: a start takes it for one of this version';
+  if (mark.format === FORMAT) return undefined;
   return MIGRATIONS[mark.format]
     ? `the store has format ${mark.format}, this version writes format ${FORMAT}: a start of this version migrates it`
     : refusal(mark.format);
