@@ -3,7 +3,7 @@
  * wants is as old, or what it has not seen as large, as the journal may be. At half of it (`LAG_WARNS`) people are told.
  */
 import type { Event } from '../core/index.ts';
-import type { Journal } from './journal.ts';
+import { type Journal, NO_TIME } from './journal.ts';
 
 export const LAG_WARNS = 0.5;
 
@@ -32,8 +32,9 @@ export function journalLags(journal: Journal, now: number): readonly JournalLag[
   });
 }
 
+/** Where all that is wanted is damaged nobody knows how old it is: its size says how near the bound is. */
 const timeOf = (event: Event | undefined, now: number): number =>
-  event === undefined ? now : Date.parse(event.time);
+  event === undefined || event.time === NO_TIME ? now : Date.parse(event.time);
 
 /** The one that is nearest to losing something; undefined when nobody is behind. */
 export function worstLag(lags: readonly JournalLag[]): JournalLag | undefined {

@@ -35,6 +35,8 @@ export interface JournalKept {
 
 const MARK = textKey('counted');
 const NO_MARK: JournalMark = { seq: 0, bytes: 0 };
+/** Of a gap with nothing beside it. */
+export const NO_TIME = new Date(0).toISOString();
 
 export const markOp = (mark: JournalMark): Op => ({ table: 'meta', key: MARK, value: encode(mark) });
 
@@ -148,20 +150,20 @@ export class Journal {
     let next = after + 1;
     // Whoever reads from the beginning misses nothing of what was there before.
     let begun = after > 0;
-    let time: string | undefined;
+    let beside: string | undefined;
     for (const { key, value } of this.#kv.range('journal', { start: this.#groupKey(after) })) {
       const first = parseNumberKey(key);
       const lines = linesOf(value);
       if (!begun) next = first;
       begun = true;
-      if (lines && first > next) yield this.#gap({ from: next, to: first - 1, time });
+      if (lines && first > next) yield this.#gap({ from: next, to: first - 1, beside: beside ?? lines[0] });
       if (!lines) continue;
       for (let i = Math.max(0, next - first); i < lines.length; i++)
         yield { seq: first + i, line: lines[i]! };
       next = Math.max(next, first + lines.length);
-      time = lines.at(-1);
+      beside = lines.at(-1);
     }
-    if (next <= this.last && this.#endIsDamaged()) yield this.#gap({ from: next, to: this.last, time });
+    if (next <= this.last && this.#endIsDamaged()) yield this.#gap({ from: next, to: this.last, beside });
   }
 
   *events(after: number): Generator<Event> {
@@ -229,12 +231,12 @@ export class Journal {
     return false;
   }
 
-  /** In place of events that are not there; `after` is the line before them. */
-  #gap({ from, to, time: after }: { from: number; to: number; time: string | undefined }): {
+  /** In place of events that are not there; its time is that of the line beside them, if there is one. */
+  #gap({ from, to, beside }: { from: number; to: number; beside: string | undefined }): {
     seq: number;
     line: string;
   } {
-    const time = after === undefined ? new Date(0).toISOString() : (JSON.parse(after) as Event).time;
+    const time = beside === undefined ? NO_TIME : (JSON.parse(beside) as Event).time;
     const id = `${this.#storeId}-${to}`;
     return { seq: to, line: JSON.stringify({ seq: to, id, time, type: 'sink_gap', from, to }) };
   }

@@ -251,6 +251,22 @@ describe('who follows the journal and is behind', () => {
     assert.equal(share(rig), 3 / 8);
   });
 
+  test('is not taken for older than what is there where a part of that is damaged', async () => {
+    const rig = await openRig();
+    const { journal } = rig.queue.state;
+    for (let i = 0; i < 4; i++) await accept(rig);
+    journal.kept = { ...kept, maxBytes: 2 * journal.bytes, onFull: 'stop' };
+    journal.readers.add({ name: 'api', position: () => 0 });
+    rig.clock.advance(6 * DAY);
+    const [first, ...others] = keysOf(rig.kv, 'journal').map((key) => Buffer.from(key, 'hex'));
+    const spoil = (key: Buffer) => ({ table: 'journal', key, value: Buffer.from('rubbish') }) as const;
+    await rig.kv.commit([spoil(first!)]);
+    assert.equal(share(rig), 0.6, 'the next event says how old it is');
+    await rig.kv.commit(others.map(spoil));
+    assert.equal(share(rig), 0.5, 'nothing says how old it is, but how large');
+    assert.equal(journalFull(journal, rig.clock.now()), undefined);
+  });
+
   test('keeps its events where the journal stops at the bound, and the mail out', async () => {
     const rig = await openRig();
     const { journal } = rig.queue.state;
