@@ -2,12 +2,14 @@
  * The audit's part on the index of recipients: every delivery that is kept stands in it once, with the hash of its own
  * recipient. What is missing there is not found by its address or campaign, though it is delivered all the same.
  *
- * Memory: nothing, but for a store where some are missing; then an id for each that was found.
+ * Memory: two sums (`Tally`), but for a store where they differ; then an id for each that was found.
  */
+import { crc32 } from 'node:zlib';
 import { deliveryIdOf } from '../core/index.ts';
 import type { Findings } from './audit-report.ts';
 import { deliveryKey, parseDeliveryKey, parseNumberKey } from './keys.ts';
 import type { Kv } from './kv.ts';
+import type { Place } from './quarantine.ts';
 import { hashOfRecipient, recipientsIn } from './recipient-index.ts';
 import { type DeliveryRecord, healthy } from './records.ts';
 
@@ -21,16 +23,17 @@ export class RecipientAudit {
   }
 
   run(): void {
-    let found = 0;
+    const found = new Tally();
     for (const { key, value } of this.#kv.range('recipients', {})) {
       this.#findings.saw('recipients');
       const entries = recipientsIn(value);
       if (!entries) this.#findings.say(`recipients ${parseNumberKey(key)}: the value is damaged`);
-      for (const { number, index, hash } of entries ?? []) if (this.#fits(number, index, hash)) found++;
+      for (const { number, index, hash } of entries ?? [])
+        if (this.#fits(number, index, hash)) found.add(number, index);
     }
-    let kept = 0;
-    for (const _ of this.#kept()) kept++;
-    if (found !== kept) this.#nameMissing(kept - found);
+    const kept = new Tally();
+    for (const { number, index } of this.#kept()) kept.add(number, index);
+    if (!found.equals(kept)) this.#nameWrong();
   }
 
   /** Whether the delivery is kept still. */
@@ -46,20 +49,42 @@ export class RecipientAudit {
     return true;
   }
 
-  *#kept(): Generator<string> {
+  *#kept(): Generator<Place> {
     for (const table of ['deliveries', 'history'] as const)
-      for (const { key } of this.#kv.range(table, {})) {
-        const { number, index } = parseDeliveryKey(key);
-        yield deliveryIdOf(number, index);
-      }
+      for (const { key } of this.#kv.range(table, {})) yield parseDeliveryKey(key);
   }
 
-  #nameMissing(count: number): void {
+  #nameWrong(): void {
     const seen = new Set<string>();
+    const twice = new Set<string>();
     for (const { value } of this.#kv.range('recipients', {}))
-      for (const { number, index } of recipientsIn(value) ?? []) seen.add(deliveryIdOf(number, index));
-    if (count < 0) this.#findings.say(`${-count} deliveries stand among the recipients twice`);
-    for (const id of this.#kept())
+      for (const { number, index } of recipientsIn(value) ?? []) {
+        const id = deliveryIdOf(number, index);
+        if (seen.has(id)) twice.add(id);
+        seen.add(id);
+      }
+    for (const { number, index } of this.#kept()) {
+      const id = deliveryIdOf(number, index);
+      if (twice.has(id)) this.#findings.say(`delivery ${id} stands among the recipients twice`, id);
       if (!seen.has(id)) this.#findings.say(`delivery ${id} does not stand among the recipients`, id);
+    }
+  }
+}
+
+/**
+ * How many deliveries, and the sum of a digest of each, whatever their order: of one that is there twice in place of
+ * another the number is the same, the sum is not (but for one in 2^32).
+ */
+class Tally {
+  #count = 0;
+  #sum = 0;
+
+  add(number: number, index: number): void {
+    this.#count++;
+    this.#sum = (this.#sum + crc32(deliveryKey(number, index))) >>> 0;
+  }
+
+  equals(other: Tally): boolean {
+    return this.#count === other.#count && this.#sum === other.#sum;
   }
 }
