@@ -51,8 +51,8 @@ export interface WaitingAt {
 
 export interface AlertsOptions {
   readonly queue: Pick<Queue, 'control' | 'controls' | 'state'>;
-  readonly egress: Pick<EgressView, 'nodes' | 'ispOf'>;
-  readonly pressure?: Pick<Pressure, 'level' | 'reason' | 'byJournal'>;
+  readonly egress: Pick<EgressView, 'nodeFigures' | 'lanes' | 'ispOf'>;
+  readonly pressure?: Pick<Pressure, 'ofDisk'>;
   readonly clock: Clock;
   readonly config: () => AlertsConfig;
   readonly log: {
@@ -121,10 +121,9 @@ export class Alerts {
 
   flow(): Flow {
     const now = this.#options.clock.now();
-    const waiting = this.#waitingAt(this.#options.egress.nodes());
     return {
       ...this.#traffic.total(now),
-      waiting: waiting.sort((a, b) => silentSince(a) - silentSince(b)),
+      waiting: this.#waitingAt().sort((a, b) => silentSince(a) - silentSince(b)),
     };
   }
 
@@ -181,8 +180,7 @@ export class Alerts {
 
   #measure(now: number): Measured {
     const { egress, pressure, queue } = this.#options;
-    const nodes = egress.nodes();
-    const down = nodes.filter(({ state }) => state === 'down');
+    const down = egress.nodeFigures().filter(({ state }) => state === 'down');
     for (const { name } of down) if (!this.#downSince.has(name)) this.#downSince.set(name, now);
     for (const name of this.#downSince.keys())
       if (!down.some((node) => node.name === name)) this.#downSince.delete(name);
@@ -190,29 +188,28 @@ export class Alerts {
       now,
       since: this.#traffic.since,
       shares: this.#traffic.shares(now),
-      waiting: this.#waitingAt(nodes),
+      waiting: this.#waitingAt(),
       down: down.map(({ name, address }) => ({
         node: name,
         since: this.#downSince.get(name)!,
         why: `${address} is not on this machine; bring the address up`,
       })),
       lag: worstLag(journalLags(queue.state.journal, now)),
-      disk: pressure && pressure.level !== 'none' && !pressure.byJournal ? pressure.reason : undefined,
+      disk: pressure?.ofDisk,
     };
   }
 
-  #waitingAt(nodes: ReturnType<EgressView['nodes']>): WaitingAt[] {
-    if (this.#waiting.size === 0) return [];
-    const lanes = Map.groupBy(
-      nodes.flatMap((node) => node.lanes),
-      (lane) => lane.isp,
-    );
+  /** Why is looked for only when somebody reads it: hundreds of ISPs may wait, each with a lane at every node. */
+  #waitingAt(): WaitingAt[] {
+    const { egress } = this.#options;
     return [...this.#waiting].map(([isp, { count, oldest }]) => ({
       isp,
       count,
       oldest,
       lastDelivered: this.#traffic.lastDelivered(isp),
-      why: whyOf(lanes.get(isp) ?? []),
+      get why() {
+        return whyOf([...egress.lanes({ isp })]);
+      },
     }));
   }
 

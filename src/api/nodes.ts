@@ -95,12 +95,12 @@ export function addNodes(app: FastifyInstance, { deps }: RouteContext): void {
       const path = checkRequest(nodePath, request.params);
       if (!path.ok) return answer(reply, path);
       const { name } = path.value;
-      const names = deps.egress.nodes().map((node) => node.name);
+      const names = deps.egress.nodeFigures().map((node) => node.name);
       if (!names.includes(name))
         return answer(reply, err(notFound(`there is no node ${name}${instead(name, names)}`)));
       const done = await run(control, name, request.body);
       if (!done.ok) return answer(reply, done);
-      const state = deps.egress.nodes().find((node) => node.name === name)?.state;
+      const state = deps.egress.nodeFigures().find((node) => node.name === name)?.state;
       return answer(reply, ok({ ...done.value, state }));
     });
   app.get('/v1/locks', (request, reply) => {

@@ -174,7 +174,7 @@ function statusView(deps: ApiDependencies): StatusView {
     config_file: status.configFile,
     counters: counters.sum(),
     queue: queueTotals(deps),
-    nodes: deps.egress.nodes().map(({ name, address, state, sessions, maxSessions }) => ({
+    nodes: deps.egress.nodeFigures().map(({ name, address, state, sessions, maxSessions }) => ({
       name,
       address,
       state,

@@ -60,11 +60,11 @@ function announce({ config, egress }: Service, log: Logger): void {
       control: control.socket,
       smtp: smtp.listen.map(place),
       ...(status.listen && { status: place(status.listen) }),
-      nodes: egress.nodes().map(({ name, address, state }) => `${name} ${address} ${state}`),
+      nodes: egress.nodeFigures().map(({ name, address, state }) => `${name} ${address} ${state}`),
     },
     'postrider is running',
   );
-  for (const { name, address, state } of egress.nodes()) {
+  for (const { name, address, state } of egress.nodeFigures()) {
     if (state !== 'down') continue;
     const moves = config.nodes.find((node) => node.name === name)?.whenDown === 'move';
     log.error(

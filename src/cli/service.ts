@@ -342,12 +342,11 @@ export class Service {
   }
 
   #readiness(): { ready: boolean; notReady: string[] } {
-    const notReady = this.#egress
-      .nodes()
+    const nodes = this.#egress.nodeFigures();
+    const notReady = nodes
       .filter(({ state }) => state === 'down')
       .map(({ name, address }) => `node ${name} is down: ${address} is not on this machine`);
-    const nodes = this.#egress.nodes().length;
-    const sends = nodes === 0 || notReady.length < nodes;
+    const sends = nodes.length === 0 || notReady.length < nodes.length;
     const { level, reason } = this.#pressure;
     if (level === 'refuse') notReady.push(`injection is refused: ${reason}`);
     const closed = this.#doors?.smtp.down;

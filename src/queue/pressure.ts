@@ -67,8 +67,12 @@ export class Pressure {
 
   /** Why injection is refused or slowed; undefined when it is not. */
   get reason(): string | undefined {
+    return this.#failing ? this.ofDisk : (this.#journal ?? this.ofDisk);
+  }
+
+  /** What is wrong with the disk, also while it is the journal for which injection is refused. */
+  get ofDisk(): string | undefined {
     if (this.#failing) return `the store cannot write: ${this.#failing.message}`;
-    if (this.#journal !== undefined) return this.#journal;
     const { reserveBytes, dir } = this.#options;
     if (this.#free < 2 * reserveBytes)
       return `${megabytes(this.#free)} are free in ${dir}, injection is refused below ${megabytes(reserveBytes)} (disk_reserve)`;
@@ -91,11 +95,6 @@ export class Pressure {
   /** So many bytes of mail begin, or with a minus cease, to wait for a commit. */
   waits(bytes: number): void {
     this.#waitingBytes += bytes;
-  }
-
-  /** Whether it is the journal that takes no more mail, and not the disk. */
-  get byJournal(): boolean {
-    return this.#journal !== undefined;
   }
 
   /** Why the journal takes no more mail; undefined when it does. */

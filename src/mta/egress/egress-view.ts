@@ -5,11 +5,20 @@ import type { CellSettings } from './cell-settings.ts';
 import type { NodeControls } from './node-control.ts';
 import type { PathView } from './path-view.ts';
 import type { SpeedFilter, SpeedRow } from './speed-table.ts';
-import type { NodeStatus } from './status.ts';
+import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
+
+export type LanesOf = { readonly node: string } | { readonly isp: string };
 
 export interface EgressView {
   readonly control: NodeControls;
+  /** With all their lanes: on a large site tens of thousands, which take tens of milliseconds. */
   nodes(): readonly NodeStatus[];
+  nodeFigures(): readonly NodeFigures[];
+  /**
+   * The lanes of a node, or those of all nodes towards an ISP, one by one: whoever reads them may pause in between. None
+   * of a node that does not exist.
+   */
+  lanes(of: LanesOf): Iterable<LaneStatus>;
   /** How much each sender may send towards each ISP, per node and in sum. */
   speeds(filter: SpeedFilter): readonly SpeedRow[];
   /** What classifies refusals now, with its counts. */

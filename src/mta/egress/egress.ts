@@ -33,9 +33,9 @@ import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 import type { Classifier } from '../../bounce/index.ts';
-import type { EgressView } from './egress-view.ts';
+import type { EgressView, LanesOf } from './egress-view.ts';
 import { type SpeedFilter, type SpeedRow, speedTable } from './speed-table.ts';
-import type { NodeStatus } from './status.ts';
+import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
 
 const ADDRESS_CHECK_MS = 5_000;
 const PRUNE_MS = 60_000;
@@ -204,13 +204,23 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   nodes(): readonly NodeStatus[] {
-    const { locks } = this.#context;
-    return [...this.#nodes.values()].map((node) => {
-      const status = node.status();
-      return status.state === 'running' && locks.nodeLocked(node.name)
-        ? { ...status, state: 'locked' }
-        : status;
-    });
+    return [...this.#nodes.values()].map((node) => ({ ...this.#figuresOf(node), lanes: [...node.lanes()] }));
+  }
+
+  nodeFigures(): readonly NodeFigures[] {
+    return [...this.#nodes.values()].map((node) => this.#figuresOf(node));
+  }
+
+  *lanes(of: LanesOf): Generator<LaneStatus> {
+    if ('node' in of) yield* this.#nodes.get(of.node)?.lanes() ?? [];
+    else for (const node of this.#nodes.values()) yield* node.lanes(of.isp);
+  }
+
+  #figuresOf(node: Node): NodeFigures {
+    const figures = node.figures();
+    return figures.state === 'running' && this.#context.locks.nodeLocked(node.name)
+      ? { ...figures, state: 'locked' }
+      : figures;
   }
 
   speeds(filter: SpeedFilter): SpeedRow[] {

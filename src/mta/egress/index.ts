@@ -17,4 +17,4 @@ export type { SpeedState } from './speed-control.ts';
 export { lowestLimit, type SpeedLimit } from './speed-limits.ts';
 export type { Allowance, SpeedFilter, SpeedRow } from './speed-table.ts';
 export type { EgressView } from './egress-view.ts';
-export type { LaneStatus, NodeState, NodeStatus } from './status.ts';
+export type { LaneStatus, NodeFigures, NodeState, NodeStatus } from './status.ts';

@@ -17,7 +17,7 @@ import type { RoutePlan } from './plan.ts';
 import { senderLocked } from './sender-locks.ts';
 import { SessionPlaces } from './session-places.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
-import type { NodeState, NodeStatus } from './status.ts';
+import type { LaneStatus, NodeFigures, NodeState } from './status.ts';
 
 export interface NodeOptions extends Omit<LeasesOptions, 'node'> {
   readonly config: NodeConfig;
@@ -230,12 +230,20 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     this.#lanes.prune(new Set([...this.#destinations.values()].map(({ lane }) => lane)));
   }
 
-  status(): NodeStatus {
+  figures(): NodeFigures {
     const { name, address, hostname, maxSessions } = this.#config;
-    const destinations = Map.groupBy(this.#destinations.values(), ({ lane }) => lane);
-    const lanes = [...this.#lanes].map((lane) => laneStatus(lane, destinations.get(lane) ?? []));
     const counts = { sessions: this.#sessionPlaces.open, maxSessions };
-    return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures, lanes };
+    return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures };
+  }
+
+  /** What it has towards each ISP, or towards one (`other`: domains of none). */
+  *lanes(isp?: string): Generator<LaneStatus> {
+    let destinations: ReadonlyMap<Lane, readonly Destination[]> | undefined;
+    for (const lane of this.#lanes) {
+      if (isp !== undefined && lane.isp !== isp) continue;
+      destinations ??= Map.groupBy(this.#destinations.values(), ({ lane: of }) => of);
+      yield laneStatus(lane, destinations.get(lane) ?? []);
+    }
   }
 
   // What a destination asks of its node.

@@ -14,7 +14,7 @@ import type { Destination } from './destination.ts';
 import type { Together } from './gather.ts';
 import type { AttemptEnd } from './handed.ts';
 import type { Lane } from './lane.ts';
-import type { NodeStatus } from './status.ts';
+import type { NodeFigures } from './status.ts';
 
 /** What sessions ask of their node. */
 export interface SessionOwner {
@@ -48,7 +48,7 @@ export class Sessions {
   readonly #running = new Set<Promise<void>>();
   #attempted = 0;
   #delivered = 0;
-  #lastError: NodeStatus['lastError'];
+  #lastError: NodeFigures['lastError'];
 
   constructor(owner: SessionOwner, context: EgressContext, attempts: Attempts) {
     this.#owner = owner;
@@ -56,7 +56,7 @@ export class Sessions {
     this.#attempts = attempts;
   }
 
-  get figures(): Pick<NodeStatus, 'attempts' | 'delivered' | 'lastError'> {
+  get figures(): Pick<NodeFigures, 'attempts' | 'delivered' | 'lastError'> {
     return { attempts: this.#attempted, delivered: this.#delivered, lastError: this.#lastError };
   }
 

@@ -27,7 +27,8 @@ export interface LaneStatus {
   readonly lastError: { readonly at: number; readonly text: string } | undefined;
 }
 
-export interface NodeStatus {
+/** A node without what it has towards each ISP, which may be thousands of lanes. */
+export interface NodeFigures {
   readonly name: string;
   readonly address: string;
   readonly hostname: string;
@@ -37,5 +38,8 @@ export interface NodeStatus {
   readonly attempts: number;
   readonly delivered: number;
   readonly lastError: { readonly at: number; readonly text: string } | undefined;
+}
+
+export interface NodeStatus extends NodeFigures {
   readonly lanes: readonly LaneStatus[];
 }

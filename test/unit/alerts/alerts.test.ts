@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Alerts, type AlertsOptions } from '../../../src/alerts/index.ts';
 import { parseConfig } from '../../../src/config/index.ts';
-import { type EventDraft, type Kv, openMemoryKv, Queue } from '../../../src/queue/index.ts';
+import { type EventDraft, type Kv, openMemoryKv, Pressure, Queue } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { FakeEgress } from '../api/fake-egress.ts';
 import { accept, HOUR, openRig } from '../queue/fixture.ts';
@@ -88,17 +91,10 @@ test('an alert is told once, and once more when it is over', async (t) => {
 });
 
 test('a cause that comes and goes within clear_after is one alert', async (t) => {
-  let level: 'none' | 'refuse' = 'refuse';
-  const pressure = {
-    get level() {
-      return level;
-    },
-    reason: '1 MB is free',
-    byJournal: false,
-  };
+  const pressure: { ofDisk: string | undefined } = { ofDisk: undefined };
   const one = await world(t, openMemoryKv(), createFakeClock(), { pressure });
-  for (const now of ['refuse', 'none', 'refuse', 'none'] as const) {
-    level = now;
+  for (const now of ['1 MB is free', undefined, '1 MB is free', undefined]) {
+    pressure.ofDisk = now;
     one.alerts.look();
     one.clock.advance(30_000);
   }
@@ -108,6 +104,33 @@ test('a cause that comes and goes within clear_after is one alert', async (t) =>
   assert.deepEqual(
     one.events.map(({ alert }) => alert?.state),
     ['firing', 'resolved'],
+  );
+});
+
+test('a full disk is told also while the journal takes no mail', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'pr-alerts-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  let free = 1e12;
+  const pressure = new Pressure({
+    dir,
+    reserveBytes: 1024 * 1024,
+    report: () => undefined,
+    freeBytes: () => free,
+  });
+  t.after(() => pressure.close());
+  await pressure.reserved;
+  const { alerts } = await world(t, openMemoryKv(), createFakeClock(), { pressure });
+  pressure.journal('the journal is full');
+  alerts.look();
+  assert.deepEqual(alerts.active(), [], 'a full journal is no full disk');
+  free = 1000;
+  pressure.measure();
+  assert.equal(pressure.reason, 'the journal is full');
+  alerts.look();
+  await alerts.stop();
+  assert.deepEqual(
+    alerts.active().map(({ name, text }) => [name, /are free/.test(text)]),
+    [['disk_reserve', true]],
   );
 });
 

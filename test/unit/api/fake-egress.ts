@@ -4,7 +4,9 @@ import {
   CampaignCap,
   type CampaignLimit,
   type EgressView,
+  type LaneStatus,
   type NodeControls,
+  type NodeFigures,
   type NodeStatus,
   type PathView,
 } from '../../../src/mta/egress/index.ts';
@@ -77,6 +79,14 @@ export class FakeEgress implements EgressView {
   waiting: string | undefined;
   nodes(): readonly NodeStatus[] {
     return [NODE];
+  }
+  nodeFigures(): readonly NodeFigures[] {
+    return this.nodes();
+  }
+  lanes(of: { readonly node: string } | { readonly isp: string }): Iterable<LaneStatus> {
+    return this.nodes().flatMap(({ name, lanes }) =>
+      'node' in of ? (name === of.node ? lanes : []) : lanes.filter(({ isp }) => isp === of.isp),
+    );
   }
   readonly speeds = speedsOf;
   ispOf(domain: string): string | undefined {
