@@ -23,15 +23,7 @@ export type {
   ReloadView,
   StatusView,
 } from './overview.ts';
-export {
-  addRow,
-  heldOf,
-  ispLabel,
-  noCounts,
-  type QueueCounts,
-  queueTotals,
-  type QueueTotals,
-} from './queue-counts.ts';
+export { addRow, heldOf, ispLabel, noCounts, type QueueCounts, type QueueTotals } from './queue-counts.ts';
 export type { QuarantineChange, QuarantinedView, QuarantineView } from './schemas-quarantine.ts';
 export type { KeptMailContent, KeptMailRemoved, ReportQuarantineView } from './report-quarantine.ts';
 export type { CampaignLimitsView, LimitedCampaign } from './campaign-limits.ts';
@@ -51,3 +43,4 @@ export {
   type StatusServer,
 } from './server.ts';
 export { checkRequest } from './shape.ts';
+export { SLICE, Slices } from './slices.ts';

@@ -1,13 +1,19 @@
-/** The cells of the grid: one node towards one ISP, with its health and why. */
-import { noCounts, type QueueCounts } from '../api/index.ts';
-import type { LaneStatus, NodeStatus } from '../mta/egress/index.ts';
-import { type LockBook, warmupOf } from './locks.ts';
-import { URGENCY } from './parts.ts';
-import type { Observer } from './observer.ts';
-import type { CellView, ErrorView, Health, LockLine, SlowedView } from './view.ts';
+/**
+ * The cells of the grid: one node towards one ISP, with its health and why. There may be tens of thousands, so of each
+ * only what its health and place depend on is worked out; what a page shows of it, when it is shown.
+ */
+import { noCounts, type QueueCounts, type Slices } from '../api/index.ts';
+import type { EgressView, LaneStatus, NodeFigures } from '../mta/egress/index.ts';
+import { laterWarmup, type LockBook, toldLock, warmupOf } from './locks.ts';
+import type { CellCounts as Recently, Observer } from './observer.ts';
+import { PairMap } from './pair-map.ts';
+import type { CellView, ErrorView, Health, LockLine, SlowedView, WarmupLine } from './view.ts';
 
 /** More than this share of refusals makes a cell slow. */
 const MANY_REFUSALS = 0.3;
+const WORST = 6;
+
+export const URGENCY: Readonly<Record<Health, number>> = { stuck: 0, slow: 1, good: 2, idle: 3 };
 
 export type CellCounts = QueueCounts & {
   readonly node: string;
@@ -17,54 +23,123 @@ export type CellCounts = QueueCounts & {
 };
 
 export interface CellContext {
-  readonly nodes: readonly NodeStatus[];
-  /** By `cellKey`. */
-  readonly counts: ReadonlyMap<string, CellCounts>;
+  readonly observer: Observer;
+  readonly egress: Pick<EgressView, 'lanes'>;
+  readonly nodes: readonly NodeFigures[];
+  /** By node and ISP. */
+  readonly counts: PairMap<CellCounts>;
   readonly locks: LockBook;
   readonly now: number;
-  readonly full: boolean;
 }
 
 /** Undefined when it is not known since when. */
 export const secondsSince = (at: number, now: number): number | undefined =>
   Number.isFinite(at) ? Math.max(0, (now - at) / 1000) : undefined;
 
-export const cellKey = (node: string, isp: string): string => `${node}\0${isp}`;
-
-/** Cells that have mail or sessions; what is stuck first, then what is slow, then those with the most mail. */
-export function cellsOf(observer: Observer, context: CellContext): CellView[] {
-  const cells = new Map<string, CellView>();
-  const states = new Map(context.nodes.map(({ name, state }) => [name, state]));
-  const add = (place: Place): void =>
-    void cells.set(cellKey(place.node, place.isp), cellOf(observer, context, place));
-  for (const { name: node, state, lanes } of context.nodes)
-    for (const [isp, ofIsp] of Map.groupBy(lanes, (lane) => lane.isp))
-      add({ node, state, isp, lanes: ofIsp });
-  for (const [key, { node, isp }] of context.counts)
-    if (!cells.has(key)) add({ node, state: states.get(node), isp, lanes: [] });
-  return [...cells.values()].sort(
-    (a, b) => URGENCY[a.health] - URGENCY[b.health] || b.total - a.total || b.delivered - a.delivered,
-  );
-}
-
-interface Place {
+/** A cell as far as it is known without being shown. */
+export interface Cell {
   readonly node: string;
-  readonly state: NodeStatus['state'] | undefined;
   readonly isp: string;
-  readonly lanes: readonly LaneStatus[];
+  readonly state: NodeFigures['state'] | undefined;
+  readonly counts: CellCounts;
+  lanes: number;
+  /** The first of its lanes. */
+  lane: LaneStatus | undefined;
+  sessions: number;
+  maxSessions: number;
+  lastError: LaneStatus['lastError'];
+  warmup: WarmupLine | undefined;
+  recently: Recently;
+  health: Health;
 }
 
-function cellOf(
-  observer: Observer,
-  { counts: all, locks, now, full }: CellContext,
-  { node, state, isp, lanes }: Place,
-): CellView {
-  const counts = all.get(cellKey(node, isp)) ?? { ...noCounts(), oldest: Infinity };
-  const recently = observer.recently(node, isp, now);
-  // Domains of no ISP have a lane per receiver: one that waits says little of the others.
-  const only = lanes.length === 1 ? lanes[0] : undefined;
+export interface Cells {
+  /** Those that have mail or lanes, by node and ISP. */
+  readonly all: PairMap<Cell>;
+  /** How many are stuck or slow, and the first of these: stuck ones first, then those with the most mail. */
+  readonly notGood: number;
+  readonly worst: readonly Cell[];
+  /** By node. */
+  readonly warmups: ReadonlyMap<string, WarmupLine>;
+  readonly view: (cell: Cell, full: boolean) => CellView;
+}
+
+export async function cellsOf(context: CellContext, slices: Slices): Promise<Cells> {
+  const all = new PairMap<Cell>();
+  const states = new Map(context.nodes.map(({ name, state }) => [name, state]));
+  const cellOf = (node: string, isp: string): Cell =>
+    all.entry(node, isp, () =>
+      newCell({ node, isp, counts: context.counts.get(node, isp), state: states.get(node) }),
+    );
+  await slices.each(lanesOf(context), ({ node, lane }) => addLane(cellOf(node, lane.isp), lane));
+  await slices.each(context.counts.values(), ({ node, isp }) => void cellOf(node, isp));
+  const warmups = new Map<string, WarmupLine>();
+  const worst: Cell[] = [];
+  let notGood = 0;
+  await slices.each(all.values(), (cell) => {
+    const { node, isp, warmup } = cell;
+    cell.recently = context.observer.recently(node, isp, context.now);
+    cell.health = healthOf(cell, context.locks.of(node, isp) !== undefined);
+    const later = laterWarmup(warmups.get(node), warmup);
+    if (later) warmups.set(node, later);
+    if (cell.health !== 'stuck' && cell.health !== 'slow') return;
+    notGood++;
+    insert(worst, cell);
+  });
+  return { all, notGood, worst, warmups, view: (cell, full) => viewOf(cell, context, full) };
+}
+
+function* lanesOf({ egress, nodes }: CellContext): Generator<{ node: string; lane: LaneStatus }> {
+  for (const { name: node } of nodes) for (const lane of egress.lanes({ node })) yield { node, lane };
+}
+
+type Place = Pick<Cell, 'node' | 'isp' | 'state'> & { readonly counts: CellCounts | undefined };
+
+const newCell = ({ node, isp, state, counts }: Place): Cell => ({
+  node,
+  isp,
+  state,
+  counts: counts ?? { node, isp, oldest: Infinity, ...noCounts() },
+  lanes: 0,
+  lane: undefined,
+  sessions: 0,
+  maxSessions: 0,
+  lastError: undefined,
+  warmup: undefined,
+  recently: { delivered: 0, refused: 0 },
+  health: 'idle',
+});
+
+function addLane(cell: Cell, lane: LaneStatus): void {
+  cell.lanes++;
+  cell.lane ??= lane;
+  cell.sessions += lane.sessions;
+  cell.maxSessions += lane.maxSessions;
+  if (lane.lastError && !(cell.lastError && cell.lastError.at > lane.lastError.at))
+    cell.lastError = lane.lastError;
+  cell.warmup = laterWarmup(cell.warmup, warmupOf(lane));
+}
+
+/** Keeps the first ones in their order. */
+function insert(worst: Cell[], cell: Cell): void {
+  const place = worst.findIndex((one) => byUrgency(cell, one) < 0);
+  if (place >= 0) worst.splice(place, 0, cell);
+  else if (worst.length < WORST) worst.push(cell);
+  worst.length = Math.min(worst.length, WORST);
+}
+
+const byUrgency = (a: Cell, b: Cell): number =>
+  URGENCY[a.health] - URGENCY[b.health] ||
+  b.counts.total - a.counts.total ||
+  b.recently.delivered - a.recently.delivered;
+
+/** Domains of no ISP have a lane per receiver: one that waits says little of the others. */
+const onlyLane = ({ lanes, lane }: Cell): LaneStatus | undefined => (lanes === 1 ? lane : undefined);
+
+function viewOf(cell: Cell, { observer, locks, now }: CellContext, full: boolean): CellView {
+  const { node, isp, state, counts, recently } = cell;
+  const only = onlyLane(cell);
   const lock = locks.of(node, isp);
-  const waiting = only?.waiting;
   return {
     node,
     isp,
@@ -74,20 +149,20 @@ function cellOf(
     hold: counts.hold,
     total: counts.total,
     oldestSeconds: secondsSince(counts.oldest, now),
-    sessions: lanes.reduce((sum, lane) => sum + lane.sessions, 0),
-    maxSessions: lanes.reduce((sum, lane) => sum + lane.maxSessions, 0),
+    sessions: cell.sessions,
+    maxSessions: cell.maxSessions,
     ratePerSecond: only?.ratePerSecond ?? null,
     perSecond: (recently.delivered + recently.refused) / observer.seconds(now),
     slowed: only?.slowed && slowedOf(only.slowed, full),
-    lock,
-    warmup: warmupOf(lanes),
-    strategy: lanes[0]?.strategy,
+    lock: toldLock(lock, full),
+    warmup: cell.warmup,
+    strategy: cell.lane?.strategy,
     ...recently,
     waiting:
-      (full || !mayQuote(only, lock) ? waiting : undefined) ??
+      (full || !mayQuote(only, lock) ? only?.waiting : undefined) ??
       (state && state !== 'running' ? state : undefined),
-    health: healthOf({ ...counts, ...recently, waiting, state, locked: lock !== undefined }),
-    lastError: errorOf(lastErrorOf(lanes), full),
+    health: cell.health,
+    lastError: errorOf(cell.lastError, full),
   };
 }
 
@@ -95,25 +170,17 @@ function cellOf(
 const mayQuote = (lane: LaneStatus | undefined, lock: LockLine | undefined): boolean =>
   lock !== undefined || lane?.slowed !== undefined || (lane?.warmup?.pausedUntil ?? 0) > 0;
 
-interface Signs {
-  readonly total: number;
-  readonly hold: number;
-  readonly delivered: number;
-  readonly refused: number;
-  readonly waiting: string | undefined;
-  readonly locked: boolean;
-  readonly state: NodeStatus['state'] | undefined;
-}
-
 /** What an operator holds is not stuck: it is meant to wait. */
-function healthOf({ total, hold, delivered, refused, waiting, locked, state }: Signs): Health {
-  const due = total - hold > 0;
+function healthOf(cell: Cell, locked: boolean): Health {
+  const { state, counts, recently } = cell;
+  const { delivered, refused } = recently;
+  const waits = onlyLane(cell)?.waiting !== undefined;
+  const due = counts.total - counts.hold > 0;
   // A node that drains still sends what it has.
   if (due && (locked || (state !== 'running' && state !== 'draining'))) return 'stuck';
-  if (due && delivered === 0 && (waiting !== undefined || refused > 0)) return 'stuck';
-  if (locked || refused > (delivered + refused) * MANY_REFUSALS || (due && waiting !== undefined))
-    return 'slow';
-  return total > 0 || delivered > 0 ? 'good' : 'idle';
+  if (due && delivered === 0 && (waits || refused > 0)) return 'stuck';
+  if (locked || refused > (delivered + refused) * MANY_REFUSALS || (due && waits)) return 'slow';
+  return counts.total > 0 || delivered > 0 ? 'good' : 'idle';
 }
 
 const slowedOf = (slowed: NonNullable<LaneStatus['slowed']>, full: boolean): SlowedView => ({
@@ -122,10 +189,5 @@ const slowedOf = (slowed: NonNullable<LaneStatus['slowed']>, full: boolean): Slo
   reason: full ? slowed.cutReason : undefined,
 });
 
-const lastErrorOf = (lanes: readonly LaneStatus[]): LaneStatus['lastError'] =>
-  lanes
-    .flatMap((lane) => lane.lastError ?? [])
-    .reduce<LaneStatus['lastError']>((a, b) => (a && a.at > b.at ? a : b), undefined);
-
-export const errorOf = (error: NodeStatus['lastError'], full: boolean): ErrorView | undefined =>
+export const errorOf = (error: LaneStatus['lastError'], full: boolean): ErrorView | undefined =>
   error && full ? { at: error.at, text: error.text } : undefined;

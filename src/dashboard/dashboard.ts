@@ -32,7 +32,7 @@ export class Dashboard implements StatusPage {
     const sessions = new Sessions(token, deps.clock);
     const live = new Live({
       sessions,
-      picture: (full) => takePicture({ deps, observer: this.#observer }, full),
+      picture: (slices) => takePicture({ deps, observer: this.#observer }, slices),
       recent: this.#observer.recent,
       onError: (error) => deps.log.error({ err: error }, 'the status page could not be told'),
     });

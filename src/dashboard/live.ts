@@ -1,12 +1,14 @@
 /**
- * The live connection of the pages. One picture is made for all of them, seldom enough that it costs at most
- * MAX_SHARE of the time, and not at all while nobody looks. A browser that does not read is cut off when more than
+ * The live connection of the pages. One picture is made for all of them, in slices and seldom enough that it costs at
+ * most MAX_SHARE of the time, and not at all while nobody looks. A browser that does not read is cut off when more than
  * MAX_UNREAD_BYTES wait for it, one that is gone when it misses a ping.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
+import { Slices } from '../api/index.ts';
 import { isOpen, isOwnOrigin } from './access.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { Sessions } from './sessions.ts';
@@ -36,7 +38,7 @@ const lookMessage = z.strictObject({
 
 export interface LiveOptions {
   readonly sessions: Sessions;
-  readonly picture: (full: boolean) => Picture;
+  readonly picture: (slices: Slices) => Promise<Picture>;
   readonly recent: RecentEvents;
   readonly onError: (error: unknown) => void;
 }
@@ -55,9 +57,12 @@ interface Client {
 /** One for all who are sent it: made, encoded and kept once. */
 type Message = Buffer;
 
-interface Taken {
-  readonly picture: Picture;
-  readonly message: Message;
+/** One picture, and what was made of it. */
+interface Round {
+  readonly slices: Slices;
+  readonly picture: Promise<Picture>;
+  /** By who is told what: those of two pages that are shown the same are one. */
+  readonly messages: Map<string, Message>;
 }
 
 interface TakenEvents {
@@ -76,9 +81,10 @@ export class Live {
     clientTracking: false,
   });
   readonly #clients = new Set<Client>();
-  #timer: NodeJS.Timeout | undefined;
-  /** Of the last round, while somebody looks. */
-  #taken: { full?: Taken; open?: Taken } = {};
+  readonly #closing = new AbortController();
+  /** While somebody looks. */
+  #going: Promise<void> | undefined;
+  #round: Round | undefined;
   /** What the last one was sent: pages that are told together have seen the same. */
   #events: TakenEvents | undefined;
   readonly #pings = setInterval(() => this.#ping(), PING_MS).unref();
@@ -93,7 +99,7 @@ export class Live {
 
   close(): void {
     clearInterval(this.#pings);
-    clearTimeout(this.#timer);
+    this.#closing.abort();
     for (const { socket } of this.#clients) socket.terminate();
     this.#clients.clear();
   }
@@ -126,46 +132,49 @@ export class Live {
       this.#clients.delete(client);
     });
     // The first picture at once; then all of them together.
-    this.#tell([client]);
-    this.#timer ??= setTimeout(() => this.#tick(), PAUSE_MS);
+    void this.#tell([client]);
+    this.#going ??= this.#goOn();
   }
 
-  #tick(): void {
-    this.#timer = undefined;
-    this.#taken = {};
-    this.#events = undefined;
-    if (this.#clients.size === 0) return;
-    const tookMs = this.#tell(this.#clients);
-    this.#timer = setTimeout(() => this.#tick(), Math.max(PAUSE_MS, tookMs / MAX_SHARE));
+  /** Round after round, until nobody looks any more. */
+  async #goOn(): Promise<void> {
+    let pauseMs = PAUSE_MS;
+    do {
+      await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      this.#round = undefined;
+      this.#events = undefined;
+      pauseMs = Math.max(PAUSE_MS, (await this.#tell([...this.#clients])) / MAX_SHARE);
+    } while (this.#clients.size > 0);
+    this.#round = undefined;
+    this.#going = undefined;
   }
 
-  /** How long (ms) it took. */
-  #tell(clients: Iterable<Client>): number {
-    const started = performance.now();
+  /** How long (ms) the round has taken of the thread so far. */
+  async #tell(clients: readonly Client[]): Promise<number> {
+    if (clients.length === 0) return 0;
+    const round = (this.#round ??= this.#begin());
     try {
-      for (const client of clients) {
-        const full = this.#options.sessions.knows(client.cookie);
-        this.#send(client, this.#take(full).message);
-        this.#sendFound(client);
-        if (full) this.#sendEvents(client);
-      }
+      const picture = await round.picture;
+      // One client between two turns: each may have looked for something else.
+      await round.slices.each(clients, (client) => this.#tellOne(client, round, picture), 1);
+      // In one go: pages that have seen the same are sent the same.
+      round.slices.run(() => clients.forEach((client) => this.#sendEvents(client)));
     } catch (error) {
       this.#options.onError(error);
     }
-    return performance.now() - started;
+    return round.slices.spentMs;
   }
 
-  #take(full: boolean): Taken {
-    const of = full ? 'full' : 'open';
-    let taken = this.#taken[of];
-    if (!taken) {
-      const picture = this.#options.picture(full);
-      this.#taken[of] = taken = {
-        picture,
-        message: message({ type: 'snapshot', snapshot: picture.snapshot }),
-      };
-    }
-    return taken;
+  #begin(): Round {
+    const slices = new Slices();
+    return { slices, picture: this.#options.picture(slices), messages: new Map() };
+  }
+
+  #tellOne(client: Client, round: Round, picture: Picture): void {
+    const full = this.#options.sessions.knows(client.cookie);
+    const snapshot = (): LiveMessage => ({ type: 'snapshot', snapshot: picture.snapshot(full) });
+    this.#send(client, messageOf(round, `${full}`, snapshot));
+    this.#sendFound(client, round, picture);
   }
 
   #look(client: Client, data: RawData): void {
@@ -174,23 +183,32 @@ export class Live {
     client.look = look.data;
     client.answering ??= setTimeout(() => {
       client.answering = undefined;
-      try {
-        this.#sendFound(client);
-      } catch (error) {
-        this.#options.onError(error);
-      }
+      void this.#answer(client);
     }, ANSWER_MS);
   }
 
-  #sendFound(client: Client): void {
+  /** From the last picture. */
+  async #answer(client: Client): Promise<void> {
+    const round = (this.#round ??= this.#begin());
+    try {
+      const picture = await round.picture;
+      round.slices.run(() => this.#sendFound(client, round, picture));
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+
+  #sendFound(client: Client, round: Round, picture: Picture): void {
     const { look } = client;
     if (!look || isStart(look)) return;
-    const { picture } = this.#take(this.#options.sessions.knows(client.cookie));
-    this.#send(client, message({ type: 'found', found: picture.find(look) }));
+    const full = this.#options.sessions.knows(client.cookie);
+    const found = (): LiveMessage => ({ type: 'found', found: picture.find(look, full) });
+    this.#send(client, messageOf(round, `${full} ${JSON.stringify(look)}`, found));
   }
 
   #sendEvents(client: Client): void {
-    const { recent } = this.#options;
+    const { recent, sessions } = this.#options;
+    if (!sessions.knows(client.cookie)) return;
     const { last } = recent;
     if (last === client.seen) return;
     if (this.#events?.after !== client.seen || this.#events.last !== last) {
@@ -230,3 +248,9 @@ function parsed(data: RawData): unknown {
 }
 
 const message = (of: LiveMessage): Message => Buffer.from(JSON.stringify(of));
+
+function messageOf({ messages }: Round, key: string, make: () => LiveMessage): Message {
+  let known = messages.get(key);
+  if (!known) messages.set(key, (known = message(make())));
+  return known;
+}

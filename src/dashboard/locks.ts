@@ -9,7 +9,7 @@ const keyOf = (node: string | undefined, isp: string | undefined): string => `${
 export class LockBook {
   readonly #lines = new Map<string, LockLine>();
 
-  constructor(locks: readonly Lock[], full: boolean) {
+  constructor(locks: readonly Lock[]) {
     for (const { record } of locks) {
       if (record.sender !== undefined) continue;
       const { since, until, rule, reason, reply } = record;
@@ -18,31 +18,34 @@ export class LockBook {
         since,
         until,
         rule,
-        reason: full ? (said ?? reason) : undefined,
+        reason: said ?? reason,
       });
     }
   }
 
   /** The widest one that stops this node towards this ISP; without an ISP, the node as a whole. */
   of(node: string, isp: string | undefined): LockLine | undefined {
+    if (this.#lines.size === 0) return undefined;
     const ofNode = this.#lines.get(keyOf(node, undefined));
     if (ofNode || isp === undefined) return ofNode;
     return this.#lines.get(keyOf(undefined, isp)) ?? this.#lines.get(keyOf(node, isp));
   }
 }
 
-/** The warm-up that is furthest behind. */
-export function warmupOf(lanes: readonly LaneStatus[]): WarmupLine | undefined {
-  let least: WarmupLine | undefined;
-  for (const { isp, warmup } of lanes)
-    if (warmup && warmup.stage < (least?.stage ?? Infinity))
-      least = {
-        isp,
-        stage: warmup.stage + 1,
-        stages: warmup.stages,
-        day: warmup.day,
-        delivered: warmup.delivered,
-        dailyCap: warmup.dailyCap,
-      };
-  return least;
-}
+/** Before the sign-in without its reason, which may quote a receiver. */
+export const toldLock = (lock: LockLine | undefined, full: boolean): LockLine | undefined =>
+  lock && !full ? { ...lock, reason: undefined } : lock;
+
+export const warmupOf = ({ isp, warmup }: LaneStatus): WarmupLine | undefined =>
+  warmup && {
+    isp,
+    stage: warmup.stage + 1,
+    stages: warmup.stages,
+    day: warmup.day,
+    delivered: warmup.delivered,
+    dailyCap: warmup.dailyCap,
+  };
+
+/** The one that is further behind; of two that are equal, the first. */
+export const laterWarmup = (a: WarmupLine | undefined, b: WarmupLine | undefined): WarmupLine | undefined =>
+  a && b ? (b.stage < a.stage ? b : a) : (a ?? b);

@@ -16,7 +16,7 @@ import { createFakeClock } from '../support/fake-clock.ts';
 const LARGE = 'x'.repeat(8 * 1024 * 1024);
 
 const pictureOf = (snapshot: Partial<Snapshot>): Picture => ({
-  snapshot: snapshot as Snapshot,
+  snapshot: () => snapshot as Snapshot,
   find: () => assert.fail('nobody searches'),
 });
 
@@ -25,7 +25,7 @@ test('a browser that never reads is cut off', { timeout: 30_000 }, async (t) => 
   const problems: unknown[] = [];
   const live = new Live({
     sessions: new Sessions(undefined, createFakeClock()),
-    picture: () => pictureOf({ hostname: LARGE }),
+    picture: () => Promise.resolve(pictureOf({ hostname: LARGE })),
     recent: new RecentEvents(),
     onError: (error) => problems.push(error),
   });
@@ -61,7 +61,7 @@ test('a page of a stranger gets no connection', { timeout: 30_000 }, async (t) =
   const server = createServer();
   const live = new Live({
     sessions: new Sessions(undefined, createFakeClock()),
-    picture: () => pictureOf({}),
+    picture: () => Promise.resolve(pictureOf({})),
     recent: new RecentEvents(),
     onError: (error) => assert.fail(String(error)),
   });

@@ -1,9 +1,9 @@
 /** The status server of a site with 100 nodes, 300 ISPs and 10,000 campaigns: far more than a page can draw at once. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { createStatusServer } from '../../src/api/index.ts';
+import { type ApiDependencies, createStatusServer } from '../../src/api/index.ts';
 import { Dashboard } from '../../src/dashboard/index.ts';
-import type { NodeStatus } from '../../src/mta/egress/index.ts';
+import type { LaneStatus, NodeFigures, NodeStatus } from '../../src/mta/egress/index.ts';
 import { startControl } from '../unit/api/control-fixture.ts';
 import { FakeEgress } from '../unit/api/fake-egress.ts';
 import { freePort } from './mta.ts';
@@ -11,19 +11,19 @@ import { freePort } from './mta.ts';
 export const [NODES, ISPS, CAMPAIGNS] = [100, 300, 10_000];
 
 class LargeEgress extends FakeEgress {
+  override nodeFigures(): readonly NodeFigures[] {
+    const node = super.nodes()[0]!;
+    return Array.from({ length: NODES }, (_, n) => ({ ...node, name: `n${n}` }));
+  }
+
   override nodes(): readonly NodeStatus[] {
-    const [node] = super.nodes();
-    const [lane] = node!.lanes;
-    return Array.from({ length: NODES }, (_, n) => ({
-      ...node!,
-      name: `n${n}`,
-      lanes: Array.from({ length: ISPS }, (_unused, i) => ({
-        ...lane!,
-        isp: `isp${i}`,
-        key: `isp${i}`,
-        waiting: undefined,
-      })),
-    }));
+    return this.nodeFigures().map((node) => ({ ...node, lanes: [...this.lanes()] }));
+  }
+
+  /** Those of one node: they are all the same. */
+  override *lanes(): Generator<LaneStatus> {
+    const lane = super.nodes()[0]!.lanes[0]!;
+    for (let i = 0; i < ISPS; i++) yield { ...lane, isp: `isp${i}`, key: `isp${i}`, waiting: undefined };
   }
 
   override ispOf(domain: string): string {
@@ -31,8 +31,8 @@ class LargeEgress extends FakeEgress {
   }
 }
 
-/** Gives the address of its page. */
-export async function startLargeSite(t: TestContext): Promise<string> {
+/** What a status page of it is made from. */
+export async function largeSite(t: TestContext): Promise<ApiDependencies> {
   const { deps } = await startControl(t);
   const rows = Array.from({ length: NODES * ISPS }, (_, k) => ({
     account: 'acme',
@@ -56,7 +56,12 @@ export async function startLargeSite(t: TestContext): Promise<string> {
   const { counters } = deps.queue.state;
   t.mock.method(counters, 'rows', () => rows.values());
   t.mock.method(counters, 'totals', () => totals.values());
-  const server = createStatusServer({ ...deps, egress: new LargeEgress() }, new Dashboard());
+  return { ...deps, egress: new LargeEgress() };
+}
+
+/** Gives the address of its page. */
+export async function startLargeSite(t: TestContext): Promise<string> {
+  const server = createStatusServer(await largeSite(t), new Dashboard());
   t.after(() => server.close());
   const port = await freePort('127.0.0.1');
   const listening = await server.listenTcp('127.0.0.1', port);

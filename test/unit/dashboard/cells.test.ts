@@ -1,11 +1,13 @@
 /** What a cell of the grid says of itself, and to whom. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { cellKey, cellsOf } from '../../../src/dashboard/cells.ts';
+import { Slices } from '../../../src/api/index.ts';
+import { cellsOf } from '../../../src/dashboard/cells.ts';
 import { LockBook } from '../../../src/dashboard/locks.ts';
+import { PairMap } from '../../../src/dashboard/pair-map.ts';
 import { Observer } from '../../../src/dashboard/observer.ts';
 import type { CellView } from '../../../src/dashboard/view.ts';
-import type { LaneStatus, Lock, LockRecord, NodeStatus } from '../../../src/mta/egress/index.ts';
+import type { LaneStatus, Lock, LockRecord, NodeFigures, NodeStatus } from '../../../src/mta/egress/index.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const SAID = 'blocked, see our list';
@@ -39,8 +41,14 @@ interface Case {
   readonly full?: boolean;
 }
 
-function cell({ lane: ofLane = {}, lock, state = 'running', hold = 0, full = false }: Case): CellView {
-  const node = { name: 'n1', state, lanes: [lane(ofLane)] } as unknown as NodeStatus;
+async function cell({
+  lane: ofLane = {},
+  lock,
+  state = 'running',
+  hold = 0,
+  full = false,
+}: Case): Promise<CellView> {
+  const node = { name: 'n1', state } as NodeFigures;
   const counts = {
     node: 'n1',
     isp: 'strict',
@@ -51,22 +59,29 @@ function cell({ lane: ofLane = {}, lock, state = 'running', hold = 0, full = fal
     total: 10,
     oldest: NOW - 90_000,
   };
-  const [only] = cellsOf(new Observer(), {
-    nodes: [node],
-    counts: new Map([[cellKey('n1', 'strict'), counts]]),
-    locks: new LockBook(lock ? [lockOf(lock)] : [], full),
-    now: NOW,
-    full,
-  });
-  return only!;
+  const ofCell = new PairMap<typeof counts>();
+  ofCell.entry('n1', 'strict', () => counts);
+  const cells = await cellsOf(
+    {
+      observer: new Observer(),
+      egress: { lanes: () => [lane(ofLane)] },
+      nodes: [node],
+      counts: ofCell,
+      locks: new LockBook(lock ? [lockOf(lock)] : []),
+      now: NOW,
+    },
+    new Slices(),
+  );
+  const [only] = cells.all.values();
+  return cells.view(only!, full);
 }
 
 describe('a cell of the grid', () => {
-  test('tells the age of its oldest delivery', () => {
-    assert.equal(cell({}).oldestSeconds, 90);
+  test('tells the age of its oldest delivery', async () => {
+    assert.equal((await cell({})).oldestSeconds, 90);
   });
 
-  test('repeats no receiver before the sign-in, whatever the lane waits for', () => {
+  test('repeats no receiver before the sign-in, whatever the lane waits for', async () => {
     const reply = { code: 554, text: SAID, phase: 'rcpt' } as const;
     const locked = { node: 'n1', isp: 'strict', rule: 'blocks', until: NOW + 60_000, reply };
     const slowed = { perSecond: 1, cutAt: NOW, cutReason: SAID } as LaneStatus['slowed'];
@@ -76,22 +91,22 @@ describe('a cell of the grid', () => {
       { lane: { lastError: { at: NOW, text: SAID } } },
     ];
     for (const one of cases) {
-      assert.doesNotMatch(JSON.stringify(cell(one)), /blocked/);
-      assert.match(JSON.stringify(cell({ ...one, full: true })), /blocked/);
+      assert.doesNotMatch(JSON.stringify(await cell(one)), /blocked/);
+      assert.match(JSON.stringify(await cell({ ...one, full: true })), /blocked/);
     }
-    assert.equal(cell({ lock: locked }).lock?.until, NOW + 60_000, 'the lock itself is told');
+    assert.equal((await cell({ lock: locked })).lock?.until, NOW + 60_000, 'the lock itself is told');
   });
 
-  test('a lock of the node, of the ISP and of the cell stop it; one elsewhere does not', () => {
+  test('a lock of the node, of the ISP and of the cell stop it; one elsewhere does not', async () => {
     for (const lock of [{ node: 'n1' }, { isp: 'strict' }, { node: 'n1', isp: 'strict' }])
-      assert.equal(cell({ lock }).health, 'stuck', JSON.stringify(lock));
+      assert.equal((await cell({ lock })).health, 'stuck', JSON.stringify(lock));
     for (const lock of [{ node: 'n2' }, { node: 'n1', isp: 'other' }, { isp: 'strict', sender: 'shop' }])
-      assert.equal(cell({ lock }).health, 'good', JSON.stringify(lock));
+      assert.equal((await cell({ lock })).health, 'good', JSON.stringify(lock));
   });
 
-  test('what an operator holds is not stuck, and a node that drains goes on', () => {
-    assert.equal(cell({ state: 'down' }).health, 'stuck');
-    assert.equal(cell({ state: 'down', hold: 10 }).health, 'good');
-    assert.equal(cell({ state: 'draining' }).health, 'good');
+  test('what an operator holds is not stuck, and a node that drains goes on', async () => {
+    assert.equal((await cell({ state: 'down' })).health, 'stuck');
+    assert.equal((await cell({ state: 'down', hold: 10 })).health, 'good');
+    assert.equal((await cell({ state: 'draining' })).health, 'good');
   });
 });
