@@ -52,7 +52,7 @@ function commit(): string {
 export async function startPostrider(
   place: Place,
   variant: Variant = {},
-): Promise<Running & { readonly statusPort: number }> {
+): Promise<Running & { readonly statusPort: number; readonly controlSocket: string }> {
   const { dir } = place;
   const { nodeSwitches = [], workers = 'auto', settings = {}, statusToken } = variant;
   const [smtpPort, statusPort] = [await freePort(), await freePort()];

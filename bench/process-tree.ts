@@ -60,6 +60,26 @@ export function treeOf(roots: readonly number[]): ProcessTimes[] {
 export const cpuSecondsOf = (roots: readonly number[]): number =>
   treeOf(roots).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
 
+/**
+ * The same to the nanosecond, for short spans: what the scheduler has given to the threads that live. What ended threads
+ * had is not in it.
+ */
+export function scheduledSecondsOf(roots: readonly number[]): number {
+  let nanoseconds = 0;
+  for (const { pid } of treeOf(roots))
+    for (const thread of threadsOf(pid))
+      nanoseconds += Number(read(`/proc/${pid}/task/${thread}/schedstat`)?.split(' ')[0] ?? 0);
+  return nanoseconds / 1e9;
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
 /** CPU that the whole machine has spent since boot, without idle, I/O wait and what was stolen from it. */
 export function machineCpuSeconds(): number {
   const [, user, nice, system, , , irq, softIrq] = read('/proc/stat')!

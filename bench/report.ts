@@ -48,6 +48,23 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/**
+ * Bounds that have the median of what the values were drawn from with 95 % certainty, whatever its distribution: each
+ * value is above it as likely as below (binomial). Of fewer than six values: the smallest and the largest.
+ */
+export function medianInterval(values: readonly number[]): readonly [number, number] {
+  const sorted = values.toSorted((a, b) => a - b);
+  let [chance, sum, rank] = [2 ** -sorted.length, 0, 0];
+  // How many may lie outside on each side.
+  for (let k = 0; sum + chance <= 0.025; k++) {
+    sum += chance;
+    rank = k + 1;
+    chance *= (sorted.length - k) / (k + 1);
+  }
+  const outside = Math.max(0, rank - 1);
+  return [sorted[outside]!, sorted.at(-1 - outside)!];
+}
+
 /** The heading and the figures of one workload in Markdown that reads well on a terminal too. */
 export const titleOf = ({ name, title }: Workload): string => `${name.toUpperCase()}: ${title}`;
 

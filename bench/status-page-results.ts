@@ -9,6 +9,7 @@ const HEAD =
   '# The status page: what it costs\n\nWritten by the benchmarks named below; do not edit. How to repeat them: README.md.\n';
 const SECTIONS = {
   dashboards: ['CPU of delivery beside open pages', 'npm run bench:dashboards -- --write'],
+  picture: ['The picture of a large site', 'npm run bench:page -- --write'],
   paint: ['A page of a large site', 'npm run bench:page -- --write'],
 } as const;
 

@@ -82,8 +82,7 @@ export class Live {
   });
   readonly #clients = new Set<Client>();
   readonly #closing = new AbortController();
-  /** While somebody looks. */
-  #going: Promise<void> | undefined;
+  #going = false;
   #round: Round | undefined;
   /** What the last one was sent: pages that are told together have seen the same. */
   #events: TakenEvents | undefined;
@@ -133,12 +132,13 @@ export class Live {
     });
     // The first picture at once; then all of them together.
     void this.#tell([client]);
-    this.#going ??= this.#goOn();
+    if (!this.#going) void this.#goOn();
   }
 
   /** Round after round, until nobody looks any more. */
   async #goOn(): Promise<void> {
     let pauseMs = PAUSE_MS;
+    this.#going = true;
     do {
       await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       this.#round = undefined;
@@ -146,7 +146,7 @@ export class Live {
       pauseMs = Math.max(PAUSE_MS, (await this.#tell([...this.#clients])) / MAX_SHARE);
     } while (this.#clients.size > 0);
     this.#round = undefined;
-    this.#going = undefined;
+    this.#going = false;
   }
 
   /** How long (ms) the round has taken of the thread so far. */

@@ -32,7 +32,6 @@ import type { RoutePlan, RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
-import type { Classifier } from '../../bounce/index.ts';
 import type { EgressView, LanesOf } from './egress-view.ts';
 import { type SpeedFilter, type SpeedRow, speedTable } from './speed-table.ts';
 import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
@@ -198,29 +197,21 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   // EgressView
-
-  get classifier(): Classifier {
+  get classifier(): EgressView['classifier'] {
     return this.#context.settings.classifier;
   }
 
   nodes(): readonly NodeStatus[] {
-    return [...this.#nodes.values()].map((node) => ({ ...this.#figuresOf(node), lanes: [...node.lanes()] }));
+    return [...this.#nodes.values()].map((node) => ({ ...node.figures(), lanes: [...node.lanes()] }));
   }
 
   nodeFigures(): readonly NodeFigures[] {
-    return [...this.#nodes.values()].map((node) => this.#figuresOf(node));
+    return [...this.#nodes.values()].map((node) => node.figures());
   }
 
   *lanes(of: LanesOf): Generator<LaneStatus> {
     if ('node' in of) yield* this.#nodes.get(of.node)?.lanes() ?? [];
     else for (const node of this.#nodes.values()) yield* node.lanes(of.isp);
-  }
-
-  #figuresOf(node: Node): NodeFigures {
-    const figures = node.figures();
-    return figures.state === 'running' && this.#context.locks.nodeLocked(node.name)
-      ? { ...figures, state: 'locked' }
-      : figures;
   }
 
   speeds(filter: SpeedFilter): SpeedRow[] {

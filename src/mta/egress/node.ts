@@ -233,7 +233,9 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   figures(): NodeFigures {
     const { name, address, hostname, maxSessions } = this.#config;
     const counts = { sessions: this.#sessionPlaces.open, maxSessions };
-    return { name, address, hostname, state: this.#state, ...counts, ...this.#sessions.figures };
+    const locked = this.#state === 'running' && this.#options.context.locks.nodeLocked(name);
+    const state = locked ? 'locked' : this.#state;
+    return { name, address, hostname, state, ...counts, ...this.#sessions.figures };
   }
 
   /** What it has towards each ISP, or towards one (`other`: domains of none). */
