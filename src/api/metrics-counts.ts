@@ -1,5 +1,6 @@
 /**
- * What the events of the commits add up to, since the start of the process. An event costs a few look-ups in maps.
+ * What the events of the commits add up to, since the start of the process. An event costs a few look-ups in maps. Test
+ * sends and copies are not counted here; what waits (the gauges of the queue) is all mail.
  *
  * A counter must not change its labels while it counts, so who comes first keeps a name: MAX_ISPS ISPs, and MAX_CELLS
  * pairs of node and ISP; what comes later is counted as `other`. The sums by ISP are exact for every ISP with a name.
@@ -31,6 +32,7 @@ export class EventCounts {
   /** `ispOf` knows the ISP of a domain: reports that come later do not name it. */
   add(event: EventDraft, ispOf: (domain: string) => string | undefined): void {
     const { type, corrects, node = '' } = event;
+    if (event.test) return;
     if (type === 'report_rejected') this.reports.add(type, '', '');
     if (type === 'accepted' || event.recipient === undefined || type === 'report_rejected') return;
     const isp = this.#ispOf(event.isp ?? ispOf(domainOf(event.recipient)));
@@ -83,8 +85,12 @@ export function counterMetrics(
         for (const { labels, count } of tally.cells()) set(count, namedLabels(labelNames, labels));
       },
     });
-  const sum = once(clock, () => queue.state.counters.sum());
-  total('accepted_total', 'Deliveries accepted since the store exists', () => sum().accepted);
+  const sum = once(clock, () => queue.state.counters.statistics());
+  total(
+    'accepted_total',
+    'Deliveries accepted since the store exists; this and all other counts without test sends and copies',
+    () => sum().accepted,
+  );
   total('delivered_total', 'Deliveries that receivers took', () => sum().delivered);
   total('failed_total', 'Deliveries that ended otherwise', () => sum().hard_bounced + sum().undelivered);
   total('removed_total', 'Deliveries ended by an operator', () => sum().removed);

@@ -31,7 +31,7 @@ const copies = z
         .int()
         .min(1)
         .optional()
-        .describe('Only of the first so many recipients of the request; else of all, as a blind copy.'),
+        .describe('Only of the first so many recipients that are accepted; else of all, as a blind copy.'),
     }),
   )
   .max(MOST_COPIES, `has more than ${MOST_COPIES}`)

@@ -30,7 +30,7 @@ export class Observer {
   add(event: EventDraft): void {
     this.recent.add(event);
     const what = countedAs(event);
-    if (!what) return;
+    if (!what || event.test) return;
     this.hour.add(what, event.time);
     this.minute.add(what, event.time);
     if (what === 'complaints') return;

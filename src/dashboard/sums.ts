@@ -8,7 +8,7 @@ import {
   type QueueCounts,
   type Slices,
 } from '../api/index.ts';
-import { rowName } from '../queue/index.ts';
+import { rowName, TEST_CAMPAIGN } from '../queue/index.ts';
 import type { CellCounts } from './cells.ts';
 import { PairMap } from './pair-map.ts';
 import type { CampaignLine } from './view.ts';
@@ -62,6 +62,7 @@ export type CampaignSum = Omit<CampaignLine, 'perSecond' | 'estimatedEnd'>;
 export interface CampaignSums {
   /** With mail in the queue first, the largest first; then those that have ended. */
   readonly campaigns: readonly CampaignSum[];
+  /** Without test sends and copies. */
   readonly totals: { readonly accepted: number; readonly delivered: number; readonly failed: number };
 }
 
@@ -74,9 +75,11 @@ export async function sumCampaigns(
   const sums = { accepted: 0, delivered: 0, failed: 0 };
   await slices.each(queue.state.counters.totals(), ({ account, campaign, ...totals }) => {
     const { accepted, delivered, hard_bounced: hard, undelivered, removed } = totals;
-    sums.accepted += accepted;
-    sums.delivered += delivered;
-    sums.failed += hard + undelivered + removed;
+    if (campaign !== TEST_CAMPAIGN) {
+      sums.accepted += accepted;
+      sums.delivered += delivered;
+      sums.failed += hard + undelivered + removed;
+    }
     const counts = queued.get(account, campaign) ?? noCounts();
     campaigns.push({ account, campaign, ...counts, accepted, delivered, hard, undelivered });
   });

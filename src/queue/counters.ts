@@ -8,7 +8,7 @@ import { domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import { parseTextKey } from './keys.ts';
 import { RecentLabels } from './recent-labels.ts';
-import { type Delivery, encode, healthy } from './records.ts';
+import { type Delivery, encode, healthy, TEST_CAMPAIGN } from './records.ts';
 
 /** How the mail of a campaign went, since the store exists. */
 export interface Totals {
@@ -218,11 +218,21 @@ export class Counters {
 
   /** Sum over all campaigns, with what is queued. */
   sum(): Totals & { queued: number } {
+    return this.#sum(() => true);
+  }
+
+  /** The same without test sends and copies, which no statistics count. */
+  statistics(): Totals & { queued: number } {
+    return this.#sum((campaign) => campaign !== TEST_CAMPAIGN);
+  }
+
+  #sum(counts: (campaign: string) => boolean): Totals & { queued: number } {
     const sum = { ...zero(), queued: 0 };
-    for (const totals of this.#totals.values()) {
+    for (const [key, totals] of this.#totals) {
+      if (!counts(key.slice(key.indexOf('\0') + 1))) continue;
       for (const name of Object.keys(totals) as (keyof Totals)[]) sum[name] += totals[name];
     }
-    for (const row of this.rows()) sum.queued += row.new + row.retry;
+    for (const row of this.rows()) if (counts(row.campaign)) sum.queued += row.new + row.retry;
     return sum;
   }
 

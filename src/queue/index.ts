@@ -31,6 +31,7 @@ export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';
 export {
+  acceptedOf,
   contentOf,
   deliveriesOf,
   type DeliveryList,
@@ -69,6 +70,7 @@ export {
   type MessageRecord,
   type SharedMessage,
   type SplitMark,
+  TEST_CAMPAIGN,
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
 export { SendingFile } from './sending-file.ts';

@@ -12,7 +12,7 @@ import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
 import { deliveryFrom } from './leasing.ts';
 import type { Entry, Kv, RangeOptions } from './kv.ts';
 import { type Sought, whereToLook } from './recipient-index.ts';
-import { type Delivery, unseal } from './records.ts';
+import { type Delivery, healthy, type SharedMessage, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
 
 export type DeliveryState = 'new' | 'proc' | 'retry' | 'hold' | 'delivered' | 'hard_bounce' | 'undelivered';
@@ -54,6 +54,12 @@ export function findDelivery(state: QueueState, number: number, index: number): 
     if (value) return found(state, deliveryFrom(state, { number, index, value }));
   }
   return undefined;
+}
+
+/** How many deliveries a message of several recipients has had so far; 0 when it is not kept any more. */
+export function acceptedOf(state: QueueState, number: number): number {
+  const value = state.kv.get('messages', numberKey(number));
+  return (value && healthy<SharedMessage>(value)?.accepted) ?? 0;
 }
 
 /** The stored content of a message: raw, or an encoded campaign. It is `over` when no delivery needs it any more. */

@@ -14,6 +14,9 @@ import {
 } from '../core/index.ts';
 import type { Band, QueueHead } from './queue-head.ts';
 
+/** The campaign of all mail that no statistics count, so it counts for no other. */
+export const TEST_CAMPAIGN = '(test)';
+
 /** Facts that all deliveries of a message share. Absent labels are undefined. */
 export interface MessageRecord {
   /** Reverse-path as given; the empty string is the null reverse-path. */
@@ -33,7 +36,7 @@ export interface MessageRecord {
   readonly deadline?: number | undefined;
   readonly virtualSender?: string | undefined;
   readonly campaignId?: string | undefined;
-  /** Mail that no statistics count: a test send, or copies. `campaignId` is that of all such mail then. */
+  /** Mail that no statistics count: a test send, or copies. `campaignId` is TEST_CAMPAIGN then. */
   readonly test?: true | undefined;
   /** The campaign that it would have counted for. */
   readonly testOf?: string | undefined;

@@ -4,9 +4,14 @@
  * same turn as what they are copies of, and so in the same commit.
  */
 import { deliveryIdOf, err, formatAddress, ok, parseAddress, type Result } from '../../core/index.ts';
-import type { MessageRecord, NewDelivery, NewMessage, Queue } from '../../queue/index.ts';
+import {
+  type MessageRecord,
+  type NewDelivery,
+  type NewMessage,
+  type Queue,
+  TEST_CAMPAIGN,
+} from '../../queue/index.ts';
 import type { Copies, InjectionRefusal } from './contract.ts';
-import { TEST_CAMPAIGN } from './prepare.ts';
 import { invalid } from './refusals.ts';
 
 interface Watcher {
@@ -21,6 +26,8 @@ export interface CopyOptions {
   readonly message: MessageRecord;
   /** The content as it is stored, without a checksum. */
   readonly content: Buffer;
+  /** Deliveries that were accepted before: the batch is sent again. */
+  readonly accepted?: number | undefined;
 }
 
 /** The addresses, as they are stored. The error is the first one that is none. */
@@ -37,16 +44,19 @@ export function watchersOf(copies: readonly Copies[] = []): Result<readonly Watc
 export class CopyDesk {
   readonly #watchers: readonly Watcher[];
   readonly #options: CopyOptions;
+  /** Deliveries so far: lines that were refused are not among the first ones. */
+  #accepted: number;
   #number: number | undefined;
   #index = 0;
 
   constructor(watchers: readonly Watcher[], options: CopyOptions) {
     this.#watchers = watchers;
     this.#options = options;
+    this.#accepted = options.accepted ?? 0;
   }
 
   /**
-   * Accepts the copies of these deliveries, whose index is their place in the request. To be called in the turn in which
+   * Accepts the copies of these deliveries, which come in the order of the request. To be called in the turn in which
    * they are accepted themselves; resolves when the copies are durable.
    */
   async accept(deliveries: readonly NewDelivery[]): Promise<void> {
@@ -78,8 +88,9 @@ export class CopyDesk {
 
   #copiesOf({ index, record }: NewDelivery): NewDelivery[] {
     const copyOf = deliveryIdOf(this.#options.number, index);
+    const place = ++this.#accepted;
     return this.#watchers
-      .filter(({ first }) => index <= first)
+      .filter(({ first }) => place <= first)
       .map(({ recipient }) => ({ index: ++this.#index, record: { ...record, recipient, copyOf } }));
   }
 }

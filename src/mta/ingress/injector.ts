@@ -6,6 +6,7 @@
 import type { PolicyConfig } from '../../config/index.ts';
 import { err, messageIdOf, ok, type Result } from '../../core/index.ts';
 import {
+  acceptedOf,
   KnownLines,
   type MessageRecord,
   type NewDelivery,
@@ -168,7 +169,6 @@ export class QueueInjector implements Injector {
     const checkVars = variableCheck(campaign, header);
     const watchers = watchersOf(labels.copies);
     if (!watchers.ok) return watchers;
-    const copies = new CopyDesk(watchers.value, { queue, number, message, content });
     const limits = limitsOf(this.#options.policies ?? [], message);
     const facts = {
       queue,
@@ -181,7 +181,6 @@ export class QueueInjector implements Injector {
       allowed,
       checkVars,
       limits,
-      copies,
     };
     return this.#store(content.length, async () => {
       if (known) await queue.reopen({ number, message: { ...message, createdAt: known.at }, content });
@@ -189,8 +188,10 @@ export class QueueInjector implements Injector {
         const also = keyed && answerFor(keyed.repeat, { number, message }, undefined);
         await queue.accept({ number, message, content, deliveries: [], open: true, ...(also && { also }) });
       }
+      const accepted = known && acceptedOf(queue.state, number);
+      const copies = new CopyDesk(watchers.value, { queue, number, message, content, accepted });
       const lines = keyed && { known: new KnownLines(queue.state, number), leave: keyed.leave };
-      return new CampaignBatch({ ...facts, ...(lines && { keyed: lines }) });
+      return new CampaignBatch({ ...facts, copies, ...(lines && { keyed: lines }) });
     });
   }
 

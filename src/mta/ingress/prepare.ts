@@ -14,7 +14,7 @@ import {
   SEAL_BYTES,
   withFront,
 } from '../../core/index.ts';
-import type { MessageRecord } from '../../queue/index.ts';
+import { type MessageRecord, TEST_CAMPAIGN } from '../../queue/index.ts';
 import { prepareContent, type PreparedContent } from '../message/index.ts';
 import type {
   InjectionRefusal,
@@ -126,9 +126,6 @@ export type ContentFacts = Pick<
   MessageRecord,
   'kind' | 'fromAddress' | 'fromDomain' | 'bytes' | 'eightBit' | 'dotLine' | 'smtpUtf8' | 'createdAt'
 >;
-
-/** All mail that no statistics count is of this campaign, so it counts for no other. */
-export const TEST_CAMPAIGN = '(test)';
 
 export const recordOf = (from: string, labels: Labels, facts: ContentFacts): MessageRecord => ({
   from,

@@ -98,6 +98,18 @@ describe('metrics', () => {
     assert.equal(metrics.commits, 1);
   });
 
+  test('test sends and copies count in none of them', async (t) => {
+    const { metrics } = await setUp(t);
+    const bounce = { class: 'soft', category: 'greylisted' } as const;
+    const unsent = event({ type: 'soft_bounce', reply: REPLY, bounce });
+    const events = [event({}), unsent, event({ type: 'complaint' }), event({ possible_duplicate: true })];
+    metrics.onCommit({ ms: 1, events: events.map((one) => ({ ...one, test: true })) });
+    const text = await metrics.registry.metrics();
+    for (const name of ['attempts', 'isp_attempts', 'bounces', 'reports'])
+      assert.doesNotMatch(text, new RegExp(`^postrider_${name}_total\\{`, 'm'));
+    assert.match(text, /^postrider_possible_duplicates_total 0$/m);
+  });
+
   test('no number of ISPs makes more than 300 labels', async (t) => {
     const { metrics } = await setUp(t);
     const events = Array.from({ length: 1000 }, (_, i) => event({ isp: `isp${i}` }));

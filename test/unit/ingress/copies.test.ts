@@ -93,6 +93,25 @@ describe('copies', () => {
     assert.deepEqual(auditStore(desk.kv), []);
   });
 
+  test('of the first recipients are of those that were accepted, before and after a restart of the batch', async () => {
+    const desk = await openDesk();
+    const seed = [{ to: 'seed@watch.test', first: 3 }];
+    const labels = { ...SPRING, copies: seed, idempotencyKey: 'k' };
+    const first = await opened(desk, labels);
+    const rejected = await first.add(lines('nobody', 'a@one.test', 'no address', 'b@one.test'));
+    assert.deepEqual(
+      rejected.map(({ line }) => line),
+      [2, 4],
+    );
+    await first.close();
+    assert.deepEqual(accepted(desk), { spring: 2, '(test)': 2 });
+    const again = await opened(desk, labels);
+    await again.add(lines('nobody', 'a@one.test', 'no address', 'b@one.test', 'c@one.test', 'd@one.test'));
+    await again.close();
+    assert.deepEqual(accepted(desk), { spring: 4, '(test)': 3 });
+    assert.deepEqual(auditStore(desk.kv), []);
+  });
+
   test('of a single message go out with it', async () => {
     const desk = await openDesk();
     await injected(desk, { labels: { ...SPRING, copies } });

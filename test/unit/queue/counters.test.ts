@@ -1,6 +1,7 @@
 /** The counts are what a recount of the tables gives, at any time; auditStore does the recount. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { TEST_CAMPAIGN } from '../../../src/queue/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
   accept,
@@ -63,6 +64,15 @@ describe('counts', () => {
       ],
     );
     assert.deepEqual(auditStore(rig.kv), []);
+  });
+
+  test('of test mail are in the sum, which has to add up, and not in the statistics', async () => {
+    const rig = await openRig();
+    await accept(rig, { campaignId: 'spring', accountId: 'acme' });
+    await accept(rig, { campaignId: TEST_CAMPAIGN, accountId: 'acme', test: true });
+    const { counters } = rig.queue.state;
+    assert.deepEqual([counters.sum().accepted, counters.sum().queued], [2, 2]);
+    assert.deepEqual([counters.statistics().accepted, counters.statistics().queued], [1, 1]);
   });
 
   test('come back from the journal alone', async () => {
