@@ -8,13 +8,18 @@ import { selectorText } from './operation-view.ts';
 
 /** A delivery that is not due waits for its time; one that is due waits for what its queue waits for. */
 export function whyWaiting(
-  { clock, egress }: ApiDependencies,
-  { record, message, state }: FoundDelivery,
+  { clock, egress, queue }: ApiDependencies,
+  delivery: FoundDelivery,
   hold: Mark | undefined,
 ): string {
+  const { record, message, state } = delivery;
   const now = clock.now();
   const campaign = { account: message.accountId ?? '', campaign: message.campaignId ?? '' };
   if (hold) return holdText(hold, now);
+  const { schedule, holds } = queue.state;
+  const head = schedule.find(delivery);
+  if (head && holds.stopped(head))
+    return 'an operation of an operator (purge, move or change) is about to take it';
   // The mail of others stands in the selector of such a hold.
   if (state === 'hold') return 'the operator of the server holds it';
   if (record.wakeAt > now)

@@ -26,11 +26,13 @@ import {
   slotKey,
   textKey,
 } from './keys.ts';
+import type { JobRecord } from './job.ts';
 import type { Entry, Kv, Table } from './kv.ts';
 import { decodeLease } from './leases.ts';
 import type { QuarantineRecord } from './quarantine.ts';
 import { nameOf, parseStoredKey, queueKeyOf } from './queue-key.ts';
 import { decode, type DeliveryRecord, type MessageRecord, type SharedMessage, unseal } from './records.ts';
+import { fitsQueue } from './selector.ts';
 import { formatProblem } from './store-format.ts';
 
 export interface AuditOptions {
@@ -62,6 +64,8 @@ class StoreAudit {
   readonly #leased = new Set<string>();
   /** Deliveries in the quarantine, those of them that were not met yet. */
   readonly #quarantined = new Map<string, QuarantineRecord>();
+  /** Purges that are not done: they end deliveries before they take their slots. */
+  readonly #purges: JobRecord[] = [];
   readonly #journal: JournalAudit;
   /** The shared message that was read last: all deliveries of a message stand together. */
   #last: { readonly number: number; readonly message: MessageRecord | undefined } | undefined;
@@ -78,6 +82,7 @@ class StoreAudit {
     this.#readQueues();
     this.#readLeases();
     this.#readQuarantine();
+    this.#readJobs();
     this.#journal.run();
     this.#readDeliveries();
     for (const id of this.#quarantined.keys()) this.#say(`${id} is in the quarantine and not queued`, id);
@@ -142,6 +147,24 @@ class StoreAudit {
       if (!record) this.#say(`quarantine ${idOf(key)}: the value is damaged`, idOf(key));
       this.#quarantined.set(idOf(key), record ?? { at: 0, reason: 'unknown' });
     }
+  }
+
+  #readJobs(): void {
+    for (const { key, value } of this.#entries('jobs')) {
+      const job = this.#decode<JobRecord>('jobs', key, value);
+      if (job?.operation.op === 'purge' && job.state !== 'done') this.#purges.push(job);
+    }
+  }
+
+  /** Whether a purge may have left a slot of the queue. The ISP of its domain is not known here: any may be meant. */
+  #purged(queueId: number, number: number): boolean {
+    const name = this.#queues.get(queueId);
+    return this.#purges.some(
+      ({ selector, watermark }) =>
+        name !== undefined &&
+        number < watermark &&
+        fitsQueue(selector, parseStoredKey(Buffer.from(name)), () => selector.isp),
+    );
   }
 
   /** Names what is set aside, whatever else is wrong with it, and counts it. */
@@ -212,7 +235,7 @@ class StoreAudit {
         this.#say(`a slot of ${id} is in queue ${queueId}, which is unknown`, id);
       const value = this.#kv.get('deliveries', deliveryKey(number, index));
       if (!value) {
-        this.#say(`a slot of ${id}, which is not queued`, id);
+        if (!this.#purged(queueId, number)) this.#say(`a slot of ${id}, which is not queued`, id);
         continue;
       }
       const record = this.#quiet<DeliveryRecord>(value);

@@ -32,8 +32,13 @@ export interface Mark {
 /** Marks that can stand; more would make every new queue slow. */
 export const MAX_MARKS = 1_000;
 
+/** Queues that are to stop for a while. */
+export type Stop = (queue: Omit<QueueKey, 'rank'>) => boolean;
+
 export class Holds {
   #marks: readonly Mark[] = [];
+  /** By the job that goes through them: what it is about to take is not sent any more. Not stored, as the job is. */
+  readonly #stops = new Map<number, Stop>();
   /** Whether a mark speaks of single deliveries. */
   single = false;
   /** Which ISP a domain belongs to; nobody knows until the sending side is there. */
@@ -61,7 +66,22 @@ export class Holds {
 
   /** Whether a queue is held. */
   holds(queue: Omit<QueueKey, 'rank'>): boolean {
-    return this.heldBy(queue) !== undefined;
+    return this.heldBy(queue) !== undefined || this.stopped(queue);
+  }
+
+  /** Whether a job that goes through the queue has stopped it. */
+  stopped(queue: Omit<QueueKey, 'rank'>): boolean {
+    for (const stop of this.#stops.values()) if (stop(queue)) return true;
+    return false;
+  }
+
+  stop(job: number, stop: Stop): void {
+    this.#stops.set(job, stop);
+  }
+
+  /** Says whether there was such a stop. */
+  unstop(job: number): boolean {
+    return this.#stops.delete(job);
   }
 
   /** The hold that keeps a queue; undefined where it is not held. */

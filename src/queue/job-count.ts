@@ -1,5 +1,6 @@
 /** Counts the deliveries that fit a selector, in slices, where the counts of the queues do not tell. */
 import type { JobRecord } from './job.ts';
+import { deliveryKey } from './keys.ts';
 import { readDelivery } from './leasing.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsDelivery, fitsNumber, fitsQueue } from './selector.ts';
@@ -33,6 +34,7 @@ export class JobCount {
         if (++looked > SLOTS || read > READS) return false;
         this.#after = key;
         if (number >= watermark || !fitsNumber(selector, number)) continue;
+        if (!this.#state.jobs.none && !this.#state.kv.get('deliveries', deliveryKey(number, index))) continue;
         if (selector.recipient !== undefined && ++read && !this.#fits(number, index)) continue;
         this.#add(1);
       }

@@ -105,14 +105,20 @@ export class JobWork implements Work {
     const { number, index } = slot;
     const delivery = this.#read(number, index);
     const { selector, operation } = this.#progress.record;
+    if (delivery === 'ended') {
+      if (operation.op === 'purge') this.#take(transaction, from, slot);
+      return;
+    }
     if (!delivery || !fitsDelivery(selector, number, delivery.record)) return;
     if (operation.op === 'purge') {
       if (!this.#take(transaction, from, slot)) return;
+      this.#changes++;
       endUnattempted(this.#state, transaction, delivery, 'removed');
       return;
     }
     const record = this.#changedRecord(delivery);
     if (!record || !this.#take(transaction, from, slot)) return;
+    this.#changes++;
     requeue(transaction, delivery, record, this.#state.clock.now());
     const queue = this.#state.schedule.of({ record, message: delivery.message });
     this.#slots.push({ queue, wakeAt: record.wakeAt });
@@ -132,14 +138,13 @@ export class JobWork implements Work {
     // Taken: a lease or the sweep of this same commit has it.
     if (!takeSlot(transaction, slot)) return false;
     this.#taken.set(from, (this.#taken.get(from) ?? 0) + 1);
-    this.#changes++;
     return true;
   }
 
-  /** What is damaged stays as it is. */
-  #read(number: number, index: number): Delivery | undefined {
+  /** `ended`: a purge has left the slot (purge-work.ts). What is damaged stays as it is. */
+  #read(number: number, index: number): Delivery | 'ended' | undefined {
     try {
-      return readDelivery(this.#state, number, index, this.#messages);
+      return readDelivery(this.#state, number, index, this.#messages) ?? 'ended';
     } catch {
       return undefined;
     }

@@ -157,7 +157,7 @@ export class LeaseWork implements Work {
     try {
       delivery = readDelivery(this.#state, number, index);
       if (!delivery) {
-        this.#damaged.push(deliveryIdOf(number, index));
+        if (!this.#state.jobs.leftSlot(queue, number)) this.#damaged.push(deliveryIdOf(number, index));
         return;
       }
       if (delivery.record.expiresAt <= this.#state.watch.lifetimeNow()) {
@@ -181,11 +181,17 @@ export interface SlotOfDelivery {
 }
 
 /** Adds the removal of the slot of a delivery, unless a work of the same transaction has taken it already. */
-export function takeSlot({ ops, takenSlots }: Transaction, { key, number, index }: SlotOfDelivery): boolean {
+export function takeSlot(transaction: Transaction, { key, number, index }: SlotOfDelivery): boolean {
+  if (!claimSlot(transaction, number, index)) return false;
+  transaction.ops.push({ table: 'schedule', key, value: undefined });
+  return true;
+}
+
+/** Whether no work of the same transaction has taken the slot; none will then. */
+export function claimSlot({ takenSlots }: Transaction, number: number, index: number): boolean {
   let taken = takenSlots.get(number);
   if (!taken) takenSlots.set(number, (taken = new Set()));
   if (taken.has(index)) return false;
   taken.add(index);
-  ops.push({ table: 'schedule', key, value: undefined });
   return true;
 }

@@ -2,9 +2,11 @@
  * Operations of an operator on the queue. `hold` and `release` set a standing mark; `purge`, `retry`, `move` and
  * `change` are jobs: stored with a watermark, worked off in slices between other commits, resumed after a restart.
  *
- * A job first counts, where it is about single deliveries, then goes through the slots of the queues that fit. What is
- * leased meanwhile is asked about when it comes back (running-jobs.ts), so a job is done only when all leases that were
- * open when it came to the end have ended. Jobs go through the queues in the order in which they were asked for.
+ * A job first counts, where it is about single deliveries, then goes through the slots of the queues that fit; a purge of
+ * much of what waits goes through the deliveries before that (purge-work.ts). Whole queues whose mail a job takes away
+ * stop at once, until it is through. What is leased meanwhile is asked about when it comes back (running-jobs.ts), so a
+ * job is done only when all leases that were open when it came to the end have ended. Jobs go through the queues in the
+ * order in which they were asked for.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from './committer.ts';
@@ -12,7 +14,8 @@ import type { JobRecord, Operation } from './job.ts';
 import type { Progress } from './job-progress.ts';
 import { JobWork, type Place } from './job-work.ts';
 import { JobCount } from './job-count.ts';
-import { numberKey } from './keys.ts';
+import { deliveryKey, numberKey } from './keys.ts';
+import { PurgeWork } from './purge-work.ts';
 import { encode, healthy } from './records.ts';
 import type { OperatorLog } from './operator-log.ts';
 import type { QueueHead } from './queue-head.ts';
@@ -31,6 +34,8 @@ export interface OperationRequest {
   readonly by?: string | undefined;
 }
 
+/** A purge of so large a share of what is queued (1 of so many) goes through all that is queued. */
+const MUCH = 8;
 /** Done jobs that are remembered. */
 const KEPT = 100;
 /** Jobs that are not done. */
@@ -46,8 +51,8 @@ const SLICE_MS = { alone: 40, beside: 20 };
 interface Walk {
   readonly progress: Progress;
   count: JobCount | undefined;
-  /** Undefined before it has begun. */
-  place: Place | undefined;
+  /** Among the queues, or (a key) among the deliveries in the order of their acceptance; undefined before it has begun. */
+  place: Place | Buffer | undefined;
   /** Newest lease when the walk was over; undefined while it is not. */
   lease: number | undefined;
 }
@@ -87,6 +92,7 @@ export class Operations {
       this.#lastId = progress.record.id;
       if (progress.record.state !== 'done') this.#walk(progress);
     }
+    state.schedule.applyHolds();
   }
 
   /** Works jobs off in the background from now on, until `stop`. */
@@ -152,13 +158,16 @@ export class Operations {
     else await this.#store(record, request, () => undefined);
     const progress = { record, pending: 0 };
     this.#jobs.set(record.id, progress);
-    if (record.state !== 'done') this.#walk(progress);
+    if (record.state !== 'done') {
+      this.#walk(progress);
+      this.#applyHolds();
+    }
     this.#run();
     return record;
   }
 
   async #mark(record: JobRecord, request: OperationRequest): Promise<void> {
-    const { holds, schedule, dispatcher } = this.#state;
+    const { holds } = this.#state;
     const { id, selector, at } = record;
     const { operation, by } = request;
     const next = holds.with({ id, hold: operation.op === 'hold', selector, at, by });
@@ -166,6 +175,12 @@ export class Operations {
       throw new OperationRefused(`${MAX_MARKS} marks stand already; release what need not be held any more`);
     await this.#store(record, request, (transaction) => holds.write(transaction, next));
     holds.set(next);
+    this.#applyHolds();
+  }
+
+  /** Other queues are held now. */
+  #applyHolds(): void {
+    const { schedule, dispatcher } = this.#state;
     const changed = schedule.applyHolds();
     dispatcher?.held(changed.filter(({ held }) => held));
     for (const queue of changed) if (queue.wakeAt !== Infinity) dispatcher?.wake(queue, queue.wakeAt);
@@ -213,7 +228,11 @@ export class Operations {
     const { record } = progress;
     const count = record.state === 'counting' ? new JobCount(this.#state, record) : undefined;
     this.#walks.push({ progress, count, place: undefined, lease: undefined });
-    this.#state.jobs.add(progress);
+    const { holds, jobs } = this.#state;
+    jobs.add(progress);
+    const { id, operation, selector } = record;
+    if (takesAway(operation) && isWhole(selector))
+      holds.stop(id, (queue) => concerns(operation, queue) && fitsQueue(selector, queue, holds.ispOf));
   }
 
   #countOn(walk: Walk, count: JobCount): void {
@@ -224,19 +243,29 @@ export class Operations {
   }
 
   async #walkOn(walk: Walk, sliceMs: number): Promise<void> {
-    const { selector, operation } = walk.progress.record;
-    walk.place ??= {
-      queues: [...this.#state.schedule.fitting(selector)].filter((one) => concerns(operation, one)),
-      after: undefined,
-    };
-    if (walk.place.queues.length === 0) {
+    const { record } = walk.progress;
+    walk.place ??= this.#isMuch(record) ? deliveryKey(0, 0) : this.#queuesOf(record);
+    if ('queues' in walk.place && walk.place.queues.length === 0) {
       walk.lease = this.#state.leases.newest;
+      if (this.#state.holds.unstop(record.id)) this.#applyHolds();
       return;
     }
-    const work = new JobWork(this.#state, walk.progress, walk.place, sliceMs);
+    const work =
+      'queues' in walk.place
+        ? new JobWork(this.#state, walk.progress, walk.place, sliceMs)
+        : new PurgeWork(this.#state, walk.progress, walk.place, sliceMs);
     await this.#state.committer.submit(work);
     this.#own++;
-    walk.place = work.next;
+    walk.place = work.next ?? this.#queuesOf(record);
+  }
+
+  #queuesOf({ selector, operation }: JobRecord): Place {
+    const fitting = [...this.#state.schedule.fitting(selector)];
+    return { queues: fitting.filter((one) => concerns(operation, one)), after: undefined };
+  }
+
+  #isMuch({ operation, matched }: JobRecord): boolean {
+    return operation.op === 'purge' && matched * MUCH >= this.#state.counters.sum().queued;
   }
 
   /** Whether nobody else has submitted anything since the last time that this was asked. */
@@ -291,8 +320,12 @@ export class Operations {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Whether an operation takes mail out of its queue. */
+const takesAway = (operation: Operation): boolean =>
+  operation.op === 'purge' || 'node' in operation || 'sender' in operation;
+
 /** Whether an operation can change anything in a queue. */
-function concerns(operation: Operation, queue: QueueHead): boolean {
+function concerns(operation: Operation, queue: Pick<QueueHead, 'node' | 'sender'>): boolean {
   if ('node' in operation) return queue.node !== operation.node;
   return !('sender' in operation) || queue.sender !== operation.sender;
 }

@@ -1,6 +1,7 @@
 /** The jobs that are not done: what leased deliveries are asked about when they come back. */
 import { changed, type JobRecord } from './job.ts';
 import type { Progress } from './job-progress.ts';
+import type { QueueHead } from './queue-head.ts';
 import type { DeliveryRecord, LeasedDelivery } from './records.ts';
 import { fitsDelivery, fitsQueue, type IspOf } from './selector.ts';
 
@@ -55,8 +56,21 @@ export class RunningJobs {
     return { asked, by };
   }
 
-  #fits({ selector, watermark }: JobRecord, { number, queue, record }: LeasedDelivery): boolean {
-    if (number >= watermark || !fitsQueue(selector, queue, this.#ispOf)) return false;
-    return fitsDelivery(selector, number, record);
+  /** Whether a purge may have ended a delivery of the queue and not taken its slot yet. */
+  leftSlot(queue: QueueHead, number: number): boolean {
+    for (const { record } of this.#running)
+      if (record.operation.op === 'purge' && this.#mayFit(record, { number, queue })) return true;
+    return false;
+  }
+
+  #fits(job: JobRecord, delivery: LeasedDelivery): boolean {
+    return this.#mayFit(job, delivery) && fitsDelivery(job.selector, delivery.number, delivery.record);
+  }
+
+  #mayFit(
+    { selector, watermark }: JobRecord,
+    { number, queue }: Pick<LeasedDelivery, 'number' | 'queue'>,
+  ): boolean {
+    return number < watermark && fitsQueue(selector, queue, this.#ispOf);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { domainOf, timeOfMessageNumber } from '../core/index.ts';
 import type { QueueKey } from './queue-head.ts';
-import type { DeliveryRecord } from './records.ts';
+import type { DeliveryRecord, MessageRecord } from './records.ts';
 
 /** All that is given has to fit; nothing given fits everything. */
 export interface Selector {
@@ -39,6 +39,13 @@ export function fitsQueue(selector: Selector, queue: Omit<QueueKey, 'rank' | 'ma
     (isp === undefined || isp === ispOf(queue.domain))
   );
 }
+
+/** Whether a message with these labels can have deliveries that fit. */
+export const fitsMessage = (
+  { account, campaign }: Selector,
+  { accountId = '', campaignId = '' }: Pick<MessageRecord, 'accountId' | 'campaignId'>,
+): boolean =>
+  (account === undefined || account === accountId) && (campaign === undefined || campaign === campaignId);
 
 /** Whether a message of this number can fit. */
 export const fitsNumber = ({ before }: Selector, number: number): boolean =>

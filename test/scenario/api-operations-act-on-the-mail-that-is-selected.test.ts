@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import type { DeliveryView } from '../../src/api/index.ts';
+import type { DeliveryView, ExplainView } from '../../src/api/index.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { run } from '../../src/cli/program.ts';
 import { type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
@@ -95,6 +95,12 @@ describe('control API', () => {
     const since = new Date(clock.now()).toISOString();
     const what = `domain=gmail.com); to let it go: postrider queue release --domain gmail.com`;
     assert.equal(second!.why_waiting, `held since ${since} (hold ${second!.hold.job}: ${what}`);
+    const path = await fixture.get(`/v1/explain?recipient=${second!.recipient}&sender=promo`);
+    const { queued } = path.json as unknown as ExplainView;
+    assert.deepEqual(
+      queued.map(({ id, state, why_waiting: why }) => [id, state, why]),
+      [[second!.id, 'hold', second!.why_waiting]],
+    );
     clock.advance(30_000);
     const paper = createPaper({ env: { POSTRIDER_SOCKET: fixture.path } });
     assert.equal(await run(['message', 'show', first!.id], paper), 0);

@@ -27,6 +27,12 @@ export function fits(selector: ModelSelector, delivery: ModelDelivery): boolean 
   return names.every((name) => selector[name] === undefined || selector[name] === delivery[name]);
 }
 
+/** Whether a job stops the queue of a delivery until it is through: it speaks of whole queues and takes mail away. */
+export function stops({ op, selector, node }: ModelJob, delivery: ModelDelivery): boolean {
+  if (selector.recipient !== undefined || !fits(selector, delivery)) return false;
+  return op === 'purge' || (op === 'move' && delivery.node !== node);
+}
+
 /** What a job makes of a delivery that is for `node` by now; undefined when it leaves it as it is. */
 export function effect(
   job: ModelJob,

@@ -290,7 +290,9 @@ export class ModelRun {
     this.#rig = await openRig({ kv: this.#kv, clock: this.#rig.clock });
     assert.deepEqual(this.#rig.recovered, this.#model.restart());
     this.#held.clear();
+    this.#model.stopping = [...this.#model.jobs];
     this.#compare();
+    this.#model.stopping = [];
     const { jobs } = this.#model;
     await this.#workJobs(undefined, () => jobs.flatMap((job) => this.#model.work(job, this.#now)));
   }

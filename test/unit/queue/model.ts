@@ -4,7 +4,7 @@
  * that want the same delivery gets it, and all or none of them are stored.
  */
 import type { Band } from '../../../src/queue/queue-head.ts';
-import { effect, fits, type ModelJob, type ModelSelector } from './model-jobs.ts';
+import { effect, fits, type ModelJob, type ModelSelector, stops } from './model-jobs.ts';
 import { nameOf, rankOf } from '../../../src/queue/queue-key.ts';
 
 export const NODES = ['n1', 'n2'] as const;
@@ -59,6 +59,8 @@ export class Model {
   readonly marks: { readonly hold: boolean; readonly selector: ModelSelector }[] = [];
   /** Those that are not done. */
   readonly jobs: ModelJob[] = [];
+  /** Those of them that have begun their way anew and are not through. */
+  stopping: readonly ModelJob[] = [];
 
   queued(): ModelDelivery[] {
     return [...this.deliveries.values()].filter(isQueued);
@@ -68,8 +70,9 @@ export class Model {
     return this.queued().filter(({ state }) => state === 'leased');
   }
 
-  /** The last mark that fits decides. */
+  /** The last mark that fits decides; what a job is about to take is not sent either. */
   held(delivery: ModelDelivery): boolean {
+    if (this.stopping.some((job) => stops(job, delivery))) return true;
     return this.marks.findLast(({ selector }) => fits(selector, delivery))?.hold ?? false;
   }
 

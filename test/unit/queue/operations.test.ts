@@ -3,7 +3,19 @@ import { describe, test } from 'node:test';
 import { findDelivery, type JobRecord, type Operation, type Selector } from '../../../src/queue/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import { queuesOf, wakeAt } from '../../support/queues.ts';
-import { accept, crash, deferred, delivered, events, HOUR, lease, openRig, type Rig } from './fixture.ts';
+import { numberKey } from '../../../src/queue/keys.ts';
+import {
+  accept,
+  crash,
+  deferred,
+  delivered,
+  events,
+  HOUR,
+  keysOf,
+  lease,
+  openRig,
+  type Rig,
+} from './fixture.ts';
 
 const submit = (rig: Rig, operation: Operation, selector: Selector): Promise<JobRecord> =>
   rig.queue.operations.submit({ operation, selector, text: operation.op });
@@ -190,6 +202,66 @@ describe('purge', () => {
     assert.deepEqual([job.state, job.done], ['done', 600]);
     assert.equal(rig.queue.state.counters.sum().removed, 600);
     sound(rig);
+  });
+
+  test('stops what it is about at once, also after a crash, and nothing else', async () => {
+    let rig = await openRig();
+    await accept(rig, { campaignId: 'spring', to: ['a@one.test', 'b@two.test'] });
+    await accept(rig, { campaignId: 'summer' });
+    await submit(rig, { op: 'purge' }, { campaign: 'spring' });
+    assert.deepEqual(rig.dispatcher.withdrawn, ['n1 one.test', 'n1 two.test']);
+    const later = await accept(rig, { campaignId: 'spring' });
+    assert.equal(held(rig), 3);
+    rig = await crash(rig);
+    assert.equal(held(rig), 3);
+    assert.deepEqual(
+      (await lease(rig)).map(({ message }) => message.campaignId),
+      ['summer'],
+    );
+    while (await rig.queue.operations.step());
+    assert.equal(held(rig), 0);
+    assert.deepEqual(
+      (await lease(rig)).map(({ number }) => number),
+      [later],
+    );
+    sound(rig);
+  });
+
+  test('ends deliveries before it takes their slots: who meets one finds nothing to send and no damage', async () => {
+    let rig = await openRig();
+    await accept(rig, { to: Array.from({ length: 150 }, (_, i) => `r${i}@d${i % 3}.test`) });
+    const older = { before: rig.clock.now() + 1 };
+    rig.clock.advance(1);
+    const { id } = await submit(rig, { op: 'purge' }, older);
+    const slots = (): number => keysOf(rig.kv, 'schedule').length;
+    while (rig.queue.operations.get(id)!.done === 0) await rig.queue.operations.step(0);
+    const { done } = rig.queue.operations.get(id)!;
+    assert.ok(done < 150, `${done}`);
+    assert.equal(slots(), 150);
+    sound(rig);
+    const count = rig.queue.operations.count({ operation: { op: 'retry' }, selector: older, text: '' });
+    while (!count.step());
+    assert.equal(count.record.matched, 150 - done);
+    rig = await crash(rig);
+    const leased = await lease(rig, 'd0.test', { limit: 50 });
+    assert.equal(leased.length, 50 - Math.ceil(done / 3));
+    assert.deepEqual(rig.reports, []);
+    for (const delivery of leased) await rig.queue.record(delivery, { kind: 'released', wakeAt: 0 });
+    while (await rig.queue.operations.step());
+    assert.equal(rig.queue.operations.get(id)!.done, 150);
+    assert.equal(slots(), 0);
+    sound(rig);
+  });
+
+  test('leaves alone what is in the quarantine', async () => {
+    const rig = await openRig();
+    const number = await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+    await rig.kv.commit([{ table: 'contents', key: numberKey(number), value: Buffer.from('damaged') }]);
+    assert.deepEqual(await lease(rig, 'one.test', { limit: 1 }), []);
+    assert.equal(rig.queue.quarantine.count, 1);
+    const job = await run(rig, { op: 'purge' }, {});
+    assert.deepEqual([job.state, job.done], ['done', 1]);
+    assert.equal(rig.queue.state.counters.sum().queued, 1);
   });
 
   test('of one recipient, or of what is old, leaves the rest of the queue', async () => {
