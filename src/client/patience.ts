@@ -4,17 +4,23 @@ import { ConnectionBroken, PostriderError } from './errors.ts';
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 10_000;
+/** Where nobody listens asking costs next to nothing, and a server that starts again is there in a moment. */
+const LONGEST_ABSENCE_MS = 1_000;
+
+type Pause = (ms: number, value: undefined, options?: { readonly signal: AbortSignal }) => Promise<unknown>;
 
 export class Patience {
   readonly #limitMs: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #pause: Pause;
   #since: number | undefined;
   #wait = FIRST_WAIT_MS;
 
-  /** Gives up `limitMs` after the last progress. */
-  constructor(limitMs: number, signal?: AbortSignal) {
+  /** Gives up `limitMs` after the last progress. `pause` waits so many ms. */
+  constructor(limitMs: number, signal?: AbortSignal, pause: Pause = delay) {
     this.#limitMs = limitMs;
     this.#signal = signal;
+    this.#pause = pause;
   }
 
   progress(): void {
@@ -30,7 +36,9 @@ export class Patience {
     this.#since ??= performance.now();
     if (performance.now() - this.#since > this.#limitMs) throw error;
     const asked = error instanceof PostriderError ? (error.retryAfterMs ?? 0) : 0;
-    await delay(Math.max(this.#wait, asked), undefined, this.#signal && { signal: this.#signal });
+    const longest = error instanceof ConnectionBroken ? LONGEST_ABSENCE_MS : LONGEST_WAIT_MS;
+    const wait = Math.max(Math.min(this.#wait, longest), asked);
+    await this.#pause(wait, undefined, this.#signal && { signal: this.#signal });
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
   }
 }

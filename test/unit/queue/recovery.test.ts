@@ -4,6 +4,7 @@ import { messageNumberAt } from '../../../src/core/index.ts';
 import { findDelivery, openMemoryKv, Queue, StoreVersionError } from '../../../src/queue/index.ts';
 import { deliveryKey, numberKey, textKey } from '../../../src/queue/keys.ts';
 import { encode } from '../../../src/queue/records.ts';
+import type { Kv } from '../../../src/queue/kv.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
@@ -158,6 +159,40 @@ describe('recovery', () => {
       rig.queue.quarantine.list(undefined, 10).map(({ number }) => number),
       [bad],
     );
+  });
+});
+
+describe('a start after a crash', () => {
+  /** Entries that opening the queue reads, with so many deliveries in it. */
+  async function readsOf(count: number): Promise<number> {
+    const rig = await openRig();
+    const to = Array.from({ length: count }, (_, i) => `r${i}@d${i % DOMAINS}.test`);
+    await accept(rig, { to });
+    rig.clock.advance(6_000);
+    await accept(rig, { to: ['a@one.test'] }); // with a snapshot of the counts
+    for (let i = 0; i < DOMAINS; i++) await lease(rig, `d${i}.test`, { limit: 2 });
+    let reads = 0;
+    const kv: Kv = {
+      ...rig.kv,
+      get: (table, key) => {
+        reads++;
+        return rig.kv.get(table, key);
+      },
+      *range(table, options) {
+        for (const entry of rig.kv.range(table, options)) {
+          reads++;
+          yield entry;
+        }
+      },
+    };
+    const { queue, recovered } = await openRig({ kv, clock: rig.clock });
+    assert.deepEqual([recovered.returned, queue.state.counters.sum().queued], [2 * DOMAINS, count + 1]);
+    return reads;
+  }
+  const DOMAINS = 10;
+
+  test('reads as much with a hundred times as many queued deliveries', async () => {
+    assert.equal(await readsOf(5_000), await readsOf(50));
   });
 });
 
