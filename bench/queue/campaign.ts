@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Postrider } from '../../src/client/index.ts';
-import { startProgram } from '../child.ts';
+import { startProgram, waitUntil } from '../child.ts';
 import { freePort, type Running } from '../contender.ts';
 import { postrider } from '../postrider.ts';
 import { watchMemory } from '../process-tree.ts';
@@ -20,7 +20,8 @@ export interface Campaign {
   readonly size: number;
   /** From the first line to the end, restarts of server and client included. */
   readonly seconds: number;
-  /** Until the server takes lines again after it was killed. */
+  /** From the kill of the server until it listens again, and until it has taken another line. */
+  readonly listensMs: number;
   readonly restartMs: number;
   /** Recipients that the second client found accepted already. */
   readonly known: number;
@@ -44,6 +45,7 @@ export async function measureCampaign(
   const receiverPort = await freePort(); // nobody listens: the mail stays
   const start = (): Promise<Running> => postrider().start({ dir, receiverPort, dkimKey: undefined });
   const log = join(dir, 'client.log');
+  const serverLog = join(dir, 'log');
   const send = (mta: Running): ChildProcess =>
     startProgram(process.execPath, [CLIENT, mta.controlSocket!, 'campaign', String(size)], log);
   let mta = await start();
@@ -54,7 +56,8 @@ export async function measureCampaign(
     kill(mta.pids[0]!);
     const killed = performance.now();
     mta = await start();
-    const left = await mta.queued();
+    const listensMs = performance.now() - killed;
+    const left = Number(lastSaid(serverLog, 'queue opened')!['queued']);
     await reached(mta, left + 1, first);
     const restartMs = performance.now() - killed;
     say(`the server was killed with ${left} accepted, goes on after ${Math.round(restartMs)} ms`);
@@ -62,6 +65,12 @@ export async function measureCampaign(
     first.kill('SIGKILL');
     await once(first, 'exit');
     const endWatch = watchMemory(mta.pids);
+    // What had come before the kill is still being committed.
+    await waitUntil(
+      () => lastSaid(serverLog, 'a batch connection broke') !== undefined,
+      'the server does not notice that the client has gone',
+      { deadlineMs: DEADLINE_MS },
+    );
     const known = await mta.queued();
     const second = send(mta);
     const ended = once(second, 'exit');
@@ -75,13 +84,21 @@ export async function measureCampaign(
       throw new Error(`${accepted} were accepted and ${rejected} rejected, not ${size} and 0`);
     await eachOnce(mta, size);
     const memory = { earlyBytes, peakBytes, serverPeakBytes: endWatch().rssAnonBytes };
-    return { size, seconds, restartMs, known, ...memory };
+    return { size, seconds, listensMs, restartMs, known, ...memory };
   } finally {
     await mta.stop();
   }
 }
 
 const kill = (pid: number): boolean => process.kill(pid, 'SIGKILL');
+
+/** The newest line of a server's log with this text. */
+const lastSaid = (log: string, msg: string): Readonly<Record<string, unknown>> | undefined =>
+  readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(`"msg":"${msg}"`))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .at(-1);
 
 /** Waits until so many are queued. Throws when the client ends before. */
 async function reached(mta: Running, count: number, client: ChildProcess): Promise<void> {
