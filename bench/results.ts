@@ -47,6 +47,7 @@ const ORDER = [
   'scale',
   'curves',
   'queue',
+  'queue-costs',
   'queue-operations',
   'queue-campaign',
   'queue-large',

@@ -68,18 +68,22 @@ async function run(options: Options, command: Command): Promise<void> {
   if (options.keep) say(`in ${dir}`);
   else process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
   const machine = describeMachine(dir);
-  const { name, title, lines, targets, misses } = await measured(dir, options);
-  const part: Part = {
-    title,
-    command: commandOf('bench:queue'),
-    date: new Date().toISOString(),
-    machine,
-    versions: { postrider: postrider().version },
-    body: [...lines, ...verdict(targets, misses)],
-  };
-  console.log(formatPart(part));
-  if (options.write) keep({ [name]: part });
-  process.exitCode = misses.length === 0 ? 0 : 1;
+  let missed = false;
+  for (const measure of partsOf(options)) {
+    const { name, title, lines, targets, misses } = await measure(dir, options);
+    const part: Part = {
+      title,
+      command: commandOf('bench:queue'),
+      date: new Date().toISOString(),
+      machine,
+      versions: { postrider: postrider().version },
+      body: [...lines, ...verdict(targets, misses)],
+    };
+    console.log(formatPart(part));
+    if (options.write) keep({ [name]: part });
+    missed ||= misses.length > 0;
+  }
+  process.exitCode = missed ? 1 : 0;
 }
 
 /** Nothing where there was no target. */
@@ -89,9 +93,12 @@ function verdict(targets: readonly string[], misses: readonly string[]): string[
   return ['', `Within the targets: ${targets.join(', ')}.`];
 }
 
-function measured(dir: string, options: Options): Promise<Measured> {
-  if (options.jobs) return jobs(dir, options);
-  return options.campaign ? campaign(dir, options) : sizes(dir, options);
+type Measure = (dir: string, options: Options) => Promise<Measured>;
+
+function partsOf(options: Options): Measure[] {
+  if (options.jobs) return [jobs];
+  if (options.campaign) return [campaign];
+  return [...(options.program ? [sizes] : []), ...(options.costs && options.size <= MILLION ? [costs] : [])];
 }
 
 async function jobs(dir: string, { size, cpuProf }: Options): Promise<Measured> {
@@ -129,35 +136,44 @@ async function sizes(dir: string, options: Options): Promise<Measured> {
   const { size } = options;
   const large = size > MILLION;
   const depths: Depth[] = [];
-  for (const one of options.program ? (large ? [size] : [SMALL, size]) : []) {
+  for (const one of large ? [size] : [SMALL, size]) {
     depths.push(
       await measureDepth(dir, one, { profile: one === SMALL ? [] : profile(options.cpuProf), say }),
     );
     if (!options.keep) rmSync(join(dir, `program-${one}`), { recursive: true });
   }
-  const costs = options.costs && !large ? await measureCosts(dir, [SMALL, size], say) : [];
   return {
     name: large ? 'queue-large' : 'queue',
     title: large ? `The queue at size: ${whole(size)} deliveries of one campaign` : 'The queue at size',
     lines: [
       `Deliveries of one campaign over ${whole(DOMAINS)} domains, \`durability: sync\`. Injection with one variable a recipient through \`POST /v1/batches\` on one connection while no receiver answers.`,
       '',
-      ...(depths.length > 0 ? [...programTable(depths), ''] : []),
-      ...costTable(costs, TARGET.ratio),
+      ...programTable(depths),
     ],
-    targets: [
-      ...(large || depths.length === 0 ? [] : ['RssAnon peak', 'start to first delivery']),
-      ...(costs.length === 0 ? [] : ['cost of a delivery']),
+    targets: large ? [] : ['RssAnon peak', 'start to first delivery'],
+    misses: large ? [] : missedByProgram(depths.at(-1)!),
+  };
+}
+
+async function costs(dir: string, { size }: Options): Promise<Measured> {
+  const figures = await measureCosts(dir, [SMALL, size], say);
+  return {
+    name: 'queue-costs',
+    title: 'The queue at size: cost of a delivery',
+    lines: [
+      `Deliveries over ${whole(DOMAINS)} domains in the store, \`durability: sync\`; two of each domain are taken in by a batch, leased and recorded, in turns at both sizes. Medians.`,
+      '',
+      ...costTable(figures, TARGET.ratio),
     ],
-    misses: [...(large ? [] : missedByProgram(depths.at(-1))), ...missedByCosts(costs)],
+    targets: ['cost of a delivery'],
+    misses: missedByCosts(figures),
   };
 }
 
 const profile = (wanted: true | undefined): string[] =>
   wanted ? ['--cpu-prof', '--cpu-prof-interval=500'] : [];
 
-function missedByProgram(depth: Depth | undefined): string[] {
-  if (!depth) return [];
+function missedByProgram(depth: Depth): string[] {
   const peak = Math.max(depth.whileTaking.rssAnonBytes, depth.after.rssAnonBytes);
   const misses: string[] = [];
   if (peak > TARGET.rssAnonBytes) misses.push(`RssAnon ${formatSize(peak)}, target 400MB`);

@@ -59,6 +59,7 @@ export const campaignTable = (one: Campaign): string[] =>
     ['a campaign through the client', `${whole(one.size)} recipients`],
     ['first line to the end, kills and restarts included, s', one.seconds.toFixed(1)],
     ['recipients/s over all of it', whole(one.size / one.seconds)],
+    ['server killed to listening again, ms', whole(one.listensMs)],
     ['server killed to its next line accepted, ms', whole(one.restartMs)],
     ['found accepted by the second client', whole(one.known)],
     ['RssAnon of the client after a tenth', formatSize(one.earlyBytes)],
@@ -73,7 +74,6 @@ export const UNITS = [
 ] as const;
 
 export function costTable(costs: readonly Costs[], target: number): string[] {
-  if (costs.length === 0) return [];
   const rows = (['enqueue', 'dequeue'] as const).flatMap((kind) =>
     UNITS.map(([unit, title]) => {
       const figures = costs.map((one) => one[kind][unit]);
@@ -86,5 +86,5 @@ export function costTable(costs: readonly Costs[], target: number): string[] {
     ...costs.map(({ size }) => `at ${whole(size)}`),
     `ratio, target ${target}`,
   ];
-  return [...table([head, ...rows]), ''];
+  return table([head, ...rows]);
 }
