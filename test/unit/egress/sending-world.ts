@@ -257,7 +257,7 @@ export async function openWorld(
   const { queue } = await Queue.open({
     kv,
     clock: options.clock ?? systemClock,
-    report: (_, text) => void reports.push(text),
+    report: (level, text) => void (level === 'error' && reports.push(text)),
   });
   const world = new World(queue, kv, { ...rest, settings: { ...routes, ...settings } });
   t.after(async () => {
