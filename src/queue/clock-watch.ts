@@ -3,8 +3,8 @@
  *
  * - Set forward: no delivery ends for that at once. The time by which lifetimes end believes a clock that jumped ahead
  *   only when it has stood there for ten minutes; one that jumps back before has ended nothing.
- * - Set back: what waits would wait longer by the step, what was due already too. `setBack` tells of it once, and a job
- *   (`redate`, job.ts) brings the slots to the new time. A step while the program did not run shows by the newest event.
+ * - Set back: what waits would wait longer by the step, what was due already too. `setBack` tells of it once (redating.ts).
+ *   A step while the program did not run shows by the newest event.
  *
  * Slow corrections (NTP slews both clocks alike) and steps below `STEP_MS` are followed and not told.
  */
@@ -13,7 +13,10 @@ import type { Clock } from '../core/index.ts';
 export const STEP_MS = 10_000;
 export const BELIEVED_MS = 600_000;
 
-/** The wall clock (ms) stood at `from` and was set back by `by` (ms). */
+/**
+ * The wall clock was set back by `by` (ms). What was due by it is so by `from` (wall ms): where it stood, and a smaller
+ * step forward just before this one, which is not told.
+ */
 export interface SetBack {
   readonly from: number;
   readonly by: number;
@@ -53,6 +56,6 @@ export class ClockWatch {
     const [wall, mono] = [this.#clock.now(), this.#clock.mono()];
     const from = this.#told.wall + mono - this.#told.mono;
     this.#told = { wall, mono };
-    return from - wall >= STEP_MS ? { from, by: from - wall } : undefined;
+    return from - wall >= STEP_MS ? { from: from + STEP_MS, by: from - wall } : undefined;
   }
 }

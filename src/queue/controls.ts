@@ -29,11 +29,14 @@ export interface ControlChange {
   /** Undefined removes it. */
   readonly value: object | undefined;
   readonly event?: EventDraft;
+  /** Key of the limiter state (LimitMark) that goes with it. */
+  readonly forget?: string;
 }
 
-export const controlWork = ({ key, value, event }: ControlChange): Work => ({
+export const controlWork = ({ key, value, event, forget }: ControlChange): Work => ({
   build({ ops, events }) {
     ops.push({ table: 'controls', key: textKey(...key), value: value && encode(value) });
+    if (forget !== undefined) ops.push({ table: 'limits', key: textKey(forget), value: undefined });
     if (event) events.push(event);
   },
 });

@@ -12,7 +12,7 @@ export type Operation =
   | { readonly op: 'move'; readonly node: string }
   | { readonly op: 'move' | 'change'; readonly sender: string; readonly nodes: readonly string[] }
   | { readonly op: 'change'; readonly band: Band }
-  /** Nobody's wish: the clock stood at `from` (wall ms) and was set back by `by` ms. */
+  /** Nobody's wish: the clock was set back by `by` ms; what was due before was so by `from` (wall ms). */
   | { readonly op: 'redate'; readonly from: number; readonly by: number };
 
 /** A step is noticed within the one, and its job is through with the queues within the other. */

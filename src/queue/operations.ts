@@ -9,7 +9,7 @@
  * order in which they were asked for.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Transaction } from './committer.ts';
+import type { Work } from './committer.ts';
 import type { JobRecord, Operation } from './job.ts';
 import type { Progress } from './job-progress.ts';
 import { JobWork, type Place } from './job-work.ts';
@@ -155,13 +155,8 @@ export class Operations {
       throw new OperationRefused(`${MAX_RUNNING} jobs are under way; wait until some are done`);
     const record = this.#record(++this.#lastId, request);
     if (operation.op === 'hold' || operation.op === 'release') await this.#mark(record, request);
-    else await this.#store(record, request, () => undefined);
-    const progress = { record, pending: 0 };
-    this.#jobs.set(record.id, progress);
-    if (record.state !== 'done') {
-      this.#walk(progress);
-      this.#applyHolds();
-    }
+    else await this.#store(record, request);
+    if (record.state !== 'done') this.#applyHolds();
     this.#run();
     return record;
   }
@@ -173,8 +168,10 @@ export class Operations {
     const next = holds.with({ id, hold: operation.op === 'hold', selector, at, by });
     if (next.length > MAX_MARKS)
       throw new OperationRefused(`${MAX_MARKS} marks stand already; release what need not be held any more`);
-    await this.#store(record, request, (transaction) => holds.write(transaction, next));
-    holds.set(next);
+    await this.#store(record, request, {
+      build: (transaction) => holds.write(transaction, next),
+      applied: () => holds.set(next),
+    });
     this.#applyHolds();
   }
 
@@ -204,22 +201,23 @@ export class Operations {
     return matched;
   }
 
-  #store(
-    record: JobRecord,
-    { text }: OperationRequest,
-    more: (transaction: Transaction) => void,
-  ): Promise<void> {
+  /** It holds from the moment it is stored: what comes back in the next commit meets it. */
+  #store(record: JobRecord, { text }: OperationRequest, more?: Work): Promise<void> {
     const forgotten = [...this.#jobs.values()].filter((job) => job.record.state === 'done').slice(0, -KEPT);
     return this.#state.committer.submit({
       build: (transaction) => {
-        more(transaction);
+        more?.build(transaction);
         for (const { record: old } of forgotten)
           transaction.ops.push({ table: 'jobs', key: numberKey(old.id), value: undefined });
         transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
         transaction.events.push({ type: 'operation', time: record.at, reason: text });
       },
       applied: () => {
+        more?.applied?.();
         for (const { record: old } of forgotten) this.#jobs.delete(old.id);
+        const progress = { record, pending: 0 };
+        this.#jobs.set(record.id, progress);
+        if (record.state !== 'done') this.#walk(progress);
       },
     });
   }

@@ -100,7 +100,7 @@ export class OutcomeWork implements Work {
     }
     const next = this.#placed({
       ...asked,
-      wakeAt,
+      wakeAt: wakeAt === record.wakeAt ? asked.wakeAt : wakeAt,
       node: asked.node === record.node ? (node ?? asked.node) : asked.node,
     });
     const same = next.wakeAt === record.wakeAt && next.mark === record.mark && next.band === record.band;

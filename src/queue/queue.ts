@@ -5,9 +5,9 @@
  * Failure: a rejected promise means that nothing of the work was stored. The store's errors reach the caller as they
  * are; they do not end the process.
  */
-import { type Clock, type Event, formatDuration, messageNumbers } from '../core/index.ts';
+import { type Clock, type Event, messageNumbers } from '../core/index.ts';
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
-import { ClockWatch, type SetBack } from './clock-watch.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { Committer, type EventDraft, type Transaction } from './committer.ts';
 import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
 import { Counters, parseRowName } from './counters.ts';
@@ -32,6 +32,7 @@ import { MergeRecipientsWork } from './recipient-merging.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
 import { type DamageTold, encode, healthy, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
+import { Redating } from './redating.ts';
 import { RunningJobs } from './running-jobs.ts';
 import { Policies, sealPolicies } from './policies.ts';
 import type { QueueHead } from './queue-head.ts';
@@ -69,9 +70,7 @@ export class Queue {
   readonly numbers = new SharedArrayBuffer(8);
   readonly #operations: Operations;
   readonly #told: DamageTold;
-  /** A step of the clock that nothing was done about yet. */
-  #setBack: SetBack | undefined;
-  #redating = false;
+  readonly #redating: Redating;
   #snapshotAt: number;
   /** The group of the recipient index that the merging has come to. */
   #mergedTo: Buffer | undefined;
@@ -117,6 +116,7 @@ export class Queue {
       dispatcher: undefined,
       report,
     };
+    this.#redating = new Redating(this.#state);
     this.inbox = new Inbox(kv, () => this.#state, this.#told);
     if (!loadCounts({ kv, journal, counters }, counted !== undefined))
       report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
@@ -244,24 +244,8 @@ export class Queue {
   }
 
   /** To be asked every second: when the clock was set back, what waits is brought to it. */
-  async lookAtClock(): Promise<void> {
-    const { watch, report } = this.#state;
-    watch.lifetimeNow(); // a step is seen when it comes, whoever asks next
-    if (this.#redating) return;
-    this.#setBack ??= watch.setBack();
-    if (!this.#setBack) return;
-    const { by } = this.#setBack;
-    const text = `redate: the clock was set back by ${formatDuration(Math.round(by / 1000) * 1000)}`;
-    this.#redating = true;
-    try {
-      await this.#operations.submit({ operation: { op: 'redate', ...this.#setBack }, selector: {}, text });
-      this.#setBack = undefined;
-      report('warn', 'the clock was set back; what waits is brought to the new time', {
-        by_ms: Math.round(by),
-      });
-    } finally {
-      this.#redating = false;
-    }
+  lookAtClock(): Promise<void> {
+    return this.#redating.look(this.#state, (job) => this.#operations.submit(job));
   }
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */
@@ -368,6 +352,7 @@ export class Queue {
     this.#state.leases.seal(transaction);
     sealRecipients(transaction, this.#state.journal.last + 1);
     this.#state.journal.seal(transaction);
+    this.#redating.seal(ops);
     this.#snapshotting = this.#snapshotDue();
     if (!this.#snapshotting) return;
     this.#state.counters.snapshot(ops);

@@ -37,16 +37,19 @@ export class RunningJobs {
   }
 
   /**
-   * What the jobs make of a delivery that was leased when they came by. It has just been tried: no retry, and its next
-   * time is one of the clock of now.
+   * What the jobs make of a delivery that was leased when they came by. A retry is for what waits. What was leased was
+   * due, so it is by a clock that was set back meanwhile, too; when it was tried, its next time is one of that clock.
    */
   returned(delivery: LeasedDelivery): Asked {
     let asked = delivery.record;
     const by: Progress[] = [];
     for (const progress of this.#running) {
       const { operation, at } = progress.record;
-      if (operation.op === 'retry' || operation.op === 'redate') continue;
-      if (!this.#fits(progress.record, delivery)) continue;
+      if (operation.op === 'retry' || !this.#fits(progress.record, delivery)) continue;
+      if (operation.op === 'redate') {
+        asked = { ...asked, wakeAt: Math.min(asked.wakeAt, at) };
+        continue;
+      }
       if (operation.op === 'purge') return { asked: undefined, by: [...by, progress] };
       const next = changed(operation, { number: delivery.number, record: asked }, at);
       if (!next) continue;

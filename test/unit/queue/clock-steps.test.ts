@@ -71,6 +71,43 @@ describe('a clock that is set back', () => {
     sound(rig);
   });
 
+  test('keeps nothing waiting that was leased meanwhile and is given back', async () => {
+    const rig = await openRig();
+    const delivery = await acceptLeased(rig);
+    await setClock(rig, -5 * HOUR);
+    await setClock(rig, -2 * HOUR);
+    await rig.queue.record(delivery, { kind: 'released', wakeAt: delivery.record.wakeAt });
+    await look(rig);
+    assert.equal((await lease(rig)).length, 1);
+    sound(rig);
+  });
+
+  test('leaves the times of now to what was leased meanwhile', async () => {
+    const rig = await openRig();
+    const [tried, put] = [await acceptLeased(rig), await acceptLeased(rig)];
+    await setClock(rig, -5 * HOUR);
+    await rig.queue.record(tried, deferred(rig, 10 * MINUTE));
+    await rig.queue.record(put, { kind: 'released', wakeAt: rig.clock.now() + 10 * MINUTE });
+    await look(rig);
+    rig.clock.advance(9 * MINUTE);
+    assert.equal((await lease(rig)).length, 0);
+    rig.clock.advance(2 * MINUTE);
+    assert.equal((await lease(rig)).length, 2);
+    sound(rig);
+  });
+
+  test('after a small step forward keeps what was due waiting no longer than that', async () => {
+    const rig = await openRig();
+    await look(rig);
+    rig.clock.step(400);
+    await accept(rig);
+    rig.clock.step(-5 * HOUR);
+    await look(rig);
+    rig.clock.advance(400);
+    assert.equal((await lease(rig)).length, 1);
+    sound(rig);
+  });
+
   test('while the program did not run is noticed at its start', async () => {
     const rig = await openRig();
     await accept(rig);
@@ -79,6 +116,20 @@ describe('a clock that is set back', () => {
     await look(again);
     assert.equal((await lease(again)).length, 1);
     sound(again);
+  });
+
+  test('is noticed by the next start also when a crash came before anybody looked, and events after the step', async () => {
+    const rig = await openRig();
+    await accept(rig);
+    rig.clock.step(-5 * HOUR);
+    await accept(rig);
+    const again = await crash(await crash(rig));
+    await look(again);
+    assert.equal((await lease(again)).length, 2);
+    const last = await crash(again);
+    await look(last);
+    assert.equal(last.queue.operations.list().length, 1, 'one job for one step');
+    sound(last);
   });
 
   test('by a few seconds is no step', async () => {
