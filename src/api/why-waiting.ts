@@ -14,7 +14,6 @@ export function whyWaiting(
 ): string {
   const { record, message, state } = delivery;
   const now = clock.now();
-  const campaign = { account: message.accountId ?? '', campaign: message.campaignId ?? '' };
   if (hold) return holdText(hold, now);
   const { schedule, holds } = queue.state;
   const head = schedule.find(delivery);
@@ -25,8 +24,10 @@ export function whyWaiting(
   if (record.wakeAt > now)
     return record.attempts.length > 0
       ? 'the interval of the retry rule is not over'
-      : (egress.campaigns.of(campaign)?.waiting() ?? 'it must not be sent before that time');
-  const why = egress.whyWaiting(record.node, domainOf(record.recipient), campaign);
+      : 'it must not be sent before that time';
+  const { accountId: account = '', campaignId: campaign = '' } = message;
+  const of = { account, campaign, sender: record.sender };
+  const why = egress.whyWaiting(record.node, domainOf(record.recipient), of);
   return why ?? 'it is due and waits for its turn';
 }
 

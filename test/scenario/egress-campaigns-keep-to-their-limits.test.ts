@@ -78,6 +78,59 @@ describe('a campaign with a rate', () => {
   });
 });
 
+describe('limits that are set while a campaign is under way', () => {
+  /** The receiver takes its time, so that mail waits in memory behind what is on its way. */
+  async function underWay(t: TestContext, count: number, kv?: Kv): Promise<{ world: World; sink: Sink }> {
+    const sink = await receiver(t, { messageLatencyMs: 300 });
+    const world = await open(t, { sink, ...(kv && { kv }) });
+    await sendCampaign(world, count);
+    await world.until(() => sink.stats().recipients > 0, 'the first is on its way');
+    return { world, sink };
+  }
+  const inMemory = (world: World): number =>
+    world.egress.nodes().reduce((sum, { lanes }) => sum + lanes.reduce((n, lane) => n + lane.inFlight, 0), 0);
+
+  test('a rate that is taken away again keeps nothing waiting', async (t) => {
+    const { world } = await underWay(t, 60);
+    await world.egress.campaigns.set(SPRING, { rate: { count: 1, perMs: 3_600_000 } }, 'test');
+    await world.until(() => inMemory(world) === 0, 'what was in memory has ended or is in the store');
+    assert.ok(delivered(world) < 60);
+    await world.egress.campaigns.set(SPRING, undefined, 'test');
+    await arrived(world, 60);
+  });
+
+  test('a cap per start is passed by nothing that was leased before it', async (t) => {
+    const { world, sink } = await underWay(t, 60);
+    await world.egress.campaigns.set(SPRING, { perStart: 3 }, 'test');
+    const before = sink.stats().recipients;
+    const onTheirWay = world.egress.nodes().reduce((sum, { sessions }) => sum + sessions, 0);
+    await world.until(() => inMemory(world) === 0, 'nothing goes any more');
+    const passed = sink.stats().recipients - before;
+    assert.equal(world.egress.campaigns.of(SPRING)!.used, 3);
+    assert.ok(passed <= 3 + onTheirWay, `${passed} after it was set`);
+    await world.egress.campaigns.set(SPRING, undefined, 'test');
+    await arrived(world, 60);
+  });
+
+  test('what is set last holds, whatever was asked for at once', async (t) => {
+    const world = await open(t);
+    const { campaigns } = world.egress;
+    await campaigns.set(SPRING, { perStart: 1 }, 'test');
+    await Promise.all([
+      campaigns.set(SPRING, { perStart: 2 }, 'test'),
+      campaigns.start(SPRING, 'test'),
+      campaigns.set(SPRING, { perStart: 3 }, 'test'),
+      campaigns.start(SPRING, 'test'),
+    ]);
+    const stored = (): unknown =>
+      world.queue.controls().find(({ key }) => key[0] === 'campaign_limit')?.value;
+    assert.deepEqual(campaigns.of(SPRING)!.limit, { perStart: 3 });
+    assert.deepEqual(stored(), { limit: { perStart: 3 }, start: campaigns.of(SPRING)!.start });
+    await Promise.all([campaigns.set(SPRING, undefined, 'test'), campaigns.start(SPRING, 'test')]);
+    assert.equal(stored(), undefined);
+  });
+});
+
 describe('a campaign with a cap per start', () => {
   test('sends so many, keeps the rest, and goes on with the next start, also after a restart', async (t) => {
     const kv = openMemoryKv();
@@ -143,5 +196,28 @@ describe('a campaign that grows', () => {
     assert.deepEqual(speeds, [10, 20, 40, 50]);
     await world.egress.campaigns.set(SPRING, { rate: { count: 30, perMs: 60_000 }, growth }, 'test');
     assert.equal(cap.rate.count, 30, 'other limits begin no growth anew');
+  });
+
+  test('by the time that passes, whatever the wall clock is set to, also over a restart', async (t) => {
+    const clock = new RunningClock();
+    const kv = openMemoryKv();
+    const sink = await receiver(t);
+    const first = await open(t, { clock, kv, sink });
+    const growth = { from: { count: 100, perMs: 60_000 }, percent: 100, everyMs: 3_600_000 };
+    await first.egress.campaigns.set(SPRING, { growth }, 'test');
+    await sendCampaign(first, 3);
+    await arrived(first, 3);
+    const speed = (world: World): number => world.egress.campaigns.of(SPRING)!.rate!.count;
+    clock.step(10 * 3_600_000);
+    assert.equal(speed(first), 100);
+    clock.step(-20 * 3_600_000);
+    clock.advance(3_600_000);
+    assert.equal(speed(first), 200);
+    await first.stop();
+    clock.step(30 * 3_600_000);
+    const second = await open(t, { clock, kv, sink });
+    assert.equal(speed(second), 200);
+    clock.advance(3_600_000);
+    assert.equal(speed(second), 400);
   });
 });

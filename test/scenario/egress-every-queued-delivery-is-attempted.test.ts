@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { TERMINAL } from '../../src/core/index.ts';
 import { openMemoryKv } from '../../src/queue/index.ts';
-import type { SinkRule } from '../../src/testbed/index.ts';
+import type { SinkRule, ZoneEntry } from '../../src/testbed/index.ts';
 import { openWorld, receiver, RunningClock, type World } from '../unit/egress/sending-world.ts';
 
 const HOUR = 3_600_000;
@@ -103,8 +103,16 @@ const lifeStep = fc.oneof(
     weight: 2,
   },
   // By less than counts as a step, and by hours; lifetimes are longer than all of them together.
-  fc.record({ kind: fc.constant('set clock' as const), ms: fc.constantFrom(-400, -50, 400, HOUR) }),
-  fc.record({ kind: fc.constant('set clock' as const), ms: fc.integer({ min: -3 * HOUR, max: -HOUR }) }),
+  fc.record({
+    kind: fc.constant('set clock' as const),
+    ms: fc.constantFrom(-400, -50, 400, HOUR),
+    seen: fc.boolean(),
+  }),
+  fc.record({
+    kind: fc.constant('set clock' as const),
+    ms: fc.integer({ min: -3 * HOUR, max: -HOUR }),
+    seen: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant('restart' as const) }),
   fc.record({ kind: fc.constant('reload' as const) }),
 );
@@ -127,7 +135,7 @@ test('random strategies, restarts and clocks', async (t) => {
         for (const step of steps) {
           if (step.kind === 'set clock') {
             clock.step(step.ms);
-            await world.queue.lookAtClock(); // the running program looks each second
+            if (step.seen) await world.queue.lookAtClock(); // the running program looks each second
           } else if (step.kind === 'reload') await world.configure(settings);
           else if (step.kind === 'send') {
             const to = Array.from({ length: step.messages }, () => `r${sent++}@d${sent % one.domains}.test`);
@@ -137,6 +145,7 @@ test('random strategies, restarts and clocks', async (t) => {
             world = await open();
           }
         }
+        await world.queue.lookAtClock();
         await world.ended(sent);
         const ended = world.events().filter(({ type }) => TERMINAL.has(type));
         assert.ok(ended.every(({ type }) => type === 'delivered'));
@@ -205,6 +214,55 @@ test('two domains with the same hosts and different times to live', async (t) =>
   }
   assert.equal(world.dns.count('MX long.test'), 1);
   assert.equal(world.dns.count('MX short.test'), 4);
+});
+
+test('what is known of hosts gets old by the time that passes, whatever the wall clock is set to', async (t) => {
+  const sink = await receiver(t);
+  const zones: Record<string, ZoneEntry> = {
+    'known.test': { MX: [[10, 'mx.test']], ttl: 300 },
+    'mx.test': { A: [sink.addresses[0]!.address], ttl: 300 },
+  };
+  const clock = new RunningClock();
+  const world = await openWorld(t, { zones, clock, settings: { egress: { port: sink.port } } });
+  world.queue.operations.start();
+  await world.send('a@known.test');
+  await world.ended(1);
+  let sent = 1;
+  for (const stepMs of [-5 * HOUR, 9 * HOUR, -2 * HOUR]) {
+    clock.step(stepMs);
+    await world.queue.lookAtClock();
+    await world.send('b@known.test');
+    await world.ended(++sent);
+    assert.equal(world.dns.count('MX known.test'), 1, 'it is fresh');
+  }
+  clock.step(-5 * HOUR);
+  clock.advance(301_000);
+  await world.send('c@known.test');
+  await world.ended(++sent);
+  assert.equal(
+    world.dns.count('MX known.test'),
+    2,
+    'its time is over, though the wall clock is hours behind',
+  );
+
+  // Nobody knows the host: what is said of that is forgotten after two seconds.
+  zones['late.test'] = { rcode: 'SERVFAIL' };
+  await world.send('d@late.test');
+  await world.until((events) => events.some(({ type }) => type === 'soft_bounce'), 'a first try');
+  clock.step(-5 * HOUR);
+  await world.queue.lookAtClock();
+  zones['late.test'] = { MX: [[10, 'mx.test']], ttl: 300 };
+  await world.ended(++sent);
+});
+
+test('a faster rate is in force when the reload is', async (t) => {
+  const sink = await receiver(t);
+  const rate = (rate: string) => ({ strategies: [{ name: 'free', rate, concurrent_connections: 1 }] });
+  const world = await openWorld(t, { sink, settings: rate('1/1h') });
+  await world.send(Array.from({ length: 20 }, (_, i) => `r${i}@to.test`));
+  await world.ended(1);
+  await world.configure(rate('36000/1h'));
+  await world.ended(20);
 });
 
 test('a faster strategy is in force when the reload is: no timer has to run for it', async (t) => {

@@ -1,8 +1,11 @@
-/** Wakes queues at their time: the wake heap and its timer. */
+/**
+ * Wakes queues at their time: the wake heap and its timer. When the wall clock was set back all are woken, since what
+ * they were to be woken at may be hours away now: who has nothing due is set again.
+ */
 import type { Clock } from '../../core/index.ts';
 import type { QueueHead } from '../../queue/index.ts';
 import type { FlowQueue } from './flow-queue.ts';
-import { WakeHeap } from './wake-heap.ts';
+import { type Wake, WakeHeap } from './wake-heap.ts';
 
 const LONGEST_TIMER_MS = 30_000;
 
@@ -19,6 +22,8 @@ export class Alarm {
   readonly #wakes = new WakeHeap();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
+  /** The wall clock when it was looked at last. */
+  #seen = -Infinity;
   #stopped = false;
 
   constructor(options: AlarmOptions) {
@@ -39,22 +44,28 @@ export class Alarm {
   }
 
   #arm(): void {
-    const at = this.#wakes.earliest;
+    const now = this.#options.clock.now();
+    const at = now < this.#seen ? -Infinity : this.#wakes.earliest;
     if (this.#stopped || at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
+    if (now >= this.#seen) this.#seen = now;
     // The wall clock may step, so no timer is trusted for long.
-    const ms = Math.min(Math.max(0, at - this.#options.clock.now()), LONGEST_TIMER_MS);
+    const ms = Math.min(Math.max(0, at - now), LONGEST_TIMER_MS);
     this.#timer = setTimeout(() => this.#wakeDue(), ms);
   }
 
   #wakeDue(): void {
     this.#timerAt = Infinity;
     const now = this.#options.clock.now();
-    for (let wake = this.#wakes.pop(now); wake; wake = this.#wakes.pop(now)) {
-      const queue = this.#options.known(wake.queue);
-      if (queue?.armedAt === wake.at) queue.armedAt = Infinity;
-      this.#options.wake(wake.queue);
+    const until = now < this.#seen ? Infinity : now;
+    this.#seen = now;
+    const due: Wake[] = [];
+    for (let wake = this.#wakes.pop(until); wake; wake = this.#wakes.pop(until)) due.push(wake);
+    for (const { at, queue: head } of due) {
+      const queue = this.#options.known(head);
+      if (queue?.armedAt === at) queue.armedAt = Infinity;
+      this.#options.wake(head);
     }
     this.#arm();
   }

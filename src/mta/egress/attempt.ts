@@ -5,14 +5,13 @@
  */
 import { type EventReply, formatReply, type Refusal, type Reply, type Result } from '../../core/index.ts';
 import type { AttemptFacts, LeasedDelivery, Outcome } from '../../queue/index.ts';
-import { SOON_MS } from './campaign-cap.ts';
 import { buildContent, type Campaigns } from './content.ts';
 import type { EgressContext, Sender } from './context.ts';
 import { hasOwnReturnPath } from './feedback-fields.ts';
 import { type AttemptEnd, type AttemptInput, Handed } from './handed.ts';
 import type { Lane } from './lane.ts';
 import type { Reactions } from './reactions.ts';
-import { CAP_WAIT_MS, type Cap, CapUsedUp } from './token-line.ts';
+import { CAP_WAIT_MS, CapUsedUp } from './token-line.ts';
 
 const MISSING_SENDER_WAIT_MS = 60_000;
 const MISSING_SENDER_REPORT_MS = 3_600_000;
@@ -38,15 +37,15 @@ export class Attempts {
     } catch (error) {
       handed.forgoAll();
       const { signal } = input;
-      const slot = error instanceof CapUsedUp ? error.cap.nextSlot() : undefined;
+      const ours = !signal.aborted && !(error instanceof CapUsedUp);
       for (const delivery of handed.open) {
-        if (!signal.aborted && slot === undefined) {
+        if (ours) {
           this.#context.report('error', 'an attempt failed by a fault of our own; the delivery waits', {
             delivery_id: delivery.id,
             error,
           });
         }
-        const wakeAt = signal.aborted ? delivery.record.wakeAt : (slot ?? this.#context.clock.now() + 60_000);
+        const wakeAt = ours ? this.#context.clock.now() + 60_000 : delivery.record.wakeAt;
         handed.end(delivery, this.#release(delivery, wakeAt));
       }
     }
@@ -109,8 +108,8 @@ export class Attempts {
       void recorder.record(delivery, unattempted(reason, clock.now()));
       return { kind: 'unattempted' };
     }
-    const later = this.#capped(lane, delivery);
-    return later === undefined ? undefined : this.#release(delivery, later);
+    // It stays due: its queue is asked for again when there is room.
+    return this.#capped(lane, delivery) ? this.#release(delivery, delivery.record.wakeAt) : undefined;
   }
 
   async #send(input: AttemptInput, handed: Handed): Promise<void> {
@@ -146,7 +145,7 @@ export class Attempts {
       recipients: going.map(({ record }) => record.recipient),
       content: parts,
       ...properties,
-      beforeRcpt: () => handed.spend(first.record.sender, this.#context.campaigns.capsOf(first)),
+      beforeRcpt: () => handed.spend(first.record.sender, () => this.#context.campaigns.capsOf(first)),
       beforeContent: () => going.forEach((delivery) => this.#context.queue.sending(delivery)),
     });
     handed.forgoAll();
@@ -162,14 +161,11 @@ export class Attempts {
     }
   }
 
-  /** Wall ms of its slot, if a cap of its sender towards this ISP, or one of its campaign, is used up for more than a moment. */
-  #capped(lane: Lane, delivery: LeasedDelivery): number | undefined {
-    const full = (caps: readonly Cap[], ms: number): Cap | undefined =>
-      caps.find(({ limiter }) => limiter.waitMs() > ms);
-    const cap =
-      full(lane.capsOf(delivery.record.sender), CAP_WAIT_MS) ??
-      full(this.#context.campaigns.capsOf(delivery), 2 * SOON_MS);
-    return cap?.nextSlot();
+  /** A cap of its sender towards this ISP, or one of its campaign, has no token for more than a moment. */
+  #capped(lane: Lane, delivery: LeasedDelivery): boolean {
+    const ofSender = lane.capsOf(delivery.record.sender);
+    if (ofSender.some(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS)) return true;
+    return this.#context.campaigns.of(delivery.queue)?.lets(delivery.id) === false;
   }
 
   #judge(

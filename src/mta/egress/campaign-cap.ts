@@ -4,12 +4,14 @@
  * sooner (`room`), so what waits for the campaign stays in the store as it is and is in nobody's way.
  *
  * What a restart needs is stored with the lease, before it is spent (`mark`): afterwards it may be less that goes, and
- * never more. A delivery spends just before RCPT, beside the token of its lane.
+ * never more. So only what was leased under the limit, and in the same start, counts as covered; the rest goes back and
+ * is leased anew. A delivery spends just before RCPT, beside the token of its lane.
  */
 import type { Clock, Rate } from '../../core/index.ts';
-import type { QueueHead } from '../../queue/index.ts';
 import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
-import { Slots } from './slots.ts';
+import { msSince } from './moment.ts';
+import { Parking, type ParkingGate } from './parking.ts';
+import { SOON_MS } from './token-line.ts';
 
 /** Absent is no limit. */
 export interface CampaignLimit {
@@ -25,46 +27,47 @@ export interface CapMark {
   /** Which start `used` is about (wall ms). */
   readonly start: number;
   readonly used: number;
-  /** When the first message under this growth went (wall ms). */
-  readonly first?: number | undefined;
+  /** The growth that is under way, and for how long when the mark was made. */
+  readonly grows?: { readonly by: string; readonly ms: number } | undefined;
 }
 
-/** A token that comes so soon is waited for in the lane; others of the lane wait no longer behind it. */
-export const SOON_MS = 20;
 /** A delivery that is not on its way after so long (a host that does not answer) keeps no place from the others. */
 const STUCK_MS = 2_000;
 const MOST = 1e9;
 
-export class CampaignCap {
+export class CampaignCap implements ParkingGate {
   #limit: CampaignLimit;
   #start: number;
-  /** Queues with mail that is due and waits for the campaign, those that wait for longest first. */
-  readonly parked = new Set<QueueHead>();
-  /** Deliveries that lease requests under way may bring. */
-  leasing = 0;
+  /** Queues with mail that is due and waits for the campaign. */
+  readonly parking = new Parking(this);
   readonly #clock: Clock;
   readonly #limiter: Limiter;
-  readonly #slots: Slots;
-  /** In memory, since when (mono ms). */
+  /** Deliveries that lease requests under way may bring. */
+  #leasing = 0;
+  /** In memory and covered by a mark, since when (mono ms). */
   readonly #held = new Map<string, number>();
   #used: number;
+  /** When the first message under this growth went (mono ms). */
   #first: number | undefined;
   #step = -1;
 
   constructor(clock: Clock, limit: CampaignLimit, start: number, mark: CapMark | undefined) {
     this.#clock = clock;
-    this.#slots = new Slots(clock);
     this.#limit = limit;
     this.#start = start;
     this.#used = mark?.start === start ? mark.used : 0;
-    this.#first = mark?.first;
+    if (mark?.grows && mark.grows.by === growthOf(limit))
+      this.#first = clock.mono() - mark.grows.ms - msSince(clock, mark.limiter);
     this.#limiter = new Limiter(clock, optionsOf(this.#rateNow()), mark?.limiter);
   }
 
   /** Other limits, or a new start; what was sent stays sent. */
   configure(limit: CampaignLimit, start: number): void {
-    if (start !== this.#start) this.#used = 0;
-    if (JSON.stringify(limit.growth) !== JSON.stringify(this.#limit.growth)) this.#first = undefined;
+    if (start !== this.#start) {
+      this.#used = 0;
+      this.#held.clear();
+    }
+    if (growthOf(limit) !== growthOf(this.#limit)) this.#first = undefined;
     this.#limit = limit;
     this.#start = start;
     this.#step = -1;
@@ -96,8 +99,20 @@ export class CampaignCap {
     return this;
   }
 
-  arrived(id: string): void {
-    this.#held.set(id, this.#clock.mono());
+  /** A request to lease so many begins: to be told once what it brought. */
+  requested(count: number): (brought: readonly { readonly id: string }[]) => void {
+    const start = this.#start;
+    this.#leasing += count;
+    return (brought) => {
+      this.#leasing -= count;
+      if (start !== this.#start) return; // its mark speaks of the start before
+      for (const { id } of brought) this.#held.set(id, this.#clock.mono());
+    };
+  }
+
+  /** Whether the delivery may go, as far as its campaign is concerned: it is covered, and its token comes at once. */
+  lets(id: string): boolean {
+    return this.#held.has(id) && this.waitMs() <= 2 * SOON_MS;
   }
 
   settled(id: string): void {
@@ -107,55 +122,54 @@ export class CampaignCap {
   /** How many of `most` deliveries may be leased now. */
   room(most: number): number {
     this.#grow();
-    const left = (this.#limit.perStart ?? Infinity) - this.#used - this.#held.size - this.leasing;
+    const left = (this.#limit.perStart ?? Infinity) - this.#used - this.#held.size - this.#leasing;
     const wanted = Math.max(0, Math.min(most, left));
     if (wanted === 0 || this.#limiter.unlimited) return wanted;
-    const under = this.#fresh() + this.leasing;
+    const under = this.#fresh() + this.#leasing;
     return Math.max(0, this.#limiter.within(SOON_MS, under + wanted) - under);
   }
 
-  /** ms until a token of the rate can be spent. */
+  /** ms until a delivery may go; Infinity when only a start or other limits let one go. */
   waitMs(): number {
     this.#grow();
-    return this.#limiter.waitMs();
+    return this.#usedUp ? Infinity : this.#limiter.waitMs();
   }
 
   take(since?: number): void {
-    this.#first ??= this.#clock.now();
+    this.#first ??= this.#clock.mono();
     this.#used++;
     this.#limiter.take(since);
   }
 
   /** ms until it makes sense to ask for room again; Infinity when only a start or other limits make some. */
   nextRoomMs(): number {
-    if (this.#used >= (this.#limit.perStart ?? Infinity)) return Infinity;
-    return Math.min(this.waitMs(), this.#toNextStep());
-  }
-
-  /** Wall ms at which a delivery that goes back shall come again. */
-  nextSlot(): number {
-    return this.#slots.next(this.waitMs(), this.#rateNow());
+    return this.#usedUp ? Infinity : Math.min(this.waitMs(), this.#toNextStep());
   }
 
   /** What to store before all in memory, and all that is asked for, are sent. */
   mark(): CapMark {
-    const n = this.#held.size + this.leasing;
-    const start = this.#start;
-    const first = this.#first ?? (n > 0 ? this.#clock.now() : undefined);
-    return { limiter: this.#limiter.mark(n), start, used: this.#used + n, first };
+    const n = this.#held.size + this.#leasing;
+    const [now, by] = [this.#clock.mono(), growthOf(this.#limit)];
+    const first = this.#first ?? (n > 0 ? now : undefined);
+    const grows = by === undefined || first === undefined ? undefined : { by, ms: now - first };
+    return { limiter: this.#limiter.mark(n), start: this.#start, used: this.#used + n, grows };
   }
 
   /** Why nothing goes, in words; undefined when something does. */
   waiting(): string | undefined {
     const { perStart } = this.#limit;
-    if (perStart !== undefined && this.#used >= perStart)
+    if (this.#usedUp)
       return `limit of the campaign: ${perStart} per start are used up; the rest waits for its next start`;
     const rate = this.rate;
     const wait = this.waitMs();
-    if (!rate || (wait === 0 && this.parked.size === 0)) return undefined;
+    if (!rate || (wait === 0 && this.parking.size === 0)) return undefined;
     const speed = `${rate.count} per ${rate.perMs / 1000} s`;
     const now = this.#limit.growth ? `${speed} now, growing` : speed;
     return `limit of the campaign: ${now}; next message in ${Math.ceil(wait / 1000)} s`;
+  }
+
+  get #usedUp(): boolean {
+    return this.#used >= (this.#limit.perStart ?? Infinity);
   }
 
   /** Those that were taken lately. */
@@ -176,13 +190,13 @@ export class CampaignCap {
   #stepNow(): number {
     const { growth } = this.#limit;
     if (!growth || this.#first === undefined) return 0;
-    return Math.max(0, Math.floor((this.#clock.now() - this.#first) / growth.everyMs));
+    return Math.floor((this.#clock.mono() - this.#first) / growth.everyMs);
   }
 
   #toNextStep(): number {
     const { growth } = this.#limit;
     if (!growth || this.#first === undefined) return Infinity;
-    return growth.everyMs - ((this.#clock.now() - this.#first) % growth.everyMs);
+    return growth.everyMs - ((this.#clock.mono() - this.#first) % growth.everyMs);
   }
 
   #rateNow(): Rate | undefined {
@@ -196,6 +210,8 @@ export class CampaignCap {
     return rate && perMs(rate) <= perMs(grown) ? rate : grown;
   }
 }
+
+const growthOf = ({ growth }: CampaignLimit): string | undefined => growth && JSON.stringify(growth);
 
 const perMs = ({ count, perMs: ms }: Rate): number => count / ms;
 

@@ -7,9 +7,6 @@ import type { Clock } from '../../core/index.ts';
 import type { LeasedDelivery, LimitMark, Queue, QueueHead } from '../../queue/index.ts';
 import { CampaignCap, type CampaignLimit, type CapMark } from './campaign-cap.ts';
 
-/** How long an idle look at what is parked takes to come again, at least and at most. */
-const LEAST_WAIT_MS = 5;
-const LONGEST_WAIT_MS = 60_000;
 /** Campaigns that may have limits at a time. */
 const MOST_LIMITED = 10_000;
 const KIND = 'campaign_limit';
@@ -30,15 +27,12 @@ export interface CampaignName {
 export interface CampaignLimitsOptions {
   readonly queue: Queue;
   readonly clock: Clock;
-  /** The queue has something due that may go now. */
-  readonly wake: (queue: QueueHead) => void;
 }
 
 export class CampaignLimits {
   readonly #options: CampaignLimitsOptions;
   readonly #caps = new Map<string, CampaignCap>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
-  #stopped = false;
+  #line: Promise<unknown> = Promise.resolve();
 
   constructor(options: CampaignLimitsOptions) {
     this.#options = options;
@@ -65,49 +59,17 @@ export class CampaignLimits {
   }
 
   /** Replaces all limits of the campaign, or takes them away. What was sent under them stays counted. Throws TooManyLimits. */
-  async set(name: CampaignName, limit: CampaignLimit | undefined, reason: string): Promise<void> {
-    const before = this.of(name);
-    if (limit && !before && this.#caps.size >= MOST_LIMITED)
-      throw new TooManyLimits(`${MOST_LIMITED} campaigns have limits already; take those of ended ones away`);
-    const start = before?.start ?? this.#options.clock.now();
-    await this.#store(name, limit && { limit, start }, reason);
-    this.#apply(name, limit && { limit, start });
+  set(name: CampaignName, limit: CampaignLimit | undefined, reason: string): Promise<void> {
+    return this.#inTurn(() => this.#set(name, limit, reason));
   }
 
   /** The cap per start counts anew. False when the campaign has no limits. */
-  async start(name: CampaignName, reason: string): Promise<boolean> {
-    const before = this.of(name);
-    if (!before) return false;
-    // Two starts within a millisecond are two.
-    const stored = { limit: before.limit, start: Math.max(before.start + 1, this.#options.clock.now()) };
-    await this.#store(name, stored, reason);
-    this.#apply(name, stored);
-    return true;
+  start(name: CampaignName, reason: string): Promise<boolean> {
+    return this.#inTurn(() => this.#start(name, reason));
   }
 
-  /** How many of `most` deliveries of the queue may be leased now; when none, it is woken as soon as some may. */
-  room(queue: QueueHead, most: number): number {
-    const cap = this.of(queue);
-    if (!cap) return most;
-    const room = cap.room(most);
-    if (room > 0) return room;
-    cap.parked.add(queue);
-    this.#arm(nameOf(queue), cap);
-    return 0;
-  }
-
-  /** A lease request of the queue is under way for so many deliveries (or is not any more, below 0). */
-  leasing(queue: QueueHead, count: number): void {
-    const cap = this.of(queue);
-    if (cap) cap.leasing = Math.max(0, cap.leasing + count);
-  }
-
-  arrived(delivery: LeasedDelivery): void {
-    for (const cap of this.capsOf(delivery)) cap.arrived(delivery.id);
-  }
-
-  settled(delivery: LeasedDelivery): void {
-    for (const cap of this.capsOf(delivery)) cap.settled(delivery.id);
+  settled({ id, queue }: LeasedDelivery): void {
+    this.of(queue)?.settled(id);
   }
 
   /** What must be stored with a lease before its deliveries are sent. */
@@ -117,16 +79,35 @@ export class CampaignLimits {
   }
 
   stop(): void {
-    this.#stopped = true;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    for (const cap of this.#caps.values()) cap.parking.close();
   }
 
-  #store({ account, campaign }: CampaignName, value: Stored | undefined, reason: string): Promise<void> {
+  async #set(name: CampaignName, limit: CampaignLimit | undefined, reason: string): Promise<void> {
+    const before = this.of(name);
+    if (limit && !before && this.#caps.size >= MOST_LIMITED)
+      throw new TooManyLimits(`${MOST_LIMITED} campaigns have limits already; take those of ended ones away`);
+    const start = before?.start ?? this.#options.clock.now();
+    await this.#store(name, limit && { limit, start }, reason);
+    this.#apply(name, limit && { limit, start });
+  }
+
+  async #start(name: CampaignName, reason: string): Promise<boolean> {
+    const before = this.of(name);
+    if (!before) return false;
+    // Two starts within a millisecond are two.
+    const stored = { limit: before.limit, start: Math.max(before.start + 1, this.#options.clock.now()) };
+    await this.#store(name, stored, reason);
+    this.#apply(name, stored);
+    return true;
+  }
+
+  #store(name: CampaignName, value: Stored | undefined, reason: string): Promise<void> {
     const { queue, clock } = this.#options;
+    const { account, campaign } = name;
     const labels = { account_id: account === '' ? undefined : account, campaign_id: campaign };
     const event = { type: 'operation', time: clock.now(), reason, ...labels } as const;
-    return queue.control({ key: [KIND, account, campaign], value, event });
+    const forget = value ? {} : { forget: markKey(nameOf(name)) };
+    return queue.control({ key: [KIND, account, campaign], value, event, ...forget });
   }
 
   #apply(name: CampaignName, stored: Stored | undefined): void {
@@ -135,33 +116,14 @@ export class CampaignLimits {
     if (!stored) this.#caps.delete(key);
     else if (cap) cap.configure(stored.limit, stored.start);
     else this.#caps.set(key, new CampaignCap(this.#options.clock, stored.limit, stored.start, undefined));
-    clearTimeout(this.#timers.get(key));
-    this.#timers.delete(key);
-    const parked = [...(cap?.parked ?? [])];
-    cap?.parked.clear();
-    for (const queue of parked) this.#options.wake(queue);
+    cap?.parking.release();
   }
 
-  #arm(name: string, cap: CampaignCap): void {
-    if (this.#stopped || this.#timers.has(name)) return;
-    const wait = cap.nextRoomMs();
-    if (wait === Infinity) return;
-    const ms = Math.min(LONGEST_WAIT_MS, Math.max(LEAST_WAIT_MS, wait));
-    this.#timers.set(
-      name,
-      setTimeout(() => this.#unpark(name, cap), ms),
-    );
-  }
-
-  /** As many queues as deliveries may go, so that thousands are not asked for one token. */
-  #unpark(name: string, cap: CampaignCap): void {
-    this.#timers.delete(name);
-    if (this.#caps.get(name) !== cap) return;
-    const many = cap.room(cap.parked.size);
-    const queues = [...cap.parked].slice(0, many);
-    for (const queue of queues) cap.parked.delete(queue);
-    for (const queue of queues) this.#options.wake(queue);
-    if (cap.parked.size > 0) this.#arm(name, cap);
+  /** One change after the other, so that none builds on what another is about to replace. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#line.then(change);
+    this.#line = changed.catch(() => undefined);
+    return changed;
   }
 }
 

@@ -1,13 +1,14 @@
 /**
  * Limits that several nodes share: towards an ISP as a whole, or of one sender towards it. Each is one limiter that
  * all lanes of the ISP spend from, so it is as exact as that of a node. A lane waits for the ISP's; mail of a sender
- * whose cap is used up goes back with the time of its slot, so that the other senders of the node go on.
+ * whose cap is used up stays in the store (parking.ts), so that the other senders of the node go on.
  */
 import type { CapConfig, Config } from '../../config/index.ts';
 import type { Clock } from '../../core/index.ts';
 import type { LimitMark } from '../../queue/index.ts';
 import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
-import { Slots } from './slots.ts';
+import { Parking, type ParkingGate } from './parking.ts';
+import { CAP_WAIT_MS, SOON_MS } from './token-line.ts';
 
 /** As much of a lane as a cap looks at. */
 interface Spender {
@@ -15,28 +16,29 @@ interface Spender {
   readonly leasing: number;
 }
 
-export class SharedCap {
+export class SharedCap implements ParkingGate {
   readonly name: string;
   readonly limiter: Limiter;
   readonly lanes = new Set<Spender>();
-  readonly #slots: Slots;
-  #options: LimiterOptions;
+  /** Queues of the sender that wait for it. */
+  readonly parking = new Parking(this);
 
   constructor(clock: Clock, config: CapConfig, timezone: string, mark: LimiterMark | undefined) {
     this.name = config.name;
-    this.#slots = new Slots(clock);
-    this.#options = optionsOf(config, timezone);
-    this.limiter = new Limiter(clock, this.#options, mark);
+    this.limiter = new Limiter(clock, optionsOf(config, timezone), mark);
   }
 
   configure(config: CapConfig, timezone: string): void {
-    this.#options = optionsOf(config, timezone);
-    this.limiter.configure(this.#options);
+    this.limiter.configure(optionsOf(config, timezone));
   }
 
-  /** Wall ms at which the next delivery that goes back shall come again. */
-  nextSlot(): number {
-    return this.#slots.next(this.limiter.waitMs(), this.#options.rate);
+  /** How many of `most` deliveries of the sender may be leased now. */
+  room(most: number): number {
+    return this.limiter.waitMs() > SOON_MS ? 0 : this.limiter.within(CAP_WAIT_MS, most);
+  }
+
+  nextRoomMs(): number {
+    return this.limiter.waitMs();
   }
 
   /** What to store before the lanes spend what they have in memory. */
@@ -67,8 +69,12 @@ export class Caps {
     this.configure(config);
   }
 
+  /** The caller wakes all queues afterwards. */
   configure({ caps, timezone }: Config): void {
-    for (const name of this.#caps.keys()) if (!caps.some((cap) => cap.name === name)) this.#caps.delete(name);
+    for (const [name, { cap }] of this.#caps) {
+      if (!caps.some((one) => one.name === name)) this.#caps.delete(name);
+      cap.parking.forget();
+    }
     for (const config of caps) {
       const known = this.#caps.get(config.name);
       if (known) {
@@ -79,6 +85,10 @@ export class Caps {
         this.#caps.set(config.name, { cap: new SharedCap(this.#clock, config, timezone, mark), config });
       }
     }
+  }
+
+  stop(): void {
+    for (const { cap } of this.#caps.values()) cap.parking.close();
   }
 
   /** Those of the lane's ISP, which from now on count the lane's mail. */

@@ -9,6 +9,10 @@ import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
 
 export type LanesOf = { readonly node: string } | { readonly isp: string };
 
+export interface MailOf extends CampaignName {
+  readonly sender?: string;
+}
+
 export interface EgressView {
   readonly control: NodeControls;
   /** With all their lanes: on a large site tens of thousands, which take tens of milliseconds. */
@@ -29,8 +33,8 @@ export interface EgressView {
   settingsOf(node: string, isp: string): readonly CellSettings[];
   /** ISP that a recipient domain was last found to belong to, if it is known. */
   ispOf(domain: string): string | undefined;
-  /** Why a queued delivery of this queue waits, in words. */
-  whyWaiting(node: string, domain: string, campaign?: CampaignName): string | undefined;
+  /** Why due mail of a node to a domain waits, in words; `of`: whose mail it is. */
+  whyWaiting(node: string, domain: string, of?: MailOf): string | undefined;
   /** Limits of campaigns. */
   readonly campaigns: Pick<CampaignLimits, 'of' | 'set' | 'start'>;
 }

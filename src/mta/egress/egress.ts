@@ -11,7 +11,7 @@ import { Alarm } from './alarm.ts';
 import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
 import { Caps } from './caps.ts';
-import { CampaignLimits, type CampaignName } from './campaign-limits.ts';
+import { CampaignLimits } from './campaign-limits.ts';
 import { Campaigns } from './content.ts';
 import { type CellSettings, cellSettings } from './cell-settings.ts';
 import type { EgressContext, EgressSettings } from './context.ts';
@@ -32,7 +32,7 @@ import type { RoutePlan, RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
-import type { EgressView, LanesOf } from './egress-view.ts';
+import type { EgressView, LanesOf, MailOf } from './egress-view.ts';
 import { type SpeedFilter, type SpeedRow, speedTable } from './speed-table.ts';
 import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
 
@@ -75,7 +75,7 @@ export class Egress implements Dispatcher, EgressView {
     const { queue, settings, clock, report } = options;
     const caps = new Caps(clock, settings.config, (key) => queue.limitMark(key));
     const locks = new Locks({ queue, clock, report, onChange: () => this.#relock() });
-    this.campaigns = new CampaignLimits({ queue, clock, wake: (head) => this.wake(head, head.wakeAt) });
+    this.campaigns = new CampaignLimits({ queue, clock });
     const { campaigns } = this;
     this.#context = { ...rest, recorder, caps, campaigns, locks, isps: new IspIndex(settings.config.isps) };
     this.#states = new NodeStates({
@@ -128,7 +128,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#alarm.stop();
     this.#states.stop();
     for (const timer of this.#timers) clearInterval(timer);
-    for (const each of [this.#context.locks, this.campaigns]) each.stop();
+    for (const each of [this.#context.locks, this.#context.caps, this.campaigns]) each.stop();
     await Promise.all([...this.#nodes.values(), ...this.#leaving].map((node) => node.stop(deadlineMs)));
     await this.#context.recorder.drained();
   }
@@ -234,7 +234,7 @@ export class Egress implements Dispatcher, EgressView {
     return plan && (this.#context.isps.find(domain, plan.hostNames) ?? 'other');
   }
 
-  whyWaiting(nodeName: string, domain: string, campaign?: CampaignName): string | undefined {
+  whyWaiting(nodeName: string, domain: string, of?: MailOf): string | undefined {
     const node = this.#nodes.get(nodeName);
     if (!node) return `node ${nodeName} is not configured; the mail moves to another node of its sender`;
     if (!node.active) return `node ${nodeName} is ${node.state}`;
@@ -242,8 +242,8 @@ export class Egress implements Dispatcher, EgressView {
     if (lock) return lock.text(this.#context.clock.now());
     const { resolving, destination } = node.placeOf(domain) ?? {};
     if (resolving) return `looking up where mail for ${domain} goes`;
-    const ofCampaign = campaign && this.campaigns.of(campaign)?.waiting();
-    return ofCampaign ?? destination?.resting() ?? destination?.lane.waiting();
+    const ofCampaign = of && this.campaigns.of(of)?.waiting();
+    return ofCampaign ?? destination?.resting() ?? destination?.lane.waiting(of?.sender);
   }
 
   #activate(head: QueueHead): void {

@@ -3,7 +3,7 @@ import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
 import type { Lane } from './lane.ts';
-import type { Cap } from './token-line.ts';
+import type { CapsNow } from './token-line.ts';
 
 export interface AttemptInput {
   readonly session: ClientSession;
@@ -61,7 +61,7 @@ export class Handed {
   }
 
   /** Spends the tokens of those without an end; says how many of them have one now (undefined: all). */
-  spend(sender: string, caps: readonly Cap[]): Promise<number> | undefined {
+  spend(sender: string, caps: CapsNow): Promise<number> | undefined {
     const count = this.#promised;
     this.#promised = 0;
     return this.#input.lane.spend(this.#input.signal, sender, count, caps);

@@ -14,7 +14,7 @@ import { type Lock, mayProbe } from './lock.ts';
 import { Pace } from './pace.ts';
 import type { SpeedChange, SpeedState } from './speed-control.ts';
 import type { LaneStatus } from './status.ts';
-import { type Cap, TokenLine } from './token-line.ts';
+import { type Cap, type CapsNow, TokenLine } from './token-line.ts';
 import { Warmup, type WarmupMark } from './warmup.ts';
 
 /** A delivery is handed to a session only when its token comes within this time. */
@@ -145,6 +145,8 @@ export class Lane {
     this.limiter.configure(limits(strategy, timezone));
     this.#pace.configure(strategy);
     this.#setGates();
+    // A timer for the old speed would come too late.
+    this.stop();
   }
 
   /** Sessions that may be open at once. */
@@ -274,11 +276,13 @@ export class Lane {
     signal: AbortSignal,
     sender?: string,
     count = 1,
-    more: readonly Cap[] = NONE,
+    more: CapsNow = noCaps,
   ): Promise<number> | undefined {
-    const ofSender = this.capsOf(sender);
-    const caps = more.length === 0 ? ofSender : [...ofSender, ...more];
-    if (!this.unlimited || caps.length > 0) return this.#tokens.spend(signal, caps, count);
+    const caps = (): readonly Cap[] => {
+      const [ofSender, others] = [this.capsOf(sender), more()];
+      return others.length === 0 ? ofSender : [...ofSender, ...others];
+    };
+    if (!this.unlimited || caps().length > 0) return this.#tokens.spend(signal, caps, count);
     this.#tokens.forgo(count);
     return undefined;
   }
@@ -288,12 +292,14 @@ export class Lane {
     this.#timer = undefined;
   }
 
-  /** Why no token comes soon, in words; undefined when one does. */
-  waiting(): string | undefined {
+  /** Why no token comes soon (for mail of this sender), in words; undefined when one does. */
+  waiting(sender?: string): string | undefined {
     if (this.locks.length > 0) return this.locks.map((lock) => lock.text(this.#clock.now())).join('; ');
+    const ofSender = this.capsOf(sender).find(({ limiter }) => limiter.waitMs() > TOKEN_HORIZON_MS);
     const wait = this.waitMs();
-    if (wait <= TOKEN_HORIZON_MS) return undefined;
-    return `${this.#whoLimits()}: next message in ${Math.ceil(wait / 1000)} s`;
+    if (ofSender && ofSender.limiter.waitMs() >= wait)
+      return nextIn(`cap ${ofSender.name}`, ofSender.limiter.waitMs());
+    return wait <= TOKEN_HORIZON_MS ? undefined : nextIn(this.#whoLimits(), wait);
   }
 
   /** Each one's wait is read before that of the lane: time goes on, and the longest must not seem shorter than itself. */
@@ -367,6 +373,9 @@ export class Lane {
 }
 
 const NONE: readonly SharedCap[] = [];
+const noCaps: CapsNow = () => NONE;
+
+const nextIn = (who: string, ms: number): string => `${who}: next message in ${Math.ceil(ms / 1000)} s`;
 
 const limits = (strategy: StrategyConfig, timezone: string) => ({
   rate: strategy.ratePerInterval,

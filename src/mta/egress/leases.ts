@@ -52,16 +52,13 @@ export class Leases {
 
   /** Asks the store for what is due in the queue, at most `limit`, of any message or only of this one. */
   take(queue: FlowQueue, limit: number, message?: number): void {
-    const { campaigns } = this.#options.context;
     queue.leasing = true;
-    campaigns.leasing(queue.head, limit);
     void this.#take(queue, placeOf(queue).destination!, { limit, message });
   }
 
   /** A delivery that was leased at its acceptance has come. */
   granted(queue: FlowQueue, destination: Destination, delivery: LeasedDelivery): void {
     this.#options.budget.take(delivery.content.length);
-    this.#options.context.campaigns.arrived(delivery);
     destination.arrived(queue, delivery, true);
   }
 
@@ -90,6 +87,7 @@ export class Leases {
     const { context, node, replan } = this.#options;
     const owner = this.#owner;
     const { lane } = destination;
+    const brought = context.campaigns.of(queue.head)?.requested(wanted.limit);
     let taken: readonly LeasedDelivery[] = [];
     try {
       if (placeOf(queue).planExpiresAtMs > owner.mono()) {
@@ -100,15 +98,16 @@ export class Leases {
     } catch (error) {
       const details = { node, domain: queue.head.domain, error };
       context.report('error', 'mail that is due could not be leased, trying again', details);
-      context.campaigns.leasing(queue.head, -wanted.limit);
+      brought?.([]);
       destination.leased(queue);
       setTimeout(() => this.#takeAgain(queue), LEASE_AGAIN_MS);
       return;
     }
     queue.leasing = false;
     destination.leased(queue);
-    context.campaigns.leasing(queue.head, -wanted.limit);
-    this.#arrived(queue, destination, withoutLocked(context, lane.key, taken));
+    const here = this.#kept(lane, withoutLocked(context, lane.key, taken));
+    brought?.(here);
+    this.#arrived(queue, destination, here);
     if (!owner.active) {
       owner.giveBackAll();
       return;
@@ -128,24 +127,22 @@ export class Leases {
     if (destination) this.#owner.offer(destination, [queue]);
   }
 
-  #arrived(queue: FlowQueue, destination: Destination, taken: readonly LeasedDelivery[]): void {
-    const { budget, attempts, context } = this.#options;
-    const { lane } = destination;
-    if (lane.strategy.drop) {
-      for (const delivery of taken) attempts.drop(delivery);
-      return;
-    }
-    taken = withoutOverflow(this.#options, lane, taken);
-    for (const delivery of taken) {
-      budget.take(delivery.content.length);
-      context.campaigns.arrived(delivery);
-    }
+  /** What of `taken` is to go out from here; the rest is dropped, or on its way to other nodes. */
+  #kept(lane: Lane, taken: readonly LeasedDelivery[]): readonly LeasedDelivery[] {
+    if (!lane.strategy.drop) return withoutOverflow(this.#options, lane, taken);
+    for (const delivery of taken) this.#options.attempts.drop(delivery);
+    return [];
+  }
+
+  #arrived(queue: FlowQueue, destination: Destination, here: readonly LeasedDelivery[]): void {
+    for (const { content } of here) this.#options.budget.take(content.length);
     if (placeOf(queue).destination === destination && !queue.head.held) {
-      for (const delivery of taken) destination.arrived(queue, delivery, false);
+      for (const delivery of here) destination.arrived(queue, delivery, false);
       return;
     }
     // The queue's mail goes elsewhere by now, where other limits hold.
-    lane.inFlight += taken.length;
-    this.giveBack(lane, taken);
+    const { lane } = destination;
+    lane.inFlight += here.length;
+    this.giveBack(lane, here);
   }
 }

@@ -12,6 +12,7 @@
  * the interval so much longer that no window notices: (perMs + slack) / (count - burst + 1).
  */
 import type { Clock } from '../../core/index.ts';
+import { type Moment, momentOf, msSince } from './moment.ts';
 
 export interface LimiterOptions {
   readonly rate: { readonly count: number; readonly perMs: number } | null;
@@ -20,10 +21,8 @@ export interface LimiterOptions {
   readonly timezone: string;
 }
 
-/** State of a limiter as the store keeps it: wait left at a wall time, recipients by day; reserved ones included. */
-export interface LimiterMark {
-  /** Wall ms when the mark was made. */
-  readonly at: number;
+/** State of a limiter as the store keeps it: wait left at a moment, recipients by day; reserved ones included. */
+export interface LimiterMark extends Moment {
   /** ms after `at` until which tokens are granted, if those that were reserved are spent at once. */
   readonly aheadMs: number;
   /** What the reserved ones are worth, in ms. */
@@ -31,8 +30,6 @@ export interface LimiterMark {
   readonly days: Readonly<Record<string, number>>;
   /** The rate and burst it was made for. */
   readonly speed?: string;
-  /** The same moment as `at` by the monotonic clock: ms since the start of the machine with this id. */
-  readonly boot?: { readonly id: string; readonly at: number };
 }
 
 /** Less is the dust of adding doubles, and no wait. */
@@ -69,13 +66,22 @@ export class Limiter {
     if (mark) this.#restore(mark);
   }
 
-  /** Changes the speed; what was spent stays spent, and a burst has to be earned first. */
+  /**
+   * Changes the speed; what was spent stays spent, and a burst has to be earned first. A faster one holds at once: the
+   * next token comes by its interval, and not when it would have come by the old one.
+   */
   configure(options: LimiterOptions): void {
     const moved = options.timezone !== this.#options.timezone;
     const other = speedOf(options) !== speedOf(this.#options);
+    const before = this.#options.rate && this.#interval();
     this.#options = options;
     if (moved) this.#day = this.#today();
-    if (other) this.#emptyBucket();
+    if (!other) return;
+    const now = this.#clock.mono();
+    const ahead = this.#arrival - now;
+    if (before && options.rate && ahead > 0)
+      this.#arrival = now + ahead * Math.min(1, this.#interval() / before);
+    this.#emptyBucket();
   }
 
   /** True when neither rate nor daily limit applies. */
@@ -120,26 +126,14 @@ export class Limiter {
     const aheadMs = Math.max(0, this.#arrival - this.#clock.mono()) + reservedMs;
     const { name } = this.#day;
     const days = { ...Object.fromEntries(this.#counts), [name]: (this.#counts.get(name) ?? 0) + n };
-    const { boot } = this.#clock;
-    return {
-      ...{ at: this.#clock.now(), aheadMs, reservedMs, days, speed: speedOf(this.#options) },
-      ...(boot && { boot: { id: boot.id, at: boot.originMs + this.#clock.mono() } }),
-    };
+    return { ...momentOf(this.#clock), aheadMs, reservedMs, days, speed: speedOf(this.#options) };
   }
 
   #restore({ aheadMs, reservedMs, days, speed, ...mark }: LimiterMark): void {
-    const elapsed = Math.max(0, this.#since(mark));
+    const elapsed = msSince(this.#clock, mark);
     this.#arrival = this.#clock.mono() + Math.max(aheadMs - elapsed, reservedMs);
     for (const [name, count] of Object.entries(days)) this.#counts.set(name, count);
     if (speed !== speedOf(this.#options)) this.#emptyBucket();
-  }
-
-  /** ms since a mark was made. */
-  #since({ at, boot: then }: Pick<LimiterMark, 'at' | 'boot'>): number {
-    const { boot } = this.#clock;
-    if (boot && then && boot.id === then.id) return boot.originMs + this.#clock.mono() - then.at;
-    // The wall clock counts whole ms, so up to one of them has not passed.
-    return this.#clock.now() - at - 1;
   }
 
   /** The next token comes when it would have come anyway, and no burst with it. */

@@ -13,6 +13,7 @@ import type { Lane } from './lane.ts';
 import { laneStatus } from './lane-status.ts';
 import { Lanes } from './lanes.ts';
 import { Leases, type LeasesOptions, type LeasesOwner } from './leases.ts';
+import { type ParkingGate, roomIn } from './parking.ts';
 import type { RoutePlan } from './plan.ts';
 import { senderLocked } from './sender-locks.ts';
 import { SessionPlaces } from './session-places.ts';
@@ -152,7 +153,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   claim(head: QueueHead): boolean {
     const place = this.#places.get(head.domain);
     if (!place?.destination || place.planExpiresAtMs <= this.mono()) return false;
-    if (this.#options.context.campaigns.of(head)) return false;
+    // What a limit beside that of the lane is about is asked for before it is leased.
+    if (this.#capsOf(head, place.destination).length > 0) return false;
     const queue = this.queue(head);
     return (
       !senderLocked(this.#options.context, queue, place.destination.lane) && place.destination.claim(queue)
@@ -280,8 +282,9 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     return this.#sessions.run(destination).finally(() => this.#sessionPlaces.ended(destination));
   }
 
-  allowed({ head }: FlowQueue, most: number): number {
-    return this.#options.context.campaigns.room(head, most);
+  allowed(queue: FlowQueue, most: number): number {
+    const caps = this.#capsOf(queue.head, placeOf(queue).destination!);
+    return roomIn(caps, queue.head, { most, wake: () => this.#options.replan(queue) });
   }
 
   lease(queue: FlowQueue, limit: number, message?: number): void {
@@ -332,6 +335,13 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     if (!lane.locked)
       destination.ready(...queues.filter((queue) => !senderLocked(this.#options.context, queue, lane)));
     else for (const queue of queues) this.#options.locked(queue, lane);
+  }
+
+  /** Limits of the campaign, and of the sender towards this ISP. */
+  #capsOf(head: QueueHead, { lane }: Destination): readonly ParkingGate[] {
+    const campaign = this.#options.context.campaigns.of(head);
+    const ofSender = lane.capsOf(head.sender);
+    return campaign ? [campaign, ...ofSender] : ofSender;
   }
 
   #forget(queue: FlowQueue): void {

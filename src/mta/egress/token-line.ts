@@ -18,26 +18,22 @@ export interface TokenSource {
 /** A limit beside that of the lane, spent together with its token. */
 export interface Cap {
   readonly limiter: TokenSource;
-  /** Wall ms at which a delivery that goes back shall come again. */
-  nextSlot(): number;
 }
+
+/** Those that a delivery must pass, as they are when they are asked. */
+export type CapsNow = () => readonly Cap[];
 
 /** A cap that is used up for longer would hold up all that wait behind in the lane: the delivery goes back. */
 export const CAP_WAIT_MS = 1_000;
+/** Mail is leased when the token of its cap comes so soon: then it waits for it in the lane. */
+export const SOON_MS = 20;
 
-export class CapUsedUp extends Error {
-  readonly cap: Cap;
-
-  constructor(cap: Cap) {
-    super('a cap is used up');
-    this.cap = cap;
-  }
-}
+export class CapUsedUp extends Error {}
 
 interface Turn {
   readonly signal: AbortSignal;
   readonly since: number;
-  readonly caps: readonly Cap[];
+  readonly caps: CapsNow;
   readonly count: number;
 }
 
@@ -69,7 +65,7 @@ export class TokenLine {
    * Waits for a token and spends it, and as many more of `count` as can be spent at the same moment; says how many it
    * were. All `count` promises end with it. Rejects with CapUsedUp.
    */
-  spend(signal: AbortSignal, caps: readonly Cap[], count = 1): Promise<number> {
+  spend(signal: AbortSignal, caps: CapsNow, count = 1): Promise<number> {
     const since = this.#clock.mono();
     const turn = this.#line.then(() => this.#spendInTurn({ signal, since, caps, count }));
     this.#line = turn.then(
@@ -83,15 +79,15 @@ export class TokenLine {
     try {
       for (;;) {
         signal.throwIfAborted();
-        const full = caps.find(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS);
-        if (full) throw new CapUsedUp(full);
-        const wait = this.#waitMs(caps);
+        if (caps().some(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS))
+          throw new CapUsedUp('a cap is used up');
+        const wait = this.#waitMs(caps());
         if (wait <= 0) break;
         await sleep(Math.min(wait, LONGEST_TIMER_MS), signal);
       }
       let spent = 0;
-      do this.#take(caps, spent++ === 0 ? since : undefined);
-      while (spent < count && this.#waitMs(caps) <= 0);
+      do this.#take(caps(), spent++ === 0 ? since : undefined);
+      while (spent < count && this.#waitMs(caps()) <= 0);
       return spent;
     } finally {
       this.#promised -= count;

@@ -103,15 +103,20 @@ describe('a cap of an ISP', () => {
 });
 
 describe('a cap of a sender', () => {
-  test('is no limit for others; deliveries that go back come in the order of its slots', () => {
+  test('is no limit for others, and has room for its sender when a token comes', () => {
     const clock = new TwoClocks();
     const lane = laneOf(clock, capsOf(clock, new Map(), { ...CAP, sender: 'a' }));
     assert.ok(lane.unlimited);
     assert.deepEqual(lane.capsOf('b'), []);
     const [cap] = lane.capsOf('a');
+    assert.equal(cap!.room(5), 1);
     cap!.limiter.take();
-    const now = clock.now();
-    const slots = [1, 2, 3].map(() => cap!.nextSlot() - now);
-    assert.deepEqual(slots, [6_000, 12_000, 18_000]);
+    assert.equal(cap!.room(5), 0);
+    assert.equal(cap!.nextRoomMs(), 6_000);
+    assert.match(lane.waiting('a')!, /^cap all: next message in 6 s$/);
+    assert.equal(lane.waiting('b'), undefined);
+    clock.advance(6_000);
+    assert.equal(cap!.room(5), 1);
+    assert.equal(lane.waiting('a'), undefined);
   });
 });

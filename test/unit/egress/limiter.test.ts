@@ -334,11 +334,13 @@ describe('limiter: speed', () => {
     const limiter = new Limiter(clock, { rate: { count: 1, perMs: 60_000 }, ...rest });
     limiter.take();
     limiter.configure({ rate: { count: 10, perMs: 60_000 }, ...rest });
-    assert.equal(limiter.waitMs(), 60_000);
-    clock.advance(60_000);
+    assert.equal(limiter.waitMs(), 6_000, 'by the new speed');
+    limiter.configure({ rate: { count: 1, perMs: 60_000 }, ...rest });
+    assert.equal(limiter.waitMs(), 6_000, 'no sooner by a slower one');
+    clock.advance(6_000);
     limiter.take();
-    assert.equal(limiter.waitMs(), 6_000);
+    assert.equal(limiter.waitMs(), 60_000);
     limiter.configure({ rate: null, ...rest, dailyLimit: 2 });
-    assert.equal(limiter.waitMs(), 12 * 3_600_000 - 60_000, 'the day is full until midnight');
+    assert.equal(limiter.waitMs(), 12 * 3_600_000 - 6_000, 'the day is full until midnight');
   });
 });

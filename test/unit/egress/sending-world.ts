@@ -39,6 +39,7 @@ export const hostOf = (sink: Sink): string => sink.addresses[0]!.address;
 export class RunningClock implements Clock {
   #ahead = 0;
   #stepped = 0;
+  readonly boot = { id: 'this', originMs: 0 };
   now = (): number => systemClock.now() + this.#ahead + this.#stepped;
   mono = (): number => systemClock.mono() + this.#ahead;
 

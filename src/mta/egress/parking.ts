@@ -1,0 +1,101 @@
+/**
+ * Queues whose mail is due and waits for a limit beside that of the lane: of its campaign, of its sender. Their mail
+ * stays in the store as it is, and each is woken when something of it may go, so a campaign of a million costs one
+ * timer, and a limit that is raised or taken away holds nobody.
+ */
+import type { QueueHead } from '../../queue/index.ts';
+
+/** How long an idle look at what is parked takes to come again, at least and at most. */
+const LEAST_WAIT_MS = 5;
+const LONGEST_WAIT_MS = 60_000;
+
+/** What the queues wait for. */
+export interface RoomGate {
+  /** How many of `most` deliveries may be leased now. */
+  room(most: number): number;
+  /** ms until it makes sense to ask again; Infinity when only other limits make room. */
+  nextRoomMs(): number;
+}
+
+/** A gate with what waits for it. */
+export interface ParkingGate extends RoomGate {
+  readonly parking: Parking;
+}
+
+export class Parking {
+  readonly #gate: RoomGate;
+  /** With what wakes them, those that wait for longest first. */
+  readonly #queues = new Map<QueueHead, () => void>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(gate: RoomGate) {
+    this.#gate = gate;
+  }
+
+  get size(): number {
+    return this.#queues.size;
+  }
+
+  add(queue: QueueHead, wake: () => void): void {
+    this.#queues.set(queue, wake);
+    this.#arm();
+  }
+
+  /** Other limits hold now, or none: all are woken and ask anew. */
+  release(): void {
+    const wakes = [...this.#queues.values()];
+    this.forget();
+    for (const wake of wakes) wake();
+  }
+
+  /** Somebody else wakes them. */
+  forget(): void {
+    this.#queues.clear();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #arm(): void {
+    if (this.#closed || this.#timer || this.#queues.size === 0) return;
+    const wait = this.#gate.nextRoomMs();
+    if (wait === Infinity) return;
+    const ms = Math.min(LONGEST_WAIT_MS, Math.max(LEAST_WAIT_MS, wait));
+    this.#timer = setTimeout(() => this.#open(), ms);
+  }
+
+  /** As many queues as deliveries may go, so that thousands are not asked for one token. */
+  #open(): void {
+    this.#timer = undefined;
+    const most = this.#gate.room(this.#queues.size);
+    const wakes: (() => void)[] = [];
+    for (const [queue, wake] of this.#queues) {
+      if (wakes.length >= most) break;
+      this.#queues.delete(queue);
+      wakes.push(wake);
+    }
+    for (const wake of wakes) wake();
+    this.#arm();
+  }
+}
+
+/** How many of `most` deliveries of the queue all gates let go now; when none, it waits at the one that has no room. */
+export function roomIn(
+  gates: Iterable<ParkingGate>,
+  queue: QueueHead,
+  { most, wake }: { readonly most: number; readonly wake: () => void },
+): number {
+  let room = most;
+  for (const gate of gates) {
+    room = gate.room(room);
+    if (room > 0) continue;
+    gate.parking.add(queue, wake);
+    return 0;
+  }
+  return room;
+}
