@@ -252,7 +252,7 @@ test('what is known of hosts gets old by the time that passes, whatever the wall
   clock.step(-5 * HOUR);
   await world.queue.lookAtClock();
   zones['late.test'] = { MX: [[10, 'mx.test']], ttl: 300 };
-  await world.ended(++sent);
+  await world.ended(sent + 1);
 });
 
 test('a faster rate is in force when the reload is', async (t) => {
