@@ -150,8 +150,8 @@ class StoreAudit {
   }
 
   #readJobs(): void {
-    for (const { key, value } of this.#entries('jobs')) {
-      const job = this.#decode<JobRecord>('jobs', key, value);
+    for (const { value } of this.#entries('jobs')) {
+      const job = this.#quiet<JobRecord>(value);
       if (job?.operation.op === 'purge' && job.state !== 'done') this.#purges.push(job);
     }
   }
@@ -245,7 +245,7 @@ class StoreAudit {
     }
   }
 
-  /** A record whose damage was reported before. */
+  /** A record whose damage is reported elsewhere. */
   #quiet<T>(value: Buffer | undefined): T | undefined {
     try {
       return value && decode<T>(value);
