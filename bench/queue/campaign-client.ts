@@ -1,8 +1,11 @@
 /**
  * One campaign through `postrider/client`, in a process of its own so that it can be killed: the arguments are the
- * socket, the idempotency key and the number of recipients. Prints one line of JSON at the end: what was accepted, and
- * the anonymous memory (bytes) after a tenth of the recipients and at its peak.
+ * socket, the idempotency key and the number of recipients. Prints one line of JSON at the end: what was accepted, the
+ * anonymous memory (bytes) after a tenth of the recipients and at its peak, and what of it is in use then: the heap
+ * after a collection, early and near the end.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { memoryOf } from '../process-tree.ts';
 import { type BatchRecipient, Postrider } from '../../src/client/index.ts';
 import { FROM_ADDRESS } from '../workloads.ts';
@@ -13,6 +16,8 @@ export interface Sent {
   readonly rejected: number;
   readonly earlyBytes: number;
   readonly peakBytes: number;
+  readonly earlyLiveBytes: number;
+  readonly lateLiveBytes: number;
 }
 
 const LOOK_EVERY = 20_000;
@@ -32,6 +37,7 @@ async function send(socketPath: string, key: string, count: number): Promise<Sen
     idempotency_key: key,
   };
   let [earlyBytes, peakBytes, next] = [0, 0, LOOK_EVERY];
+  let [earlyLiveBytes, lateLiveBytes] = [0, 0];
   const { accepted, rejected } = await client.sendBatch(header, recipients(count), {
     onProgress: ({ ackedThrough }) => {
       if (ackedThrough < next) return;
@@ -39,10 +45,21 @@ async function send(socketPath: string, key: string, count: number): Promise<Sen
       const { rssAnonBytes } = memoryOf([process.pid]);
       if (ackedThrough < count / 10) earlyBytes = Math.max(earlyBytes, rssAnonBytes);
       peakBytes = Math.max(peakBytes, rssAnonBytes);
+      // Twice: a collection at each look would leave no garbage to see.
+      if (earlyLiveBytes === 0) earlyLiveBytes = liveBytes();
+      if (lateLiveBytes === 0 && ackedThrough > count * 0.95) lateLiveBytes = liveBytes();
     },
   });
   client.close();
-  return { accepted, rejected, earlyBytes, peakBytes };
+  return { accepted, rejected, earlyBytes, peakBytes, earlyLiveBytes, lateLiveBytes };
+}
+
+/** The heap without garbage. */
+function liveBytes(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  return process.memoryUsage().heapUsed;
 }
 
 const [, , socketPath, key, count] = process.argv;

@@ -28,6 +28,9 @@ export interface Campaign {
   /** Anonymous memory of the second client: after a tenth, and its peak; and of the server. */
   readonly earlyBytes: number;
   readonly peakBytes: number;
+  /** Its heap after a collection, at its first look and near the end. */
+  readonly earlyLiveBytes: number;
+  readonly lateLiveBytes: number;
   readonly serverPeakBytes: number;
 }
 
@@ -79,12 +82,19 @@ export async function measureCampaign(
     const seconds = (performance.now() - begun) / 1000;
     const said = readFileSync(log, 'utf8').trimEnd().split('\n').at(-1) ?? '';
     if (code !== 0) throw new Error(`the client ended with ${code}: ${said}`);
-    const { accepted, rejected, earlyBytes, peakBytes } = JSON.parse(said) as Sent;
+    const { accepted, rejected, ...client } = JSON.parse(said) as Sent;
     if (accepted !== size || rejected !== 0)
       throw new Error(`${accepted} were accepted and ${rejected} rejected, not ${size} and 0`);
     await eachOnce(mta, size);
-    const memory = { earlyBytes, peakBytes, serverPeakBytes: endWatch().rssAnonBytes };
-    return { size, seconds, listensMs, restartMs, known, ...memory };
+    return {
+      size,
+      seconds,
+      listensMs,
+      restartMs,
+      known,
+      ...client,
+      serverPeakBytes: endWatch().rssAnonBytes,
+    };
   } finally {
     await mta.stop();
   }

@@ -64,6 +64,8 @@ export const campaignTable = (one: Campaign): string[] =>
     ['found accepted by the second client', whole(one.known)],
     ['RssAnon of the client after a tenth', formatSize(one.earlyBytes)],
     ['RssAnon peak of the client', formatSize(one.peakBytes)],
+    ['of its heap in use after a collection, early', formatSize(one.earlyLiveBytes)],
+    ['the same near the end', formatSize(one.lateLiveBytes)],
     ['RssAnon peak of the server', formatSize(one.serverPeakBytes)],
   ]);
 

@@ -45,7 +45,7 @@ type Line =
 const NDJSON = 'application/x-ndjson';
 const WRITE_CHARS = 64 * 1024;
 /** Lines on the way at most; the server commits 500 at a time. */
-const MAX_HELD = 20_000;
+const MAX_HELD = 5_000;
 const SILENCE_MS = 120_000;
 
 export async function* sendBatch(
