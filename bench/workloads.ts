@@ -55,7 +55,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'SMTP in, SMTP out, DKIM RSA-2048',
     injection: 'smtp',
     dkim: true,
-    count: 5_000,
+    count: 20_000,
   },
   {
     ...COMMON,

@@ -6,17 +6,20 @@ import { measure } from 'mitata';
 import { BOUNCE } from './bounce.ts';
 import { DKIM } from './dkim.ts';
 import { MESSAGE } from './message.ts';
+import { SCHEDULE } from './schedule.ts';
 import { SENDING } from './sending.ts';
 
 export interface Part {
   readonly name: string;
   readonly work: string;
+  /** What has to be there before. */
+  readonly ready?: () => Promise<void>;
   /** Must use its result, or return it, so that it is not optimised away. */
   readonly run: () => unknown;
   readonly limit: { readonly work: string; readonly run: () => unknown };
 }
 
-const PARTS: readonly Part[] = [...MESSAGE, ...DKIM, ...SENDING, ...BOUNCE];
+const PARTS: readonly Part[] = [...MESSAGE, ...DKIM, ...SCHEDULE, ...SENDING, ...BOUNCE];
 const MEASURE = { min_cpu_time: 300e6 };
 
 /** Measures the parts whose name begins with one of the names, or all. */
@@ -37,7 +40,8 @@ export async function runMicro(names: readonly string[]): Promise<void> {
   for (const part of parts) console.log(await row(part));
 }
 
-async function row({ name, work, run, limit }: Part): Promise<string> {
+async function row({ name, work, ready, run, limit }: Part): Promise<string> {
+  await ready?.();
   const own = (await measure(run, MEASURE)).p50;
   const least = (await measure(limit.run, MEASURE)).p50;
   const microseconds = (ns: number): string => (ns / 1000).toFixed(2);

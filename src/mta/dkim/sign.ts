@@ -16,6 +16,8 @@ export interface SignOptions {
   readonly now: number;
   /** Base64 body hash when it is known already (`bodyHash`), so the body is not read. */
   readonly bodyHash?: string;
+  /** Whole fields that go in front of the content, behind the signatures: signed with it without being joined to it. */
+  readonly front?: Buffer;
 }
 
 /** What receivers show or act on, where present (RFC 6376 §5.4.1, RFC 8058 §4). */
@@ -39,6 +41,7 @@ const SIGNED: ReadonlySet<string> = new Set([
   'feedback-id',
   'postrider-delivery',
 ]);
+const NO_FIELDS = Buffer.alloc(0);
 const FOLD_AT = 76;
 const FOLD = '\r\n\t';
 
@@ -74,11 +77,15 @@ interface SignaturePlan {
 }
 
 function planSignature(content: Buffer, options: SignOptions): SignaturePlan {
+  const { front = NO_FIELDS } = options;
   const scan = scanHeader(content);
-  const fields = signedFields(scan);
-  const header = Buffer.allocUnsafe(scan.headerEnd + 2 * fields.length);
+  const below = signedFields(scan);
+  const above = signedFields(scanHeader(front));
+  const fields = [...below, ...above];
+  const header = Buffer.allocUnsafe(scan.headerEnd + front.length + 2 * fields.length);
   let length = 0;
-  for (const field of fields) length = relaxField(content, field, header, length);
+  for (const field of below) length = relaxField(content, field, header, length);
+  for (const field of above) length = relaxField(front, field, header, length);
   return {
     header: header.subarray(0, length),
     names: foldNames(fields),

@@ -90,8 +90,8 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   let content = rendered;
   const keys = sender.keys.keysFor(fromDomainOf(delivery));
   let front = frontOf(content, input, keys.length > 0);
-  // What works on the whole message needs it in one piece; a stored message that leaves as it is need not be copied.
-  if (front.length > 0 && (keys.length > 0 || input.wishes || (message.eightBit && !peer.eightBitMime))) {
+  // What changes the whole message needs it in one piece; a stored message that leaves as it is need not be copied.
+  if (front.length > 0 && (input.wishes || (message.eightBit && !peer.eightBitMime))) {
     content = inOnePiece(front, content, delivery);
     front = NOTHING;
   }
@@ -122,13 +122,13 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   }
   const form = { wishes: input.wishes, converted: eightBit !== declared };
   const bodyHash = keys.length > 0 ? input.campaigns.bodyHash(delivery, form, content) : undefined;
-  const options = { now: input.now, ...(bodyHash !== undefined && { bodyHash }) };
+  const options = { now: input.now, front, ...(bodyHash !== undefined && { bodyHash }) };
   const signature = keys.length > 0 ? await signMessage(content, keys, options) : undefined;
   const recipient = parseAddress(record.recipient);
   const utf8Address = recipient.ok && needsSmtpUtf8(recipient.value);
   return ok({
     rendered: hasRoom(delivery) ? rendered : undefined,
-    parts: [front, signature ?? NOTHING, content].filter((part) => part.length > 0),
+    parts: [signature ?? NOTHING, front, content].filter((part) => part.length > 0),
     bytes: front.length + content.length + (signature?.length ?? 0),
     dotLine:
       message.kind === 'campaign' ||

@@ -133,6 +133,15 @@ describe('signatures', () => {
     assert.match(other.toString(), /bh=other=;/);
   });
 
+  test('cover fields that go in front of the content as if they were part of it', () => {
+    const front = Buffer.from('Postrider-Delivery: <h+x@b.test>\r\nList-Unsubscribe: <https://u.test/x>\r\n');
+    for (const message of [content, oddMessages['every list field']!, Buffer.from('\r\nno header\r\n')])
+      assert.equal(
+        signMessageSync(message, both, { now, front }).toString(),
+        signMessageSync(Buffer.concat([front, message]), both, { now }).toString(),
+      );
+  });
+
   test('are over the unstuffed content', async () => {
     const dots = oddMessages['lines of dots']!;
     const stuffed = Buffer.concat(stuffDots([await signMessage(dots, both, { now }), dots])).toString(
