@@ -49,6 +49,8 @@ export interface InjectRequest {
   readonly to: readonly string[];
   /** A whole message (RFC 5322). */
   readonly content: Buffer;
+  /** What the way in has seen of its lines already: each CR and LF is part of a CRLF. */
+  readonly lines?: { readonly dotLine: boolean } | undefined;
   /** Win over the labels in the message's own headers. */
   readonly labels: Labels;
   readonly origin: Origin;

@@ -69,7 +69,7 @@ export function prepareMessage(
 }
 
 function contentOptions(
-  { origin: { protocol, helo, peerAddress } }: InjectRequest,
+  { lines, origin: { protocol, helo, peerAddress } }: InjectRequest,
   { hostname, maxHeaderBytes }: MessageLimits,
   { id, now }: { readonly id: string; readonly now: number },
 ): Parameters<typeof prepareContent>[1] {
@@ -84,6 +84,7 @@ function contentOptions(
       queueId: id,
     },
     room: SEAL_BYTES,
+    ...(lines && { lines }),
     ...(maxHeaderBytes && { maxHeaderBytes }),
   };
 }

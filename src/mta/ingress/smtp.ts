@@ -125,10 +125,10 @@ const stoppedReply = (text: string | undefined): Reply | undefined =>
 
 function accept(
   { rules, intake, now }: InjectionServerOptions,
-  { from, recipients, content }: ReceivedMessage,
+  { from, recipients, content, lines }: ReceivedMessage,
   origin: Origin,
 ): Answer {
-  const prepared = prepareMessage({ from, to: recipients, content, labels: {}, origin }, rules(), {
+  const prepared = prepareMessage({ from, to: recipients, content, lines, labels: {}, origin }, rules(), {
     nextNumber: () => intake.nextNumber(),
     now: now(),
   });

@@ -17,6 +17,18 @@ export interface ByteCheck {
   readonly dotLine: boolean;
 }
 
+/** What must be known before content is stored. */
+export type LineCheck = Omit<ByteCheck, 'longestLine'>;
+
+/** The same of content whose lines somebody has looked at: two searches that are not JavaScript. */
+export const checkedLines = (content: Buffer, { dotLine }: Pick<ByteCheck, 'dotLine'>): LineCheck => ({
+  bareCr: false,
+  bareLf: false,
+  nul: content.includes(0),
+  eightBit: !isAscii(content),
+  dotLine,
+});
+
 /** Longest line without CRLF that RFC 5322 §2.1.1 and RFC 5321 §4.5.3.1.6 allow. */
 export const MAX_LINE_OCTETS = 998;
 

@@ -1,4 +1,4 @@
-export { checkBytes, normaliseLineEnds, MAX_LINE_OCTETS, type ByteCheck } from './bytes.ts';
+export { checkBytes, checkedLines, normaliseLineEnds, MAX_LINE_OCTETS, type ByteCheck } from './bytes.ts';
 export {
   bodyVaries,
   decodeCampaign,

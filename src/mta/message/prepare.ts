@@ -4,12 +4,12 @@
  * routing, 8-bit, dots).
  *
  * Policy: the client's fault is an SMTP-shaped refusal, decided here and only here. A long line is no reason to refuse:
- * it is reported, and DATA with CHUNKING or a re-encoding can still carry it.
+ * CHUNKING or a re-encoding can still carry it.
  * Standards: RFC 5321 §4.4, §6.3, §6.4; RFC 5322 §3.6; RFC 6409 §8 (what a submission server may add).
  */
 import { isAscii } from 'node:buffer';
 import { err, formatAddress, ok, parseAddress, type Address, type Result } from '../../core/index.ts';
-import { checkBytes, normaliseLineEnds, type ByteCheck } from './bytes.ts';
+import { checkBytes, checkedLines, normaliseLineEnds, type LineCheck } from './bytes.ts';
 import { editHeader, tightenNames } from './header-edit.ts';
 import { formatDate } from './header-text.ts';
 import { fieldValue, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
@@ -37,6 +37,8 @@ export interface PrepareOptions {
   readonly maxHeaderBytes?: number;
   /** Bytes left free in front of the content, in the same memory (header-edit.ts); default none. */
   readonly room?: number;
+  /** Known already: each CR and LF is part of a CRLF, and whether a line may begin with a dot. */
+  readonly lines?: { readonly dotLine: boolean };
 }
 
 export interface PreparedContent {
@@ -53,8 +55,6 @@ export interface PreparedContent {
   /** A byte above 127 in the header: needs SMTPUTF8 (RFC 6532), a downgrade is not possible. */
   readonly eightBitHeader: boolean;
   readonly dotLine: boolean;
-  /** Octets of the longest line; above 998 a DATA receiver may refuse it. */
-  readonly longestLine: number;
   readonly bytes: number;
 }
 
@@ -75,7 +75,7 @@ export function prepareContent(
   options: PrepareOptions,
 ): Result<PreparedContent, ContentRefusal> {
   const maxHeaderBytes = options.maxHeaderBytes ?? DEFAULT_MAX_HEADER_BYTES;
-  const repaired = repair(given, maxHeaderBytes);
+  const repaired = repair(given, maxHeaderBytes, options.lines);
   if (!repaired.ok) return repaired;
   const { source, check, scan } = repaired.value;
   const refusal = check.nul ? NUL_REFUSAL : refuseHeader(scan);
@@ -104,20 +104,23 @@ export function prepareContent(
     eightBit: check.eightBit,
     eightBitHeader: check.eightBit && !isAscii(source.subarray(0, scan.headerEnd)),
     dotLine: check.dotLine,
-    longestLine: check.longestLine,
     bytes: content.length,
   });
 }
 
 interface Repaired {
   readonly source: Buffer;
-  readonly check: ByteCheck;
+  readonly check: LineCheck;
   readonly scan: HeaderScan;
 }
 
 /** Line ends and field names as they must be sent; refused when the header is too large. */
-function repair(given: Buffer, maxHeaderBytes: number): Result<Repaired, ContentRefusal> {
-  const check = checkBytes(given);
+function repair(
+  given: Buffer,
+  maxHeaderBytes: number,
+  lines: PrepareOptions['lines'],
+): Result<Repaired, ContentRefusal> {
+  const check = lines ? checkedLines(given, lines) : checkBytes(given);
   const bare = check.bareCr || check.bareLf;
   const source = bare ? normaliseLineEnds(given) : given;
   // No more than that is scanned: a header without an end must not cost memory.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { checkBytes, normaliseLineEnds, stuffDots } from '../../../src/mta/message/index.ts';
+import { checkBytes, checkedLines, normaliseLineEnds, stuffDots } from '../../../src/mta/message/index.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 /** Bytes that make line ends and dots likely. */
@@ -46,6 +46,16 @@ describe('checkBytes', () => {
           longestLine: Math.max(...lines.map((line) => line.length)),
           dotLine: /(?:^|\n)\./.test(text),
         });
+      }),
+    );
+  });
+
+  test('is the same where the lines are known', () => {
+    fc.assert(
+      fc.property(oddBytes, (given) => {
+        const content = normaliseLineEnds(given);
+        const { longestLine: _, ...expected } = checkBytes(content);
+        assert.deepEqual(checkedLines(content, expected), expected);
       }),
     );
   });

@@ -87,14 +87,13 @@ describe('prepareContent', () => {
     assert.match(text, /^From: a@b\.cc\r\nSubject: x : y\r\n z : z\r\nMessage-ID: .*\r\n\r\nx : y\r\n$/s);
   });
 
-  test('reports the From domain as an A-label, 8-bit bytes, dots and long lines', () => {
+  test('reports the From domain as an A-label, 8-bit bytes and dots', () => {
     const utf8 = Buffer.from('From: M <m@M\u00dcNCHEN.de>\r\n\r\n', 'utf8').toString('latin1');
     const intl = prepared(utf8);
     assert.deepEqual([intl.fromAddress, intl.fromDomain], ['m@xn--mnchen-3ya.de', 'xn--mnchen-3ya.de']);
     assert.ok(intl.eightBit && intl.eightBitHeader);
-    const body = prepared(`From: a@B.CC, d@e.ff\r\n\r\n.\xa0\r\n${'x'.repeat(1200)}\r\n`);
+    const body = prepared(`From: a@B.CC, d@e.ff\r\n\r\n.\xa0\r\n`);
     assert.ok(body.eightBit && !body.eightBitHeader && body.dotLine);
-    assert.equal(body.longestLine, 1200);
     assert.equal(body.fromAddress, 'a@b.cc');
     const plain = prepared('From: a@b.cc\r\n\r\nx\r\n');
     assert.ok(!plain.eightBit && !plain.eightBitHeader && !plain.dotLine);

@@ -1,6 +1,7 @@
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { checkBytes } from '../../../src/mta/message/index.ts';
 import { Budget, Content } from '../../../src/mta/smtp/server/content.ts';
 import { DataReader } from '../../../src/mta/smtp/server/data-reader.ts';
 
@@ -23,10 +24,20 @@ function read(text: string, cuts: readonly number[] = []): Outcome {
       i % 5,
     );
     const next = reader.read(chunk, 0);
-    if (next >= 0)
-      return { content: content.take().toString('latin1'), bare: reader.bare, end: edges[i - 1]! + next };
+    if (next < 0) continue;
+    const taken = content.take();
+    checkLines(taken, reader);
+    return { content: taken.toString('latin1'), bare: reader.bare, end: edges[i - 1]! + next };
   }
   return { content: content.take().toString('latin1'), bare: reader.bare, end: -1 };
+}
+
+/** What the reader says of the lines is what a look at the content finds; a dot may be said too often, never too rarely. */
+function checkLines(content: Buffer, { bare, lines }: DataReader): void {
+  assert.equal(lines === undefined, bare);
+  if (lines === undefined) return;
+  const { bareCr, bareLf, dotLine } = checkBytes(content);
+  assert.ok(!bareCr && !bareLf && (lines.dotLine || !dotLine), JSON.stringify(content.toString('latin1')));
 }
 
 /** The same text whole, cut at every place, and byte by byte. */
@@ -50,6 +61,17 @@ describe('content behind DATA', () => {
   ];
   for (const [name, text, content] of cases)
     test(name, () => assert.deepEqual(everyWay(text), { content, bare: false, end: text.length }));
+
+  test('content without dots needs none doubled', () => {
+    const reader = new DataReader(new Content(1e6, new Budget(1e7)));
+    reader.read(Buffer.from('a.\r\nb\r\n.\r\n'), 0);
+    assert.deepEqual(reader.lines, { dotLine: false });
+    reader.reset();
+    reader.read(Buffer.from('..\r\n.\r\n'), 0);
+    assert.deepEqual(reader.lines, { dotLine: true });
+    reader.reset();
+    assert.deepEqual(reader.lines, { dotLine: false });
+  });
 
   test('what follows the end is left alone', () => {
     const text = 'x\r\n.\r\nMAIL FROM:<>\r\n';

@@ -65,9 +65,10 @@ function finish(c: Dialogue): void {
     if (bare) return refuseMessage(c, REPLIES.bareContent);
   }
   const { from, recipients, eightBit, smtpUtf8 } = transaction;
+  const lines = transaction.chunked ? undefined : transaction.reader.lines;
   c.ask(
     c.settings.handler.onMessage,
-    { from: from ?? '', recipients, content, eightBit, smtpUtf8 },
+    { from: from ?? '', recipients, content, lines, eightBit, smtpUtf8 },
     messageStep,
   );
 }

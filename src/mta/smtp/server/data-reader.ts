@@ -4,6 +4,7 @@
  * (SMTP smuggling) is content and sets `bare` where it has a CR or LF that stands alone.
  */
 import type { Content } from './content.ts';
+import type { LineFacts } from './handler.ts';
 import { findLineDot, type Found } from './line-ends.ts';
 
 const CR = 0x0d;
@@ -22,6 +23,7 @@ export class DataReader {
   readonly #content: Content;
   readonly #found: Found = { at: 0, bare: false };
   #state = LINE_START;
+  #dots = false;
 
   constructor(content: Content) {
     this.#content = content;
@@ -32,8 +34,14 @@ export class DataReader {
     return this.#found.bare;
   }
 
+  /** What the content read so far is like; undefined when it has bare line ends. */
+  get lines(): LineFacts | undefined {
+    return this.bare ? undefined : { dotLine: this.#dots };
+  }
+
   reset(): void {
     this.#state = LINE_START;
+    this.#dots = false;
     this.#found.bare = false;
   }
 
@@ -47,6 +55,8 @@ export class DataReader {
         this.#content.append(chunk, kept, at);
         kept = ++at;
         this.#state = AFTER_DOT;
+        // One that was stuffed, or the one that ends the content.
+        if (chunk[at] !== CR) this.#dots = true;
       } else if (this.#state === AFTER_DOT && c === CR) {
         kept = ++at;
         this.#state = AFTER_DOT_CR;

@@ -44,12 +44,20 @@ export interface RcptCommand {
   readonly parameters: Parameters;
 }
 
+/** Of content in which each CR and LF is part of a CRLF. */
+export interface LineFacts {
+  /** False only when no line begins with a dot. */
+  readonly dotLine: boolean;
+}
+
 export interface ReceivedMessage {
   /** Empty for the null reverse-path. */
   readonly from: string;
   readonly recipients: readonly string[];
   /** The message as it was meant (dots unstuffed), complete lines as sent. Not to be changed in place. */
   readonly content: Buffer;
+  /** Undefined where nobody has looked: content that came by BDAT. */
+  readonly lines: LineFacts | undefined;
   /** BODY=8BITMIME was declared. */
   readonly eightBit: boolean;
   readonly smtpUtf8: boolean;
