@@ -6,6 +6,9 @@ const BITS = 16;
 
 interface Word {
   readonly text: string;
+  /** Its last character, which is compared first: most words of a group differ in it from what stands there. */
+  readonly end: number;
+  readonly last: number;
   readonly owners: readonly number[];
 }
 
@@ -19,7 +22,8 @@ export class WordIndex {
     for (const [text, owners] of words) {
       const at = hash(text.charCodeAt(0), text.charCodeAt(1), text.charCodeAt(2));
       if (this.#table[at] === 0) this.#table[at] = this.#groups.push([]) - 1;
-      this.#groups[this.#table[at]!]!.push({ text, owners });
+      const end = text.length - 1;
+      this.#groups[this.#table[at]!]!.push({ text, end, last: text.charCodeAt(end), owners });
     }
   }
 
@@ -35,7 +39,7 @@ export class WordIndex {
       second = third;
       if (group === 0) continue;
       for (const word of this.#groups[group]!)
-        if (text.startsWith(word.text, at))
+        if (text.charCodeAt(at + word.end) === word.last && text.startsWith(word.text, at))
           for (const owner of word.owners) bits[owner >>> 5]! |= 1 << (owner & 31);
     }
   }

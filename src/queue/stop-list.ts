@@ -212,9 +212,10 @@ export class StopList {
   }
 
   #matching(address: string, accountId: string | undefined): StopEntry | undefined {
+    const domain = domainOf(address);
     for (const entry of this.#patterns.values()) {
       if (entry.accountId !== undefined && entry.accountId !== accountId) continue;
-      if (!this.#over(entry) && covers(entry.value, address)) return entry;
+      if (!this.#over(entry) && covers(entry.value, address, domain)) return entry;
     }
     return undefined;
   }

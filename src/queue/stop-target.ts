@@ -5,7 +5,7 @@
  * A pattern is text with `*` (any run of characters) and `?` (one). With an `@` it is held against the address,
  * without one against the domain: `*@*.example.com`, `noreply*@example.org`, `*.example.net`.
  */
-import { domainOf, err, ok, parseAddress, type Result, toAsciiDomain } from '../core/index.ts';
+import { err, ok, parseAddress, type Result, toAsciiDomain } from '../core/index.ts';
 
 export type StopKind = 'address' | 'domain' | 'pattern';
 
@@ -44,12 +44,20 @@ export function stopTarget(kind: StopKind, text: string): Result<StopTarget, str
 /** An address as the entries are compared with it. */
 export const comparable = (recipient: string): string => recipient.toLowerCase();
 
-/** Whether a pattern covers a comparable address. */
-export const covers = (pattern: string, address: string): boolean =>
-  glob(pattern, pattern.includes('@') ? address : domainOf(address));
+/** Whether a pattern covers a comparable address, whose domain is given with it. */
+export const covers = (pattern: string, address: string, domain: string): boolean =>
+  glob(pattern, pattern.includes('@') ? address : domain);
 
-/** Greedy, with one place to come back to: at most pattern x text steps, whatever either of them is. */
-function glob(pattern: string, text: string): boolean {
+/**
+ * Greedy, with one place to come back to: at most pattern x text steps, whatever either of them is. What stands behind
+ * the last `*` is compared first, for most patterns differ in it from most addresses.
+ */
+function glob(whole: string, all: string): boolean {
+  let [end, left] = [whole.length, all.length];
+  for (; end > 0 && whole[end - 1] !== '*'; end--, left--)
+    if (left === 0 || (whole[end - 1] !== '?' && whole[end - 1] !== all[left - 1])) return false;
+  if (end === 0) return left === 0;
+  const [pattern, text] = [whole.slice(0, end), all.slice(0, left)];
   let [p, t, star, from] = [0, 0, -1, 0];
   while (t < text.length) {
     if (pattern[p] === '*') [star, from] = [p++, t];
