@@ -3,7 +3,8 @@
  * those of the ISP before those of all, in their order; the first that matches decides. A reply that no pattern knows
  * falls back to its codes (codes.ts) and is counted, so that the next pattern can be written.
  *
- * Invariants: a temporary refusal is never `hard`; without a pattern only the codes that name a dead address are.
+ * Invariants: a temporary refusal is never `hard`; without a pattern only the codes that name a dead address are; nor
+ * is what the peer says before RCPT, when it does not know the recipient.
  * Runs on the sending path for each refusal: one pass over the text finds the few patterns that can match at all.
  */
 import type { Bounce, Phase, Refusal } from '../core/index.ts';
@@ -78,10 +79,12 @@ export class Classifier {
     const index = this.#match(line, isp, refusal.phase);
     if (index === undefined) {
       this.#unmatched.add(line);
-      return classifyByCode(refusal);
+      return ofWhom(classifyByCode(refusal), refusal.phase);
     }
     this.#hits[index]! += 1;
-    return bounceOf(this.#patterns[index]!.pattern, refusal.permanent);
+    const { pattern } = this.#patterns[index]!;
+    const bounce = bounceOf(pattern, refusal.permanent);
+    return pattern.phases === undefined ? ofWhom(bounce, refusal.phase) : bounce;
   }
 
   /** All patterns that match, the deciding one first; counts nothing. */
@@ -120,6 +123,15 @@ export function bounceOf({ name, category, class: bounceClass }: BouncePattern, 
   const capped = bounceClass === 'hard' && !permanent ? 'soft' : bounceClass;
   return { class: capped, category, pattern: name };
 }
+
+/** Behind MAIL an unknown user is the sender; a greeting may say that the host takes no mail at all (RFC 7504). */
+function ofWhom(bounce: Bounce, phase: Phase): Bounce {
+  if (bounce.class !== 'hard' || !BEFORE_RCPT.has(phase)) return bounce;
+  if (phase === 'greeting' && bounce.category === 'bad_domain') return bounce;
+  return { ...bounce, class: 'block', category: phase === 'mail' ? 'sender_refused' : 'policy' };
+}
+
+const BEFORE_RCPT: ReadonlySet<Phase> = new Set(['greeting', 'ehlo', 'starttls', 'auth', 'mail']);
 
 const applies = ({ pattern }: CompiledPattern, isp: string | undefined, phase: Phase | undefined): boolean =>
   (isGeneral(pattern) || (isp !== undefined && ispsOf(pattern).includes(isp))) &&

@@ -6,7 +6,15 @@
 import { addressesIn } from './addresses.ts';
 import { bestStatus, replyCodeIn, replyIn, statusIn, tidyLine } from './reply-text.ts';
 import type { DsnAction, DsnRecipient } from './types.ts';
-import { ANNOUNCES, CONTACT, DELAYED, GAVE_UP, NAMES_RECIPIENT, NOT_OF_RECIPIENT } from './words.ts';
+import {
+  ANNOUNCES,
+  CONTACT,
+  DELAYED,
+  GAVE_UP,
+  NAMES_RECIPIENT,
+  NOT_OF_RECIPIENT,
+  SUCCEEDED,
+} from './words.ts';
 
 export interface TextBounce {
   readonly notice: string;
@@ -53,6 +61,7 @@ export function readTextBounce(bounce: TextBounce): DsnRecipient[] {
 }
 
 export function actionOf({ notice, subject }: Pick<TextBounce, 'notice' | 'subject'>): DsnAction {
+  if (SUCCEEDED.test(subject)) return 'delivered';
   const text = `${subject}\n${notice}`;
   return DELAYED.test(text) && !GAVE_UP.test(text) ? 'delayed' : 'failed';
 }

@@ -11,7 +11,7 @@ const STATUS = /(?:^|[^\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)/;
 const STATUS_OF_REPLY = /(?:^|[^\d.])[45]\d\d[\s-]+["'(#]{0,2}([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)/;
 /** A line that begins with a reply, or has one behind a colon, a quote or "said". */
 const REPLY_LINE =
-  /^[ \t>*]*(?:<<<[ \t]*)?(?:[^\n]{0,400}?(?:said:|was:|reason:|response:|returned:?|message:|follows:|: host [^\n]{1,120}:|\]:|[[("':>]) {0,3})?["'(<]{0,2}([45]\d\d[ -](?:[#(]?[45]\.\d{1,3}\.\d{1,3}|["'<([]?\p{L}))/imu;
+  /^[ \t>*]*(?:<<<[ \t]*)?(?:[^\n]{0,400}?(?:said:|<--|was:|reason:|response:|returned:?|message:|follows:|: host [^\n]{1,120}:|\]:|[[("':>]) {0,3})?["'(<]{0,2}([45]\d\d[ -](?:[#(]?[45]\.\d{1,3}\.\d{1,3}|["'<([]?\p{L}))/imu;
 
 export function replyCodeIn(text: string): number | undefined {
   const cut = text.slice(0, MAX_TEXT);

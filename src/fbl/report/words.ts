@@ -12,7 +12,7 @@ export const FAILED_SUBJECT = new RegExp(
     String.raw`mail (?:system )?(?:error|failed|failure|bounced?|could not)|mail not delivered|bounced? (?:mail|message|notif)|bounce notification`,
     String.raw`(?:could|can) ?not (?:be )?deliver|unable to deliver|problem delivering|error (?:sending|in|delivering) (?:your )?(?:mail|message|e-?mail)|rejected (?:mail|message)|mail rejected|message (?:rejected|refused|undeliver\w*)|user unknown|unknown user|mailbox (?:is )?(?:full|unavailable)|(?:quota|mailbox) (?:exceeded|full)|\bNDN\b|\bNDR\b`,
     String.raw`unzustellbar|nicht zugestellt|zustell(?:ung|fehler|bericht)|non remis|[ée]chec (?:de )?(?:la )?(?:remise|livraison|distribution|d.envoi)|no (?:se ha podido )?entregad|no entregado|error de entrega|n[ãa]o (?:foi )?entregue|falha na entrega|devolvid|mancat[ao] (?:recapito|consegna)|non recapitabil|impossibile recapitare`,
-    String.raw`недоставлен|не доставлен|невозможно доставить|сообщение не доставлено|ошибка доставки|возвращ|niedostarcz|nie dostarcz|zwrot|onbestelbaar|niet (?:be|af)geleverd|kunde inte levereras|leveringsfeil|doru[čc]en|iletilemed|teslim edilemedi`,
+    String.raw`недоставлен|не доставлен|невозможно доставить|сообщение не доставлено|ошибка доставки|возвращ|niedostarcz|nie dostarcz|zwrot|onbestelbaar|niet (?:be|af)geleverd|kunde inte levereras|leveringsfeil|doru[čc]en|nedoru[čc]|не вдалося доставити|помилка доставки|kézbesít|nelivrat|iletilemed|teslim edilemedi`,
     String.raw`配信(?:不能|できません|エラー|失敗)|メールエラー|送信(?:エラー|失敗|できません)|配達(?:不能|エラー)|退信|投递失败|未送达|無法傳遞|无法投递|系统退信|반송|전송 실패`,
   ].join('|'),
   'iu',
@@ -29,7 +29,7 @@ export const ANNOUNCES = new RegExp(
     String.raw`(?:recipient|address|addressee)(?:e?s|\(e?s\))? (?:\w+ )?(?:failed|had|did not|was not|were not|could not|cannot|that|returned|which|has|have|below)`,
     String.raw`(?:could ?n[o']t|cannot|can ?not|unable to|not able to|was not|were not|failed to|not be|wasn't|couldn't|been|impossible to|was unable to) (?:be )?(?:\w+ )?(?:deliver|sen[dt]|reach|forward|relay|process)\w*`,
     String.raw`did(?: not|n't) (?:reach|receive)|delivery (?:\w+ )?(?:to|of|for|failed|error|status|attempt|problem)|(?:error|problem|trouble|difficult\w+) (?:\w+ )?(?:deliver|send|transmi)\w+|undeliver\w+|not delivered|bounced|rejected|returned|permanent (?:fatal )?error|transcript of session`,
-    String.raw`empf(?:ä|ae)nger|zugestellt|zustellung|destinataires?|remis|destinatarios?|entreg|destinat[áa]rios?|destinatari[oa]?|consegn|recapit|получател|доставлен|адресат|odbiorc|dostarcz|ontvanger|geadresseerde|mottagare|al[ıi]c[ıi]|宛先|受信者|送信先|配信|收件人|投递|收件者|傳遞|수신자`,
+    String.raw`empf(?:ä|ae)nger|zugestellt|zustellung|destinataires?|remis|destinatarios?|entreg|destinat[áa]rios?|destinatari[oa]?|consegn|recapit|получател|доставлен|адресат|odbiorc|dostarcz|одержувач|доставити|ontvanger|geadresseerde|mottagare|p[řr][íi]jemc|doru[čc]|c[íi]mzett|destinatar|al[ıi]c[ıi]|宛先|受信者|送信先|配信|收件人|投递|收件者|傳遞|수신자`,
   ].join('|'),
   'iu',
 );
@@ -48,7 +48,11 @@ export const NAMES_RECIPIENT =
 
 /** The other side goes on trying. */
 export const DELAYED =
-  /\b(?:delayed|postponed|(?:will|shall|is going to) (?:be )?(?:continue|keep|retr|try|re-?tried|attempt|re-?attempt)|still (?:being|trying|in)|not yet (?:been )?(?:deliver|sent)|no action is required|warning message only|do not need to resend|advisory-only|delivery attempts will continue|temporary (?:failure|problem|error)s?, (?:will|trying))/iu;
+  /wird weiter(?:hin)? versucht|verz[öo]gert|nur eine warnung|nicht erneut (?:zu )?senden|remise (?:\w+ )?(?:retard|diff[ée]r)|retard[ée]e?\b.{0,40}tentative|(?:nouvelles? tentatives?|continuera)|(?:se seguir[áa]|seguiremos) intentando|entrega (?:demorada|retrasada|atrasada)|(?:verranno|saranno) effettuati (?:altri|ulteriori) tentativi|consegna ritardata|ponawian|op[óo][źz]nion|попытки .{0,40}(?:будут )?продолж|задерж(?:ка|ано|ивает)|пока не доставлен|спроби .{0,40}продовж|затримк|tentativas? .{0,20}continuar|bude .{0,20}opakov|zpo[žz]d[ěe]n|vertraagd|再送を?(?:試み|続け)|遅延|\b(?:delayed|postponed|(?:will|shall|is going to) (?:be )?(?:continue|keep|retr|try|re-?tried|attempt|re-?attempt)|still (?:being|trying|in)|not yet (?:been )?(?:deliver|sent)|no action is required|warning message only|do not need to resend|advisory-only|delivery attempts will continue|temporary (?:failure|problem|error)s?, (?:will|trying))/iu;
+
+/** Subjects of reports that all went well. */
+export const SUCCEEDED =
+  /\((?:success|relayed?)\)|^\W*(?:delivered|relayed|expanded)\b|success(?:ful|fully)\b.{0,20}(?:deliver|sent)/i;
 
 /** It has stopped trying, whatever else it says. */
 export const GAVE_UP =

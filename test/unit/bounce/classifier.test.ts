@@ -38,6 +38,24 @@ describe('Classifier', () => {
     );
   });
 
+  test('what is said before RCPT is not said of the recipient, unless a pattern names the phase', () => {
+    const phases = ['mail'] as const;
+    const own = [pattern('own', 'gone for ever', { class: 'hard', category: 'bad_mailbox', phases })];
+    const classifier = new Classifier({ own });
+    const said = (phase: Refusal['phase'], text: string, enhanced?: string): string => {
+      const bounce = classifier.classify({ ...replied(550, text, enhanced), phase });
+      return `${bounce.class} ${bounce.category}`;
+    };
+    assert.equal(said('rcpt', 'User unknown'), 'hard bad_mailbox');
+    assert.equal(said('content', 'User unknown'), 'hard bad_mailbox');
+    assert.equal(said('mail', 'User unknown'), 'block sender_refused');
+    assert.equal(said('mail', 'zzz', '5.1.1'), 'block sender_refused');
+    assert.equal(said('ehlo', 'Unknown host'), 'block policy');
+    assert.equal(said('greeting', 'No SMTP service here'), 'hard bad_domain');
+    assert.equal(said('connect', 'the domain does not exist', '5.1.2'), 'hard bad_domain');
+    assert.equal(said('mail', 'gone for ever'), 'hard bad_mailbox');
+  });
+
   test('a pattern sees code, enhanced code and text as one line, regardless of case and blanks', () => {
     const classifier = new Classifier({ own: [pattern('p', '^550 5\\.2\\.2 mailbox full$')], shipped: [] });
     assert.equal(classifier.classify(replied(550, 'MailBox \t Full', '5.2.2')).pattern, 'p');

@@ -57,6 +57,38 @@ const SAID: Readonly<Record<string, string>> = {
 550 5.1.1 Adresse inconnue
 550 Empfänger unbekannt
 550 utilizador desconhecido
+550 Message was not accepted -- invalid mailbox. Local mailbox someone@mail.ru is unavailable: user not found
+550 5.1.1 Такого пользователя нет
+550 5.1.1 Пользователь с таким адресом не найден
+550 5.1.1 Adresse d au moins un destinataire invalide. Invalid recipient. OFR_416 [416]
+550 5.1.2 Nom de domaine du destinataire inconnu. Host unknown
+550 Invalid Recipient - https://community.mimecast.com/docs/DOC-1369#550 [abcDEF-1]
+550 permanent failure for one or more recipients (someone@corp.example:550 5.1.1 User unknown)
+550 #5.1.0 Address rejected someone@corp.example
+550 5.1.1 unknown user, not found in LDAP
+550 sorry, no mailbox here by that name (#5.1.1 - chkuser)
+511 sorry, no mailbox here by that name (#5.1.1)
+550 5.1.1 <someone@corp.example>... User unknown
+550 5.1.2 <someone@nowhere.example>... Host unknown (Name server: nowhere.example: host not found)
+550 Unknown user
+550 <someone@corp.example>, Recipient unknown
+550 5.1.1 someone@corp.example, no such user
+550 5.1.1 someone@corp.example unknown user account
+550 5.1.1 User does not exist: someone@corp.example
+550 5.1.1 Empfaenger existiert nicht
+550 5.1.1 Diese E-Mail-Adresse ist uns nicht bekannt
+550 5.1.1 L'utilisateur n'existe pas
+550 5.1.1 El usuario no existe
+550 Usuario desconocido
+550 5.1.1 Utente sconosciuto
+550 Indirizzo inesistente
+550 5.1.1 Użytkownik nie istnieje
+550 Nie ma takiego użytkownika
+550 5.1.1 Usuário inexistente
+550 5.1.1 Користувача не знайдено
+550 5.1.1 Uživatel neexistuje
+550 5.1.1 宛先メールアドレスが存在しません
+550 Mailbox not found or access denied
 `,
   soft: `
 452 4.2.2 The email account that you tried to reach is over quota
@@ -95,6 +127,42 @@ const SAID: Readonly<Record<string, string>> = {
 421-4.7.28 Gmail has detected an unusual rate of mail
 451 4.4.3 Temporary server error. Please try again later ATTR17
 454 4.7.0 TLS not available due to local problem
+552 5.2.2 Message was not accepted -- Mailbox quota exceeded for someone@bk.ru
+451 4.7.1 Ratelimit exceeded for mailbox someone@list.ru. Try again later
+552 5.2.2 Почтовый ящик получателя переполнен
+552 5.1.1 Boite du destinataire pleine. Recipient overquota. OFR_417 [417]
+421 mwinf5c04 ME Trop de connexions, veuillez verifier votre configuration. Too many connections, slow down. OFR004_104
+451 Internal resources are temporarily unavailable - https://community.mimecast.com/docs/DOC-1369#451
+451 Account service is temporarily unavailable
+421 4.7.0 Error: too many errors
+421 #4.4.5 Too many connections from your host.
+552 sorry, the recipient's mailbox is full (#5.2.2 - chkuser)
+451 4.4.1 deferred: Connection timed out with mx.corp.example.
+452 4.4.5 <someone@corp.example>... Insufficient disk space; try again later
+550 Inbox is full
+552 Message for <someone@corp.example> would exceed mailbox quota
+552 5.2.2 someone@corp.example account is full (quota exceeded)
+452 4.2.2 Over quota
+552 5.2.2 Das Postfach des Empfängers ist voll
+451 4.7.1 Bitte versuchen Sie es später erneut
+452 4.2.2 Boîte aux lettres pleine
+552 5.2.2 Quota de la boite du destinataire depasse
+552 5.2.2 El buzón del destinatario está lleno
+452 4.2.2 Se ha excedido la cuota del buzón
+552 5.2.2 La casella del destinatario è piena
+552 Casella di posta piena
+552 5.2.2 Skrzynka odbiorcy jest przepełniona
+552 5.2.2 Caixa postal cheia
+552 Cota excedida
+552 5.2.2 Поштова скринька переповнена
+552 5.2.2 Schránka příjemce je plná
+552 5.2.2 メールボックスの容量を超えています
+552 邮箱已满
+452 Too many recipients, user unknown limit reached
+451 4.3.0 recipient lookup failed: user database temporarily unavailable
+550 mailbox unavailable: quota exceeded
+450 Requested mail action not taken: mailbox unavailable, try again later
+450 4.2.0 mailbox locked by another process
 `,
   block: `
 550 5.7.1 Service unavailable, Client host [1.2.3.4] blocked using Spamhaus. To request removal from this list see
@@ -155,6 +223,47 @@ const SAID: Readonly<Record<string, string>> = {
 554 Email rejected due to security policies
 550 5.7.350 Remote server returned message detected as spam
 550 5.7.1 Your message looks like SPAM or has been reported as SPAM please read http://x
+550 spam message rejected. Please visit http://help.mail.ru/notspam-support/id?c=abc or report details to abuse@corp.mail.ru. Error code: 1234
+550 Access from ip address 192.0.2.1 blocked. Visit http://help.mail.ru/notspam-support/id?c=x
+550 5.2.0 Mail rejete. Mail rejected. ofr_506 [506]
+554 Email rejected due to security policies - MCSpamSignature.sa.10.1 - https://community.mimecast.com/docs/DOC-1369#554
+550 Administrative prohibition - envelope blocked - https://community.mimecast.com/docs/DOC-1369#550
+550 csi.mimecast.org Poor Reputation Sender. - https://community.mimecast.com/docs/DOC-1369#550
+550 Rejected by header based manually Blocked Senders - https://community.mimecast.com/docs/DOC-1369#550
+550 Rejected by relay: Open relay not allowed
+554 Service unavailable; Client host [192.0.2.1] blocked using Barracuda Reputation; http://www.barracudanetworks.com/reputation/?r=1&ip=192.0.2.1
+550 permanent failure for one or more recipients (someone@corp.example:blocked)
+554-esa.corp.example 554 Your access to this mail system has been rejected due to the sending MTA's poor reputation. If you believe that this failure is in error, please contact the intended recipient via alternate means.
+500 #5.5.2 Message rejected by mail policy: Message filter
+553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)
+553 sorry, your IP address does not have a PTR record (#5.7.1 - chkuser)
+550 5.7.1 sorry, your envelope sender is in my badmailfrom list (#5.7.1)
+553 5.1.8 <news@shop.example>... Domain of sender address news@shop.example does not exist
+550 someone@corp.example the recipient does not accept mail from your network
+554 5.7.1 Nachricht wurde als Spam eingestuft
+554 5.7.1 Ihre IP-Adresse steht auf einer Sperrliste
+550 5.7.1 Message rejected due to recipient's security settings
+550 5.7.1 Your email was rejected: the recipient has blocked you
+550 5.1.1 <news@shop.example> sender address rejected: user unknown
+550 Sender not known to recipient, message rejected
+550 Invalid sender address: user unknown in sender table
+550 5.7.1 Blocked URL: domain does not exist in allow list
+550 5.7.1 Host not found in reverse DNS
+550 Your host name does not exist
+550 5.7.1 SPF record not found for unknown domain
+550 5.1.7 Invalid sender address: mailbox does not exist
+550 Too many unknown users from your address, blocked
+550 5.1.8 Sender domain does not exist
+554 No such host: your PTR is missing
+550 5.7.1 Mail from unknown senders is not accepted by this user
+550 Message contains address not found in our allow list
+550 5.7.1 user not authenticated, relaying denied
+553 5.7.1 Sender address rejected: not owned by user news@shop.example
+550 5.7.1 From address does not exist in DMARC aligned domain
+550 host unknown, add PTR for 192.0.2.1
+554 5.1.8 Bad sender's system address
+550 No user here accepts mail from your country
+550 The recipient's mailbox does not accept messages from unregistered senders
 `,
   other: `
 552 5.3.4 Message size exceeds fixed limit
@@ -163,6 +272,7 @@ const SAID: Readonly<Record<string, string>> = {
 503 5.5.1 Bad sequence of commands
 500 5.5.1 Command unrecognized
 554 5.5.2 Syntax error
+550 invalid address syntax in From: header
 `,
   inactive: `
 550 5.2.1 The email account that you tried to reach is disabled.
@@ -171,6 +281,12 @@ const SAID: Readonly<Record<string, string>> = {
 550 mailbox is inactive
 550 5.2.1 User is inactive
 550 Account has been disabled
+550 Message was not accepted -- invalid mailbox. Local mailbox someone@mail.ru is unavailable: account is disabled
+550 Почтовый ящик заблокирован
+550 5.7.1 someone@corp.example account is disabled
+550 5.2.1 Ce compte est désactivé
+550 Konto zostało zablokowane
+550 5.2.1 mailbox disabled, not accepting messages
 `,
 };
 
