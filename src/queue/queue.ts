@@ -157,7 +157,7 @@ export class Queue {
   attach(dispatcher: Dispatcher): void {
     this.#state.dispatcher = dispatcher;
     this.#state.holds.ispOf = (domain) => dispatcher.ispOf(domain);
-    if (this.#state.holds.byIsp) this.#state.schedule.applyHolds();
+    this.#state.schedule.applyHolds(); // marks and jobs may speak of ISPs
   }
 
   /** The ISP of a domain is known now, or another one: its queues may be held by that, or not any more. */

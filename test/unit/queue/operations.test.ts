@@ -227,6 +227,18 @@ describe('purge', () => {
     sound(rig);
   });
 
+  test('of an ISP stops it after a crash as soon as the ISPs are known', async () => {
+    let rig = await openRig();
+    await accept(rig);
+    rig.dispatcher.isps.set('one.test', 'big');
+    await submit(rig, { op: 'purge' }, { isp: 'big' });
+    rig = await crash(rig);
+    rig.dispatcher.isps.set('one.test', 'big');
+    rig.queue.attach(rig.dispatcher);
+    assert.equal(held(rig), 1);
+    assert.equal(wakeAt(rig.queue, 'n1', 'one.test'), Infinity);
+  });
+
   test('ends deliveries before it takes their slots: who meets one finds nothing to send and no damage', async () => {
     let rig = await openRig();
     await accept(rig, { to: Array.from({ length: 150 }, (_, i) => `r${i}@d${i % 3}.test`) });
