@@ -90,6 +90,10 @@ export async function openQueue(
 ): Promise<Result<{ readonly queue: Queue; readonly pressure: Pressure }, string>> {
   const { dataDir: dir, durability, diskReserveBytes: reserveBytes } = config;
   const clock = bootClock();
+  if (!clock.boot)
+    log.warn(
+      'the start of the machine is not known (/proc/sys/kernel/random/boot_id cannot be read): after a restart limits go by the wall clock',
+    );
   try {
     const pressure = new Pressure({ dir, reserveBytes, report: reporter(log) });
     const store = withKillPoint(openLmdbKv({ dir, durability }), process.env['POSTRIDER_KILL_POINT']);

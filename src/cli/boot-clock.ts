@@ -4,7 +4,10 @@ import { type Boot, type Clock, systemClock } from '../core/index.ts';
 
 export const bootClock = (): Clock => ({ ...systemClock, boot: thisBoot() });
 
-/** Linux counts its monotonic clock from the start of the machine, and names each start (random(4), clock_gettime(2)). */
+/**
+ * Linux counts its monotonic clock from the start of the machine, and names each start (random(4), clock_gettime(2)).
+ * Undefined where that cannot be read, which `openQueue` tells.
+ */
 function thisBoot(): Boot | undefined {
   try {
     const id = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -45,13 +45,16 @@ export class Chores {
 
   async #look(): Promise<void> {
     const { queue, pressure, config } = this.#options;
-    const { journal } = queue.state;
-    journal.kept = config().journal;
-    pressure.journal(journalFull(journal, systemClock.now()));
     try {
+      const { journal } = queue.state;
+      journal.kept = config().journal;
+      pressure.journal(journalFull(journal, systemClock.now()));
       await queue.lookAtClock();
     } catch (error) {
-      this.#options.log.error({ err: error }, 'the clock was set back and what waits was not brought to it');
+      this.#options.log.error(
+        { err: error },
+        'the journal and the clock could not be looked at, trying again',
+      );
     }
   }
 

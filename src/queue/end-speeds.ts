@@ -15,6 +15,8 @@ const PERIOD_MS = 150_000;
 const LEAST_MS = 10_000;
 /** Beyond it what comes new is counted without its domain, so that only ISPs and domains lose something. */
 const MOST_ROWS = 50_000;
+/** Beyond it what comes new has no speed of its own: its end is not estimated. */
+const MOST_CAMPAIGNS = 50_000;
 
 interface Tally {
   count: number;
@@ -80,7 +82,9 @@ export class EndSpeeds {
     const row = rowName({ ...labels, domain: domainOf(event.recipient ?? '') });
     const full = this.#rows.size >= MOST_ROWS && !this.#rows.has(row);
     this.#rows.add(full ? rowName({ ...labels, domain: '' }) : row, at, this.#start);
-    this.#campaigns.add(`${account}\0${campaign}`, at, this.#start);
+    const name = `${account}\0${campaign}`;
+    if (this.#campaigns.size < MOST_CAMPAIGNS || this.#campaigns.has(name))
+      this.#campaigns.add(name, at, this.#start);
   }
 
   /** Deliveries of a campaign that ended, per second, in the last 2.5 to 5 minutes, or since its first one. */

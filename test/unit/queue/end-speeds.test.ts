@@ -54,6 +54,19 @@ describe('the speed of a campaign', () => {
     assert.equal(speeds.ofCampaign('a', 'c1'), 1);
   });
 
+  test('more campaigns than are remembered cost the others nothing', () => {
+    const { speeds, at, end } = speedsAt();
+    for (let i = 0; i < 50_100; i++) end(`c${i}`);
+    at.now = 10 * SECOND;
+    end('c0');
+    assert.equal(speeds.ofCampaign('a', 'c0'), 0.2);
+    assert.equal(speeds.ofCampaign('a', 'c49999'), 0.1);
+    assert.equal(speeds.ofCampaign('a', 'c50050'), 0, 'it is not known');
+    at.now = 400 * SECOND;
+    end('c50050');
+    assert.equal(speeds.ofCampaign('a', 'c50050'), 0.1, 'those of before are forgotten');
+  });
+
   test('what changes no count of ends is not counted', () => {
     const { speeds } = speedsAt();
     const labels = { account_id: 'a', campaign_id: 'c1', recipient: 'u@gmail.com' };
