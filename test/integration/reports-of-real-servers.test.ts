@@ -10,18 +10,20 @@ import { promisify } from 'node:util';
 import { exim, type MailServer, postfix, REPORTS_DOMAIN } from '../support/mail-servers.ts';
 import { freePort, Mta, ofType, ownAddress } from '../support/mta.ts';
 import { mail, receiver, routeTo, submit } from '../support/mta-world.ts';
+import { plainMail, report } from '../support/reports.ts';
 
 const PYTHON = '/usr/bin/python3';
 
 async function openMta(
   t: TestContext,
   route: object,
+  forward: { readonly forward_to?: string } = {},
 ): Promise<{ readonly mta: Mta; readonly mx: { readonly host: string; readonly port: number } }> {
   const host = ownAddress();
   const mx = { host, port: await freePort(host) };
   const mta = await Mta.start(t, {
     routes: [route],
-    mx: { listen: [`${mx.host}:${mx.port}`], domains: [REPORTS_DOMAIN] },
+    mx: { listen: [`${mx.host}:${mx.port}`], domains: [REPORTS_DOMAIN], ...forward },
     senders: [
       {
         name: 'shop',
@@ -79,16 +81,41 @@ function roundTrip(server: MailServer): void {
       [type, bounce?.class, bounce?.category],
     ]);
     assert.deepEqual(Object.fromEntries(told), ends);
-    for (const { corrects, delivery_id: id, report } of failures(events)) {
+    for (const { corrects, delivery_id: id, report: about } of failures(events)) {
       const delivered = events.find(({ seq }) => seq === corrects);
       assert.deepEqual([delivered?.type, delivered?.delivery_id], ['delivered', id]);
-      assert.equal(report?.reporting_mta, `${server.name.toLowerCase()}.far.test`);
+      assert.equal(about?.reporting_mta, `${server.name.toLowerCase()}.far.test`);
     }
     assert.equal(ofType(await mta.end(), 'report_rejected').length, 0);
   });
 }
 
 for (const server of [postfix, exim]) roundTrip(server);
+
+/** What Postfix sends back goes to the signed reverse-path: the mail before it was forwarded is not forwarded again. */
+test('a mail that was forwarded and cannot be delivered comes back to its delivery, once', async (t) => {
+  if (postfix.missing !== undefined) {
+    if (process.env.CI !== undefined) assert.fail(postfix.missing);
+    t.skip(postfix.missing);
+    return;
+  }
+  const [host, closed] = [ownAddress(), ownAddress()];
+  const [port, closedPort] = [await freePort(host), await freePort(closed)];
+  const forward = { forward_to: 'full@to.test' };
+  const { mta, mx } = await openMta(t, routeTo({ port }, '*', host), forward);
+  await postfix.start(t, { host, port, mx, smallPort: closedPort, closedPort });
+  const box = `desk@${REPORTS_DOMAIN}`;
+  const question = plainMail(box, ['Subject: a question'], 'Long. '.repeat(1_000));
+  await report(mx, box, question, 'anna@far.test');
+  const events = await mta.until((all) => all.some(({ corrects }) => corrects !== undefined));
+  const [forwarded] = ofType(events, 'delivered');
+  const [failure] = events.filter(({ corrects }) => corrects !== undefined);
+  assert.deepEqual(
+    [failure!.type, failure!.delivery_id, failure!.recipient, failure!.bounce?.category],
+    ['undelivered', forwarded!.delivery_id, 'full@to.test', 'mailbox_full'],
+  );
+  assert.equal(ofType(await mta.end(), 'accepted').length, 1);
+});
 
 /** Arguments: host, port and recipient of the report, whether it is redacted. The mail complained of is the input. */
 const COMPLAIN = `
