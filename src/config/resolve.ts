@@ -161,6 +161,7 @@ function resolveMx(mx: Settings['mx'], sources: Sources): MxConfig {
   return {
     listen: mx.listen,
     domains: mx.domains,
+    proxyProtocolFrom: mx.proxy_protocol_from,
     forwardTo: mx.forward_to,
     forwardSender: mx.forward_sender ?? null,
     forwardAutoReplies: mx.forward_auto_replies,

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { key, leaf, orNull, section } from './kind.ts';
 import { choice, filePath, flag, integer, name, rate, size } from './kinds.ts';
-import { domain, email, endpoint } from './kinds-net.ts';
+import { cidr, domain, email, endpoint } from './kinds-net.ts';
 
 const restart = { reloadable: false } as const;
 const listenAddress = endpoint('an address to listen on such as 192.0.2.1:25', { anyPort: true });
@@ -37,6 +37,11 @@ export const mxSchema = section({
     z.array(leaf(domain)).prefault([]),
     'Domains whose mail is taken, every box of them: those of return_path_domain, and of feedback addresses.',
     { example: ['bounce.example.com'] },
+  ),
+  proxy_protocol_from: key(
+    z.array(leaf(cidr)).prefault([]),
+    'Load balancers: connections from these have to begin with a PROXY protocol header (v1, v2); limits are then those of the client that it names.',
+    { example: ['192.0.2.5/32'], off: true },
   ),
   forward_to: key(
     leaf(orNull(email)).prefault(null),

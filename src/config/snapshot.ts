@@ -82,6 +82,7 @@ export type StopScope = 'platform' | 'account' | 'none';
 export interface MxConfig {
   readonly listen: readonly Endpoint[];
   readonly domains: readonly string[];
+  readonly proxyProtocolFrom: readonly Cidr[];
   readonly forwardTo: string | null;
   /** Null: the first sender. */
   readonly forwardSender: string | null;

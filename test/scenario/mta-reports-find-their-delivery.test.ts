@@ -187,6 +187,21 @@ test('the listener is no relay; limits hold per peer', async (t) => {
   await world.mta.end();
 });
 
+test('behind a load balancer limits are those of each client, and who tells none has no session', async (t) => {
+  const world = await openWorld(t, { proxy_protocol_from: ['127.0.0.0/8'], max_connections_per_peer: 1 });
+  const answer = async (header: string): Promise<string> => {
+    const talk = new Talk(connect({ ...world.mx, localAddress: '127.0.0.1' }));
+    talk.send(header);
+    return talk.expect(/^\d[^\r]*\r\n/);
+  };
+  const client = (address: string): string => `PROXY TCP4 ${address} 127.0.0.1 4711 25\r\n`;
+  assert.match(await answer(client('203.0.113.9')), /^220 /);
+  assert.match(await answer(client('203.0.113.9')), /^421 4\.7\.0 Too many sessions from your address/);
+  assert.match(await answer(client('203.0.113.10')), /^220 /);
+  assert.match(await answer('EHLO far.test\r\n'), /^421 4\.3\.0 /);
+  await world.mta.end();
+});
+
 test('other mail is forwarded, marked, with a reverse-path of ours; automatic replies and loops are not', async (t) => {
   const world = await openWorld(t, { forward_to: 'desk@office.test' });
   const fields = ['Subject: question', 'X-Postrider-Sender: nobody', 'Message-ID: <q1@far.test>'];

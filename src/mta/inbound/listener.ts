@@ -6,6 +6,7 @@
 import type { MxConfig } from '../../config/index.ts';
 import { type Clock, domainOf, type Reply } from '../../core/index.ts';
 import type { Queue } from '../../queue/index.ts';
+import { networkCheck } from '../ingress/index.ts';
 import {
   type Answer,
   createSmtpServer,
@@ -25,7 +26,7 @@ export interface ListenerOptions {
   readonly tls: ServerTls | undefined;
   /** Told when there is mail to read. */
   readonly onStored: () => void;
-  /** Told what is refused: `relay`, `sessions`, `rate`, `full`, `store`. */
+  /** Told what is refused: `relay`, `sessions`, `rate`, `full`, `store`, `proxy`. */
   readonly onRefused: (reason: string) => void;
   readonly onError: (error: unknown, during: string) => void;
 }
@@ -66,6 +67,12 @@ export function createInboundServer(options: ListenerOptions): SmtpServer {
     refuseEarlyTalkers: true,
     clock,
     ...(tls && { tls }),
+    trust: {
+      proxyProtocol: networkCheck(() => mx().proxyProtocolFrom),
+      xclient: () => false,
+      login: () => false,
+    },
+    onProxyRefused: () => onRefused('proxy'),
     handler: {
       onConnect: (session): Answer => {
         if (!limits.open(session.peerAddress)) return refuse('sessions', TOO_MANY_SESSIONS);

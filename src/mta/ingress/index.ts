@@ -18,3 +18,4 @@ export { type InjectorOptions, QueueInjector } from './injector.ts';
 export type { InjectionAccess, InjectionRules, InjectionUser, ProxyRefusal } from './smtp.ts';
 export { ReceivingThread, type ReceivingThreadOptions } from './thread-door.ts';
 export { isPlainText, MAX_LABEL, MAX_METADATA_CHARS, parseTime } from './labels.ts';
+export { networkCheck } from './networks.ts';

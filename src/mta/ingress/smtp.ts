@@ -3,7 +3,6 @@
  * The 250 is given when the message is durable; a client that goes away before that has delivered nothing.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { BlockList, isIP } from 'node:net';
 import type { Cidr } from '../../config/index.ts';
 import type { MessageId, Reply, Result } from '../../core/index.ts';
 import {
@@ -16,6 +15,7 @@ import {
   type SmtpSession,
 } from '../smtp/index.ts';
 import type { InjectionRefusal, Intake, Origin } from './contract.ts';
+import { networkCheck } from './networks.ts';
 import { type MessageLimits, prepareMessage } from './prepare.ts';
 
 /** Who may inject; read anew for each session, so a reload applies at once. */
@@ -159,22 +159,4 @@ function verify({ users }: InjectionAccess, user: string, password: string): str
   const wanted = users.get(user);
   const equal = timingSafeEqual(digest(password), digest(wanted?.password ?? ''));
   return wanted && wanted.password !== '' && equal ? user : undefined;
-}
-
-/** The list is built once for each configuration. An address that is not known is in no network. */
-function networkCheck(networks: () => readonly Cidr[]): (address: string) => boolean {
-  let built: { readonly from: readonly Cidr[]; readonly list: BlockList } | undefined;
-  return (address) => {
-    const from = networks();
-    const family = isIP(address);
-    if (from.length === 0 || family === 0) return false;
-    if (built?.from !== from) built = { from, list: blockList(from) };
-    return built.list.check(address, family === 6 ? 'ipv6' : 'ipv4');
-  };
-}
-
-function blockList(ranges: readonly Cidr[]): BlockList {
-  const list = new BlockList();
-  for (const { address, prefix, family } of ranges) list.addSubnet(address, prefix, family);
-  return list;
 }
