@@ -1,4 +1,5 @@
 /**
+ * Strategies hold, and change when the configuration is read again, without a session that ends for it.
  * The real program, three nodes and six ISPs with a strategy each, always mail, and an operator who locks, moves,
  * unlocks, drains and reloads meanwhile: no window of the journal has more than its strategy allows, receivers that
  * enforce the same limits with a small tolerance refuse nothing, nothing is lost and nothing comes twice.
@@ -10,7 +11,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Event } from '../../src/core/index.ts';
 import { BUILT, Mta, ofType, type Settings } from '../support/mta.ts';
-import { receiver, routeTo } from '../support/mta-world.ts';
+import { batch, receiver, routeTo } from '../support/mta-world.ts';
 import { mostIn } from '../support/windows.ts';
 
 const LONG = process.env['POSTRIDER_LONG'] !== undefined;
@@ -25,6 +26,7 @@ const RATES = [
   { name: 'e', count: 60, perMs: 5_000, burst: 20, sessions: 5 },
   { name: 'f', count: 30, perMs: 10_000, burst: 1, sessions: 1 },
 ] as const;
+const RELOADS = LONG ? 40 : 4;
 const NODES = [2, 3, 4].map((i) => ({ name: `n${i}`, address: `127.0.0.${i}`, hostname: `n${i}.test` }));
 const TOLERANCE = 0.2;
 /**
@@ -89,6 +91,52 @@ async function operate(mta: Mta, settings: Settings, delivered: (share: number) 
   mta.configure(settings);
   await post('/v1/config/reload', {});
 }
+
+/** ms from the request, of each reload to a faster strategy: to its answer, and to a message of each node at that speed. */
+interface Reloaded {
+  readonly answered: number[];
+  readonly faster: number[];
+}
+const reloaded: Reloaded = { answered: [], faster: [] };
+
+test('a reload changes the speed of all nodes, and their sessions go on', async (t) => {
+  const sink = await receiver(t);
+  const speed = (rate: string): Settings => ({
+    strategies: [{ name: 'own', rate, concurrent_connections: 1, messages_per_connection: 100_000 }],
+  });
+  const mta = await Mta.prepare(t, {
+    routes: [routeTo(sink)],
+    nodes: NODES,
+    ...speed('1/1h'),
+    egress: { timeouts: { idle: '10m' } },
+    senders: [
+      { name: 'shop', nodes: NODES.map(({ name }) => ({ node: name })), strategies: { default: 'own' } },
+    ],
+  });
+  if (LONG) mta.program = BUILT;
+  await mta.start();
+  const came = async (count: number): Promise<void> =>
+    assert.ok(await sink.until(({ recipients }) => recipients >= count), `${count} messages come`);
+  const reload = async (rate: string): Promise<void> => {
+    mta.configure(speed(rate));
+    const { status, text } = await mta.api('/v1/config/reload', { method: 'POST' });
+    assert.equal(status, 200, text);
+  };
+  const nodes = NODES.length;
+  for (let round = 0; round < RELOADS / 2; round++) {
+    const body = batch(2 * nodes, () => `r${round}.test`);
+    assert.equal((await mta.api('/v1/batches', { type: 'application/x-ndjson', body })).status, 200);
+    await came(2 * round * nodes + nodes); // the others have no token for an hour
+    const began = performance.now();
+    await Promise.all([
+      reload('100/1s').then(() => reloaded.answered.push(performance.now() - began)),
+      came(2 * (round + 1) * nodes).then(() => reloaded.faster.push(performance.now() - began)),
+    ]);
+    await reload('1/1h');
+  }
+  assert.deepEqual([sink.stats().connections, sink.stats().duplicates], [nodes, 0]);
+  await mta.end();
+});
 
 test('no window over the limit, nothing refused', { timeout: (SECONDS + 120) * 1_000 }, async (t) => {
   const sinks = await Promise.all(
@@ -158,12 +206,16 @@ interface Outcome {
   readonly duplicates: number;
 }
 
+const most = (ms: readonly number[]): number => Math.ceil(Math.max(...ms));
+const middle = (ms: readonly number[]): number =>
+  Math.ceil(ms.toSorted((a, b) => a - b)[Math.floor(ms.length / 2)]!);
+
 function page({ sent, seconds, moved, refused, duplicates }: Outcome): string {
   const total = sent.reduce((sum, { messages }) => sum + messages, 0);
   const over = sent.reduce((sum, one) => sum + one.over, 0);
   const rows = sent.map(
-    ({ rate, messages, windows, most, over: more }) =>
-      `| ${rate.name} | ${rate.count} in ${rate.perMs / 1_000} s, burst ${rate.burst} | ${rate.sessions} | ${messages.toLocaleString('en')} | ${windows.toLocaleString('en')} | ${most} | ${more} |`,
+    ({ rate, messages, windows, most: largest, over: more }) =>
+      `| ${rate.name} | ${rate.count} in ${rate.perMs / 1_000} s, burst ${rate.burst} | ${rate.sessions} | ${messages.toLocaleString('en')} | ${windows.toLocaleString('en')} | ${largest} | ${more} |`,
   );
   return `# Limits while sending
 
@@ -175,6 +227,10 @@ window begins with each message of the journal and node; its times are those of 
 as the distance of two tokens (at least 10 %). The receivers enforce the same limits with ${TOLERANCE * 100} % tolerance.
 
 **${over} of ${sent.reduce((sum, { windows }) => sum + windows, 0).toLocaleString('en')} windows over the limit; ${refused} refused; ${total.toLocaleString('en')} delivered in ${seconds} s, ${moved} of them moved; 0 lost, ${duplicates} duplicates.**
+
+Of ${RELOADS} reloads that make the strategy of all nodes faster or slower in turn, one session of each node open: answered after
+${most(reloaded.answered)} ms at the most (median ${middle(reloaded.answered)}), a message of each node at the faster speed after ${most(reloaded.faster)} ms (median ${middle(reloaded.faster)}), both from
+the request; no session ended.
 
 | ISP | limit of each node | sessions | messages | windows | most in a window | over |
 |---|---|--:|--:|--:|--:|--:|
