@@ -228,7 +228,7 @@ as the distance of two tokens (at least 10 %). The receivers enforce the same li
 
 **${over} of ${sent.reduce((sum, { windows }) => sum + windows, 0).toLocaleString('en')} windows over the limit; ${refused} refused; ${total.toLocaleString('en')} delivered in ${seconds} s, ${moved} of them moved; 0 lost, ${duplicates} duplicates.**
 
-Of ${RELOADS} reloads that make the strategy of all nodes faster or slower in turn, one session of each node open: answered after
+Of ${RELOADS} reloads that make the strategy of all nodes faster and slower in turn, one session of each node open, the faster ones: answered after
 ${most(reloaded.answered)} ms at the most (median ${middle(reloaded.answered)}), a message of each node at the faster speed after ${most(reloaded.faster)} ms (median ${middle(reloaded.faster)}), both from
 the request; no session ended.
 
