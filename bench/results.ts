@@ -58,9 +58,13 @@ const ORDER = [
 ] as const;
 export type PartName = (typeof ORDER)[number];
 
-/** As it was called, for whoever wants to repeat it. */
-export const commandOf = (script: string): string =>
-  [`npm run ${script}`, ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
+/** As it was called, for whoever wants to repeat it; where its files were is a matter of the machine. */
+export function commandOf(script: string): string {
+  const args = process.argv.slice(2);
+  const at = args.indexOf('--dir');
+  if (at >= 0) args.splice(at, 2);
+  return [`npm run ${script}`, ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
+}
 
 /** Keeps the parts and makes the page, the chart and the block of the README anew; the other parts stay as they are. */
 export function keep(parts: Partial<Record<PartName, Part>>): void {
