@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { AuditLogEntryView, AuditLogView } from '../api/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
-import { clean, type ExitCode, exitingWith, type Io } from './io.ts';
+import { clean, type ExitCode, exitingWith, type Io, shortClock } from './io.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
 
@@ -35,7 +35,7 @@ async function auditLog(io: Io, options: Options): Promise<ExitCode> {
 }
 
 const COLUMNS = [
-  { title: 'time' },
+  { title: 'time', whole: true },
   { title: 'who' },
   { title: 'action' },
   { title: 'selector' },
@@ -43,10 +43,10 @@ const COLUMNS = [
   { title: 'result' },
 ] as const;
 
-export function auditLogText(io: Pick<Io, 'columns'>, { entries, next }: AuditLogView): string {
+export function auditLogText(io: Pick<Io, 'columns' | 'now'>, { entries, next }: AuditLogView): string {
   if (entries.length === 0) return 'nothing was done\n';
   const rows = entries.map((entry) => [
-    entry.time.slice(0, 19).replace('T', ' '),
+    shortClock(io, entry.time),
     whoOf(entry),
     entry.action,
     selectorText(entry.selector),

@@ -4,7 +4,7 @@ import type { CampaignsView, CampaignView } from '../api/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { limitCommands, limitsText } from './campaign-limit.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
-import { about, rateText } from './pace-text.ts';
+import { about, endsInText, rateText } from './pace-text.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
 
@@ -62,14 +62,13 @@ const queryOf = (fields: Readonly<Record<string, string | undefined>>): string =
     Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
   ).toString();
 
-export function campaignsText(io: Pick<Io, 'columns'>, { campaigns, next }: CampaignsView): string {
+export function campaignsText(io: Pick<Io, 'columns' | 'now'>, { campaigns, next }: CampaignsView): string {
   if (campaigns.length === 0) return 'no campaigns\n';
   const right = (title: string) => ({ title, align: 'right' as const });
   const columns = [
     { title: 'account' },
     { title: 'campaign' },
-    ...['accepted', 'delivered', 'failed', 'queued', 'hold', '/s'].map(right),
-    { title: 'estimated end' },
+    ...['accepted', 'delivered', 'failed', 'queued', 'hold', '/s', 'ends in'].map(right),
   ];
   const rows = campaigns.map((one) => [
     one.account_id || '-',
@@ -80,7 +79,7 @@ export function campaignsText(io: Pick<Io, 'columns'>, { campaigns, next }: Camp
     one.queued,
     one.hold,
     one.queued > 0 ? rateText(one) : '-',
-    one.estimated_end === undefined ? '-' : clock(one.estimated_end),
+    endsInText(one, io.now()),
   ]);
   return `${renderTable(columns, rows, io)}${next === undefined ? '' : `more: --after ${next}\n`}`;
 }

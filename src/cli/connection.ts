@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { loadConfig } from '../config/index.ts';
 import type { Result } from '../core/index.ts';
 import { ControlClient, type Problem } from './client.ts';
+import { folded } from './fold.ts';
 import { clean, type ExitCode, type Io, paint } from './io.ts';
 
 export const DEFAULT_CONFIG = '/etc/postrider/postrider.yaml';
@@ -58,7 +59,9 @@ export async function show<T>(
   render: (value: T) => string,
 ): Promise<ExitCode> {
   if (!result.ok) return fail(io, { json }, result.error);
-  await io.out(json ? `${JSON.stringify(result.value, undefined, 2)}\n` : render(result.value));
+  await io.out(
+    json ? `${JSON.stringify(result.value, undefined, 2)}\n` : folded(render(result.value), io.columns),
+  );
   return 0;
 }
 
@@ -69,6 +72,9 @@ export async function fail(
 ): Promise<ExitCode> {
   const details = lines.length > 0 ? { details: lines } : {};
   if (json) await io.out(`${JSON.stringify({ error: { code, message, ...details } }, undefined, 2)}\n`);
-  else io.err([...lines.map(clean), `${paint(io, 'red', 'error')}: ${clean(message)}`, ''].join('\n'));
+  else {
+    const text = [...lines.map(clean), `${paint(io, 'red', 'error')}: ${clean(message)}`, ''].join('\n');
+    io.err(folded(text, io.columns));
+  }
   return exitCode;
 }

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { DeliveryView, MessageView } from '../api/index.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
-import { clock, type ExitCode, exitingWith, type Io } from './io.ts';
+import { type ExitCode, exitingWith, type Io, shortClock } from './io.ts';
 import { deliveryStory, messageStory, replyText } from './story.ts';
 import { renderTable } from './table.ts';
 
@@ -61,11 +61,11 @@ async function list(io: Io, options: ListOptions): Promise<ExitCode> {
 }
 
 const COLUMNS = [
-  { title: 'delivery' },
+  { title: 'delivery', whole: true },
   { title: 'recipient' },
   { title: 'state' },
   { title: 'tried', align: 'right' },
-  { title: 'accepted' },
+  { title: 'accepted', whole: true },
   { title: 'the last reply, or why it waits' },
 ] as const;
 
@@ -81,7 +81,7 @@ export function listText(
   const rows = deliveries.map((one) => {
     const reply = one.attempts.at(-1)?.reply;
     const why = reply ? replyText(reply) : (one.why_waiting ?? one.final?.reason);
-    return [one.id, one.recipient, one.state, one.attempts.length, clock(one.accepted_at), why];
+    return [one.id, one.recipient, one.state, one.attempts.length, shortClock(paper, one.accepted_at), why];
   });
   return renderTable(COLUMNS, rows, paper) + more;
 }

@@ -134,7 +134,10 @@ async function ask(io: Io, question: string): Promise<Result<boolean, Problem>> 
   return ok(/^y(es)?$/i.test(text.trim()));
 }
 
-const fits = (matched: number): string => `${matched} deliveries fit\n`;
+const fits = (matched: number): string =>
+  matched === 0
+    ? 'no delivery fits: postrider queue list --by isp,campaign,sender shows what there is\n'
+    : `${matched} deliveries fit\n`;
 
 function jobText(name: string, { job, state, matched, done, pending }: JobView): string {
   if (state === 'done') return `${name}: ${done} of ${matched} deliveries done (job ${job})\n`;

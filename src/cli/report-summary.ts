@@ -7,7 +7,7 @@ import { stringify } from 'csv-stringify/sync';
 import writeExcel from 'write-excel-file/node';
 import type { BounceReport } from '../api/index.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
-import { type ExitCode, exitingWith, type Io } from './io.ts';
+import { type ExitCode, exitingWith, type Io, shortClock } from './io.ts';
 import { fileProblem } from './new-file.ts';
 import { renderTable } from './table.ts';
 
@@ -82,12 +82,23 @@ const cellsOf = (groups: readonly string[], { rows }: BounceReport): Cell[][] =>
 const workbook = (cells: readonly Cell[][]): Promise<Buffer> =>
   writeExcel(cells.map((row) => row.map((value) => ({ value })))).toBuffer();
 
-export function reportText(io: Pick<Io, 'columns'>, groups: readonly string[], view: BounceReport): string {
+export function reportText(
+  io: Pick<Io, 'columns' | 'now'>,
+  groups: readonly string[],
+  view: BounceReport,
+): string {
   if (view.rows.length === 0) return 'nothing in that time\n';
-  const [, ...rows] = cellsOf(groups, view);
+  const [, ...cells] = cellsOf(groups, view);
+  // The last two are times.
+  const rows = cells.map((row) => [
+    ...row.slice(0, -2),
+    ...row.slice(-2).map((time) => shortClock(io, String(time))),
+  ]);
   const columns = [
     ...groups.map((title) => ({ title })),
-    ...COLUMNS.map((title, i) => ({ title, align: i < 2 ? ('right' as const) : ('left' as const) })),
+    ...COLUMNS.map((title, i) =>
+      i < 2 ? { title, align: 'right' as const } : { title, whole: true as const },
+    ),
   ];
   const more = view.more_rows > 0 ? `${view.more_rows} more rows: see --limit\n` : '';
   return `${renderTable(columns, rows, io)}${view.events} events\n${more}`;

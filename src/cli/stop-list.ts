@@ -4,7 +4,7 @@ import type { StopListChange, StopListView } from '../api/index.ts';
 import type { Result } from '../core/index.ts';
 import type { Problem } from './client.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
-import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
+import { clean, type ExitCode, exitingWith, type Io, shortClock } from './io.ts';
 import { exportFile, type ExportOptions, importFile, type ImportOptions } from './stop-list-file.ts';
 import { type Given, targetOf } from './stop-list-target.ts';
 import { renderTable } from './table.ts';
@@ -88,16 +88,18 @@ async function list(io: Io, options: ListOptions): Promise<ExitCode> {
   return code === 0 && recipient !== undefined && result.ok && result.value.entries.length === 0 ? 1 : code;
 }
 
-const COLUMNS = ['entry', 'account', 'source', 'added', 'expires', 'reason'].map((title) => ({ title }));
+const COLUMNS = ['entry', 'account', 'source', 'added', 'expires', 'reason'].map((title) =>
+  title === 'added' || title === 'expires' ? ({ title, whole: true } as const) : { title },
+);
 
-export function listText(io: Pick<Io, 'columns'>, { entries, next }: StopListView): string {
+export function listText(io: Pick<Io, 'columns' | 'now'>, { entries, next }: StopListView): string {
   if (entries.length === 0) return 'no entry\n';
   const rows = entries.map((entry) => [
     entry.address ?? entry.domain ?? entry.pattern ?? '',
     entry.account_id,
     entry.source,
-    clock(entry.added),
-    entry.expires === undefined ? undefined : clock(entry.expires),
+    shortClock(io, entry.added),
+    entry.expires === undefined ? undefined : shortClock(io, entry.expires),
     entry.reason,
   ]);
   return `${renderTable(COLUMNS, rows, io)}${next === undefined ? '' : 'there are more: see --limit, or export\n'}`;

@@ -26,8 +26,6 @@ export interface TopView {
   readonly campaigns: QueueReport;
 }
 
-/** Without boxes more of it fits; a picture is cut to the window. */
-const PLAIN = { columns: undefined };
 const MOST_ROWS = '1000';
 const MOST_CAMPAIGNS = '5';
 
@@ -93,7 +91,11 @@ const COLUMNS = [
   { title: 'waits for' },
 ] as const;
 
-export function topText(paper: Pick<Io, 'colour' | 'now'>, view: TopView, perSecond: number): string {
+export function topText(
+  paper: Pick<Io, 'colour' | 'now' | 'columns'>,
+  view: TopView,
+  perSecond: number,
+): string {
   const { status, nodes, queue, campaigns } = view;
   const { delivered, soft_bounces: soft, hard_bounces: hard, since } = status.flow;
   const period = formatDuration(Math.max(0, paper.now() - Date.parse(since)));
@@ -110,9 +112,10 @@ export function topText(paper: Pick<Io, 'colour' | 'now'>, view: TopView, perSec
     ...waitingLines(status),
   ];
   const rows = rowsOf(nodes, queue);
-  const table = rows.length === 0 ? '' : `\n${renderTable(COLUMNS, rows, PLAIN)}`;
+  const plain = { columns: paper.columns, boxes: false } as const;
+  const table = rows.length === 0 ? '' : `\n${renderTable(COLUMNS, rows, plain)}`;
   const largest = campaignRows(campaigns, paper.now());
-  const ofCampaigns = largest.length === 0 ? '' : `\n${renderTable(CAMPAIGN_COLUMNS, largest, PLAIN)}`;
+  const ofCampaigns = largest.length === 0 ? '' : `\n${renderTable(CAMPAIGN_COLUMNS, largest, plain)}`;
   return `${head.join('\n')}\n${table}${ofCampaigns}`;
 }
 

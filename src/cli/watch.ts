@@ -1,9 +1,10 @@
 /**
- * `--watch`: a command over and over until Ctrl-C. On a terminal each picture is drawn over the last one, cut to the
- * window; into a pipe or file they follow each other, as JSON one after the other.
+ * `--watch`: a command over and over until Ctrl-C. On a terminal each picture is drawn over the last one, in lines no longer
+ * than the window, and cut to its height; into a pipe or file they follow each other, as JSON one after the other.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
+import { folded } from './fold.ts';
 import type { ExitCode, Io } from './io.ts';
 
 export interface WatchOptions {
@@ -85,31 +86,17 @@ class Screen {
 
   async show(text: string): Promise<void> {
     const rows = this.#io.rows ?? 24;
-    const lines = text.trimEnd().split('\n');
+    const lines = folded(text.trimEnd(), this.#io.columns ?? 80).split('\n');
     const seen =
       lines.length > rows
         ? [...lines.slice(0, rows - 1), `... ${lines.length - rows + 1} more lines`]
         : lines;
     const start = this.#open ? '\x1b[H' : '\x1b[?1049h\x1b[?25l\x1b[H';
     this.#open = true;
-    await this.#io.out(
-      `${start}${seen.map((line) => `${cut(line, this.#io.columns ?? 80)}\x1b[K`).join('\r\n')}\x1b[J`,
-    );
+    await this.#io.out(`${start}${seen.map((line) => `${line}\x1b[K`).join('\r\n')}\x1b[J`);
   }
 
   async close(): Promise<void> {
     if (this.#open) await this.#io.out('\x1b[?25h\x1b[?1049l');
   }
-}
-
-/** As much of a line as the window has room for; what sets colours takes none. */
-export function cut(line: string, columns: number): string {
-  let room = columns;
-  let kept = '';
-  for (const [piece] of line.matchAll(/\x1b\[\d+m|[^\x1b]+|\x1b/g)) {
-    const colour = piece.startsWith('\x1b');
-    kept += colour ? piece : piece.slice(0, room);
-    if (!colour) room = Math.max(0, room - piece.length);
-  }
-  return kept;
 }
