@@ -2,7 +2,7 @@
  * `npm run bench:page`: how soon the status page of a large site (100 nodes, 300 ISPs, 10,000 campaigns) is useful in
  * Debian's Chromium: the first paint, and the first cells of the grid on the screen. Each time a browser context of its
  * own with nothing cached. Exit status 1 when the median is above the target. Before that, what its server spends on it
- * (picture.ts).
+ * (large-site.ts).
  */
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { noBrowser, Tester } from '../test/support/browser.ts';
 import { CAMPAIGNS, ISPS, NODES, NOTE_GRID, startLargeSite } from '../test/support/large-site.ts';
 import { describeMachine } from './machine.ts';
-import { testPicture } from './picture.ts';
+import { testLargeSite } from './large-site.ts';
 import { median, table } from './report.ts';
 import { writeStatusPageSection } from './status-page-results.ts';
 
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 });
 const machine = describeMachine(tmpdir());
 
-testPicture(machine, values.write);
+testLargeSite(machine, values.write);
 
 test('the page of a large site', { skip: noBrowser, timeout: 170_000 }, async (t) => {
   const url = await startLargeSite(t);

@@ -1,7 +1,7 @@
 /**
  * What `npm start`, `npm test` and the others run. Works on a machine with nothing but Node.js 20 and npm: installs the
  * dependencies when they are missing or old, then does everything with the Node.js that came with them.
- *   node scripts/run.mjs build | test | test:crash | check | bench | bench:sim | bench:limits | bench:queue | bench:soak | bench:leak | bench:lookups | bench:reports | bench:dashboards | bench:page | generate | format | demo  [arguments]
+ *   node scripts/run.mjs build | test | test:crash | check | bench | bench:sim | bench:limits | bench:queue | bench:soak | bench:leak | bench:lookups | bench:reports | bench:dashboards | bench:page | screenshots | generate | format | demo  [arguments]
  * Exit status: 0 good, 1 the answer is no, 2 usage.
  */
 import { existsSync } from 'node:fs';
@@ -71,6 +71,12 @@ function runLimits() {
   return runTests(['mta-speeds-of-three-nodes-and-six-isps']);
 }
 
+/** The tests of the status page, which take its pictures on their way. */
+function runScreenshots() {
+  env.POSTRIDER_SCREENSHOTS = join(root, 'docs');
+  return runTests(['integration/status-page']);
+}
+
 /** All checks are run, so that one look shows everything that is wrong. */
 async function check() {
   const failed = [];
@@ -102,6 +108,7 @@ const VERBS = {
   'bench:lookups': (args) => run('bench/lookups.ts', ...args),
   'bench:dashboards': (args) => inOrder(built, () => run('bench/dashboards.ts', ...args)),
   'bench:page': (args) => inOrder(built, () => run('bench/page.ts', ...args)),
+  screenshots: () => inOrder(built, runScreenshots),
   generate: (args) => run('scripts/generate.ts', ...args),
   format: () => run(tool('prettier/bin/prettier.cjs'), '--write', '.'),
   demo: (args) => inOrder(built, () => run('bin/postrider.mjs', 'demo', ...args)),

@@ -28,14 +28,14 @@ describe('the status page of a large site', { skip: noBrowser, timeout: 120_000 
     };
     await drawn();
     assert.equal(await grid.getByRole('table').getAttribute('aria-rowcount'), String(ISPS + 1));
-    await picture(page, 'large');
+    await picture(page, 'status-page-large');
 
     const far = page.getByRole('button', { name: new RegExp(`^isp299, n99: good`) });
     assert.equal(await far.count(), 0);
     await page.evaluate("document.querySelector('.window').scrollTo(1e6, 1e6)");
     await far.waitFor();
     await drawn();
-    await picture(page, 'large-corner');
+    await picture(page, 'status-page-large-corner');
 
     const words = page.getByRole('searchbox', { name: 'ISP or node' });
     await words.fill('n99');

@@ -57,7 +57,7 @@ export class Tester {
   }
 }
 
-/** Keeps a picture of the page in the folder that POSTRIDER_SCREENSHOTS names, for people to look at. */
+/** Keeps a picture of the page in the folder that POSTRIDER_SCREENSHOTS names (`npm run screenshots`: docs), for people to look at. */
 export async function picture(page: Page, name: string): Promise<void> {
   const dir = process.env['POSTRIDER_SCREENSHOTS'];
   if (dir === undefined) return;
