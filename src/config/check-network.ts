@@ -2,7 +2,7 @@
 import { isWritten, Unique, type Checked } from './checked.ts';
 import { headerName } from './kinds.ts';
 import { formatPath, type Path } from './problem.ts';
-import { domainMatches, type Endpoint } from './snapshot.ts';
+import { type Cidr, domainMatches, type Endpoint } from './snapshot.ts';
 
 export function checkAddresses(checked: Checked): void {
   const { draft, report } = checked;
@@ -22,6 +22,7 @@ export function checkAddresses(checked: Checked): void {
   checkListeners(checked);
   checkAccess(checked);
   checkInjection(checked);
+  checkBalancers(checked);
   checkRoutes(checked);
   checkHeaders(checked);
 }
@@ -78,6 +79,9 @@ function checkPair(
     report.error([...path, 'key_file'], 'a key needs its certificate: write cert_file too');
 }
 
+/** What balancers may do: their header names the client. */
+const CLAIM_ADDRESS = 'claim any address, by a PROXY protocol header';
+
 function checkInjection({ draft, report }: Checked): void {
   const { tls, listen, auth, ...networks } = draft.settings.smtp;
   const outside = listen.some((one) => !isLoopback(one));
@@ -92,12 +96,26 @@ function checkInjection({ draft, report }: Checked): void {
   if (!outside) return;
   const effects = {
     relay_from: 'send mail through this host',
-    proxy_protocol_from: 'claim any address, by a PROXY protocol header',
+    proxy_protocol_from: CLAIM_ADDRESS,
     xclient_from: 'claim any address and user, by XCLIENT',
   } as const;
   for (const key of Object.keys(effects) as (keyof typeof effects)[])
-    for (const [i, { prefix, address }] of networks[key].entries())
-      if (prefix === 0) report.warn(['smtp', key, i], `${address}/0 lets the whole world ${effects[key]}`);
+    warnOfEverybody(report, ['smtp', key], { networks: networks[key], may: effects[key] });
+}
+
+function checkBalancers({ draft, report }: Checked): void {
+  const { listen, proxy_protocol_from: networks } = draft.settings.mx;
+  if (listen.some((one) => !isLoopback(one)))
+    warnOfEverybody(report, ['mx', 'proxy_protocol_from'], { networks, may: CLAIM_ADDRESS });
+}
+
+function warnOfEverybody(
+  report: Checked['report'],
+  path: Path,
+  { networks, may }: { readonly networks: readonly Cidr[]; readonly may: string },
+): void {
+  for (const [i, { prefix, address }] of networks.entries())
+    if (prefix === 0) report.warn([...path, i], `${address}/0 lets the whole world ${may}`);
 }
 
 function checkRoutes({ draft, report }: Checked): void {

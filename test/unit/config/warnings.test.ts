@@ -78,6 +78,13 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
     ],
   ],
   [
+    'load balancers of the MX everywhere',
+    `${HOST}${SENDING}mx: { domains: [b.test], listen: [192.0.2.1:25], proxy_protocol_from: ["::/0"] }\n`,
+    [
+      'mta.yaml:4:72 mx.proxy_protocol_from[0]: ::/0 lets the whole world claim any address, by a PROXY protocol header',
+    ],
+  ],
+  [
     'passwords in clear text',
     `${HOST}${SENDING}smtp: { listen: [192.0.2.1:25], auth: [{ user: u, password_file: p }] }\n`,
     [
