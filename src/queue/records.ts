@@ -40,6 +40,8 @@ export interface MessageRecord {
   readonly test?: true | undefined;
   /** The campaign that it would have counted for. */
   readonly testOf?: string | undefined;
+  /** It goes to ourselves (`mx.forward_to`, copies): nothing that comes of it puts its recipient on the stop list. */
+  readonly toOurselves?: true | undefined;
   readonly accountId?: string | undefined;
   readonly group?: string | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;

@@ -86,9 +86,10 @@ function stop(state: QueueState, transaction: Transaction, late: LateReport, del
   if (entry) state.stopList.put(transaction, entry);
 }
 
-/** Only a dead address stops mail by a bounce. */
+/** Only a dead address stops mail by a bounce, and nothing stops mail to ourselves. */
 function stopEntry({ effect, stop, at }: LateReport, { record, message }: Delivery): StopEntry | undefined {
-  if (stop === 'none' || (effect.kind === 'bounce' && effect.type !== 'hard_bounce')) return undefined;
+  if (stop === 'none' || message.toOurselves) return undefined;
+  if (effect.kind === 'bounce' && effect.type !== 'hard_bounce') return undefined;
   const reason = effect.kind === 'bounce' ? effect.reply.text.slice(0, 200) : effect.reason;
   return {
     kind: 'address',

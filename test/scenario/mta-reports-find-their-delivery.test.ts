@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { run } from '../../src/cli/program.ts';
 import { ofType } from '../support/mta.ts';
+import { receiver, routeTo } from '../support/mta-world.ts';
 import { counts, deliver, openWorld, read, stopped, type World } from '../support/report-world.ts';
 import { arf, dsn, handOver, plainMail, report, reporter } from '../support/reports.ts';
 import { Talk } from '../support/talk.ts';
@@ -228,4 +229,46 @@ test('other mail is forwarded, marked, with a reverse-path of ours; automatic re
   assert.match(text, /Postrider-Forwarded: by mta\.test\r\n/);
   assert.doesNotMatch(text, /X-Postrider-Sender/);
   assert.equal(ofType(await world.mta.end(), 'accepted').length, 1);
+});
+
+test('mail to ourselves that is refused puts nobody on the stop list: what is forwarded, and copies', async (t) => {
+  const refusing = await receiver(t, { unknownUsers: ['*@gone.test'] });
+  const more = { routes: [routeTo(refusing)] };
+  const world = await openWorld(t, { forward_to: 'desk@gone.test' }, more);
+  await report(world.mx, 'a@bounce.test', plainMail('a@bounce.test', ['Subject: a']), 'anna@far.test');
+  await world.mta.api('/v1/messages', {
+    body: JSON.stringify({
+      envelope: { from: 'news@shop.test', to: ['reader@gone.test'] },
+      parts: { from: 'news@shop.test', subject: 's', text: 't' },
+      copies: [{ to: 'watcher@gone.test' }],
+    }),
+  });
+  const bounced = ofType(await read(world, 'hard_bounce', 3), 'hard_bounce');
+  assert.deepEqual(bounced.map(({ recipient }) => recipient).sort(), [
+    'desk@gone.test',
+    'reader@gone.test',
+    'watcher@gone.test',
+  ]);
+  assert.equal(await stopped(world, 'reader@gone.test'), 'hard_bounce');
+  assert.equal(await stopped(world, 'desk@gone.test'), undefined);
+  assert.equal(await stopped(world, 'watcher@gone.test'), undefined);
+  await world.mta.end();
+});
+
+test('a late bounce of what was forwarded, and a complaint about it, do not end forwarding', async (t) => {
+  const world = await openWorld(t, { forward_to: 'desk@office.test' });
+  const ask = (): Promise<void> =>
+    report(world.mx, 'a@bounce.test', plainMail('a@bounce.test', ['Subject: a']), 'anna@far.test');
+  await ask();
+  await world.mta.settled(1);
+  const [{ from, content }] = world.sink.messages as [(typeof world.sink.messages)[0]];
+  const header = content.toString().split('\r\n\r\n')[0]!;
+  await report(world.mx, from, dsn({ to: from, recipient: 'desk@office.test' }));
+  await report(world.mx, 'fbl@bounce.test', arf('fbl@bounce.test', header));
+  await read(world, 'hard_bounce');
+  await read(world, 'complaint');
+  assert.equal(await stopped(world, 'desk@office.test'), undefined);
+  await ask();
+  await world.sink.until(({ messages }) => messages >= 2);
+  await world.mta.end();
 });

@@ -55,7 +55,7 @@ export class Reactions {
     if (ending.kind === 'released') return ending;
     const named = rule === undefined ? facts : { ...facts, bounce: { ...facts.bounce!, rule } };
     if (ending.kind === 'failed') {
-      const stops = !refused.common && effects.some((effect) => effect.kind === 'stop_list');
+      const stops = mayStop(refused) && effects.some((effect) => effect.kind === 'stop_list');
       return { ...ending, facts: named, attempted: true, ...(stops && { stop: stopEntry(delivery, named) }) };
     }
     const { kind, nextAttemptAt, retry } = ending;
@@ -135,6 +135,9 @@ const said = ({ reply, text }: Refusal): string => (reply ? formatReply(reply) :
 /** Which of several mailboxes does not exist was not said: the mail is refused, and nobody is dead. */
 const ofNobody = (facts: AttemptFacts): AttemptFacts =>
   facts.bounce?.class === 'hard' ? { ...facts, bounce: { ...facts.bounce, class: 'other' } } : facts;
+
+/** Not by what was said of several mailboxes at once, nor by mail to ourselves. */
+const mayStop = ({ common, delivery: { message } }: Refused): boolean => !common && !message.toOurselves;
 
 /** A dead address is dead for everybody, so the entry is for the whole platform; it is stored with the outcome. */
 const stopEntry = ({ record }: LeasedDelivery, { time, reply }: AttemptFacts): StopEntry => ({

@@ -1,7 +1,8 @@
 /**
  * Forwards what is neither a report nor a request, through the queue like any other mail. From is kept; the reverse-path
  * becomes one of ours, so SPF holds and a bounce comes back here, where it cannot be forwarded again. Mail that was
- * forwarded before, or came around too often, is not forwarded: two systems must not write to each other for ever.
+ * forwarded before, or came around too often, is not forwarded: two systems must not write to each other for ever. What
+ * becomes of it never puts the address on the stop list, for then all that comes later would be lost.
  */
 import type { MxConfig } from '../../config/index.ts';
 import type { InboundMail } from '../../queue/index.ts';
@@ -47,6 +48,7 @@ export async function forward(mail: InboundMail, raw: Buffer, options: ForwardOp
     to: [mx.forwardTo],
     content,
     labels: { sender },
+    toOurselves: true,
     origin: { protocol: 'ESMTP', helo: mail.helo, peerAddress: mail.peer },
   });
   if (injected.ok) return { kind: 'forwarded' };

@@ -54,6 +54,8 @@ export interface InjectRequest {
   /** Win over the labels in the message's own headers. */
   readonly labels: Labels;
   readonly origin: Origin;
+  /** The recipients are no audience but ourselves: nothing that comes of it puts them on the stop list. */
+  readonly toOurselves?: true | undefined;
   /** Digest of the request as the caller gave it, where the way in knows more of it than this. */
   readonly digest?: string | undefined;
 }

@@ -82,7 +82,7 @@ export class CopyDesk {
     const { content, message } = this.#options;
     const { campaignId } = message;
     const testOf = message.test ? message.testOf : campaignId;
-    const facts = { ...message, campaignId: TEST_CAMPAIGN, test: true, testOf } as const;
+    const facts = { ...message, campaignId: TEST_CAMPAIGN, test: true, testOf, toOurselves: true } as const;
     return { number, message: facts, content, deliveries, open: true };
   }
 

@@ -60,7 +60,10 @@ export function prepareMessage(
   return ok({
     number,
     content: prepared.value.content,
-    message: recordOf(from, labels, { ...rawFacts(prepared.value), createdAt: now }),
+    message: {
+      ...recordOf(from, labels, { ...rawFacts(prepared.value), createdAt: now }),
+      ...(request.toOurselves && { toOurselves: true }),
+    },
     labels,
     recipients: recipientsOf(to),
     origin: { protocol, allowedSenders, caller },
