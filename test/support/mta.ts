@@ -70,8 +70,8 @@ export function scratch(t: TestContext): string {
 }
 
 export class Mta {
-  /** What is run: the sources, or what was built of them. */
-  program = MAIN;
+  /** What is run: the sources, or what was built of them (with POSTRIDER_BUILT=1 by all tests). */
+  program = process.env['POSTRIDER_BUILT'] ? BUILT : MAIN;
   readonly dir: string;
   readonly smtp: { readonly host: string; readonly port: number };
   #child: ChildProcess | undefined;
