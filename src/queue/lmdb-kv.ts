@@ -57,7 +57,7 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
     checkOps(ops); // lmdb-js throws at a bad key, but what was put before it in the turn would be written
     // The writes of a turn mostly share one promise.
     const pending = new Set<Promise<boolean>>();
-    for (const { table, key, value } of ops) {
+    for (const { table, key, value } of inWritingOrder(ops)) {
       const target = tables.get(table)!;
       pending.add(value === undefined ? target.remove(key) : target.put(key, value));
     }
@@ -100,6 +100,17 @@ export function openLmdbReader(file: string): Kv {
     bytes: () => statSync(file).size,
     close: () => env.close(),
   };
+}
+
+/**
+ * Slots have random keys, so each is on a page of its own: in the order of their keys these pages are made, and so
+ * written, next to each other, which halves the writes of a large batch. What is done to one key stays in its order.
+ */
+function inWritingOrder(ops: readonly Op[]): Op[] {
+  const [slots, others]: [Op[], Op[]] = [[], []];
+  for (const op of ops) (op.table === 'schedule' ? slots : others).push(op);
+  slots.sort((a, b) => a.key.compare(b.key));
+  return others.concat(slots);
 }
 
 /** The name of a new file is durable too. */

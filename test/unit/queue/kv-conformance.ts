@@ -97,14 +97,16 @@ export function kvConformance(name: string, place: () => Store): void {
       assert.equal(kv.get('meta', bytes(2)), undefined);
     });
 
-    test('the operations of a commit apply in their order', async (t) => {
-      const kv = opened(t);
-      await kv.commit([put(bytes(1), 'a'), put(bytes(1), 'b'), remove(bytes(2)), put(bytes(2), 'kept')]);
-      await kv.commit([put(bytes(3), 'gone'), remove(bytes(3)), put(bytes(1), 'c'), remove(bytes(9))]);
-      assert.equal(kv.get('meta', bytes(1))?.toString(), 'c');
-      assert.equal(kv.get('meta', bytes(2))?.toString(), 'kept');
-      assert.equal(kv.get('meta', bytes(3)), undefined);
-    });
+    for (const table of ['meta', 'schedule'] as const)
+      test(`the operations of a commit on ${table} apply in their order`, async (t) => {
+        const kv = opened(t);
+        const commit = (...ops: Op[]): Promise<void> => kv.commit(ops.map((op) => ({ ...op, table })));
+        await commit(put(bytes(2), 'a'), put(bytes(2), 'b'), remove(bytes(1)), put(bytes(1), 'kept'));
+        await commit(put(bytes(3), 'gone'), remove(bytes(3)), put(bytes(2), 'c'), remove(bytes(9)));
+        assert.equal(kv.get(table, bytes(2))?.toString(), 'c');
+        assert.equal(kv.get(table, bytes(1))?.toString(), 'kept');
+        assert.equal(kv.get(table, bytes(3)), undefined);
+      });
 
     test('commits that overlap apply in the order in which they were made', async (t) => {
       const kv = opened(t);
