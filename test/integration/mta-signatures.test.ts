@@ -23,6 +23,14 @@ const DOMAIN = 'example.com';
 const FROM = `ann@${DOMAIN}`;
 const ALGORITHMS = ['rsa-sha256', 'ed25519-sha256'] as const;
 
+const WAY_OUT = ['list-unsubscribe', 'list-unsubscribe-post'] as const;
+
+/** The names in h= of each of our signatures. */
+const signedNames = (message: Buffer): string[][] =>
+  [...message.toString('latin1').matchAll(/^DKIM-Signature:[^;]*;.*?\bh=([^;]*);/gims)].map(([, names]) =>
+    names!.replaceAll(/\s/g, '').toLowerCase().split(':'),
+  );
+
 /** Makes the keys; their files lie where the configuration looks for them. */
 function makeKeys(dir: string): Records {
   const records = new Map<string, string>();
@@ -57,6 +65,7 @@ async function throughTheProgram(
         nodes: [{ node: 'n1' }],
         strategies: { default: 'unlimited' },
         return_path_domain: 'bounce.example.com',
+        list_unsubscribe: { mailto: true, url: 'https://u.example.com/{token}' },
         dkim: ALGORITHMS.map((name) => ({
           domain: DOMAIN,
           selector: name.slice(0, 3),
@@ -139,6 +148,25 @@ test('mail signed twice verifies as received', { timeout: 120_000 }, async (t) =
     assert.deepEqual(
       dkimpy(received, records),
       received.map(() => [true, true]),
+    );
+  });
+  await t.test('with the way out in each of them (RFC 8058 §4)', (inner) => {
+    for (const message of received) {
+      const lists = signedNames(message);
+      assert.equal(lists.length, ALGORITHMS.length);
+      for (const names of lists)
+        for (const name of WAY_OUT) assert.ok(names.includes(name), `${name} in ${names.join(':')}`);
+    }
+    if (!available(inner, 'python3-dkim', hasDkimpy())) return;
+    const text = received[0]!.toString('latin1');
+    const changed = WAY_OUT.map((name) => text.replace(new RegExp(`^${name}: `, 'im'), '$&x'));
+    const verdicts = dkimpy(
+      changed.map((message) => Buffer.from(message, 'latin1')),
+      records,
+    );
+    assert.ok(
+      verdicts.flat().every((verdict) => verdict !== true),
+      JSON.stringify(verdicts),
     );
   });
   await t.test('and does not once it is changed', async () => {
