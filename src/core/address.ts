@@ -18,9 +18,10 @@ const ATOM =
 const QUOTED = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10FFFF}]|\\[\x20-\x7e])*"$/u;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
 
-/** Forms of the domains that came last; the same few are asked for several times per message. */
+/** Forms of the domains that came last: asked for several times per message, and again by the next recipients of a campaign. */
 const knownDomains = new Map<string, string>();
-const MAX_KNOWN_DOMAINS = 1000;
+/** More than most campaigns alternate between; 1 to 2 MB when it is full, 5 MB at the longest names. */
+const MAX_KNOWN_DOMAINS = 10_000;
 const MAX_KNOWN_LENGTH = 255;
 
 /** Lower-case A-label form of a domain name with at least one label, or undefined when it is not one (RFC 1035, 5891). */
@@ -30,7 +31,9 @@ export function toAsciiDomain(text: string): string | undefined {
   const form = asciiForm(text);
   if (form === undefined || text.length > MAX_KNOWN_LENGTH) return form;
   if (knownDomains.size >= MAX_KNOWN_DOMAINS) knownDomains.clear();
-  knownDomains.set(text, form);
+  // A copy: a part of a text keeps all of it.
+  const name = Buffer.from(text).toString();
+  knownDomains.set(name, form === text ? name : form);
   return form;
 }
 

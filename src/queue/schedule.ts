@@ -63,6 +63,8 @@ const differByDomain = (a: QueueKey, b: QueueKey): boolean =>
   a.rank === b.rank && a.mark === b.mark && sameLabels(a, b);
 
 const FAR = 2 ** 48 - 1;
+/** The value of each slot: its key says all. */
+const NOTHING = Buffer.alloc(0);
 
 export class Schedule {
   readonly #kv: Kv;
@@ -138,7 +140,7 @@ export class Schedule {
     const head = this.#known(queue);
     head.uses++;
     if (!head.stored) ops.push({ table: 'queues', key: storedKey(head), value: encode({ id: head.id }) });
-    ops.push({ table: 'schedule', key: slotKey({ queueId: head.id, ...slot }), value: Buffer.alloc(0) });
+    ops.push({ table: 'schedule', key: slotKey({ queueId: head.id, ...slot }), value: NOTHING });
   }
 
   /** The commit that added a slot is durable: the head may wake earlier. Says whether it does. */
