@@ -11,12 +11,15 @@
  * Timers fire late. A fast limiter therefore lets who has waited for a token catch up with up to `slack`, and makes
  * the interval so much longer that no window notices: (perMs + slack) / (count - burst + 1).
  */
-import type { Clock } from '../../core/index.ts';
+import type { Clock, Rate } from '../../core/index.ts';
 import { type Moment, momentOf, msSince } from './moment.ts';
 
-export interface LimiterOptions {
-  readonly rate: { readonly count: number; readonly perMs: number } | null;
+interface Speed {
+  readonly rate: Rate | null;
   readonly burst: number;
+}
+
+export interface LimiterOptions extends Speed {
   readonly dailyLimit: number | null;
   readonly timezone: string;
 }
@@ -67,20 +70,19 @@ export class Limiter {
   }
 
   /**
-   * Changes the speed; what was spent stays spent, and a burst has to be earned first. A faster one holds at once: the
+   * Changes the speed, as a start with another one does; what was spent stays spent, and a burst has to be earned first. A faster one holds at once: the
    * next token comes by its interval, and not when it would have come by the old one.
    */
   configure(options: LimiterOptions): void {
     const moved = options.timezone !== this.#options.timezone;
     const other = speedOf(options) !== speedOf(this.#options);
-    const before = this.#options.rate && this.#interval();
+    const before = this.#options;
     this.#options = options;
     if (moved) this.#day = this.#today();
     if (!other) return;
     const now = this.#clock.mono();
     const ahead = this.#arrival - now;
-    if (before && options.rate && ahead > 0)
-      this.#arrival = now + ahead * Math.min(1, this.#interval() / before);
+    if (ahead > 0) this.#arrival = now + ahead * this.#share(before);
     this.#emptyBucket();
   }
 
@@ -131,9 +133,16 @@ export class Limiter {
 
   #restore({ aheadMs, reservedMs, days, speed, ...mark }: LimiterMark): void {
     const elapsed = msSince(this.#clock, mark);
-    this.#arrival = this.#clock.mono() + Math.max(aheadMs - elapsed, reservedMs);
+    const share = speed === undefined ? 1 : this.#share(speedFrom(speed));
+    this.#arrival = this.#clock.mono() + Math.max(aheadMs - elapsed, reservedMs) * share;
     for (const [name, count] of Object.entries(days)) this.#counts.set(name, count);
     if (speed !== speedOf(this.#options)) this.#emptyBucket();
+  }
+
+  /** How much of a wait by another speed is left by this one: less when this one is faster, never more. */
+  #share({ rate, burst }: Speed): number {
+    if (!rate || !this.#options.rate) return 1;
+    return Math.min(1, this.#interval() / intervalOf(rate, burst));
   }
 
   /** The next token comes when it would have come anyway, and no burst with it. */
@@ -146,13 +155,12 @@ export class Limiter {
 
   #interval(): number {
     const { rate, burst } = this.#options;
-    return (rate!.perMs + this.#slack()) / Math.max(1, rate!.count - burst + 1);
+    return intervalOf(rate!, burst);
   }
 
   #slack(): number {
     const { rate, burst } = this.#options;
-    if (rate!.perMs / Math.max(1, rate!.count - burst + 1) >= FAST_INTERVAL_MS) return 0;
-    return Math.min(MAX_SLACK_MS, rate!.perMs * SLACK_SHARE);
+    return slackOf(rate!, burst);
   }
 
   #rateWait(n: number): number {
@@ -185,8 +193,21 @@ export class Limiter {
   }
 }
 
-const speedOf = ({ rate, burst }: LimiterOptions): string =>
-  rate ? `${rate.count}/${rate.perMs}/${burst}` : '';
+const intervalOf = (rate: Rate, burst: number): number =>
+  (rate.perMs + slackOf(rate, burst)) / Math.max(1, rate.count - burst + 1);
+
+function slackOf({ count, perMs }: Rate, burst: number): number {
+  if (perMs / Math.max(1, count - burst + 1) >= FAST_INTERVAL_MS) return 0;
+  return Math.min(MAX_SLACK_MS, perMs * SLACK_SHARE);
+}
+
+/** A speed as marks keep it; read again by `speedFrom`. */
+const speedOf = ({ rate, burst }: Speed): string => (rate ? `${rate.count}/${rate.perMs}/${burst}` : '');
+
+function speedFrom(speed: string): Speed {
+  const [count, perMs, burst] = speed.split('/').map(Number);
+  return { rate: count && perMs ? { count, perMs } : null, burst: burst ?? 1 };
+}
 
 /** The calendar day of a moment: its name (2026-11-21) and when it ends (wall ms). */
 export function dayAt(time: number, timezone: string): { name: string; endsAt: number } {

@@ -196,6 +196,19 @@ describe('limiter: windows', () => {
     );
   });
 
+  test('a faster speed holds from a start on, a slower one makes nobody wait for longer at once', () => {
+    const clock = new TwoClocks();
+    const hourly = { rate: { count: 1, perMs: 3_600_000 }, burst: 1, dailyLimit: null, timezone: 'UTC' };
+    const mark = new Limiter(clock, hourly).mark(2);
+    clock.restart(1);
+    const waitWith = (count: number): number =>
+      new Limiter(clock, { ...hourly, rate: { ...hourly.rate, count } }, mark).waitMs();
+    assert.equal(Math.round(waitWith(1) / 60_000), 120);
+    assert.equal(Math.round(waitWith(60) / 60_000), 2);
+    const fast = new Limiter(clock, { ...hourly, rate: { ...hourly.rate, count: 60 } }).mark(2);
+    assert.equal(Math.round(new Limiter(clock, hourly, fast).waitMs() / 60_000), 2);
+  });
+
   test('a token spent long after its mark still counts when the process starts again', () => {
     const clock = new TwoClocks();
     const options = { rate: { count: 1, perMs: 60_000 }, burst: 1, dailyLimit: null, timezone: 'UTC' };
