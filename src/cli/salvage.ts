@@ -1,20 +1,34 @@
 /**
  * `postrider salvage DIR`: copies all of a damaged store that can be read. Each part is copied by a child process,
  * because a damaged page can end the process that reads it: a table is read from its beginning to the damage and from
- * its end to the damage; what lies between two damages of one table is not reached.
+ * its end to the damage. What lies between two damages is looked for from keys in the middle, closer and closer; a
+ * stretch that is short beside its distance to both may be missed.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import { copyPart, openLmdbKv, openLmdbReader, STORE_FILE, type Table, TABLES } from '../queue/index.ts';
+import {
+  copyPart,
+  keyAfter,
+  keyBetween,
+  openLmdbKv,
+  openLmdbReader,
+  STORE_FILE,
+  type Table,
+  TABLES,
+} from '../queue/index.ts';
 import { fail } from './connection.ts';
 import { type ExitCode, exitingWith, type Io } from './io.ts';
 import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
 import { auditInChild } from './walk.ts';
 
 const CHUNK = 1_000;
+/** How often a gap is halved where nothing is found: 7 keys in it are tried, each costs a start of the program. */
+const HALVINGS = 3;
+/** Of a key before all others, where the first one is not known. */
+const KEY_BYTES = 12;
 
 export const salvageCommand = (io: Io): Command =>
   withStore(
@@ -57,45 +71,105 @@ interface Job {
   readonly table: Table;
 }
 
-/**
- * Forward in chunks, then entry by entry up to the damage, and the same from the other end down to it. A damaged page
- * may also look like the end of a table (lmdb-js), so it is whole only when nothing is left for the way back.
- */
-async function copyTable({ source, target, table }: Job): Promise<Copied> {
-  const copy = async (way: 'forward' | 'back', floor: string): Promise<Part> => {
-    let all: Part = { entries: 0, last: undefined, whole: false };
-    for (const chunk of [CHUNK, 1]) {
-      if (all.whole) break;
-      const part = await copyInChild([source, target, table, way, String(chunk), all.last ?? '', floor]);
-      all = { entries: all.entries + part.entries, last: part.last ?? all.last, whole: part.whole };
-    }
-    return all;
-  };
-  const forward = await copy('forward', '');
-  const back = await copy('back', forward.last ?? '');
-  return { table, entries: forward.entries + back.entries, whole: back.whole && back.entries === 0 };
+/** Between two keys, both excluded; without one it goes to the end of the table. */
+interface Stretch {
+  readonly low?: Buffer | undefined;
+  readonly high?: Buffer | undefined;
 }
 
-const keyOf = (hex: string): Buffer | undefined => (hex === '' ? undefined : Buffer.from(hex, 'hex'));
+async function copyTable(job: Job): Promise<Copied> {
+  const { table } = job;
+  const forward = await copyAlong(job, 'forward', {});
+  if (forward.whole) return { table, entries: forward.entries, whole: true };
+  const back = await copyAlong(job, 'back', { low: forward.last });
+  const low = forward.last ?? Buffer.alloc(KEY_BYTES);
+  const between = await (back.last ? copyBetween(job, { low, high: back.last }) : copyOn(job, low));
+  return { table, entries: forward.entries + back.entries + between, whole: false };
+}
+
+interface Gap {
+  readonly low: Buffer;
+  readonly high: Buffer;
+}
+
+/** Looks for what can be read between two damages; how many entries that were. */
+async function copyBetween(job: Job, gap: Gap, halvings = HALVINGS): Promise<number> {
+  const middle = halvings > 0 && keyBetween(gap.low, gap.high);
+  if (!middle) return 0;
+  const { entries, below, above } = await copyAround(job, gap, middle);
+  const left = entries > 0 ? HALVINGS : halvings - 1;
+  return entries + (await copyBetween(job, below, left)) + (await copyBetween(job, above, left));
+}
+
+/** The same where the end of the table is damaged too, so that nobody knows how far it goes. */
+async function copyOn(job: Job, low: Buffer): Promise<number> {
+  let high: Buffer = Buffer.alloc(low.length, 0xff);
+  for (let middle = keyBetween(low, high); middle; middle = keyBetween(low, high)) {
+    const { entries, below, above } = await copyAround(job, { low, high }, middle);
+    if (entries > 0) return entries + (await copyBetween(job, below)) + (await copyOn(job, above.low));
+    high = middle;
+  }
+  return 0;
+}
+
+/** From a key in a gap both ways; and the gaps that are left. */
+async function copyAround(
+  job: Job,
+  { low, high }: Gap,
+  middle: Buffer,
+): Promise<{ readonly entries: number; readonly below: Gap; readonly above: Gap }> {
+  const forward = await copyAlong(job, 'forward', { low: middle, high });
+  // Where nothing follows, the key is on a damaged page, mostly.
+  const back =
+    forward.entries === 0 ? forward : await copyAlong(job, 'back', { low, high: keyAfter(middle) });
+  return {
+    entries: forward.entries + back.entries,
+    below: { low, high: back.last ?? middle },
+    above: { low: forward.last ?? middle, high },
+  };
+}
 
 interface Part {
   readonly entries: number;
-  /** Hex of the last key that came over. */
-  readonly last: string | undefined;
+  /** Keys that came over. */
+  readonly last: Buffer | undefined;
   readonly whole: boolean;
 }
 
-async function copyInChild(args: readonly string[]): Promise<Part> {
+/** In chunks, and behind the last one that came over entry by entry up to the damage. */
+async function copyAlong(job: Job, way: 'forward' | 'back', { low, high }: Stretch): Promise<Part> {
+  let all: Part = { entries: 0, last: undefined, whole: false };
+  for (const chunk of [CHUNK, 1]) {
+    const from = way === 'forward' ? { low: all.last ?? low, high } : { low, high: all.last ?? high };
+    const part = await copyInChild(job, way, { ...from, chunk });
+    all = { entries: all.entries + part.entries, last: part.last ?? all.last, whole: part.whole };
+    if (part.whole || !part.read) break;
+  }
+  return all;
+}
+
+const hexOf = (key: Buffer | undefined): string => key?.toString('hex') ?? '';
+const keyOf = (hex: string): Buffer | undefined => (hex === '' ? undefined : Buffer.from(hex, 'hex'));
+
+/** `read` tells whether there was anything that could be read. */
+async function copyInChild(
+  { source, target, table }: Job,
+  way: string,
+  { low, high, chunk }: Stretch & { readonly chunk: number },
+): Promise<Part & { readonly read: boolean }> {
+  const args = [source, target, table, way, String(chunk), hexOf(low), hexOf(high)];
   const program = [...process.execArgv, process.argv[1]!, 'copy-part', ...args];
   const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>((done) => child.on('close', done));
-  let [entries, last] = [0, undefined as string | undefined];
+  let [entries, last, read] = [0, undefined as string | undefined, false];
   for await (const line of createInterface(child.stdout)) {
+    read = true;
     const [key, count] = line.split(' ');
+    if (count === undefined) continue;
     entries += Number(count);
     last = key;
   }
-  return { entries, last, whole: (await ended) === 0 };
+  return { entries, last: keyOf(last ?? ''), whole: (await ended) === 0, read };
 }
 
 /** The child's side. */
@@ -107,13 +181,13 @@ export const copyPartCommand = (io: Io): Command =>
     .argument('<table>')
     .argument('<way>')
     .argument('<chunk>')
-    .argument('<after>')
-    .argument('<floor>')
+    .argument('<low>')
+    .argument('<high>')
     .action(exitingWith((...args: string[]) => copyHere(io, args)));
 
 async function copyHere(
   io: Io,
-  [source = '', dir = '', table, way, chunk, after = '', floor = '']: readonly string[],
+  [source = '', dir = '', table, way, chunk, low = '', high = '']: readonly string[],
 ): Promise<ExitCode> {
   try {
     const target = openLmdbKv({ dir, durability: 'sync' });
@@ -121,11 +195,13 @@ async function copyHere(
       table: table as Table,
       reverse: way === 'back',
       chunk: Number(chunk),
-      after: keyOf(after),
-      floor: keyOf(floor),
+      low: keyOf(low),
+      high: keyOf(high),
     };
-    const told = (last: Buffer, count: number): void => void io.out(`${last.toString('hex')} ${count}\n`);
-    await copyPart(openLmdbReader(source), target, part, told);
+    await copyPart(openLmdbReader(source), target, part, {
+      read: () => void io.out('read\n'),
+      copied: (last, count) => void io.out(`${last.toString('hex')} ${count}\n`),
+    });
     await target.close();
     return 0;
   } catch {

@@ -12,7 +12,7 @@ export {
   type LineDigest,
   linesOp,
 } from './answers.ts';
-export { backupStore, copyPart, type Part } from './copies.ts';
+export { backupStore, copyPart, keyAfter, keyBetween } from './copies.ts';
 export type { Control, ControlChange } from './controls.ts';
 export type { EventDraft } from './committer.ts';
 export { type Row, type RowKey, rowName, type Totals } from './counters.ts';
