@@ -1,6 +1,5 @@
 /** Which rows and columns of something large are in view: only those are drawn, and asked for. */
-import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { RefObject } from 'preact';
+import { useCallback, useLayoutEffect, useState } from 'preact/hooks';
 
 /** Drawn beyond the edge, so that keys and slow scrolling meet no gap. */
 const BEYOND = 3;
@@ -25,22 +24,24 @@ interface Sizes {
 export function useView<E extends HTMLElement>(
   { rowPx, columnPx }: Sizes,
   key: string,
-): { readonly region: RefObject<E | null>; readonly view: View; readonly onScroll: () => void } {
-  const region = useRef<E>(null);
+): { readonly region: (element: E | null) => void; readonly view: View; readonly onScroll: () => void } {
+  // State and not a reference: what is empty at first is drawn later, and is measured then.
+  const [element, region] = useState<E | null>(null);
   const [view, setView] = useState<View>({ rows: { from: 0, to: 20 }, columns: { from: 0, to: 14 } });
   const onScroll = useCallback(() => {
-    const { scrollTop = 0, clientHeight = 0, scrollLeft = 0, clientWidth = 0 } = region.current ?? {};
-    const rows = rangeOf(scrollTop, clientHeight, rowPx);
-    const columns = rangeOf(scrollLeft, clientWidth, columnPx);
+    if (!element) return;
+    const rows = rangeOf(element.scrollTop, element.clientHeight, rowPx);
+    const columns = rangeOf(element.scrollLeft, element.clientWidth, columnPx);
     setView((old) => (same(old.rows, rows) && same(old.columns, columns) ? old : { rows, columns }));
-  }, [rowPx, columnPx]);
+  }, [element, rowPx, columnPx]);
   useLayoutEffect(() => {
-    region.current?.scrollTo(0, 0);
+    if (!element) return;
+    element.scrollTo(0, 0);
     onScroll();
     const resized = new ResizeObserver(onScroll);
-    if (region.current) resized.observe(region.current);
+    resized.observe(element);
     return () => resized.disconnect();
-  }, [key, onScroll]);
+  }, [element, key, onScroll]);
   return { region, view, onScroll };
 }
 
