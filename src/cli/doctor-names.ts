@@ -21,14 +21,17 @@ export async function examineNames(config: Config, resolver: Resolver): Promise<
   return (await Promise.all([...nodes, ...senders, ...reports])).flat();
 }
 
-/** The records, none, or the failure. */
+/** The records, none, or the failure, whose text names what was asked for. */
 async function ask<T extends QueryType>(
   resolver: Resolver,
   name: string,
   type: T,
 ): Promise<readonly RecordOf[T][] | DnsFailure> {
   const answer = await resolver.query(name, type);
-  if (answer.kind === 'failure') return answer;
+  if (answer.kind === 'failure') {
+    const asked = answer.server === '' ? '' : ` asked of ${answer.server}`;
+    return { ...answer, text: `the ${type} of ${name}${asked}: ${answer.text}` };
+  }
   return answer.kind === 'records' ? answer.records : [];
 }
 

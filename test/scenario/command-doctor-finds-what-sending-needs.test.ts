@@ -128,6 +128,19 @@ senders:
     assert.match(well.out, /all is well/);
   });
 
+  test('names each look-up that a name server did not answer', async (t) => {
+    const { directory } = await world(t);
+    const file = join(directory, 'silent.yaml');
+    const closed = `127.0.0.1:${await freePort('127.0.0.1')}`;
+    writeFileSync(
+      file,
+      configOf(closed, '', `nodes: [{ name: n1, address: ${ADDRESS}, hostname: ${HOST} }]\n`),
+    );
+    const { out } = await command('doctor', '-c', file);
+    for (const name of [`A of ${HOST}`, `PTR of ${reverseName(ADDRESS)}`])
+      assert.ok(out.includes(`n1: the ${name} asked of ${closed}: `), out);
+  });
+
   test('compares the clock with a time server when asked', async (t) => {
     const { directory } = await world(t);
     const file = join(directory, 'clock.yaml');
