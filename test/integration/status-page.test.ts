@@ -294,6 +294,8 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
     await t.test('a frequent refusal leads to an example with its reply', async () => {
       await page.getByRole('button', { name: 'An example of No such user here' }).click();
       await page.locator('.delivery').getByText('hard_bounce 550 5.1.1 No such user here').waitFor();
+      const end = await page.locator('.delivery').first().locator('li').last().textContent();
+      assert.match(end ?? '', / hard_bounce$/, 'its end, without the number of its event');
     });
     await t.test('the events come by themselves, and can be filtered', async () => {
       const events = page.locator('#events');

@@ -98,7 +98,7 @@ function Delivery({ of }: { readonly of: DeliveryView }) {
         ))}
         {of.final && (
           <li>
-            {dateTime(of.final.at)} {attemptText(of.final)}
+            {dateTime(of.final.at)} {[of.final.type, of.final.reason].filter(Boolean).join(' ')}
           </li>
         )}
       </ol>
