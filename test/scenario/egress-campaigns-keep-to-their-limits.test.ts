@@ -62,6 +62,16 @@ describe('a campaign with a rate', () => {
     assert.ok(most <= 20, `${most} in 0.9 s`);
   });
 
+  test('has it also when each transaction takes longer than a token', async (t) => {
+    const sink = await receiver(t, { messageLatencyMs: 400 });
+    const world = await open(t, { sink });
+    await world.egress.campaigns.set(SPRING, { rate: { count: 100, perMs: 1_000 } }, 'test');
+    for (let i = 0; i < 60; i++) await world.send(`spring${i}@d1.test`, { ...OF_SPRING, node: 'n1' });
+    await arrived(world, 60);
+    // Enough for all sessions that the strategy allows; the tokens of a moment are two.
+    assert.equal(sink.stats().sessionsMax, 5);
+  });
+
   test('is told as the reason why its mail waits, and goes on at once without the limit', async (t) => {
     const world = await open(t);
     await world.egress.campaigns.set(SPRING, { rate: { count: 1, perMs: 3_600_000 } }, 'test');

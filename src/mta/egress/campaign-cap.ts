@@ -11,7 +11,7 @@ import type { Clock, Rate } from '../../core/index.ts';
 import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
 import { msSince } from './moment.ts';
 import { Parking, type ParkingGate } from './parking.ts';
-import { SOON_MS } from './token-line.ts';
+import { type Cap, SOON_MS } from './token-line.ts';
 
 /** Absent is no limit. */
 export interface CampaignLimit {
@@ -33,6 +33,7 @@ export interface CapMark {
 
 /** A delivery that is not on its way after so long (a host that does not answer) keeps no place from the others. */
 const STUCK_MS = 2_000;
+const SPENT = -Infinity;
 const MOST = 1e9;
 
 export class CampaignCap implements ParkingGate {
@@ -44,7 +45,7 @@ export class CampaignCap implements ParkingGate {
   readonly #limiter: Limiter;
   /** Deliveries that lease requests under way may bring. */
   #leasing = 0;
-  /** In memory and covered by a mark, since when (mono ms). */
+  /** In memory and covered by a mark, since when each waits for its token (mono ms; `SPENT` when it had it). */
   readonly #held = new Map<string, number>();
   #used: number;
   /** When the first message under this growth went (mono ms). */
@@ -94,9 +95,9 @@ export class CampaignCap implements ParkingGate {
     return this.#rateNow();
   }
 
-  /** As a limiter of its own, beside that of the lane. */
-  get limiter(): Pick<Limiter, 'waitMs' | 'take'> {
-    return this;
+  /** What a delivery passes beside the gates of its lane. */
+  capOf(id: string): Cap {
+    return { limiter: { waitMs: () => this.waitMs(), take: (since) => this.#take(id, since) } };
   }
 
   /** A request to lease so many begins: to be told once what it brought. */
@@ -135,10 +136,12 @@ export class CampaignCap implements ParkingGate {
     return this.#usedUp ? Infinity : this.#limiter.waitMs();
   }
 
-  take(since?: number): void {
+  #take(id: string, since: number | undefined): void {
     this.#first ??= this.#clock.mono();
     this.#used++;
     this.#limiter.take(since);
+    // The limiter knows of it now, however long its transaction takes.
+    if (this.#held.has(id)) this.#held.set(id, SPENT);
   }
 
   /** ms until it makes sense to ask for room again; Infinity when only a start or other limits make some. */
@@ -172,7 +175,7 @@ export class CampaignCap implements ParkingGate {
     return this.#used >= (this.#limit.perStart ?? Infinity);
   }
 
-  /** Those that were taken lately. */
+  /** Those that were leased lately and wait for their token. */
   #fresh(): number {
     const since = this.#clock.mono() - STUCK_MS;
     let count = 0;

@@ -6,6 +6,7 @@
 import type { Clock } from '../../core/index.ts';
 import type { LeasedDelivery, LimitMark, Queue, QueueHead } from '../../queue/index.ts';
 import { CampaignCap, type CampaignLimit, type CapMark } from './campaign-cap.ts';
+import type { Cap } from './token-line.ts';
 
 /** Campaigns that may have limits at a time. */
 const MOST_LIMITED = 10_000;
@@ -53,9 +54,9 @@ export class CampaignLimits {
   }
 
   /** Those that a delivery must pass beside the gates of its lane. */
-  capsOf({ queue }: LeasedDelivery): readonly CampaignCap[] {
+  capsOf({ id, queue }: LeasedDelivery): readonly Cap[] {
     const cap = this.of(queue);
-    return cap ? [cap] : NONE;
+    return cap ? [cap.capOf(id)] : NONE;
   }
 
   /** Replaces all limits of the campaign, or takes them away. What was sent under them stays counted. Throws TooManyLimits. */
@@ -127,6 +128,6 @@ export class CampaignLimits {
   }
 }
 
-const NONE: readonly CampaignCap[] = [];
+const NONE: readonly Cap[] = [];
 const nameOf = ({ account, campaign }: CampaignName): string => `${account}\0${campaign}`;
 const markKey = (name: string): string => `campaign\0${name}`;
