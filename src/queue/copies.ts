@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open } from 'lmdb';
+import { keyAfter } from './keys.ts';
 import type { Entry, Kv, Op, Table } from './kv.ts';
 import { openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 
@@ -74,9 +75,6 @@ export async function copyPart(source: Kv, target: Kv, part: Part, progress: Par
   for (const { key } of source.range(table, { reverse: true, limit: 1 }))
     if (!(last?.key ?? low)?.equals(key)) throw new Error(`${table} goes on behind what looks like its end`);
 }
-
-/** The smallest key behind it. */
-export const keyAfter = (key: Buffer): Buffer => Buffer.concat([key, Buffer.of(0)]);
 
 /** A key about half-way between two keys; undefined when none of their length lies between them. */
 export function keyBetween(low: Buffer, high: Buffer): Buffer | undefined {

@@ -62,3 +62,6 @@ export function slotBound(queueId: number, wakeAt: number): Buffer {
 
 export const textKey = (...parts: readonly string[]): Buffer => Buffer.from(parts.join('\0'));
 export const parseTextKey = (key: Buffer): string[] => key.toString().split('\0');
+
+/** The smallest key behind another. */
+export const keyAfter = (key: Buffer): Buffer => Buffer.concat([key, Buffer.of(0)]);

@@ -8,6 +8,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Committer, Transaction } from './committer.ts';
+import { keyAfter } from './keys.ts';
 import type { Kv } from './kv.ts';
 import { seal, unseal } from './records.ts';
 import { comparable } from './stop-target.ts';
@@ -94,7 +95,7 @@ export class Policies {
           removed++;
         }
         const last = entries.length < slice ? undefined : entries.at(-1);
-        this.#from = last && Buffer.concat([last.key, Buffer.of(0)]);
+        this.#from = last && keyAfter(last.key);
       },
     });
     return removed;

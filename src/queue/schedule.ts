@@ -7,7 +7,7 @@ import { type RowKey, rowName, sameLabels } from './counters.ts';
 import type { Kv, Op } from './kv.ts';
 import { lostQueueIds } from './lost-queue-ids.ts';
 import type { Holds } from './holds.ts';
-import { parseSlotKey, type Slot, slotBound, slotKey } from './keys.ts';
+import { keyAfter, parseSlotKey, type Slot, slotBound, slotKey } from './keys.ts';
 import type { QueueHead, QueueKey } from './queue-head.ts';
 import { nameOf, parseStoredKey, type Queued, queueKeyOf, storedKey } from './queue-key.ts';
 import { RecentLabels } from './recent-labels.ts';
@@ -169,7 +169,7 @@ export class Schedule {
 
   /** Its slots after `after`, in order; at most `limit`. */
   *slots({ id }: QueueHead, after?: Buffer, limit?: number): Generator<{ key: Buffer } & Slot> {
-    const start = after ? Buffer.concat([after, Buffer.of(0)]) : slotBound(id, 0);
+    const start = after ? keyAfter(after) : slotBound(id, 0);
     const range = { start, end: slotBound(id, FAR), ...(limit === undefined ? {} : { limit }) };
     for (const { key } of this.#kv.range('schedule', range)) yield { key, ...parseSlotKey(key) };
   }

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Journal } from './journal.ts';
-import { numberKey, parseDeliveryKey, textKey } from './keys.ts';
+import { keyAfter, numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import type { Entry, Kv } from './kv.ts';
 import { type DeliveryRecord, encode, healthy, type SharedMessage } from './records.ts';
 import { encodeRuns, runsOf } from './recipient-index.ts';
@@ -96,7 +96,7 @@ async function addRecipients(kv: Kv): Promise<number> {
       if (runs.length > 0)
         await kv.commit([{ table: 'recipients', key: numberKey(++groups), value: encodeRuns(runs) }]);
       const last = slice.at(-1);
-      from = slice.length < SLICE ? undefined : Buffer.concat([last!.key, Buffer.of(0)]);
+      from = slice.length < SLICE ? undefined : keyAfter(last!.key);
     } while (from);
   }
   return groups;
