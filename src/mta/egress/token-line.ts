@@ -77,17 +77,19 @@ export class TokenLine {
 
   async #spendInTurn({ signal, since, caps, count }: Turn): Promise<number> {
     try {
+      let now: readonly Cap[];
       for (;;) {
         signal.throwIfAborted();
-        if (caps().some(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS))
+        now = caps();
+        if (now.some(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS))
           throw new CapUsedUp('a cap is used up');
-        const wait = this.#waitMs(caps());
+        const wait = this.#waitMs(now);
         if (wait <= 0) break;
         await sleep(Math.min(wait, LONGEST_TIMER_MS), signal);
       }
       let spent = 0;
-      do this.#take(caps(), spent++ === 0 ? since : undefined);
-      while (spent < count && this.#waitMs(caps()) <= 0);
+      do this.#take(now, spent++ === 0 ? since : undefined);
+      while (spent < count && this.#waitMs(now) <= 0);
       return spent;
     } finally {
       this.#promised -= count;
