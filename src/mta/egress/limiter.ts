@@ -70,8 +70,8 @@ export class Limiter {
   }
 
   /**
-   * Changes the speed, as a start with another one does; what was spent stays spent, and a burst has to be earned first. A faster one holds at once: the
-   * next token comes by its interval, and not when it would have come by the old one.
+   * Changes the speed, as a start with another one does; what was spent stays spent, and a burst has to be earned first.
+   * A faster one holds at once: the next token comes by its interval, and not when it would have come by the old one.
    */
   configure(options: LimiterOptions): void {
     const moved = options.timezone !== this.#options.timezone;
