@@ -8,7 +8,7 @@ import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
-import { deliveryFrom, type SharedFacts, takeSlot } from './leasing.ts';
+import { deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
 import type { OldestRows } from './oldest-rows.ts';
 import { trimRecipients } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
@@ -61,7 +61,7 @@ export class SweepWork implements Work {
   }
 
   /** Undefined when the message is missing or damaged: a work that throws would keep the others alive for ever. */
-  #read(from: Parameters<typeof deliveryFrom>[1], known: SharedFacts): Delivery | undefined {
+  #read(from: StoredDelivery, known: SharedFacts): Delivery | undefined {
     try {
       return deliveryFrom(this.#state, from, known);
     } catch {

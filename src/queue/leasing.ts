@@ -55,9 +55,16 @@ export function readDelivery(
   return value && deliveryFrom(state, { number, index, value }, known);
 }
 
+/** An entry of `deliveries` or `history`. */
+export interface StoredDelivery {
+  readonly number: number;
+  readonly index: number;
+  readonly value: Buffer;
+}
+
 export function deliveryFrom(
   state: QueueState,
-  { number, index, value }: { readonly number: number; readonly index: number; readonly value: Buffer },
+  { number, index, value }: StoredDelivery,
   known?: SharedFacts,
 ): Delivery {
   const stored = inspect('the delivery', () => decode<DeliveryRecord>(value));

@@ -10,7 +10,7 @@ import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { addProgress, conclude, type Progress } from './job-progress.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
-import { claimSlot, deliveryFrom, type SharedFacts } from './leasing.ts';
+import { claimSlot, deliveryFrom, type SharedFacts, type StoredDelivery } from './leasing.ts';
 import { queueKeyOf } from './queue-key.ts';
 import { type Delivery, healthy, type SharedMessage } from './records.ts';
 import { fitsDelivery, fitsMessage, fitsNumber, fitsQueue } from './selector.ts';
@@ -93,7 +93,7 @@ export class PurgeWork implements Work {
     return !shared || fitsMessage(selector, shared.message);
   }
 
-  #look(transaction: Transaction, from: Parameters<typeof deliveryFrom>[1]): void {
+  #look(transaction: Transaction, from: StoredDelivery): void {
     const { number, index } = from;
     const { leases, quarantine, holds } = this.#state;
     if (leases.size > 0 && leases.of(number, index) !== undefined) return;
@@ -109,7 +109,7 @@ export class PurgeWork implements Work {
   }
 
   /** What is damaged stays as it is. */
-  #read(from: Parameters<typeof deliveryFrom>[1]): Delivery | undefined {
+  #read(from: StoredDelivery): Delivery | undefined {
     try {
       return deliveryFrom(this.#state, from, this.#messages);
     } catch {
