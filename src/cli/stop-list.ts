@@ -88,9 +88,14 @@ async function list(io: Io, options: ListOptions): Promise<ExitCode> {
   return code === 0 && recipient !== undefined && result.ok && result.value.entries.length === 0 ? 1 : code;
 }
 
-const COLUMNS = ['entry', 'account', 'source', 'added', 'expires', 'reason'].map((title) =>
-  title === 'added' || title === 'expires' ? ({ title, whole: true } as const) : { title },
-);
+const COLUMNS = [
+  { title: 'entry' },
+  { title: 'account' },
+  { title: 'source' },
+  { title: 'added', whole: true },
+  { title: 'expires', whole: true },
+  { title: 'reason' },
+] as const;
 
 export function listText(io: Pick<Io, 'columns' | 'now'>, { entries, next }: StopListView): string {
   if (entries.length === 0) return 'no entry\n';
