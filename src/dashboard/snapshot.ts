@@ -47,12 +47,17 @@ export async function takePicture({ deps, observer }: Sources, slices: Slices): 
     const oldest = oldestQueued(deps.queue.state) ?? Infinity;
     const first = find(FROM_THE_START, full);
     return {
-      ...{ at: now, version, hostname, started, ready, notReady },
+      at: now,
+      version,
+      hostname,
+      started,
+      ready,
+      notReady,
       hour: observer.hour.series(now),
       minute: observer.minute.series(now),
       queue: { ...sums.all, oldestSeconds: secondsSince(oldest, now) },
       totals,
-      nodes: nodes.map(({ lastError, ...node }): NodeLine => ({
+      nodes: nodes.map((node): NodeLine => ({
         name: node.name,
         address: node.address,
         state: node.state,
@@ -63,7 +68,7 @@ export async function takePicture({ deps, observer }: Sources, slices: Slices): 
         queued: sums.nodes.get(node.name) ?? 0,
         lock: toldLock(locks.of(node.name, undefined), full),
         warmup: cells.warmups.get(node.name),
-        lastError: errorOf(lastError, full),
+        lastError: errorOf(node.lastError, full),
       })),
       worst: cells.worst.map((cell) => cells.view(cell, full)),
       notGood: cells.notGood,
