@@ -44,7 +44,7 @@ export interface Part {
 }
 
 export interface PartProgress {
-  /** An entry was read. */
+  /** The first entry was read. Told once. */
   readonly read: () => void;
   /** So many are durable, this key is the last of them. */
   readonly copied: (last: Buffer, count: number) => void;
