@@ -50,9 +50,9 @@ export const NAMES_RECIPIENT =
 export const DELAYED =
   /wird weiter(?:hin)? versucht|verz[öo]gert|nur eine warnung|nicht erneut (?:zu )?senden|remise (?:\w+ )?(?:retard|diff[ée]r)|retard[ée]e?\b.{0,40}tentative|(?:nouvelles? tentatives?|continuera)|(?:se seguir[áa]|seguiremos) intentando|entrega (?:demorada|retrasada|atrasada)|(?:verranno|saranno) effettuati (?:altri|ulteriori) tentativi|consegna ritardata|ponawian|op[óo][źz]nion|попытки .{0,40}(?:будут )?продолж|задерж(?:ка|ано|ивает)|пока не доставлен|спроби .{0,40}продовж|затримк|tentativas? .{0,20}continuar|bude .{0,20}opakov|zpo[žz]d[ěe]n|vertraagd|再送を?(?:試み|続け)|遅延|\b(?:delayed|postponed|(?:will|shall|is going to) (?:be )?(?:continue|keep|retr|try|re-?tried|attempt|re-?attempt)|still (?:being|trying|in)|not yet (?:been )?(?:deliver|sent)|no action is required|warning message only|do not need to resend|advisory-only|delivery attempts will continue|temporary (?:failure|problem|error)s?, (?:will|trying))/iu;
 
-/** Subjects of reports that all went well. */
+/** Subjects of reports that all went well, and not those that say it did not: `could not be successfully delivered`. */
 export const SUCCEEDED =
-  /\((?:success|relayed?)\)|^\W*(?:delivered|relayed|expanded)\b|success(?:ful|fully)\b.{0,20}(?:deliver|sent)/i;
+  /^(?!.*(?:\bunsuccess|\bunable\b|\bcannot\b|\bnot\b|n['’]t\b|\bfail|\berror))(?:\W*(?:delivered|relayed|expanded)\b|.*(?:\((?:success|relayed?)\)|\bsuccess(?:ful|fully)\b.{0,20}(?:deliver|sent)))/i;
 
 /** It has stopped trying, whatever else it says. */
 export const GAVE_UP =

@@ -272,4 +272,16 @@ describe('bounces in words', () => {
   for (const mail of WELL)
     test(`${mail.subject}: told of success`, () =>
       assert.deepEqual(said(mail), ['a@corp.example delivered']));
+
+  for (const subject of [
+    'Unsuccessful delivery',
+    'Mail could not be successfully delivered',
+    'Delivered: not possible',
+  ])
+    test(`${subject}: told of no success`, () => {
+      const from = 'MAILER-DAEMON@corp.example';
+      const text =
+        'Your message could not be delivered to the following recipient:\n\n<a@corp.example>: 550 5.1.1 user unknown';
+      assert.deepEqual(said({ from, subject, text }), ['a@corp.example hard bad_mailbox']);
+    });
 });
