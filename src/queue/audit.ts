@@ -33,6 +33,7 @@ import type { QuarantineRecord } from './quarantine.ts';
 import { nameOf, parseStoredKey, queueKeyOf } from './queue-key.ts';
 import { decode, type DeliveryRecord, type MessageRecord, type SharedMessage, unseal } from './records.ts';
 import { fitsQueue } from './selector.ts';
+import { SlotLog } from './slot-log.ts';
 import { formatProblem } from './store-format.ts';
 
 export interface AuditOptions {
@@ -43,9 +44,12 @@ export interface AuditOptions {
 }
 
 /** The whole audit. */
-export function audit(kv: Kv, options: AuditOptions = {}): AuditReport {
+export function audit(store: Kv, options: AuditOptions = {}): AuditReport {
+  const kv = new SlotLog(store);
   const findings = new Findings();
   const journal = new JournalAudit(kv, findings, options);
+  for (const key of kv.damaged)
+    findings.say(`group ${parseNumberKey(key)} in the log of the slots is damaged or lost`);
   new StoreAudit(kv, findings, journal).run();
   new RequestAudit(kv, findings).run();
   new RecipientAudit(kv, findings).run();

@@ -36,9 +36,11 @@ export interface Slot {
   readonly index: number;
 }
 
+export const SLOT_BYTES = 22;
+
 /** 22 bytes: queue, wake time (48 bits), delivery: the order in which a queue is worked off. */
 export function slotKey(slot: Slot): Buffer {
-  const key = Buffer.allocUnsafe(22);
+  const key = Buffer.allocUnsafe(SLOT_BYTES);
   key.writeUInt32BE(slot.queueId, 0);
   key.writeUIntBE(Math.max(0, Math.floor(slot.wakeAt)), 4, 6);
   writeNumber(key, slot.number, 10);

@@ -17,6 +17,7 @@ export const TABLES = [
   'recipients',
   'history',
   'schedule',
+  'slot_log',
   'leases',
   'journal',
   'totals',

@@ -38,6 +38,8 @@ import { Policies, sealPolicies } from './policies.ts';
 import type { QueueHead } from './queue-head.ts';
 import { Quarantine } from './quarantine.ts';
 import { Schedule } from './schedule.ts';
+import { type SlotBounds, SlotLog } from './slot-log.ts';
+import { removeWrongSlots } from './slot-mending.ts';
 import type { Dispatcher, QueueState } from './state.ts';
 import type { SendingFile } from './sending-file.ts';
 import { StopList } from './stop-list.ts';
@@ -55,6 +57,8 @@ export interface QueueOptions {
   readonly sending?: SendingFile | undefined;
   /** Told of each durable commit: events in it, time it took. */
   readonly onCommit?: (commit: { readonly events: readonly EventDraft[]; readonly ms: number }) => void;
+  /** When slots are folded into their table; for tests. */
+  readonly slotBounds?: SlotBounds;
 }
 
 export class Queue {
@@ -128,8 +132,11 @@ export class Queue {
 
   /** Opens the queue on a store and recovers what a crash left. Throws StoreVersionError. */
   static async open(options: QueueOptions): Promise<{ queue: Queue; recovered: Recovered }> {
-    const queue = new Queue(options, await openFormat(options));
-    const recovery = new RecoverWork(queue.#state);
+    const mark = await openFormat(options);
+    const kv = new SlotLog(options.kv, options.slotBounds);
+    if (kv.damaged.length > 0) await removeWrongSlots(kv);
+    const queue = new Queue({ ...options, kv }, mark);
+    const recovery = new RecoverWork(queue.#state, kv.damaged);
     await queue.#state.committer.submit(recovery);
     options.sending?.start((error) => {
       const text =

@@ -4,7 +4,8 @@
  * content was sent (sending-file.ts). A batch that was under way is closed.
  *
  * When a lease is damaged nobody knows whom it names: then all deliveries are looked at, and those without a place are
- * taken for its own. A damaged delivery goes to the quarantine.
+ * taken for its own. The same is done when slots were lost; what no lease may have named then was not sent. A damaged
+ * delivery goes to the quarantine.
  */
 import { deliveryIdOf, messageIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
@@ -20,7 +21,9 @@ import {
 import { decodeLease } from './leases.ts';
 import { readDelivery } from './leasing.ts';
 import { type Delivery, encode, healthy, type SharedMessage } from './records.ts';
+import type { Place } from './quarantine.ts';
 import type { QueueHead } from './queue-head.ts';
+import { EMPTY_GROUP } from './slot-log.ts';
 import type { QueueState } from './state.ts';
 
 /** Marks of batches that take more recipients: `open NUL number`. */
@@ -43,9 +46,12 @@ export class RecoverWork implements Work {
   #closed = 0;
   #marked = 0;
   #lostLeases = false;
+  /** Keys of groups in the log of the slots that cannot be read. */
+  readonly #lostSlots: readonly Buffer[];
 
-  constructor(state: QueueState) {
+  constructor(state: QueueState, lostSlots: readonly Buffer[]) {
     this.#state = state;
+    this.#lostSlots = lostSlots;
   }
 
   get recovered(): Recovered {
@@ -55,10 +61,14 @@ export class RecoverWork implements Work {
   build(transaction: Transaction): void {
     const { kv } = this.#state;
     for (const { key, value } of kv.range('leases', {})) {
-      for (const { number, index } of this.#named(key, value)) this.#return(transaction, number, index);
+      for (const place of this.#named(key, value)) this.#return(transaction, place, true);
       transaction.ops.push({ table: 'leases', key, value: undefined });
     }
-    if (this.#lostLeases) this.#returnPlaceless(transaction);
+    if (this.#lostLeases || this.#lostSlots.length > 0) this.#returnPlaceless(transaction);
+    for (const key of this.#lostSlots) {
+      this.#damaged.push(`group ${parseNumberKey(key)} of the slots`);
+      transaction.ops.push({ table: 'slot_log', key, value: EMPTY_GROUP });
+    }
     for (const { key } of kv.range('meta', OPEN_BATCHES)) this.#close(transaction, key);
   }
 
@@ -93,7 +103,8 @@ export class RecoverWork implements Work {
   #returnPlaceless(transaction: Transaction): void {
     for (const { key } of this.#state.kv.range('deliveries', {})) {
       const { number, index } = parseDeliveryKey(key);
-      if (!this.#state.quarantine.has({ number, index })) this.#return(transaction, number, index);
+      if (!this.#state.quarantine.has({ number, index }))
+        this.#return(transaction, { number, index }, this.#lostLeases);
     }
   }
 
@@ -112,7 +123,7 @@ export class RecoverWork implements Work {
     }
   }
 
-  #return(transaction: Transaction, number: number, index: number): void {
+  #return(transaction: Transaction, { number, index }: Place, leased: boolean): void {
     const { ops } = transaction;
     const delivery = this.#read(transaction, number, index);
     if (!delivery) return;
@@ -121,7 +132,7 @@ export class RecoverWork implements Work {
     const queue = schedule.of(delivery);
     const slot = { wakeAt: record.wakeAt, number, index };
     if (kv.get('schedule', slotKey({ queueId: queue.id, ...slot }))) return;
-    const mayBeSent = this.#state.sending?.before?.has(delivery.id) ?? true;
+    const mayBeSent = leased && (this.#state.sending?.before?.has(delivery.id) ?? true);
     if (mayBeSent) this.#marked++;
     const returned = {
       ...record,

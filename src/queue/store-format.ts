@@ -1,6 +1,6 @@
 /**
- * The format a store is written in, and its id. A store of the format before is brought up to this one when it is
- * opened; what is older or newer is refused with the way out, and nothing of it is touched.
+ * The format a store is written in, and its id. A store of the two formats before is brought up to this one when it
+ * is opened; what is older or newer is refused with the way out, and nothing of it is touched.
  *
  * A migration writes what is missing in slices and the new format last: cut off, it begins again.
  */
@@ -12,7 +12,7 @@ import { type DeliveryRecord, encode, healthy, type SharedMessage } from './reco
 import { encodeRuns, runsOf } from './recipient-index.ts';
 import type { QueueState } from './state.ts';
 
-export const FORMAT = 3;
+export const FORMAT = 4;
 const KEY = textKey('store');
 const SLICE = 1_000;
 
@@ -39,7 +39,7 @@ export async function openFormat({ kv, report }: Opened): Promise<StoreMark> {
   const step = MIGRATIONS[mark.format];
   if (!step) throw new StoreVersionError(refusal(mark.format));
   const counts = { from: mark.format, to: FORMAT, records: await step(kv) };
-  report('warn', 'the store was written by the version before and has been brought up to this one', counts);
+  report('warn', 'the store was written by an earlier version and has been brought up to this one', counts);
   return written(kv, { ...mark, format: FORMAT });
 }
 
@@ -83,7 +83,10 @@ function mended({ kv, report }: Opened): StoreMark {
 }
 
 /** By the format they begin with: brings the store to the format of now and gives the number of records written. */
-const MIGRATIONS: Readonly<Record<number, (kv: Kv) => Promise<number>>> = { 2: addRecipients };
+const MIGRATIONS: Readonly<Record<number, (kv: Kv) => Promise<number>>> = {
+  2: addRecipients,
+  3: () => Promise.resolve(0), // format 4 has a log of slots, which begins empty
+};
 
 /** Format 3 has the hashes of the recipients. The groups get numbers of events that were trimmed or are older. */
 async function addRecipients(kv: Kv): Promise<number> {

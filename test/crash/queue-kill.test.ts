@@ -16,6 +16,7 @@ import { deliveryKey, parseDeliveryKey, parseSlotKey } from '../../src/queue/key
 import type { Kv } from '../../src/queue/kv.ts';
 import { decodeLease } from '../../src/queue/leases.ts';
 import { decode, type DeliveryRecord } from '../../src/queue/records.ts';
+import { SlotLog } from '../../src/queue/slot-log.ts';
 import { auditStore } from '../support/audit.ts';
 import { type Line, randomFrom } from './queue-load.ts';
 
@@ -59,7 +60,8 @@ const idOf = ({ number, index }: { readonly number: number; readonly index: numb
 
 /** Queued deliveries that a lease names and that have no slot: a worker had them. */
 function leasedIn(kv: Kv): Set<string> {
-  const waiting = new Set([...kv.range('schedule', {})].map(({ key }) => idOf(parseSlotKey(key))));
+  const slots = new SlotLog(kv).range('schedule', {});
+  const waiting = new Set([...slots].map(({ key }) => idOf(parseSlotKey(key))));
   const named = [...kv.range('leases', {})].flatMap(({ value }) => decodeLease(value));
   const queued = named.filter(({ number, index }) => kv.get('deliveries', deliveryKey(number, index)));
   return new Set(queued.map(idOf).filter((id) => !waiting.has(id)));

@@ -28,7 +28,9 @@ const kv = openLmdbKv({ dir, durability: 'sync' });
 const report = (_: string, text: string): void => {
   throw new Error(`the queue reported: ${text}`);
 };
-const { queue } = await Queue.open({ kv, clock: systemClock, report });
+/** So small that slots are folded, and groups of their log removed, all the time. */
+const slotBounds = { pending: 60, logged: 300, groups: 40, many: 12, slice: 8 };
+const { queue } = await Queue.open({ kv, clock: systemClock, report, slotBounds });
 const granted: LeasedDelivery[] = [];
 queue.attach({
   claim: () => random() < 0.3,

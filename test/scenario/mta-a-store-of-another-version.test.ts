@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { AuditReport, Kv } from '../../src/queue/index.ts';
+import type { AuditReport, Kv, Table } from '../../src/queue/index.ts';
 import { FORMAT, openLmdbKv, openLmdbReader, STORE_FILE } from '../../src/queue/index.ts';
 import { textKey } from '../../src/queue/keys.ts';
+import type { Op } from '../../src/queue/kv.ts';
 import { decode, encode } from '../../src/queue/records.ts';
+import { SlotLog } from '../../src/queue/slot-log.ts';
 import { BUILT, Mta } from '../support/mta.ts';
 import { batch, gate, receiver, routeTo } from '../support/mta-world.ts';
 
@@ -56,31 +58,52 @@ function auditOf(mta: Mta): AuditReport {
   }
 }
 
-test('a store of the format before is migrated and goes on', { timeout: 120_000 }, async (t) => {
-  const mta = await withQueue(t);
-  await inStore(mta, async (kv) => {
-    const gone = [...kv.range('recipients', {})].map(({ key }) => ({ key, value: undefined }));
-    await kv.commit(gone.map((op) => ({ table: 'recipients', ...op })));
-  });
-  await writeFormat(mta, FORMAT - 1);
-  assert.match(auditOf(mta).violations[0]!.text, /a start of this version migrates it/);
+/** Brings a store to what an earlier version would have written. */
+const EARLIER: Readonly<Record<number, (kv: Kv) => Op[]>> = {
+  2: (kv) => [...cleared(kv, 'recipients'), ...unlogged(kv)],
+  3: unlogged,
+};
 
-  await mta.start();
-  assert.ok(mta.log.some(({ msg, from, to }) => msg.includes('version before') && from === 2 && to === 3));
-  const found = await mta.api(`/v1/deliveries?recipient=r7@d2.test`);
-  assert.equal((found.body as { deliveries: object[] }).deliveries.length, 1, found.text);
-  await mta.settled(COUNT);
-  await mta.end();
-  assert.deepEqual(auditOf(mta).violations, []);
-  assert.equal(await formatOf(mta), FORMAT);
-});
+const cleared = (kv: Kv, table: Table): Op[] =>
+  [...kv.range(table, {})].map(({ key }) => ({ table, key, value: undefined }));
+
+/** All slots in their table, and no log of them. */
+function unlogged(kv: Kv): Op[] {
+  const slots = [...new SlotLog(kv).range('schedule', {})];
+  assert.ok(slots.length > 0);
+  return [
+    ...slots.map(({ key, value }) => ({ table: 'schedule' as const, key, value })),
+    ...cleared(kv, 'slot_log'),
+  ];
+}
+
+for (const [format, opsOf] of Object.entries(EARLIER))
+  test(`a store of format ${format} is migrated and goes on`, { timeout: 120_000 }, async (t) => {
+    const mta = await withQueue(t);
+    await inStore(mta, (kv) => kv.commit(opsOf(kv)));
+    await writeFormat(mta, Number(format));
+    assert.match(auditOf(mta).violations[0]!.text, /a start of this version migrates it/);
+
+    await mta.start();
+    const said = mta.log.find(({ msg }) => msg.includes('earlier version'));
+    assert.deepEqual([said?.from, said?.to], [Number(format), FORMAT]);
+    const found = await mta.api(`/v1/deliveries?recipient=r7@d2.test`);
+    assert.equal((found.body as { deliveries: object[] }).deliveries.length, 1, found.text);
+    await mta.settled(COUNT);
+    await mta.end();
+    assert.deepEqual(auditOf(mta).violations, []);
+    assert.equal(await formatOf(mta), FORMAT);
+  });
 
 for (const { format, words } of [
   {
     format: FORMAT + 1,
-    words: /format 4, this version knows formats up to 3: a newer version.*run that one/,
+    words: /format 5, this version knows formats up to 4: a newer version.*run that one/,
   },
-  { format: 1, words: /format 1, this version reads formats 2 and 3: let the version that wrote it deliver/ },
+  {
+    format: 1,
+    words: /format 1, this version reads formats 2, 3 and 4: let the version that wrote it deliver/,
+  },
 ])
   test(`a store of format ${format} is refused and left as it is`, { timeout: 120_000 }, async (t) => {
     const mta = await withQueue(t);

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Entry, Table } from '../../../src/queue/kv.ts';
 import { auditStore } from '../../support/audit.ts';
-import { accept, acceptLeased, crash, deferred, delivered, lease, openRig, type Rig } from './fixture.ts';
+import {
+  accept,
+  acceptLeased,
+  crash,
+  deferred,
+  delivered,
+  HOUR,
+  lease,
+  openRig,
+  type Rig,
+} from './fixture.ts';
 
 const MAIL = { to: ['a@one.test', 'b@one.test'], campaignId: 'spring' };
 
@@ -54,7 +64,16 @@ const conserved = (rig: Rig): void => {
 };
 
 describe('a start with a damaged value', () => {
-  for (const table of ['meta', 'queues', 'rows', 'totals', 'controls', 'jobs', 'journal'] as const) {
+  for (const table of [
+    'meta',
+    'queues',
+    'slot_log',
+    'rows',
+    'totals',
+    'controls',
+    'jobs',
+    'journal',
+  ] as const) {
     test(`in ${table}, any of them, delivers all that is queued, and counts it`, async () => {
       const count = entries(await scene(), table).length;
       assert.ok(count > 0);
@@ -102,6 +121,58 @@ describe('a start with a damaged value', () => {
     const rig = await crash(before);
     assert.equal(rig.queue.stopList.find('a@one.test', undefined)?.reason, 'the entry is damaged');
   });
+});
+
+describe('a start without a group in the log of the slots', () => {
+  const DOMAINS = ['one.test', 'two.test', 'three.test'];
+  /** Some slots are in the table by then, and some of these were taken again. */
+  const slotBounds = { pending: 8, logged: 100, groups: 50, many: 100, slice: 1 };
+
+  async function slotScene(): Promise<{ readonly rig: Rig; readonly leased: string }> {
+    const rig = await openRig({ slotBounds });
+    for (let round = 0; round < 4; round++)
+      for (const domain of DOMAINS) await accept(rig, { to: [`r${round}@${domain}`] });
+    for (const domain of DOMAINS) {
+      const [first, second] = await lease(rig, domain, { limit: 2 });
+      await rig.queue.record(first!, delivered(rig));
+      await rig.queue.record(second!, deferred(rig));
+    }
+    const [held] = await lease(rig, 'two.test', { limit: 1 });
+    await accept(rig, { to: ['last@three.test'] });
+    return { rig, leased: held!.id };
+  }
+
+  for (const what of ['damaged', 'lost'] as const)
+    test(`that is ${what}, any of them, sends all that is queued once, and marks what was leased`, async () => {
+      const { rig: whole } = await slotScene();
+      const count = entries(whole, 'slot_log').length;
+      assert.ok([...whole.store.range('schedule', {})].length > 0);
+      assert.ok(count > 5);
+      // The oldest and the newest one cannot be missed.
+      for (let i = what === 'lost' ? 1 : 0; i < (what === 'lost' ? count - 1 : count); i++) {
+        const { rig: before, leased } = await slotScene();
+        const group = entries(before, 'slot_log')[i]!;
+        if (what === 'damaged') await flip(before, 'slot_log', group);
+        else await before.kv.commit([{ table: 'slot_log', key: group.key, value: undefined }]);
+        assert.match(auditStore(before.store)[0]!, /group \d+ in the log of the slots is damaged or lost/);
+        const rig = await crash(before);
+        assert.ok(rig.reports.some(({ details }) => /^group \d+ of the slots/.test(String(details['what']))));
+        assert.deepEqual(auditStore(rig.store), [], `${what} ${i}`);
+        const again = await crash(rig);
+        assert.deepEqual(again.reports, [], 'it is told once');
+        again.clock.advance(HOUR);
+        const sent: string[] = [];
+        for (const domain of DOMAINS)
+          for (const one of await lease(again, domain)) {
+            sent.push(one.id);
+            assert.equal(one.record.possibleDuplicate === true, one.id === leased, `${what} ${i}: ${one.id}`);
+            await again.queue.record(one, delivered(again));
+          }
+        assert.equal(new Set(sent).size, 10);
+        assert.equal(sent.length, 10);
+        assert.deepEqual(auditStore(again.store), []);
+      }
+    });
 });
 
 describe('a damaged group of the journal', () => {

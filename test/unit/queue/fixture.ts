@@ -13,6 +13,7 @@ import {
   type QueueHead,
   type Recovered,
 } from '../../../src/queue/index.ts';
+import type { SlotBounds } from '../../../src/queue/slot-log.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { leaseFrom } from '../../support/queues.ts';
 
@@ -82,7 +83,9 @@ export class FaultyKv implements Kv {
 }
 
 export interface Rig {
+  /** The store as the queue sees it, and as it is. */
   readonly kv: Kv;
+  readonly store: Kv;
   readonly clock: FakeClock;
   readonly queue: Queue;
   readonly dispatcher: FakeDispatcher;
@@ -92,15 +95,17 @@ export interface Rig {
 }
 
 /** Opens a queue; given the store and clock of another rig it is what a restart finds. */
-export async function openRig(from: { readonly kv?: Kv; readonly clock?: FakeClock } = {}): Promise<Rig> {
-  const { kv = openMemoryKv(), clock = createFakeClock() } = from;
+export async function openRig(
+  from: { readonly kv?: Kv; readonly clock?: FakeClock; readonly slotBounds?: SlotBounds } = {},
+): Promise<Rig> {
+  const { kv = openMemoryKv(), clock = createFakeClock(), slotBounds } = from;
   const reports: Rig['reports'] = [];
   const report = (_: string, text: string, details: Readonly<Record<string, unknown>>): void =>
     void reports.push({ text, details });
-  const { queue, recovered } = await Queue.open({ kv, clock, report });
+  const { queue, recovered } = await Queue.open({ kv, clock, report, ...(slotBounds && { slotBounds }) });
   const dispatcher = new FakeDispatcher();
   queue.attach(dispatcher);
-  return { kv, clock, queue, dispatcher, recovered, reports };
+  return { kv: queue.state.kv, store: kv, clock, queue, dispatcher, recovered, reports };
 }
 
 /** The queue after a crash: the object is abandoned, the store is opened again. */

@@ -10,7 +10,7 @@ import {
   listDeliveries,
   type ListRequest,
 } from '../../../src/queue/index.ts';
-import type { Entry, RangeOptions, Table } from '../../../src/queue/kv.ts';
+import type { Entry, Kv, RangeOptions, Table } from '../../../src/queue/kv.ts';
 import {
   accept,
   crash,
@@ -168,7 +168,7 @@ describe('lists', () => {
 
 describe('a list by recipient or campaign', () => {
   /** The state of the queue, whose store counts what is read of records. */
-  function counting({ queue: { state } }: Rig): {
+  function counting({ store, queue: { state } }: Rig): {
     readonly state: typeof state;
     readonly reads: () => number;
   } {
@@ -179,7 +179,9 @@ describe('a list by recipient or campaign', () => {
         yield entry;
       }
     }
-    return { state: { ...state, kv: { ...state.kv, range } }, reads: () => reads };
+    const get: Kv['get'] = (table, key) => state.kv.get(table, key);
+    const kv = { ...store, get, range };
+    return { state: { ...state, kv }, reads: () => reads };
   }
 
   const others = (from: number): string[] => Array.from({ length: 300 }, (_, i) => `u${from + i}@one.test`);

@@ -4,6 +4,7 @@ import { messageNumberOf } from '../../../src/core/index.ts';
 import type { LeasedDelivery, NewDelivery, Outcome } from '../../../src/queue/index.ts';
 import { parseDeliveryKey } from '../../../src/queue/keys.ts';
 import { nameOf } from '../../../src/queue/queue-key.ts';
+import type { SlotBounds } from '../../../src/queue/slot-log.ts';
 import { auditStore } from '../../support/audit.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import {
@@ -41,6 +42,9 @@ interface Submitted {
 /** Opens the store again after a restart; the same object where the store lives in memory. */
 export type Reopen = (kv: FaultyKv, clean: boolean) => Promise<FaultyKv>;
 
+/** So small that slots are folded, and groups of their log removed, within a run. */
+const SMALL: SlotBounds = { pending: 3, logged: 12, groups: 5, many: 4, slice: 2 };
+
 export class ModelRun {
   readonly #model = new Model();
   readonly #reopen: Reopen;
@@ -60,7 +64,7 @@ export class ModelRun {
   }
 
   static async start(kv: FaultyKv, reopen: Reopen): Promise<ModelRun> {
-    return new ModelRun(kv, await openRig({ kv, clock: createFakeClock() }), reopen);
+    return new ModelRun(kv, await openRig({ kv, clock: createFakeClock(), slotBounds: SMALL }), reopen);
   }
 
   async run(steps: readonly Step[]): Promise<void> {
@@ -287,7 +291,7 @@ export class ModelRun {
     if (clean) await this.#rig.queue.close();
     this.#kv = await this.#reopen(this.#kv, clean);
     this.#rig.clock.advance(passMs);
-    this.#rig = await openRig({ kv: this.#kv, clock: this.#rig.clock });
+    this.#rig = await openRig({ kv: this.#kv, clock: this.#rig.clock, slotBounds: SMALL });
     assert.deepEqual(this.#rig.recovered, this.#model.restart());
     this.#held.clear();
     this.#model.stopping = [...this.#model.jobs];

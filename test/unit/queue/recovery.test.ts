@@ -172,14 +172,15 @@ describe('a start after a crash', () => {
     await accept(rig, { to: ['a@one.test'] }); // with a snapshot of the counts
     for (let i = 0; i < DOMAINS; i++) await lease(rig, `d${i}.test`, { limit: 2 });
     let reads = 0;
+    const { store } = rig;
     const kv: Kv = {
-      ...rig.kv,
+      ...store,
       get: (table, key) => {
         reads++;
-        return rig.kv.get(table, key);
+        return store.get(table, key);
       },
       *range(table, options) {
-        for (const entry of rig.kv.range(table, options)) {
+        for (const entry of store.range(table, options)) {
           reads++;
           yield entry;
         }
@@ -191,8 +192,8 @@ describe('a start after a crash', () => {
   }
   const DOMAINS = 10;
 
-  test('reads as much with a hundred times as many queued deliveries', async () => {
-    assert.equal(await readsOf(5_000), await readsOf(50));
+  test('reads no more with a hundred times as many queued deliveries', async () => {
+    assert.ok((await readsOf(5_000)) <= (await readsOf(50)));
   });
 });
 
@@ -240,7 +241,7 @@ describe('the store', () => {
       assert.ok(error instanceof StoreVersionError);
       assert.match(
         error.message,
-        /format 1, this version reads formats 2 and 3: let the version that wrote it deliver/,
+        /format 1, this version reads formats 2, 3 and 4: let the version that wrote it deliver/,
       );
       return true;
     });

@@ -1,0 +1,162 @@
+/** Slots as a log and a table look like the table alone, whatever is done to them and whenever it is opened again. */
+import fc from 'fast-check';
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { openLmdbKv, openMemoryKv } from '../../../src/queue/index.ts';
+import { slotBound, slotKey } from '../../../src/queue/keys.ts';
+import type { Entry, Kv, Op, RangeOptions } from '../../../src/queue/kv.ts';
+import { type SlotBounds, SlotLog } from '../../../src/queue/slot-log.ts';
+import { FaultyKv } from './fixture.ts';
+import { kvConformance } from './kv-conformance.ts';
+
+/** So small that a few slots fold queues and end rounds. */
+const SMALL: SlotBounds = { pending: 4, logged: 16, groups: 6, many: 4, slice: 2 };
+
+kvConformance('slots in a log, memory', () => {
+  const kv = openMemoryKv();
+  return { open: () => new SlotLog(kv), remove: () => undefined };
+});
+kvConformance('slots in a log, LMDB', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'postrider-slots-'));
+  return {
+    open: () => new SlotLog(openLmdbKv({ dir, durability: 'process' }), SMALL),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+});
+
+const NOTHING = Buffer.alloc(0);
+const add = (key: Buffer): Op => ({ table: 'schedule', key, value: NOTHING });
+const take = (key: Buffer): Op => ({ table: 'schedule', key, value: undefined });
+const slot = (queueId: number, number: number, wakeAt = 1): Buffer =>
+  slotKey({ queueId, wakeAt, number, index: 1 });
+const hex = (entries: Iterable<Entry>): string[] => [...entries].map(({ key }) => key.toString('hex'));
+const groups = (kv: Kv): number => [...kv.range('slot_log', {})].length;
+
+const keys = fc
+  .record({
+    queueId: fc.integer({ min: 1, max: 4 }),
+    wakeAt: fc.integer({ min: 1, max: 3 }),
+    number: fc.integer({ min: 1, max: 3 }),
+    index: fc.integer({ min: 1, max: 2 }),
+  })
+  .map(slotKey);
+const bounds = fc
+  .tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 4 }))
+  .map(([id, at]) => slotBound(id, at));
+/** As a queue is asked for what is due. */
+const ofOneQueue: fc.Arbitrary<RangeOptions> = fc
+  .record({
+    id: fc.integer({ min: 1, max: 4 }),
+    end: fc.integer({ min: 1, max: 4 }),
+    limit: fc.integer({ min: 1, max: 3 }),
+  })
+  .map(({ id, end, limit }) => ({ start: slotBound(id, 0), end: slotBound(id, end), limit }));
+const anyRange: fc.Arbitrary<RangeOptions> = fc.record(
+  {
+    start: fc.oneof(bounds, keys),
+    end: fc.oneof(bounds, keys),
+    limit: fc.integer({ min: 0, max: 5 }),
+    reverse: fc.boolean(),
+  },
+  { requiredKeys: [] },
+);
+const steps = fc.array(
+  fc.record({
+    ops: fc.array(
+      fc.tuple(keys, fc.boolean()).map(([key, adds]) => (adds ? add(key) : take(key))),
+      {
+        maxLength: 8,
+      },
+    ),
+    what: fc.constantFrom('commit', 'commit', 'commit', 'fail', 'reopen'),
+    range: fc.oneof(anyRange, ofOneQueue),
+  }),
+  { maxLength: 40 },
+);
+
+describe('the log of slots', () => {
+  test('looks like the table alone', async () => {
+    const property = fc.asyncProperty(steps, async (all) => {
+      const [base, plain] = [new FaultyKv(openMemoryKv()), openMemoryKv()];
+      let kv = new SlotLog(base, SMALL);
+      for (const { ops, what, range } of all) {
+        if (what === 'reopen') kv = new SlotLog(base, SMALL);
+        base.failures = what === 'fail' ? 1 : 0;
+        const done = await kv.commit(ops).then(
+          () => true,
+          () => false,
+        );
+        base.failures = 0;
+        if (done) await plain.commit(ops);
+        for (const view of [kv, new SlotLog(base, SMALL)]) {
+          assert.deepEqual(hex(view.range('schedule', {})), hex(plain.range('schedule', {})));
+          assert.deepEqual(hex(view.range('schedule', range)), hex(plain.range('schedule', range)));
+          for (const { key } of ops)
+            assert.deepEqual(view.get('schedule', key), plain.get('schedule', key), key.toString('hex'));
+        }
+      }
+    });
+    await fc.assert(property, { numRuns: Number(process.env['MODEL_RUNS'] ?? 300) });
+  });
+
+  test('a slot that is taken before it is folded never gets to the table', async () => {
+    const base = openMemoryKv();
+    const written: Op[] = [];
+    const commit = (ops: readonly Op[]): Promise<void> => (written.push(...ops), base.commit(ops));
+    const kv = new SlotLog({ ...base, commit }, SMALL);
+    for (let i = 1; i <= 100; i++) {
+      await kv.commit([add(slot(i % 3, i))]);
+      await kv.commit([take(slot(i % 3, i))]);
+    }
+    assert.deepEqual(
+      written.filter(({ table }) => table === 'schedule'),
+      [],
+    );
+    assert.ok(groups(base) <= 2);
+  });
+
+  test('a queue that gets many slots is folded at once, and what it had with it', async () => {
+    const base = openMemoryKv();
+    const kv = new SlotLog(base, SMALL);
+    await kv.commit([add(slot(1, 1)), add(slot(2, 1))]);
+    assert.equal(hex(base.range('schedule', {})).length, 0);
+    await kv.commit([add(slot(1, 2)), add(slot(1, 3)), take(slot(1, 1)), add(slot(1, 4))]);
+    assert.deepEqual(
+      hex(base.range('schedule', {})),
+      [2, 3, 4].map((number) => slot(1, number).toString('hex')),
+    );
+    assert.equal(hex(new SlotLog(base, SMALL).range('schedule', {})).length, 4);
+  });
+
+  test('neither what is pending nor the log grows with what is stored', async () => {
+    const base = openMemoryKv();
+    let kv = new SlotLog(base, SMALL);
+    for (let i = 1; i <= 500; i++) {
+      if (i % 100 === 0) kv = new SlotLog(base, SMALL);
+      await kv.commit([add(slot(i % 7, i)), add(slot(i % 5, 1_000 + i))]);
+      assert.ok(groups(base) <= 2 * SMALL.groups, `${groups(base)} groups after ${i} commits`);
+      const stored = hex(base.range('schedule', {})).length;
+      assert.ok(2 * i - stored <= 2 * SMALL.pending, `${stored} of ${2 * i} are in the table`);
+    }
+    assert.equal(hex(kv.range('schedule', {})).length, 1_000);
+  });
+
+  for (const [name, bounds] of Object.entries({
+    slots: { ...SMALL, pending: 100, groups: 1_000 },
+    groups: { ...SMALL, pending: 100, logged: 1_000 },
+  }))
+    test(`a log of many ${name} is ended, though few are pending`, async () => {
+      const base = openMemoryKv();
+      const kv = new SlotLog(base, bounds);
+      await kv.commit([add(slot(9, 1))]);
+      for (let i = 1; i <= 100; i++) {
+        await kv.commit([add(slot(i % 3, i))]);
+        await kv.commit([take(slot(i % 3, i))]);
+        assert.ok(groups(base) <= 40, `${groups(base)} groups after ${i} times`);
+      }
+      assert.deepEqual(hex(kv.range('schedule', {})), [slot(9, 1).toString('hex')]);
+    });
+});
