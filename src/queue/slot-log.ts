@@ -30,6 +30,9 @@ export interface SlotBounds {
 
 const BOUNDS: SlotBounds = { pending: 65_536, logged: 262_144, groups: 32_768, many: 64, slice: 512 };
 
+/** Commits that fold nothing after one that failed: on a full disk what must be written may fit where more does not. */
+const REST = 64;
+
 /** What the log says: of a slot, its key follows; of a queue, its id. */
 const [TAKEN, ADDED, FOLDED] = [0, 1, 2];
 const ID_BYTES = 4;
@@ -79,6 +82,8 @@ export class SlotLog implements Kv {
   #next = 1;
   #round: Round | undefined;
   readonly #damaged: Buffer[] = [];
+  /** Commits until it is folded again. */
+  #resting = 0;
   /** The commits that were asked for. */
   #under: Promise<void> | undefined;
 
@@ -146,7 +151,12 @@ export class SlotLog implements Kv {
       return;
     }
     const plan = this.#plan(ops);
-    await this.#base.commit(plan.ops);
+    try {
+      await this.#base.commit(plan.ops);
+    } catch (error) {
+      this.#resting = REST;
+      throw error;
+    }
     this.#apply(plan);
   }
 
@@ -166,9 +176,11 @@ export class SlotLog implements Kv {
       else pending.set(id, [op]);
     }
     const folded = new Set<number>();
-    for (const [id, { length }] of pending)
-      if (length + (this.#pending.get(id)?.size ?? 0) >= this.#bounds.many) folded.add(id);
-    const round = this.#goOn(slots, folded);
+    const rests = this.#resting > 0;
+    if (!rests)
+      for (const [id, { length }] of pending)
+        if (length + (this.#pending.get(id)?.size ?? 0) >= this.#bounds.many) folded.add(id);
+    const round = rests ? this.#round : this.#goOn(slots, folded);
     const markers: number[] = [];
     for (const id of folded) {
       if (this.#pending.has(id)) markers.push(id);
@@ -179,7 +191,7 @@ export class SlotLog implements Kv {
     for (const group of pending.values()) logged += group.length;
     const value = encodeGroup(markers, pending, logged);
     if (value) ops.push({ table: 'slot_log', key: numberKey(this.#next), value });
-    const first = Math.min(this.#needed, this.#first + this.#bounds.slice);
+    const first = rests ? this.#first : Math.min(this.#needed, this.#first + this.#bounds.slice);
     for (let number = this.#first; number < first; number++)
       ops.push({ table: 'slot_log', key: numberKey(number), value: undefined });
     return { ops, folded, pending, round, first, next: this.#next + (value ? 1 : 0), logged };
@@ -213,6 +225,7 @@ export class SlotLog implements Kv {
   }
 
   #apply({ folded, pending, round, first, next, logged }: Plan): void {
+    if (this.#resting > 0) this.#resting--;
     for (const id of folded) this.#forget(id);
     for (const group of pending.values()) for (const op of group) this.#changePending(op);
     this.#first = first;

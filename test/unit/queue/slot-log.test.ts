@@ -131,6 +131,30 @@ describe('the log of slots', () => {
     assert.equal(hex(new SlotLog(base, SMALL).range('schedule', {})).length, 4);
   });
 
+  test('after a commit that failed the next ones write no more than what they are about', async () => {
+    const base = openMemoryKv();
+    let [room, most] = [Infinity, 0];
+    const commit = (ops: readonly Op[]): Promise<void> => {
+      most = Math.max(most, ops.length);
+      return ops.length > room ? Promise.reject(new Error('the disk is full')) : base.commit(ops);
+    };
+    const kv = new SlotLog({ ...base, commit }, SMALL);
+    for (let i = 1; i <= 4; i++) await kv.commit([add(slot(i, 1))]);
+    room = 2;
+    const more = (i: number): Promise<void> => kv.commit([add(slot(1, i)), take(slot(1, i - 1))]);
+    await kv.commit([add(slot(5, 1))]);
+    await assert.rejects(more(2));
+    for (let i = 2; i <= 30; i++) await more(i);
+    room = Infinity;
+    most = 0;
+    for (let i = 31; i <= 100; i++) await more(i);
+    assert.ok(most > 2, 'it is folded again');
+    assert.deepEqual(
+      hex(kv.range('schedule', {})),
+      [slot(1, 100), ...[2, 3, 4, 5].map((id) => slot(id, 1))].map((key) => key.toString('hex')),
+    );
+  });
+
   test('neither what is pending nor the log grows with what is stored', async () => {
     const base = openMemoryKv();
     let kv = new SlotLog(base, SMALL);
