@@ -51,6 +51,11 @@ export class ClockWatch {
     return wall;
   }
 
+  /** This step is known from before the start: the newest event, which may be older, does not tell of it again. */
+  knows({ from, by }: SetBack): void {
+    this.#told.wall = Math.max(this.#clock.now(), from - STEP_MS - by);
+  }
+
   /** A step back since it was asked last. */
   setBack(): SetBack | undefined {
     const [wall, mono] = [this.#clock.now(), this.#clock.mono()];

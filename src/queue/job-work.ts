@@ -127,9 +127,9 @@ export class JobWork implements Work {
 
   /** Undefined when there is nothing to change. A hold or release of single deliveries sets their marks. */
   #changedRecord({ number, record, message }: Delivery): DeliveryRecord | undefined {
-    const { operation, at } = this.#progress.record;
+    const { operation } = this.#progress.record;
     const sets = operation.op === 'hold' || operation.op === 'release';
-    const wanted = sets ? record : changed(operation, { number, record }, at);
+    const wanted = sets ? record : changed(this.#progress.record, { number, record });
     const next = wanted && this.#state.holds.placed(number, wanted, message);
     return next === record ? undefined : next;
   }

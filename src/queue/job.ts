@@ -38,18 +38,17 @@ export interface JobRecord {
   readonly done: number;
 }
 
-/** The record as the operation leaves it; undefined where it is that way already. */
+/** The record as the job leaves it; undefined where it is that way already. */
 export function changed(
-  operation: Operation,
+  { operation, at, id }: Pick<JobRecord, 'operation' | 'at' | 'id'>,
   { number, record }: { readonly number: number; readonly record: DeliveryRecord },
-  at: number,
 ): DeliveryRecord | undefined {
   if (operation.op === 'retry') {
     // What was tried since is left alone, so that a job ends and can be repeated.
     const tried = (record.attempts.at(-1)?.at ?? 0) > at;
     return record.wakeAt > at && !tried ? { ...record, wakeAt: at } : undefined;
   }
-  if (operation.op === 'redate') return redated(operation, record, at);
+  if (operation.op === 'redate') return redated(operation, record, { at, id });
   if ('band' in operation)
     return record.band === operation.band ? undefined : { ...record, band: operation.band };
   if ('node' in operation)
@@ -62,15 +61,17 @@ export function changed(
 /**
  * What waits for a retry waits as long as it would have; what was due is due. A time that was asked for stays. What was
  * tried since the step has its time by the new clock; an attempt before it may look the same, and then waits longer.
+ * After a restart the job begins anew: what it has brought to the new time says so.
  */
 function redated(
   { from, by }: Operation & { op: 'redate' },
   record: DeliveryRecord,
-  at: number,
+  { at, id }: Pick<JobRecord, 'at' | 'id'>,
 ): DeliveryRecord | undefined {
   const { wakeAt, attempts } = record;
+  if ((record.redated ?? 0) >= id) return undefined;
   const last = attempts.at(-1);
   const triedSince = last !== undefined && last.at >= at - NOTICED_MS && last.at < at + SETTLED_MS;
   if (wakeAt <= at || triedSince || (!last && wakeAt > from)) return undefined;
-  return { ...record, wakeAt: Math.max(at, wakeAt - by) };
+  return { ...record, wakeAt: Math.max(at, wakeAt - by), redated: id };
 }

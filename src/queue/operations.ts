@@ -129,10 +129,13 @@ export class Operations {
     return count;
   }
 
-  /** Resolves when it is durable: a mark then holds, a job goes on by itself. Throws OperationRefused. */
-  submit(request: OperationRequest): Promise<JobRecord> {
+  /**
+   * Resolves when it is durable: a mark then holds, a job goes on by itself. `together`: stored in the same commit as a
+   * job. Throws OperationRefused.
+   */
+  submit(request: OperationRequest, together?: Work): Promise<JobRecord> {
     // One after the other: the next one builds on the marks of this one.
-    const submitted = this.#line.then(() => this.#submit(request));
+    const submitted = this.#line.then(() => this.#submit(request, together));
     this.#line = submitted.catch(() => undefined);
     return submitted;
   }
@@ -149,13 +152,13 @@ export class Operations {
     return true;
   }
 
-  async #submit(request: OperationRequest): Promise<JobRecord> {
+  async #submit(request: OperationRequest, together?: Work): Promise<JobRecord> {
     const { operation } = request;
     if (this.#walks.length >= MAX_RUNNING)
       throw new OperationRefused(`${MAX_RUNNING} jobs are under way; wait until some are done`);
     const record = this.#record(++this.#lastId, request);
     if (operation.op === 'hold' || operation.op === 'release') await this.#mark(record, request);
-    else await this.#store(record, request);
+    else await this.#store(record, request, together);
     if (record.state !== 'done') this.#applyHolds();
     this.#run();
     return record;
@@ -219,6 +222,7 @@ export class Operations {
         this.#jobs.set(record.id, progress);
         if (record.state !== 'done') this.#walk(progress);
       },
+      failed: () => more?.failed?.(),
     });
   }
 

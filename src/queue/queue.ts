@@ -252,7 +252,7 @@ export class Queue {
 
   /** To be asked every second: when the clock was set back, what waits is brought to it. */
   lookAtClock(): Promise<void> {
-    return this.#redating.look(this.#state, (job) => this.#operations.submit(job));
+    return this.#redating.look(this.#state, (job, together) => this.#operations.submit(job, together));
   }
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */

@@ -119,6 +119,8 @@ export interface DeliveryRecord {
   readonly copyOf?: DeliveryId | undefined;
   /** The mark (holds.ts) on single deliveries that fits this one. */
   readonly mark?: number | undefined;
+  /** The job (its id) that brought `wakeAt` to a clock that was set back. */
+  readonly redated?: number | undefined;
   /** Set when a crash left open whether the message had been taken. */
   readonly possibleDuplicate?: true | undefined;
   readonly final?: FinalRecord | undefined;

@@ -1,10 +1,11 @@
 /**
  * Brings what waits to a wall clock that was set back: notices the step, and asks for the job that does it (`redate`,
- * job.ts). The step is looked for with each commit and stored with it until the job is: events that already have the
- * new time would hide it from the next start.
+ * job.ts). The step is looked for with each commit and stored with it, since events that already have the new time would
+ * hide it from the next start. The commit that stores the job forgets the step: no crash makes two jobs of one step.
  */
 import { formatDuration } from '../core/index.ts';
 import type { ClockWatch, SetBack } from './clock-watch.ts';
+import type { Work } from './committer.ts';
 import { textKey } from './keys.ts';
 import type { Op } from './kv.ts';
 import type { OperationRequest } from './operations.ts';
@@ -15,42 +16,45 @@ const KEY = textKey('set_back');
 
 export class Redating {
   readonly #watch: ClockWatch;
-  /** A step that there is no job for yet. */
-  #step: SetBack | undefined;
-  /** The store knows of a step. */
+  /** Steps that there is no job for yet, the oldest first. */
+  readonly #steps: SetBack[];
+  /** The store may know of steps. */
   #stored: boolean;
   #asking = false;
 
   constructor({ kv, watch }: Pick<QueueState, 'kv' | 'watch'>) {
     this.#watch = watch;
     const value = kv.get('meta', KEY);
-    this.#step = value && healthy<SetBack>(value);
+    // A store of an earlier version has one step by itself.
+    this.#steps = [(value && healthy<SetBack | SetBack[]>(value)) ?? []].flat();
     this.#stored = value !== undefined;
+    const newest = this.#steps.at(-1);
+    if (newest) watch.knows(newest);
   }
 
-  /** With each commit. */
+  /** With each commit, after all works are built. */
   seal(ops: Op[]): void {
-    this.#step ??= this.#watch.setBack();
-    if (this.#step || this.#stored)
-      ops.push({ table: 'meta', key: KEY, value: this.#step && encode(this.#step) });
-    this.#stored = this.#step !== undefined;
+    this.#notice();
+    const any = this.#steps.length > 0;
+    if (any || this.#stored)
+      ops.push({ table: 'meta', key: KEY, value: any ? encode(this.#steps) : undefined });
+    this.#stored ||= any;
   }
 
   /** Every second. Resolves when each step has its job. */
   async look(
-    { committer, report }: QueueState,
-    submit: (job: OperationRequest) => Promise<unknown>,
+    { report }: QueueState,
+    submit: (job: OperationRequest, together: Work) => Promise<unknown>,
   ): Promise<void> {
     this.#watch.lifetimeNow(); // a step is seen when it comes, whoever asks next
+    this.#notice();
     if (this.#asking) return;
     this.#asking = true;
     try {
-      while ((this.#step ??= this.#watch.setBack())) {
-        const { by } = this.#step;
+      for (let step = this.#steps[0]; step; step = this.#steps[0]) {
+        const { by } = step;
         const text = `redate: the clock was set back by ${formatDuration(Math.round(by / 1000) * 1000)}`;
-        await submit({ operation: { op: 'redate', ...this.#step }, selector: {}, text });
-        this.#step = undefined;
-        await committer.submit({ build: () => undefined });
+        await submit({ operation: { op: 'redate', ...step }, selector: {}, text }, this.#answers(step));
         report('warn', 'the clock was set back; what waits is brought to the new time', {
           by_ms: Math.round(by),
         });
@@ -58,5 +62,19 @@ export class Redating {
     } finally {
       this.#asking = false;
     }
+  }
+
+  #notice(): void {
+    const step = this.#watch.setBack();
+    if (step) this.#steps.push(step);
+  }
+
+  /** The oldest step is forgotten by the commit that stores its job. */
+  #answers(step: SetBack): Work {
+    return {
+      build: () => void this.#steps.shift(),
+      applied: () => (this.#stored = this.#steps.length > 0),
+      failed: () => void (this.#steps[0] === step || this.#steps.unshift(step)),
+    };
   }
 }

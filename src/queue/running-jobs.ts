@@ -44,14 +44,14 @@ export class RunningJobs {
     let asked = delivery.record;
     const by: Progress[] = [];
     for (const progress of this.#running) {
-      const { operation, at } = progress.record;
+      const { operation, at, id } = progress.record;
       if (operation.op === 'retry' || !this.#fits(progress.record, delivery)) continue;
       if (operation.op === 'redate') {
-        asked = { ...asked, wakeAt: Math.min(asked.wakeAt, at) };
+        asked = { ...asked, wakeAt: Math.min(asked.wakeAt, at), redated: id };
         continue;
       }
       if (operation.op === 'purge') return { asked: undefined, by: [...by, progress] };
-      const next = changed(operation, { number: delivery.number, record: asked }, at);
+      const next = changed(progress.record, { number: delivery.number, record: asked });
       if (!next) continue;
       asked = next;
       by.push(progress);

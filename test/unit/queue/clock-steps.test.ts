@@ -10,6 +10,7 @@ import {
   DAY,
   deferred,
   eventTypes,
+  FaultyKv,
   HOUR,
   lease,
   openRig,
@@ -130,6 +131,89 @@ describe('a clock that is set back', () => {
     await look(last);
     assert.equal(last.queue.operations.list().length, 1, 'one job for one step');
     sound(last);
+  });
+
+  /** More than one slice of the job goes through at a time. */
+  const RETRIES = 150;
+
+  /** Retries that are due in ten minutes, and a clock that is set back; commits tell of events, or of none. */
+  async function setBackBeside(what: 'events' | 'nothing'): Promise<Rig> {
+    const rig = await openRig({ kv: new FaultyKv() });
+    await accept(rig, { to: Array.from({ length: RETRIES }, (_, i) => `r${i}@one.test`) });
+    for (const one of await lease(rig, 'one.test', { limit: RETRIES }))
+      await rig.queue.record(one, deferred(rig, 10 * MINUTE));
+    await look(rig);
+    rig.clock.step(-5 * HOUR);
+    if (what === 'events') await accept(rig, { delayMs: DAY });
+    else await rig.queue.prune();
+    return rig;
+  }
+
+  /** Goes on for so many commits, then the program is killed; says whether it was. */
+  async function killedAfter(rig: Rig, commits: number): Promise<{ next: Rig; killed: boolean }> {
+    const kv = rig.kv as FaultyKv;
+    kv.fails = (done) => done > commits;
+    let next = rig;
+    let killed = false;
+    try {
+      next = await crash(rig);
+      await next.queue.lookAtClock();
+      while (await next.queue.operations.step(0));
+    } catch {
+      killed = true;
+    }
+    kv.fails = () => false;
+    return { next, killed };
+  }
+
+  for (const what of ['events', 'nothing'] as const) {
+    test(`is one step, whenever the program is killed meanwhile, also twice (commits with ${what})`, async () => {
+      for (let first = 0, kills = true; kills; first++) {
+        for (let second = 0, again = true; again; second++) {
+          const rig = await setBackBeside(what);
+          ({ killed: kills } = await killedAfter(rig, first));
+          ({ killed: again } = await killedAfter(rig, second));
+          const last = await crash(rig);
+          await look(last);
+          const at = `killed after ${first} and ${second} commits`;
+          assert.equal(last.queue.operations.list().length, 1, `one job, ${at}`);
+          last.clock.advance(9 * MINUTE);
+          assert.equal((await lease(last)).length, 0, `none goes too early, ${at}`);
+          last.clock.advance(MINUTE + 1_000);
+          assert.equal((await lease(last, 'one.test', { limit: 1_000 })).length, RETRIES, at);
+          sound(last);
+        }
+      }
+    });
+  }
+
+  test('is one step when the commit with its job fails', async () => {
+    const rig = await setBackBeside('events');
+    (rig.kv as FaultyKv).failures = 1;
+    await assert.rejects(rig.queue.lookAtClock(), /disk is full/);
+    await look(rig);
+    assert.equal(rig.queue.operations.list().length, 1);
+    await look(await crash(rig));
+    assert.equal(rig.queue.operations.list().length, 1);
+    rig.clock.advance(11 * MINUTE);
+    assert.equal((await lease(rig, 'one.test', { limit: 1_000 })).length, RETRIES);
+  });
+
+  test('leaves the times of now to what is tried while the job goes on, also after a restart', async () => {
+    const rig = await openRig();
+    const tried = await acceptLeased(rig);
+    await look(rig);
+    rig.clock.step(-5 * HOUR);
+    await rig.queue.lookAtClock();
+    rig.clock.advance(2 * MINUTE);
+    await rig.queue.record(tried, deferred(rig, 10 * MINUTE));
+    const again = await crash(rig);
+    while (await again.queue.operations.step());
+    again.clock.advance(9 * MINUTE);
+    assert.equal((await lease(again)).length, 0);
+    again.clock.advance(2 * MINUTE);
+    assert.equal((await lease(again)).length, 1);
+    sound(again);
   });
 
   test('by a few seconds is no step', async () => {

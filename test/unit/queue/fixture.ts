@@ -61,6 +61,7 @@ export class FaultyKv implements Kv {
   readonly #kv: Kv;
   failures = 0;
   commits = 0;
+  #fails: (commits: number) => boolean = () => false;
 
   constructor(kv: Kv = openMemoryKv()) {
     this.#kv = kv;
@@ -71,10 +72,16 @@ export class FaultyKv implements Kv {
   bytes = (): number => this.#kv.bytes();
   close = (): Promise<void> => this.#kv.close();
 
+  /** Which commits fail: told how many there were since it was set. */
+  set fails(fails: (commits: number) => boolean) {
+    const before = this.commits;
+    this.#fails = (commits) => fails(commits - before);
+  }
+
   async commit(ops: readonly Op[]): Promise<void> {
     this.commits++;
-    if (this.failures > 0) {
-      this.failures--;
+    if (this.failures > 0 || this.#fails(this.commits)) {
+      this.failures = Math.max(0, this.failures - 1);
       await Promise.resolve();
       throw new Error('the disk is full');
     }
