@@ -4,10 +4,9 @@
  *
  * The way of a delivery: wake -> plan (route or MX) -> lane and destination -> lease -> session -> attempt -> outcome.
  */
-import type { Clock, Refusal, Result } from '../../core/index.ts';
+import type { Clock } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
 import type { Dispatcher, LeasedDelivery, Queue, QueueHead } from '../../queue/index.ts';
-import { Alarm } from './alarm.ts';
 import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
 import { Caps } from './caps.ts';
@@ -16,8 +15,6 @@ import { Campaigns } from './content.ts';
 import { type CellSettings, cellSettings } from './cell-settings.ts';
 import type { EgressContext, EgressSettings } from './context.ts';
 import type { Destination } from './destination.ts';
-import { type DomainPlace, placeOf } from './domain-place.ts';
-import type { FlowQueue } from './flow-queue.ts';
 import { IspIndex } from './isp.ts';
 import { Locks } from './locks.ts';
 import { Mover } from './mover.ts';
@@ -25,22 +22,20 @@ import { Node } from './node.ts';
 import { NodeChoice } from './node-choice.ts';
 import { NodeControl } from './node-control.ts';
 import { NodeStates } from './node-states.ts';
-import { moveOrphans } from './orphans.ts';
 import { type PathView, pathView } from './path-view.ts';
 import { fitSessions } from './session-fit.ts';
-import type { RoutePlan, RoutePlanner } from './plan.ts';
+import type { RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 import type { EgressView, LanesOf, MailOf } from './egress-view.ts';
 import { type SpeedFilter, type SpeedRow, speedTable } from './speed-table.ts';
 import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
+import { Waking } from './waking.ts';
 
 const ADDRESS_CHECK_MS = 5_000;
 const PRUNE_MS = 60_000;
 const CONTENT_BYTES = 128 * 1024 * 1024;
-/** Deliveries that are refused together when their domain leads nowhere. */
-const REFUSE_SLICE = 100;
 
 export interface EgressOptions {
   readonly queue: Queue;
@@ -64,9 +59,8 @@ export class Egress implements Dispatcher, EgressView {
   readonly #nodes = new Map<string, Node>();
   /** Not configured any more; they end what they have begun. */
   readonly #leaving = new Set<Node>();
-  readonly #alarm: Alarm;
+  readonly #waking: Waking;
   readonly #timers: NodeJS.Timeout[] = [];
-  #planner: RoutePlanner;
   #stopping = false;
 
   constructor(options: EgressOptions) {
@@ -84,16 +78,19 @@ export class Egress implements Dispatcher, EgressView {
       node: (name) => this.#nodes.get(name),
       onChange: (node) => this.#stateChanged(node),
     });
-    this.#alarm = new Alarm({
-      clock,
-      known: (head) => this.#nodes.get(head.node)?.knownQueue(head),
-      wake: (head) => this.#activate(head),
-    });
     this.#choice = new NodeChoice(this.#context, (node) => this.isUp(node));
     this.#mover = new Mover(this.#context, this.#choice);
-    this.#planner = planner;
     this.#reactions = new Reactions(this.#context, this.#choice);
     this.#attempts = new Attempts(this.#context, new Campaigns(), this.#reactions);
+    this.#waking = new Waking({
+      context: this.#context,
+      planner,
+      node: (name) => this.#nodes.get(name),
+      isUp: (name) => this.isUp(name),
+      mover: this.#mover,
+      choice: this.#choice,
+      attempts: this.#attempts,
+    });
     this.#budget = new Budget(CONTENT_BYTES, () => {
       for (const node of this.#nodes.values()) node.pump();
     });
@@ -104,7 +101,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#syncNodes();
     await this.#checkAddresses();
     this.#context.queue.attach(this);
-    this.#wakeAll();
+    this.#waking.wakeAll();
     this.#timers.push(setInterval(() => void this.#checkAddresses(), ADDRESS_CHECK_MS));
     this.#timers.push(setInterval(() => this.#prune(), PRUNE_MS));
   }
@@ -115,17 +112,21 @@ export class Egress implements Dispatcher, EgressView {
     this.#context.settings = settings;
     this.#reactions.configure();
     this.#context.caps.configure(settings.config);
-    this.#planner = planner;
+    this.#waking.planner = planner;
     this.#context.isps = new IspIndex(settings.config.isps);
     this.#syncNodes(sessionsFit);
-    await this.#checkAddresses();
-    this.#wakeAll();
+    try {
+      await this.#checkAddresses();
+    } finally {
+      // What waited for limits was told to forget them.
+      this.#waking.wakeAll();
+    }
   }
 
   /** Ends transactions under way within `deadlineMs`, gives back what was not sent, records all outcomes. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
-    this.#alarm.stop();
+    this.#waking.stop();
     this.#states.stop();
     for (const timer of this.#timers) clearInterval(timer);
     for (const each of [this.#context.locks, this.#context.caps, this.campaigns]) each.stop();
@@ -185,11 +186,7 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   wake(head: QueueHead, wakeAt: number): void {
-    if (wakeAt <= this.#context.clock.now()) {
-      this.#activate(head);
-      return;
-    }
-    this.#alarm.set(head, wakeAt, this.#nodes.get(head.node)?.queue(head));
+    this.#waking.wake(head, wakeAt);
   }
 
   held(queues: readonly QueueHead[]): void {
@@ -219,7 +216,7 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   async path(domain: string, nodes: readonly string[]): Promise<PathView> {
-    const plan = await this.#planner.resolve(domain);
+    const plan = await this.#waking.planner.resolve(domain);
     return pathView({ domain, nodes, plan, statuses: this.nodes(), context: this.#context });
   }
 
@@ -228,10 +225,7 @@ export class Egress implements Dispatcher, EgressView {
   }
 
   ispOf(domain: string): string | undefined {
-    const named = this.#context.isps.byDomain(domain);
-    if (named !== undefined) return named;
-    const plan = this.#planner.peek(domain);
-    return plan && (this.#context.isps.find(domain, plan.hostNames) ?? 'other');
+    return this.#waking.ispOf(domain);
   }
 
   whyWaiting(nodeName: string, domain: string, of?: MailOf): string | undefined {
@@ -246,84 +240,6 @@ export class Egress implements Dispatcher, EgressView {
     return ofCampaign ?? destination?.resting() ?? destination?.lane.waiting(of?.sender);
   }
 
-  #activate(head: QueueHead): void {
-    if (this.#stopping) return;
-    const node = this.#nodes.get(head.node);
-    if (!node) {
-      void this.#moveOrphans(head);
-      return;
-    }
-    if (node.leaves) void this.#leave(node, head);
-    if (!node.active) return;
-    const queue = node.queue(head);
-    if (!node.isDue(queue)) {
-      // Woken too early: the slot it was for has gone, a later one may be there.
-      this.#sleep(queue);
-      return;
-    }
-    if (node.ready(queue)) return;
-    const place = placeOf(queue);
-    const plan = this.#planner.peek(place.domain);
-    if (plan) node.assign(place, plan, this.#context.isps.find(place.domain, plan.hostNames));
-    else void this.#resolve(node, place);
-  }
-
-  /** The node is down and its mail moves. What finds no node up stays until one is. */
-  async #leave(node: Node, head: QueueHead): Promise<void> {
-    const queue = node.queue(head);
-    const lane = node.placeOf(head.domain)?.destination?.lane.key;
-    if (!node.isDue(queue) || (await this.#mover.leave(queue, lane))) this.#sleep(queue);
-    else if (this.#choice.ofSender({ ...head, lane }) !== undefined) this.#wakeLater(head);
-  }
-
-  #sleep({ head }: FlowQueue): void {
-    if (head.wakeAt !== Infinity) this.wake(head, head.wakeAt);
-  }
-
-  async #moveOrphans(queue: QueueHead): Promise<void> {
-    const isUp = (name: string): boolean => this.isUp(name);
-    if (await moveOrphans(this.#context, { queue, isUp })) return;
-    this.#wakeLater(queue);
-  }
-
-  async #resolve(node: Node, place: DomainPlace): Promise<void> {
-    if (place.resolving) return;
-    place.resolving = true;
-    let plan: Result<RoutePlan, Refusal> | undefined;
-    try {
-      plan = await this.#planner.resolve(place.domain);
-      if (!plan.ok && node.active) await this.#refuseDue(node, place, plan.error);
-    } catch (error) {
-      this.#context.report('error', 'a fault of our own in finding a route; trying again', {
-        domain: place.domain,
-        error,
-      });
-    }
-    // Before anything is leased: the plan may be out of date by then, and has to be looked up again.
-    place.resolving = false;
-    if (!node.active) return;
-    if (plan?.ok) node.assign(place, plan.value, this.#context.isps.find(place.domain, plan.value.hostNames));
-    else for (const { head } of place.queues) if (head.wakeAt !== Infinity) this.#wakeLater(head);
-  }
-
-  /** The domain leads nowhere: everything that is due bears the refusal. */
-  async #refuseDue(node: Node, place: DomainPlace, refusal: Refusal): Promise<void> {
-    const about = { isp: this.ispOf(place.domain) ?? 'unresolved', source_ip: node.config.address };
-    const due = [...place.queues].filter((queue) => node.isDue(queue));
-    for (const { head } of due) {
-      let taken: readonly LeasedDelivery[];
-      do {
-        taken = await this.#context.queue.lease({ queue: head, limit: REFUSE_SLICE });
-        await Promise.all(taken.map((delivery) => this.#attempts.refuse(delivery, refusal, about)));
-      } while (taken.length === REFUSE_SLICE && node.active);
-    }
-  }
-
-  /** Looks at the queue again after a second, if not before. */
-  #wakeLater(queue: QueueHead): void {
-    this.wake(queue, this.#context.clock.now() + 1_000);
-  }
-
   #syncNodes(sessionsFit = true): void {
     const { config } = this.#context.settings;
     const wanted = new Map(config.nodes.map((node) => [node.name, node]));
@@ -332,7 +248,7 @@ export class Egress implements Dispatcher, EgressView {
       this.#nodes.delete(name);
       this.#leaving.add(node);
       const stopped = node.stop(config.egress.timeouts.dataDoneMs);
-      void stopped.then(() => this.#leaving.delete(node) && this.#wakeAll(name));
+      void stopped.then(() => this.#leaving.delete(node) && this.#waking.wakeAll(name));
     }
     for (const node of config.nodes) {
       const known = this.#nodes.get(node.name);
@@ -344,7 +260,7 @@ export class Egress implements Dispatcher, EgressView {
   #relock(): void {
     for (const node of this.#nodes.values()) node.relock();
     // Mail that waited behind another lock may move to what is open now.
-    this.#wakeAll();
+    this.#waking.wakeAll();
   }
 
   #newNode(config: EgressSettings['config']['nodes'][number]): Node {
@@ -353,13 +269,15 @@ export class Egress implements Dispatcher, EgressView {
       context: this.#context,
       attempts: this.#attempts,
       budget: this.#budget,
-      replan: ({ head }) => this.#activate(head),
-      sleep: (queue) => this.#sleep(queue),
+      replan: ({ head }) => this.#waking.activate(head),
+      sleep: (queue) => this.#waking.sleep(queue),
       addressGone: () => void this.#checkAddresses(),
       otherNode: (delivery, laneKey) => this.#otherNode(delivery, laneKey),
-      // What came meanwhile, or was unlocked, is looked at again.
+      // What came meanwhile, or was unlocked, is looked at again: nobody offered it while it was being moved.
       locked: (queue, lane) =>
-        void this.#mover.move(queue, lane).then((moved) => moved && this.#sleep(queue)),
+        void this.#mover.move(queue, lane).then((moved) => {
+          if (moved || !lane.locked) this.#waking.sleep(queue);
+        }),
     });
   }
 
@@ -382,15 +300,9 @@ export class Egress implements Dispatcher, EgressView {
   #stateChanged(node: Node): void {
     const running = node.state === 'running';
     for (const one of this.#nodes.values())
-      if (one === node ? node.active || node.leaves : running && one.leaves) this.#wakeAll(one.name);
+      if (one === node ? node.active || node.leaves : running && one.leaves) this.#waking.wakeAll(one.name);
     // Mail that waits behind a lock elsewhere may move here now.
     if (running && this.#context.locks.list().length > 0) this.#relock();
-  }
-
-  /** All queues, or those of one node. */
-  #wakeAll(node?: string): void {
-    for (const head of this.#context.queue.state.schedule.heads())
-      if (node === undefined || head.node === node) this.wake(head, head.wakeAt);
   }
 
   #prune(): void {
