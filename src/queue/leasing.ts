@@ -3,7 +3,7 @@
  * damaged delivery loses its slot, is reported and goes to the quarantine.
  */
 import { deliveryIdOf } from '../core/index.ts';
-import type { Transaction, Work } from './committer.ts';
+import type { EventDraft, Transaction, Work } from './committer.ts';
 import { deliveryKey, numberKey, textKey } from './keys.ts';
 import type { Op } from './kv.ts';
 import { endUnattempted } from './ending.ts';
@@ -21,6 +21,8 @@ import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
 const CAMPAIGN_CONTENTS = 32;
+/** Limiter states of one commit. */
+const MARKS_SLICE = 2_000;
 
 /** Contents of campaigns that were read lately; raw contents are read once anyway. */
 export class ContentCache {
@@ -98,11 +100,26 @@ export interface LimitMark {
   readonly value: object;
 }
 
-export const limitOp = ({ key, value }: LimitMark): Op => ({
+const limitOp = ({ key, value }: LimitMark): Op => ({
   table: 'limits',
   key: textKey(key),
   value: encode(value),
 });
+
+/** An event, and the limiter state that goes with it. */
+export const announcement = (event: EventDraft, mark: LimitMark | undefined): Work => ({
+  build({ events, ops }) {
+    events.push(event);
+    if (mark) ops.push(limitOp(mark));
+  },
+});
+
+export async function storeMarks({ committer }: QueueState, marks: readonly LimitMark[]): Promise<void> {
+  for (let from = 0; from < marks.length; from += MARKS_SLICE) {
+    const slice = marks.slice(from, from + MARKS_SLICE).map(limitOp);
+    await committer.submit({ build: ({ ops }) => void ops.push(...slice) });
+  }
+}
 
 export interface LeaseRequest {
   readonly queue: QueueHead;

@@ -22,7 +22,14 @@ import type { Kv } from './kv.ts';
 import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
 import { lastNumber, timeOfNewest } from './newest.ts';
-import { ContentCache, type LeaseRequest, LeaseWork, type LimitMark, limitOp } from './leasing.ts';
+import {
+  announcement,
+  ContentCache,
+  type LeaseRequest,
+  LeaseWork,
+  type LimitMark,
+  storeMarks,
+} from './leasing.ts';
 import { Operations } from './operations.ts';
 import { OldestRows } from './oldest-rows.ts';
 import { OperatorLog } from './operator-log.ts';
@@ -227,12 +234,12 @@ export class Queue {
 
   /** Writes an event that changes no delivery (node_state, speed, alert, config), and the limiter state that goes with it. */
   announce(event: EventDraft, mark?: LimitMark): Promise<void> {
-    return this.#state.committer.submit({
-      build: ({ events, ops }) => {
-        events.push(event);
-        if (mark) ops.push(limitOp(mark));
-      },
-    });
+    return this.#state.committer.submit(announcement(event, mark));
+  }
+
+  /** Limiter state by itself: what a lease reserved and nobody will spend is free again. */
+  store(marks: readonly LimitMark[]): Promise<void> {
+    return storeMarks(this.#state, marks);
   }
 
   /** Standing orders about sending (locks, states of nodes). */

@@ -29,14 +29,17 @@ const setting = fc.record({
   perConnection: fc.integer({ min: 1, max: 6 }),
   maxSessions: fc.integer({ min: 1, max: 4 }),
   rate: fc.constantFrom(undefined, '1000/1s', '300/500ms'),
+  cap: fc.constantFrom(undefined, undefined, { rate: '200/1s' }, { rate: '300/1s', sender: 'promo' }),
   domains: fc.integer({ min: 1, max: 6 }),
   messages: fc.integer({ min: 1, max: 25 }),
   recipients: fc.integer({ min: 1, max: 4 }),
   reload: fc.boolean(),
 });
 
+type Setting = typeof setting extends fc.Arbitrary<infer T> ? T : never;
+
 const settingsOf = (
-  one: typeof setting extends fc.Arbitrary<infer T> ? T : never,
+  one: Omit<Setting, 'cap'> & { readonly cap: object | undefined },
 ): Record<string, unknown> => ({
   nodes: [
     { name: 'n1', address: '127.0.0.1', hostname: 'n1.test', max_sessions: one.maxSessions },
@@ -61,6 +64,8 @@ const settingsOf = (
       strategies: { default: 'some' },
     },
   ],
+  isps: [{ name: 'big', domains: ['d0.test', 'd1.test'] }],
+  caps: one.cap ? [{ name: 'cap', isp: 'big', ...one.cap }] : [],
 });
 
 async function inject(world: World, messages: number, to: readonly string[]): Promise<void> {
@@ -87,7 +92,10 @@ test('random refusals, losses, limits and reloads', async (t) => {
         const world = await openWorld(sub, { settings: { ...settingsOf(one), routes } });
         const domains = Array.from({ length: one.recipients }, (_, i) => `d${i % one.domains}.test`);
         const injecting = inject(world, one.messages, domains);
-        if (one.reload) await world.configure({ ...settingsOf(one), routes: [...routes].reverse() });
+        if (one.reload) {
+          const changed = one.cap ? { ...one, cap: undefined } : { ...one, cap: { rate: '500/1s' } };
+          await world.configure({ ...settingsOf(changed), routes: [...routes].reverse() });
+        }
         await injecting;
         await world.ended(one.messages * one.recipients);
         assert.ok(world.events().every(({ type }) => type !== 'undelivered' && type !== 'hard_bounce'));

@@ -11,7 +11,8 @@ import { hasOwnReturnPath } from './feedback-fields.ts';
 import { type AttemptEnd, type AttemptInput, Handed } from './handed.ts';
 import type { Lane } from './lane.ts';
 import type { Reactions } from './reactions.ts';
-import { CAP_WAIT_MS, CapUsedUp } from './token-line.ts';
+import { limitsOf } from './limits-of.ts';
+import { type Cap, CapUsedUp } from './token-line.ts';
 
 const MISSING_SENDER_WAIT_MS = 60_000;
 const MISSING_SENDER_REPORT_MS = 3_600_000;
@@ -145,7 +146,7 @@ export class Attempts {
       recipients: going.map(({ record }) => record.recipient),
       content: parts,
       ...properties,
-      beforeRcpt: () => handed.spend(first.record.sender, () => this.#context.campaigns.capsOf(first)),
+      beforeRcpt: () => handed.spend(() => this.#capsOf(lane, going)),
       beforeContent: () => going.forEach((delivery) => this.#context.queue.sending(delivery)),
     });
     handed.forgoAll();
@@ -161,11 +162,17 @@ export class Attempts {
     }
   }
 
-  /** A cap of its sender towards this ISP, or one of its campaign, has no token for more than a moment. */
-  #capped(lane: Lane, delivery: LeasedDelivery): boolean {
-    const ofSender = lane.capsOf(delivery.record.sender);
-    if (ofSender.some(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS)) return true;
-    return this.#context.campaigns.of(delivery.queue)?.lets(delivery.id) === false;
+  /** A limit beside that of the lane has no token for it for more than a moment, or came after its lease. */
+  #capped(lane: Lane, { id, queue }: LeasedDelivery): boolean {
+    return limitsOf(this.#context, lane, queue).some((limit) => !limit.lets(id));
+  }
+
+  /** What the deliveries of one transaction, which are of one queue, pass beside the gates of the lane. */
+  #capsOf(lane: Lane, deliveries: readonly LeasedDelivery[]): readonly Cap[] {
+    const limits = limitsOf(this.#context, lane, deliveries[0]!.queue);
+    if (limits.length === 0) return NO_LIMITS;
+    const ids = deliveries.map(({ id }) => id);
+    return limits.map((limit) => limit.capOf(ids));
   }
 
   #judge(
@@ -223,6 +230,8 @@ export class Attempts {
     };
   }
 }
+
+const NO_LIMITS: readonly Cap[] = [];
 
 /** The session died before the peer said anything about the transaction. */
 const isSilent = ({ scope, phase, reply }: Refusal): boolean =>

@@ -4,14 +4,17 @@
  * sooner (`room`), so what waits for the campaign stays in the store as it is and is in nobody's way.
  *
  * What a restart needs is stored with the lease, before it is spent (`mark`): afterwards it may be less that goes, and
- * never more. So only what was leased under the limit, and in the same start, counts as covered; the rest goes back and
- * is leased anew. A delivery spends just before RCPT, beside the token of its lane.
+ * never more. So only what was leased under the limit, and in the same start, counts as covered (held.ts); the rest goes
+ * back and is leased anew. A delivery spends just before RCPT, beside the token of its lane.
  */
 import type { Clock, Rate } from '../../core/index.ts';
+import type { LimitMark } from '../../queue/index.ts';
+import { Held } from './held.ts';
 import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
 import { msSince } from './moment.ts';
-import { Parking, type ParkingGate } from './parking.ts';
-import { type Cap, SOON_MS } from './token-line.ts';
+import { Parking } from './parking.ts';
+import type { SharedLimit } from './shared-limit.ts';
+import { type Cap, CAP_WAIT_MS } from './token-line.ts';
 
 /** Absent is no limit. */
 export interface CampaignLimit {
@@ -31,35 +34,46 @@ export interface CapMark {
   readonly grows?: { readonly by: string; readonly ms: number } | undefined;
 }
 
-/** A delivery that is not on its way after so long (a host that does not answer) keeps no place from the others. */
-const STUCK_MS = 2_000;
-const SPENT = -Infinity;
 const MOST = 1e9;
 
-export class CampaignCap implements ParkingGate {
+export interface CampaignCapOptions {
+  readonly clock: Clock;
+  /** Where its mark is stored. */
+  readonly key: string;
+  readonly limit: CampaignLimit;
+  /** When the campaign was started last (wall ms). */
+  readonly start: number;
+  readonly mark?: CapMark | undefined;
+}
+
+export class CampaignCap implements SharedLimit {
+  readonly #key: string;
   #limit: CampaignLimit;
   #start: number;
   /** Queues with mail that is due and waits for the campaign. */
   readonly parking = new Parking(this);
   readonly #clock: Clock;
   readonly #limiter: Limiter;
-  /** Deliveries that lease requests under way may bring. */
-  #leasing = 0;
-  /** In memory and covered by a mark, since when each waits for its token (mono ms; `SPENT` when it had it). */
-  readonly #held = new Map<string, number>();
+  readonly #held: Held;
   #used: number;
   /** When the first message under this growth went (mono ms). */
   #first: number | undefined;
   #step = -1;
 
-  constructor(clock: Clock, limit: CampaignLimit, start: number, mark: CapMark | undefined) {
+  constructor({ clock, key, limit, start, mark }: CampaignCapOptions) {
     this.#clock = clock;
+    this.#key = key;
     this.#limit = limit;
     this.#start = start;
     this.#used = mark?.start === start ? mark.used : 0;
     if (mark?.grows && mark.grows.by === growthOf(limit))
       this.#first = clock.mono() - mark.grows.ms - msSince(clock, mark.limiter);
     this.#limiter = new Limiter(clock, optionsOf(this.#rateNow()), mark?.limiter);
+    this.#held = new Held({
+      clock,
+      waitMs: (n) => this.#limiter.waitMs(n),
+      onRoom: () => this.parking.lookAgain(),
+    });
   }
 
   /** Other limits, or a new start; what was sent stays sent. */
@@ -95,39 +109,32 @@ export class CampaignCap implements ParkingGate {
     return this.#rateNow();
   }
 
-  /** What a delivery passes beside the gates of its lane. */
-  capOf(id: string): Cap {
-    return { limiter: { waitMs: () => this.waitMs(), take: (since) => this.#take(id, since) } };
+  capOf(ids: readonly string[]): Cap {
+    return this.#held.capOf(ids, { waitMs: () => this.waitMs(), take: (...how) => this.#take(...how) });
   }
 
-  /** A request to lease so many begins: to be told once what it brought. */
-  requested(count: number): (brought: readonly { readonly id: string }[]) => void {
-    const start = this.#start;
-    this.#leasing += count;
-    return (brought) => {
-      this.#leasing -= count;
-      if (start !== this.#start) return; // its mark speaks of the start before
-      for (const { id } of brought) this.#held.set(id, this.#clock.mono());
-    };
+  /** What a campaign may is asked for one by one. */
+  together(): number {
+    return 1;
   }
 
-  /** Whether the delivery may go, as far as its campaign is concerned: it is covered, and its token comes at once. */
+  /** Those of a start before are not covered: the mark in the store spoke of that one. */
+  requested(count: number): ReturnType<SharedLimit['requested']> {
+    return this.#held.requested(count);
+  }
+
   lets(id: string): boolean {
-    return this.#held.has(id) && this.waitMs() <= 2 * SOON_MS;
+    return this.#held.covers(id) && this.waitMs() <= CAP_WAIT_MS;
   }
 
   settled(id: string): void {
-    this.#held.delete(id);
+    this.#held.settled(id);
   }
 
-  /** How many of `most` deliveries may be leased now. */
   room(most: number): number {
     this.#grow();
-    const left = (this.#limit.perStart ?? Infinity) - this.#used - this.#held.size - this.#leasing;
-    const wanted = Math.max(0, Math.min(most, left));
-    if (wanted === 0 || this.#limiter.unlimited) return wanted;
-    const under = this.#fresh() + this.#leasing;
-    return Math.max(0, this.#limiter.within(SOON_MS, under + wanted) - under);
+    const left = (this.#limit.perStart ?? Infinity) - this.#used - this.#held.size;
+    return this.#held.room(Math.max(0, Math.min(most, left)));
   }
 
   /** ms until a delivery may go; Infinity when only a start or other limits let one go. */
@@ -136,22 +143,24 @@ export class CampaignCap implements ParkingGate {
     return this.#usedUp ? Infinity : this.#limiter.waitMs();
   }
 
-  #take(id: string, since: number | undefined): void {
+  #take(id: string | undefined, since: number | undefined): void {
     this.#first ??= this.#clock.mono();
     this.#used++;
     this.#limiter.take(since);
-    // The limiter knows of it now, however long its transaction takes.
-    if (this.#held.has(id)) this.#held.set(id, SPENT);
+    if (id !== undefined) this.#held.spent(id);
   }
 
   /** ms until it makes sense to ask for room again; Infinity when only a start or other limits make some. */
   nextRoomMs(): number {
-    return this.#usedUp ? Infinity : Math.min(this.waitMs(), this.#toNextStep());
+    this.#grow();
+    return this.#usedUp ? Infinity : Math.min(this.#held.nextRoomMs(), this.#toNextStep());
   }
 
-  /** What to store before all in memory, and all that is asked for, are sent. */
-  mark(): CapMark {
-    const n = this.#held.size + this.#leasing;
+  stored(count = this.#held.size): LimitMark {
+    return { key: this.#key, value: this.#mark(count) };
+  }
+
+  #mark(n: number): CapMark {
     const [now, by] = [this.#clock.mono(), growthOf(this.#limit)];
     const first = this.#first ?? (n > 0 ? now : undefined);
     const grows = by === undefined || first === undefined ? undefined : { by, ms: now - first };
@@ -173,14 +182,6 @@ export class CampaignCap implements ParkingGate {
 
   get #usedUp(): boolean {
     return this.#used >= (this.#limit.perStart ?? Infinity);
-  }
-
-  /** Those that were leased lately and wait for their token. */
-  #fresh(): number {
-    const since = this.#clock.mono() - STUCK_MS;
-    let count = 0;
-    for (const at of this.#held.values()) if (at >= since) count++;
-    return count;
   }
 
   #grow(): void {

@@ -4,9 +4,8 @@
  * map.
  */
 import type { Clock } from '../../core/index.ts';
-import type { LeasedDelivery, LimitMark, Queue, QueueHead } from '../../queue/index.ts';
+import type { Queue } from '../../queue/index.ts';
 import { CampaignCap, type CampaignLimit, type CapMark } from './campaign-cap.ts';
-import type { Cap } from './token-line.ts';
 
 /** Campaigns that may have limits at a time. */
 const MOST_LIMITED = 10_000;
@@ -42,21 +41,19 @@ export class CampaignLimits {
       const [kind, account = '', campaign = ''] = key;
       if (kind !== KIND) continue;
       const name = nameOf({ account, campaign });
-      const { limit, start } = value as Stored;
-      const mark = queue.limitMark(markKey(name)) as CapMark | undefined;
-      this.#caps.set(name, new CampaignCap(clock, limit, start, mark));
+      const at = markKey(name);
+      const mark = queue.limitMark(at) as CapMark | undefined;
+      this.#caps.set(name, new CampaignCap({ clock, key: at, ...(value as Stored), mark }));
     }
+  }
+
+  [Symbol.iterator](): Iterator<CampaignCap> {
+    return this.#caps.values();
   }
 
   /** The limits of a campaign; undefined when it has none. */
   of(name: CampaignName): CampaignCap | undefined {
     return this.#caps.size === 0 ? undefined : this.#caps.get(nameOf(name));
-  }
-
-  /** Those that a delivery must pass beside the gates of its lane. */
-  capsOf({ id, queue }: LeasedDelivery): readonly Cap[] {
-    const cap = this.of(queue);
-    return cap ? [cap.capOf(id)] : NONE;
   }
 
   /** Replaces all limits of the campaign, or takes them away. What was sent under them stays counted. Throws TooManyLimits. */
@@ -69,18 +66,8 @@ export class CampaignLimits {
     return this.#inTurn(() => this.#start(name, reason));
   }
 
-  settled({ id, queue }: LeasedDelivery): void {
-    this.of(queue)?.settled(id);
-  }
-
-  /** What must be stored with a lease before its deliveries are sent. */
-  marks(queue: QueueHead): readonly LimitMark[] {
-    const cap = this.of(queue);
-    return cap ? [{ key: markKey(nameOf(queue)), value: cap.mark() }] : [];
-  }
-
   stop(): void {
-    for (const cap of this.#caps.values()) cap.parking.close();
+    for (const cap of this) cap.parking.close();
   }
 
   async #set(name: CampaignName, limit: CampaignLimit | undefined, reason: string): Promise<void> {
@@ -116,7 +103,7 @@ export class CampaignLimits {
     const cap = this.#caps.get(key);
     if (!stored) this.#caps.delete(key);
     else if (cap) cap.configure(stored.limit, stored.start);
-    else this.#caps.set(key, new CampaignCap(this.#options.clock, stored.limit, stored.start, undefined));
+    else this.#caps.set(key, new CampaignCap({ clock: this.#options.clock, key: markKey(key), ...stored }));
     cap?.parking.release();
   }
 
@@ -128,6 +115,5 @@ export class CampaignLimits {
   }
 }
 
-const NONE: readonly Cap[] = [];
 const nameOf = ({ account, campaign }: CampaignName): string => `${account}\0${campaign}`;
 const markKey = (name: string): string => `campaign\0${name}`;

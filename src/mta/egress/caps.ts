@@ -1,51 +1,80 @@
 /**
  * Limits that several nodes share: towards an ISP as a whole, or of one sender towards it. Each is one limiter that
- * all lanes of the ISP spend from, so it is as exact as that of a node. A lane waits for the ISP's; mail of a sender
- * whose cap is used up stays in the store (parking.ts), so that the other senders of the node go on.
+ * all lanes of the ISP spend from, so it is as exact as that of a node. Mail whose cap is used up stays in the store
+ * (parking.ts), so that the other senders of the node go on.
  */
 import type { CapConfig, Config } from '../../config/index.ts';
 import type { Clock } from '../../core/index.ts';
 import type { LimitMark } from '../../queue/index.ts';
+import { Held } from './held.ts';
 import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
-import { Parking, type ParkingGate } from './parking.ts';
-import { CAP_WAIT_MS, SOON_MS } from './token-line.ts';
+import { Parking } from './parking.ts';
+import type { SharedLimit } from './shared-limit.ts';
+import { type Cap, CAP_WAIT_MS } from './token-line.ts';
 
-/** As much of a lane as a cap looks at. */
-interface Spender {
-  readonly inFlight: number;
-  readonly leasing: number;
-}
-
-export class SharedCap implements ParkingGate {
+export class SharedCap implements SharedLimit {
   readonly name: string;
   readonly limiter: Limiter;
-  readonly lanes = new Set<Spender>();
-  /** Queues of the sender that wait for it. */
   readonly parking = new Parking(this);
+  readonly #held: Held;
+  #about: string;
 
   constructor(clock: Clock, config: CapConfig, timezone: string, mark: LimiterMark | undefined) {
     this.name = config.name;
+    this.#about = aboutOf(config);
     this.limiter = new Limiter(clock, optionsOf(config, timezone), mark);
+    this.#held = new Held({
+      clock,
+      waitMs: (n) => this.limiter.waitMs(n),
+      onRoom: () => this.parking.lookAgain(),
+    });
   }
 
   configure(config: CapConfig, timezone: string): void {
+    // What is in memory was leased under another cap.
+    if (aboutOf(config) !== this.#about) this.#held.clear();
+    this.#about = aboutOf(config);
     this.limiter.configure(optionsOf(config, timezone));
   }
 
-  /** How many of `most` deliveries of the sender may be leased now. */
+  requested(count: number): ReturnType<SharedLimit['requested']> {
+    return this.#held.requested(count);
+  }
+
+  lets(id: string): boolean {
+    return this.#held.covers(id) && this.limiter.waitMs() <= CAP_WAIT_MS;
+  }
+
+  capOf(ids: readonly string[]): Cap {
+    return this.#held.capOf(ids, {
+      waitMs: () => this.limiter.waitMs(),
+      take: (...how) => this.#take(...how),
+    });
+  }
+
+  together(most: number): number {
+    return this.limiter.within(0, most);
+  }
+
+  settled(id: string): void {
+    this.#held.settled(id);
+  }
+
   room(most: number): number {
-    return this.limiter.waitMs() > SOON_MS ? 0 : this.limiter.within(CAP_WAIT_MS, most);
+    return this.#held.room(most);
   }
 
   nextRoomMs(): number {
-    return this.limiter.waitMs();
+    return this.#held.nextRoomMs();
   }
 
-  /** What to store before the lanes spend what they have in memory. */
-  mark(): LimitMark {
-    let n = 0;
-    for (const lane of this.lanes) n += lane.inFlight + lane.leasing;
-    return { key: markKey(this.name), value: this.limiter.mark(n) };
+  stored(count = this.#held.size): LimitMark {
+    return { key: markKey(this.name), value: this.limiter.mark(count) };
+  }
+
+  #take(id: string | undefined, since: number | undefined): void {
+    this.limiter.take(since);
+    if (id !== undefined) this.#held.spent(id);
   }
 }
 
@@ -53,6 +82,7 @@ export class SharedCap implements ParkingGate {
 export interface LaneCaps {
   /** Of the ISP, whoever sends. */
   readonly all: readonly SharedCap[];
+  /** With those of the ISP, for senders that have caps of their own. */
   readonly bySender: ReadonlyMap<string, readonly SharedCap[]>;
 }
 
@@ -67,6 +97,10 @@ export class Caps {
     this.#clock = clock;
     this.#stored = stored;
     this.configure(config);
+  }
+
+  [Symbol.iterator](): Iterator<SharedCap> {
+    return [...this.#caps.values()].map(({ cap }) => cap).values();
   }
 
   /** The caller wakes all queues afterwards. */
@@ -88,27 +122,22 @@ export class Caps {
   }
 
   stop(): void {
-    for (const { cap } of this.#caps.values()) cap.parking.close();
+    for (const cap of this) cap.parking.close();
   }
 
-  /** Those of the lane's ISP, which from now on count the lane's mail. */
-  join(lane: Spender, isp: string): LaneCaps {
-    const mine = [...this.#caps.values()].filter(({ cap, config }) => {
-      cap.lanes.delete(lane);
-      return config.isp === isp;
-    });
+  /** Those of an ISP. */
+  of(isp: string): LaneCaps {
+    const mine = [...this.#caps.values()].filter(({ config }) => config.isp === isp);
     if (mine.length === 0) return NO_CAPS;
-    const bySender = new Map<string, SharedCap[]>();
-    const all: SharedCap[] = [];
-    for (const { cap, config } of mine) {
-      cap.lanes.add(lane);
-      if (config.sender === null) all.push(cap);
-      else bySender.set(config.sender, [...(bySender.get(config.sender) ?? []), cap]);
-    }
-    return { all, bySender };
+    const ofSender = (name: string | null): SharedCap[] =>
+      mine.filter(({ config }) => config.sender === name).map(({ cap }) => cap);
+    const all = ofSender(null);
+    const senders = new Set(mine.flatMap(({ config }) => config.sender ?? []));
+    return { all, bySender: new Map([...senders].map((name) => [name, [...all, ...ofSender(name)]])) };
   }
 }
 
+const aboutOf = ({ isp, sender }: CapConfig): string => `${isp}\0${sender ?? ''}`;
 const markKey = (name: string): string => `cap\0${name}`;
 
 const optionsOf = ({ rate, burst, dailyLimit }: CapConfig, timezone: string): LimiterOptions => ({

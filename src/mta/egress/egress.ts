@@ -116,7 +116,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#context.isps = new IspIndex(settings.config.isps);
     this.#syncNodes(sessionsFit);
     try {
-      await this.#checkAddresses();
+      await Promise.all([this.#checkAddresses(), this.#storeLimits(false)]);
     } finally {
       // What waited for limits was told to forget them.
       this.#waking.wakeAll();
@@ -131,7 +131,7 @@ export class Egress implements Dispatcher, EgressView {
     for (const timer of this.#timers) clearInterval(timer);
     for (const each of [this.#context.locks, this.#context.caps, this.campaigns]) each.stop();
     await Promise.all([...this.#nodes.values(), ...this.#leaving].map((node) => node.stop(deadlineMs)));
-    await this.#context.recorder.drained();
+    await Promise.all([this.#context.recorder.drained(), this.#storeLimits(true)]);
   }
 
   /** Cuts all sessions, and does not wait for a store that refuses outcomes; `stop` then ends at once. */
@@ -303,6 +303,17 @@ export class Egress implements Dispatcher, EgressView {
       if (one === node ? node.active || node.leaves : running && one.leaves) this.#waking.wakeAll(one.name);
     // Mail that waits behind a lock elsewhere may move here now.
     if (running && this.#context.locks.list().length > 0) this.#relock();
+  }
+
+  /**
+   * The state of all limits: after a reload what is in memory may spend by other ones, and at the end nothing of what
+   * was reserved will be spent. A store that refuses it has what came with the last leases, which is never too little.
+   */
+  async #storeLimits(ended: boolean): Promise<void> {
+    const { queue, caps } = this.#context;
+    const ofNodes = [...this.#nodes.values()].flatMap((node) => node.marks(ended));
+    const shared = [...caps, ...this.campaigns].map((limit) => limit.stored(ended ? 0 : undefined));
+    await queue.store([...ofNodes, ...shared]).catch(() => undefined);
   }
 
   #prune(): void {

@@ -1,7 +1,7 @@
 /**
  * Which deliveries go in one transaction: those of one message whose return path and bytes are the same, for the same
  * hosts. They come from one queue, the first in memory and the rest from the store. How many: as the strategy allows,
- * and no more than have a token at the same moment, so no window of the limiter notices.
+ * and no more than have their tokens at the same moment, so no window of a limiter notices.
  */
 import { needsSmtpUtf8, parseAddress } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
@@ -9,6 +9,7 @@ import type { EgressSettings } from './context.ts';
 import type { Destination } from './destination.ts';
 import { placeOf } from './domain-place.ts';
 import type { FlowQueue } from './flow-queue.ts';
+import type { SharedLimit } from './shared-limit.ts';
 
 /** Deliveries of one transaction; at least one. */
 export type Together = readonly LeasedDelivery[];
@@ -18,14 +19,17 @@ export interface Gathering {
   readonly queue: FlowQueue;
   /** Handed out already. */
   readonly first: LeasedDelivery;
+  /** Limits beside that of the lane. */
+  readonly limits: readonly SharedLimit[];
 }
 
 export function gather(settings: EgressSettings, gathering: Gathering): Promise<Together> | Together {
-  const { destination, first } = gathering;
+  const { destination, first, limits } = gathering;
   if (!mayShare(first, settings)) return [first];
   const { lane } = destination;
-  const most = lane.together(lane.strategy.maxRecipientsPerTransaction);
-  return most === 1 ? [first] : collect(gathering, most);
+  const ofLane = lane.together(lane.strategy.maxRecipientsPerTransaction);
+  const most = limits.reduce((count, limit) => limit.together(count), ofLane);
+  return most <= 1 ? [first] : collect(gathering, most);
 }
 
 async function collect({ destination, queue, first }: Gathering, most: number): Promise<Together> {

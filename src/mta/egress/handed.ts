@@ -61,9 +61,9 @@ export class Handed {
   }
 
   /** Spends the tokens of those without an end; says how many of them have one now (undefined: all). */
-  spend(sender: string, caps: CapsNow): Promise<number> | undefined {
+  spend(caps: CapsNow): Promise<number> | undefined {
     const count = this.#promised;
     this.#promised = 0;
-    return this.#input.lane.spend(this.#input.signal, sender, count, caps);
+    return this.#input.lane.spend(this.#input.signal, caps, count);
   }
 }

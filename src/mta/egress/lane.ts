@@ -3,18 +3,18 @@
  * hosts) of this ISP. Nothing else counts against the strategy, so its limits are exact.
  *
  * What slows it stands in a row of gates: the strategy, the pace (`pace.ts`) that holds while the receiver minds the
- * strategy's, the warm-up of the address, caps that nodes share. A lane without a gate costs nothing.
+ * strategy's, the warm-up of the address. A lane without a gate costs nothing. Limits that lanes share stand beside them.
  */
 import type { StrategyConfig, WarmupPlanConfig } from '../../config/index.ts';
 import type { Bounce, BounceCategory, Clock } from '../../core/index.ts';
-import { type LaneCaps, NO_CAPS, type SharedCap } from './caps.ts';
+import { NO_CAPS, type SharedCap } from './caps.ts';
 import { LanePlaces } from './lane-places.ts';
 import { Limiter, type LimiterMark } from './limiter.ts';
 import { type Lock, mayProbe } from './lock.ts';
 import { Pace } from './pace.ts';
 import type { SpeedChange, SpeedState } from './speed-control.ts';
 import type { LaneStatus } from './status.ts';
-import { type Cap, type CapsNow, TokenLine } from './token-line.ts';
+import { type CapsNow, TokenLine } from './token-line.ts';
 import { Warmup, type WarmupMark } from './warmup.ts';
 
 /** A delivery is handed to a session only when its token comes within this time. */
@@ -67,6 +67,8 @@ export class Lane {
   /** Deliveries in memory or on the wire. */
   inFlight = 0;
   lastError: LaneStatus['lastError'];
+  /** Limits that other lanes spend from, too. */
+  caps = NO_CAPS;
   readonly #clock: Clock;
   readonly #onToken: () => void;
   readonly #onSpeed: LaneOptions['onSpeed'];
@@ -76,7 +78,6 @@ export class Lane {
   #strategy: StrategyConfig;
   /** Everything a token must pass; empty: no limit. */
   #gates: readonly Gate[] = [];
-  #caps = NO_CAPS;
   #warmup: Warmup | undefined;
   /** Of a lane whose plan has gone; kept in case it comes back. */
   #warmupMark: WarmupMark | undefined;
@@ -127,16 +128,6 @@ export class Lane {
   /** The warm-up, while it lasts. */
   get warmup(): Warmup | undefined {
     return this.#warmup;
-  }
-
-  /** Limits that other lanes spend from, too. */
-  get caps(): LaneCaps {
-    return this.#caps;
-  }
-
-  set caps(caps: LaneCaps) {
-    this.#caps = caps;
-    this.#setGates();
   }
 
   configure(strategy: StrategyConfig, timezone: string, warmup: WarmupPlanConfig | null = null): void {
@@ -194,10 +185,9 @@ export class Lane {
     for (const gate of this.#gates) gate.take(since);
   }
 
-  /** What to store before as many tokens are spent as deliveries are in memory, or asked for. */
-  mark(): LaneMark {
+  /** What to store before `n` tokens are spent: as many as deliveries are in memory, or asked for. */
+  mark(n = this.inFlight + this.leasing): LaneMark {
     const { slowed } = this;
-    const n = this.inFlight + this.leasing;
     const warmup = this.#warmup?.mark(n) ?? this.#warmupMark;
     return { ...this.limiter.mark(n), ...(slowed && { slowed }), ...(warmup && { warmup }) };
   }
@@ -270,18 +260,10 @@ export class Lane {
 
   /**
    * Waits for the token of a handed-out delivery, first come first served, and spends it. Of `count` deliveries that go
-   * together it spends as many tokens as there are then, and says how many; undefined: all, at once.
+   * together it spends as many tokens as there are then, and says how many; undefined: all, at once. `caps`: what they
+   * must pass beside the gates.
    */
-  spend(
-    signal: AbortSignal,
-    sender?: string,
-    count = 1,
-    more: CapsNow = noCaps,
-  ): Promise<number> | undefined {
-    const caps = (): readonly Cap[] => {
-      const [ofSender, others] = [this.capsOf(sender), more()];
-      return others.length === 0 ? ofSender : [...ofSender, ...others];
-    };
+  spend(signal: AbortSignal, caps: CapsNow = noCaps, count = 1): Promise<number> | undefined {
     if (!this.unlimited || caps().length > 0) return this.#tokens.spend(signal, caps, count);
     this.#tokens.forgo(count);
     return undefined;
@@ -295,18 +277,17 @@ export class Lane {
   /** Why no token comes soon (for mail of this sender), in words; undefined when one does. */
   waiting(sender?: string): string | undefined {
     if (this.locks.length > 0) return this.locks.map((lock) => lock.text(this.#clock.now())).join('; ');
-    const ofSender = this.capsOf(sender).find(({ limiter }) => limiter.waitMs() > TOKEN_HORIZON_MS);
+    const caps = this.capsOf(sender).map(({ name, limiter }) => ({ name, ms: limiter.waitMs() }));
     const wait = this.waitMs();
-    if (ofSender && ofSender.limiter.waitMs() >= wait)
-      return nextIn(`cap ${ofSender.name}`, ofSender.limiter.waitMs());
-    return wait <= TOKEN_HORIZON_MS ? undefined : nextIn(this.#whoLimits(), wait);
+    const longest = caps.reduce((one, other) => (other.ms > one.ms ? other : one), { name: '', ms: 0 });
+    if (Math.max(wait, longest.ms) <= TOKEN_HORIZON_MS) return undefined;
+    return longest.ms >= wait ? nextIn(`cap ${longest.name}`, longest.ms) : nextIn(this.#whoLimits(), wait);
   }
 
   /** Each one's wait is read before that of the lane: time goes on, and the longest must not seem shorter than itself. */
   #whoLimits(): string {
     const warmup = this.#warmup;
     const ofWarmup = warmup?.waitMs() ?? -1;
-    const caps = this.#caps.all.map((cap) => ({ cap, ms: cap.limiter.waitMs() }));
     const ofPace = this.#pace.limiter?.waitMs() ?? -1;
     const wait = this.waitMs();
     if (warmup && ofWarmup >= wait) {
@@ -314,16 +295,14 @@ export class Lane {
       if (pausedUntil > 0) return reason;
       return `warm-up ${warmup.plan.name}, stage ${stage + 1}: ${warmup.dailyCap} a day`;
     }
-    const longest = caps.find(({ ms }) => ms >= wait);
-    if (longest) return `cap ${longest.cap.name}`;
     const slowed = ofPace >= wait ? this.slowed : undefined;
     return slowed ? `slowed down (${slowed.cutReason})` : `strategy ${this.#strategy.name}`;
   }
 
-  /** Caps of one sender, which its deliveries must pass beside the gates. */
+  /** Caps that deliveries of a sender must pass beside the gates; without one: those for all. */
   capsOf(sender: string | undefined): readonly SharedCap[] {
-    if (this.#caps === NO_CAPS || sender === undefined) return NONE;
-    return this.#caps.bySender.get(sender) ?? NONE;
+    const { all, bySender } = this.caps;
+    return (sender === undefined ? undefined : bySender.get(sender)) ?? all;
   }
 
   #lookAgain(ms: number): void {
@@ -348,7 +327,7 @@ export class Lane {
     const gates: Gate[] = this.limiter.unlimited ? [] : [this.limiter];
     if (this.#pace.limiter) gates.push(this.#pace.limiter);
     if (this.#warmup && !this.#warmup.done) gates.push(this.#warmup);
-    this.#gates = [...gates, ...this.#caps.all.map(({ limiter }) => limiter)];
+    this.#gates = gates;
   }
 
   #warmUp(plan: WarmupPlanConfig | null, timezone: string): void {
@@ -372,8 +351,7 @@ export class Lane {
   }
 }
 
-const NONE: readonly SharedCap[] = [];
-const noCaps: CapsNow = () => NONE;
+const noCaps: CapsNow = () => [];
 
 const nextIn = (who: string, ms: number): string => `${who}: next message in ${Math.ceil(ms / 1000)} s`;
 

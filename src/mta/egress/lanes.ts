@@ -40,7 +40,7 @@ export class Lanes {
     const { settings, caps } = this.#context;
     for (const lane of this.#lanes.values()) {
       lane.configure(this.#strategy(lane.isp), settings.config.timezone, config.warmup);
-      lane.caps = caps.join(lane, lane.isp);
+      lane.caps = caps.of(lane.isp);
     }
   }
 
@@ -67,12 +67,12 @@ export class Lanes {
     }
   }
 
-  /** What must be stored with a lease before its deliveries are sent; nothing where nothing limits. */
-  marks(lane: Lane): readonly LimitMark[] {
-    const { all, bySender } = lane.caps;
-    if (lane.unlimited && bySender.size === 0) return [];
-    const caps = [...all, ...[...bySender.values()].flat()];
-    return [this.#mark(lane), ...caps.map((cap) => cap.mark())];
+  /**
+   * What must be stored before so many deliveries are sent (by default all in memory, and all that is asked for);
+   * nothing where nothing limits.
+   */
+  marks(lane: Lane, count?: number): readonly LimitMark[] {
+    return lane.unlimited ? [] : [this.#mark(lane, count)];
   }
 
   #add(key: string, isp: string | undefined): Lane {
@@ -89,7 +89,7 @@ export class Lanes {
       onSpeed: (change) => this.#speedChanged(lane, change),
       onWarmup: (reason) => this.#warmupChanged(lane, reason),
     });
-    lane.caps = caps.join(lane, lane.isp);
+    lane.caps = caps.of(lane.isp);
     lane.locks = locks.of(this.#config.name, key);
     this.#lanes.set(key, lane);
     return lane;
@@ -119,8 +119,8 @@ export class Lanes {
     void queue.announce({ ...what, ...about, time: clock.now() }, this.#mark(lane)).catch(() => undefined);
   }
 
-  #mark(lane: Lane): LimitMark {
-    return { key: this.#markKey(lane.key), value: lane.mark() };
+  #mark(lane: Lane, count?: number): LimitMark {
+    return { key: this.#markKey(lane.key), value: lane.mark(count) };
   }
 
   #markKey(laneKey: string): string {

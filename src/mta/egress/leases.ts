@@ -13,6 +13,7 @@ import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 import { withoutOverflow } from './overflow.ts';
 import { withoutLocked } from './sender-locks.ts';
+import { limitsOf } from './limits-of.ts';
 
 const LEASE_AGAIN_MS = 1_000;
 
@@ -66,8 +67,9 @@ export class Leases {
   settled(lane: Lane, delivery: LeasedDelivery): void {
     lane.inFlight--;
     this.#options.budget.release(delivery.content.length);
-    const { locks, campaigns } = this.#options.context;
-    campaigns.settled(delivery);
+    const { context } = this.#options;
+    const { locks } = context;
+    for (const limit of limitsOf(context, lane, delivery.queue)) limit.settled(delivery.id);
     if (locks.anySender) locks.release(delivery.id);
   }
 
@@ -87,18 +89,20 @@ export class Leases {
     const { context, node, replan } = this.#options;
     const owner = this.#owner;
     const { lane } = destination;
-    const brought = context.campaigns.of(queue.head)?.requested(wanted.limit);
+    const limits = limitsOf(context, lane, queue.head);
+    const told = limits.map((limit) => limit.requested(wanted.limit));
+    const brought = (what: readonly LeasedDelivery[]): void => told.forEach((tell) => tell(what));
     let taken: readonly LeasedDelivery[] = [];
     try {
       if (placeOf(queue).planExpiresAtMs > owner.mono()) {
         // All that is handed out or may be: the mark of the last request is the one that is kept.
-        const marks = [...this.#lanes.marks(lane), ...context.campaigns.marks(queue.head)];
+        const marks = [...this.#lanes.marks(lane), ...limits.map((limit) => limit.stored())];
         taken = await context.queue.lease({ queue: queue.head, ...wanted, marks });
       } else replan(queue);
     } catch (error) {
       const details = { node, domain: queue.head.domain, error };
       context.report('error', 'mail that is due could not be leased, trying again', details);
-      brought?.([]);
+      brought([]);
       destination.leased(queue);
       setTimeout(() => this.#takeAgain(queue), LEASE_AGAIN_MS);
       return;
@@ -106,7 +110,7 @@ export class Leases {
     queue.leasing = false;
     destination.leased(queue);
     const here = this.#kept(lane, withoutLocked(context, lane.key, taken));
-    brought?.(here);
+    brought(here);
     this.#arrived(queue, destination, here);
     if (!owner.active) {
       owner.giveBackAll();

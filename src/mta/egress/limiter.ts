@@ -4,9 +4,10 @@
  *
  * GCRA with the emission interval perMs / (count - burst + 1): a burst of `burst` followed by evenly spaced tokens
  * never puts more than `count` into a window. Time is monotonic while running. `mark` is what must be stored before
- * tokens are spent. A restart takes all of them for spent at the last moment, since nobody knows when they were. The
- * time between is that of the machine's monotonic clock, whatever the wall clock was set to; only after a start of the
- * machine itself it is the wall clock's, and one that stepped back counts as no time at all.
+ * tokens are spent. After a crash a restart takes all of them for spent, as late as they may have been: since no more
+ * than a burst of them goes at one moment, that costs no more than a burst. The time between is that of the machine's
+ * monotonic clock, whatever the wall clock was set to; only after a start of the machine itself it is the wall clock's,
+ * and one that stepped back counts as no time at all.
  *
  * Timers fire late. A fast limiter therefore lets who has waited for a token catch up with up to `slack`, and makes
  * the interval so much longer that no window notices: (perMs + slack) / (count - burst + 1).
@@ -124,7 +125,8 @@ export class Limiter {
   /** What to store before `n` further tokens are spent. */
   mark(n: number): LimiterMark {
     this.#turnDay();
-    const reservedMs = n * (this.#options.rate ? this.#interval() : 0);
+    const { rate } = this.#options;
+    const reservedMs = rate ? Math.min(n, this.#burst) * this.#interval() : 0;
     const aheadMs = Math.max(0, this.#arrival - this.#clock.mono()) + reservedMs;
     const { name } = this.#day;
     const days = { ...Object.fromEntries(this.#counts), [name]: (this.#counts.get(name) ?? 0) + n };
@@ -147,10 +149,15 @@ export class Limiter {
 
   /** The next token comes when it would have come anyway, and no burst with it. */
   #emptyBucket(): void {
-    const { rate, burst } = this.#options;
-    if (!rate || burst <= 1) return;
+    if (!this.#options.rate || this.#burst <= 1) return;
     const now = this.#clock.mono();
-    this.#arrival = Math.max(now, this.#arrival) + (Math.min(burst, rate.count) - 1) * this.#interval();
+    this.#arrival = Math.max(now, this.#arrival) + (this.#burst - 1) * this.#interval();
+  }
+
+  /** Tokens that may be spent at one moment. */
+  get #burst(): number {
+    const { rate, burst } = this.#options;
+    return rate ? Math.min(burst, rate.count) : Infinity;
   }
 
   #interval(): number {
@@ -164,12 +171,10 @@ export class Limiter {
   }
 
   #rateWait(n: number): number {
-    const { rate, burst } = this.#options;
-    if (!rate) return 0;
+    if (!this.#options.rate) return 0;
     const now = this.#clock.mono();
-    const interval = this.#interval();
     const first = Math.max(now, this.#arrival);
-    return first + (n - 1) * interval - (Math.min(burst, rate.count) - 1) * interval - now;
+    return first + (n - this.#burst) * this.#interval() - now;
   }
 
   #used(): number {

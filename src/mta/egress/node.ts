@@ -4,7 +4,7 @@
  * down, and its mail waits.
  */
 import type { NodeConfig } from '../../config/index.ts';
-import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
+import type { LeasedDelivery, LimitMark, QueueHead } from '../../queue/index.ts';
 import { Destination, type DestinationOwner } from './destination.ts';
 import { DomainPlace, placeOf } from './domain-place.ts';
 import { FlowQueue } from './flow-queue.ts';
@@ -13,9 +13,11 @@ import type { Lane } from './lane.ts';
 import { laneStatus } from './lane-status.ts';
 import { Lanes } from './lanes.ts';
 import { Leases, type LeasesOptions, type LeasesOwner } from './leases.ts';
-import { type ParkingGate, roomIn } from './parking.ts';
+import { roomIn } from './parking.ts';
 import type { RoutePlan } from './plan.ts';
 import { senderLocked } from './sender-locks.ts';
+import { limitsOf } from './limits-of.ts';
+import type { SharedLimit } from './shared-limit.ts';
 import { SessionPlaces } from './session-places.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
 import type { LaneStatus, NodeFigures, NodeState } from './status.ts';
@@ -154,7 +156,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     const place = this.#places.get(head.domain);
     if (!place?.destination || place.planExpiresAtMs <= this.mono()) return false;
     // What a limit beside that of the lane is about is asked for before it is leased.
-    if (this.#capsOf(head, place.destination).length > 0) return false;
+    if (this.#limitsOf(head, place.destination).length > 0) return false;
     const queue = this.queue(head);
     return (
       !senderLocked(this.#options.context, queue, place.destination.lane) && place.destination.claim(queue)
@@ -207,6 +209,15 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     this.giveBackAll();
     await this.#sessions.ended(deadlineMs);
     for (const lane of this.#lanes) lane.stop();
+  }
+
+  /** The state of its limits, to be stored: when all has ended, or while some is in memory. */
+  marks(ended: boolean): readonly LimitMark[] {
+    const lanes = [...this.#lanes];
+    if (ended) return lanes.flatMap((lane) => this.#lanes.marks(lane, 0));
+    return lanes
+      .filter(({ inFlight, leasing }) => inFlight + leasing > 0)
+      .flatMap((lane) => this.#lanes.marks(lane));
   }
 
   /** Paused warm-ups go on. */
@@ -283,8 +294,11 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   }
 
   allowed(queue: FlowQueue, most: number): number {
-    const caps = this.#capsOf(queue.head, placeOf(queue).destination!);
-    return roomIn(caps, queue.head, { most, wake: () => this.#options.replan(queue) });
+    const destination = placeOf(queue).destination!;
+    // What is not to be sent from here needs no token.
+    if (destination.lane.overflows || destination.lane.strategy.drop) return most;
+    const limits = this.#limitsOf(queue.head, destination);
+    return roomIn(limits, queue.head, { most, wake: () => this.#options.replan(queue) });
   }
 
   lease(queue: FlowQueue, limit: number, message?: number): void {
@@ -309,9 +323,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   together(destination: Destination, delivery: LeasedDelivery): Promise<Together> | Together {
     const queue = this.#queues.get(delivery.queue);
     if (!queue || placeOf(queue).destination !== destination) return [delivery];
-    // What its campaign limits goes one by one.
-    if (this.#options.context.campaigns.of(queue.head)) return [delivery];
-    return gather(this.#options.context.settings, { destination, queue, first: delivery });
+    const limits = this.#limitsOf(queue.head, destination);
+    return gather(this.#options.context.settings, { destination, queue, first: delivery, limits });
   }
 
   /** To the store when the queue's mail goes elsewhere by now, or nowhere. */
@@ -337,11 +350,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     else for (const queue of queues) this.#options.locked(queue, lane);
   }
 
-  /** Limits of the campaign, and of the sender towards this ISP. */
-  #capsOf(head: QueueHead, { lane }: Destination): readonly ParkingGate[] {
-    const campaign = this.#options.context.campaigns.of(head);
-    const ofSender = lane.capsOf(head.sender);
-    return campaign ? [campaign, ...ofSender] : ofSender;
+  #limitsOf(head: QueueHead, { lane }: Destination): readonly SharedLimit[] {
+    return limitsOf(this.#options.context, lane, head);
   }
 
   #forget(queue: FlowQueue): void {

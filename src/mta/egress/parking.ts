@@ -1,9 +1,10 @@
 /**
- * Queues whose mail is due and waits for a limit beside that of the lane: of its campaign, of its sender. Their mail
- * stays in the store as it is, and each is woken when something of it may go, so a campaign of a million costs one
- * timer, and a limit that is raised or taken away holds nobody.
+ * Queues whose mail is due and waits for a limit beside that of the lane: of its campaign, of its sender, of the ISP.
+ * Their mail stays in the store as it is, and each is woken when something of it may go, so a campaign of a million
+ * costs one timer, and a limit that is raised or taken away holds nobody. They take turns as at a destination (turns.ts).
  */
 import type { QueueHead } from '../../queue/index.ts';
+import { Turns } from './turns.ts';
 
 /** How long an idle look at what is parked takes to come again, at least and at most. */
 const LEAST_WAIT_MS = 5;
@@ -22,10 +23,15 @@ export interface ParkingGate extends RoomGate {
   readonly parking: Parking;
 }
 
+interface Parked {
+  readonly head: QueueHead;
+  readonly wake: () => void;
+}
+
 export class Parking {
   readonly #gate: RoomGate;
-  /** With what wakes them, those that wait for longest first. */
-  readonly #queues = new Map<QueueHead, () => void>();
+  readonly #queues = new Map<QueueHead, Parked>();
+  readonly #turns = new Turns<Parked>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -37,28 +43,38 @@ export class Parking {
     return this.#queues.size;
   }
 
-  add(queue: QueueHead, wake: () => void): void {
-    this.#queues.set(queue, wake);
+  add(head: QueueHead, wake: () => void): void {
+    if (!this.#queues.has(head)) {
+      const parked = { head, wake };
+      this.#queues.set(head, parked);
+      this.#turns.add(parked);
+    }
     this.#arm();
   }
 
   /** Other limits hold now, or none: all are woken and ask anew. */
   release(): void {
-    const wakes = [...this.#queues.values()];
+    const parked = [...this.#queues.values()];
     this.forget();
-    for (const wake of wakes) wake();
+    for (const { wake } of parked) wake();
   }
 
   /** Somebody else wakes them. */
   forget(): void {
     this.#queues.clear();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#turns.clear();
+    this.#disarm();
+  }
+
+  /** There may be room sooner than it seemed. */
+  lookAgain(): void {
+    this.#disarm();
+    this.#arm();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#disarm();
   }
 
   #arm(): void {
@@ -69,18 +85,26 @@ export class Parking {
     this.#timer = setTimeout(() => this.#open(), ms);
   }
 
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   /** As many queues as deliveries may go, so that thousands are not asked for one token. */
   #open(): void {
     this.#timer = undefined;
-    const most = this.#gate.room(this.#queues.size);
-    const wakes: (() => void)[] = [];
-    for (const [queue, wake] of this.#queues) {
-      if (wakes.length >= most) break;
-      this.#queues.delete(queue);
-      wakes.push(wake);
-    }
-    for (const wake of wakes) wake();
+    const woken: Parked[] = [];
+    for (let room = this.#gate.room(this.#queues.size); room > 0; room--) woken.push(this.#next());
+    for (const { wake } of woken) wake();
     this.#arm();
+  }
+
+  #next(): Parked {
+    const parked = this.#turns.next()!;
+    this.#turns.took(parked);
+    this.#turns.delete(parked);
+    this.#queues.delete(parked.head);
+    return parked;
   }
 }
 

@@ -1,9 +1,8 @@
 /**
  * The tokens of a lane's deliveries, first come first served: promised when a delivery is handed to a session, spent
- * immediately before RCPT, or given back.
+ * immediately before RCPT, or given back. One that waits for a limit beside that of the lane is passed by the others.
  */
 import type { Clock } from '../../core/index.ts';
-import { sleep } from './sleep.ts';
 
 const LONGEST_TIMER_MS = 60_000;
 
@@ -15,18 +14,14 @@ export interface TokenSource {
   take(since?: number): void;
 }
 
-/** A limit beside that of the lane, spent together with its token. */
-export interface Cap {
-  readonly limiter: TokenSource;
-}
+/** A limit beside that of the lane as a transaction meets it, spent together with the tokens of the lane. */
+export type Cap = TokenSource;
 
-/** Those that a delivery must pass, as they are when they are asked. */
+/** Those that a transaction must pass, as they are when they are asked. */
 export type CapsNow = () => readonly Cap[];
 
-/** A cap that is used up for longer would hold up all that wait behind in the lane: the delivery goes back. */
+/** A cap that is used up for longer is not waited for: the delivery goes back. */
 export const CAP_WAIT_MS = 1_000;
-/** Mail is leased when the token of its cap comes so soon: then it waits for it in the lane. */
-export const SOON_MS = 20;
 
 export class CapUsedUp extends Error {}
 
@@ -35,6 +30,9 @@ interface Turn {
   readonly since: number;
   readonly caps: CapsNow;
   readonly count: number;
+  readonly resolve: (spent: number) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly aborted: () => void;
 }
 
 export class TokenLine {
@@ -42,7 +40,8 @@ export class TokenLine {
   readonly #source: TokenSource;
   /** Handed out, token not spent yet. */
   #promised = 0;
-  #line: Promise<void> = Promise.resolve();
+  readonly #line = new Set<Turn>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(clock: Clock, source: TokenSource) {
     this.#clock = clock;
@@ -66,44 +65,68 @@ export class TokenLine {
    * were. All `count` promises end with it. Rejects with CapUsedUp.
    */
   spend(signal: AbortSignal, caps: CapsNow, count = 1): Promise<number> {
-    const since = this.#clock.mono();
-    const turn = this.#line.then(() => this.#spendInTurn({ signal, since, caps, count }));
-    this.#line = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    return turn;
-  }
-
-  async #spendInTurn({ signal, since, caps, count }: Turn): Promise<number> {
-    try {
-      let now: readonly Cap[];
-      for (;;) {
-        signal.throwIfAborted();
-        now = caps();
-        if (now.some(({ limiter }) => limiter.waitMs() > CAP_WAIT_MS))
-          throw new CapUsedUp('a cap is used up');
-        const wait = this.#waitMs(now);
-        if (wait <= 0) break;
-        await sleep(Math.min(wait, LONGEST_TIMER_MS), signal);
-      }
-      let spent = 0;
-      do this.#take(now, spent++ === 0 ? since : undefined);
-      while (spent < count && this.#waitMs(now) <= 0);
-      return spent;
-    } finally {
-      this.#promised -= count;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const aborted = (): void => {
+      this.#end(turn);
+      reject(signal.reason as Error);
+    };
+    const turn: Turn = { signal, since: this.#clock.mono(), caps, count, resolve, reject, aborted };
+    if (signal.aborted) aborted();
+    else {
+      signal.addEventListener('abort', aborted);
+      this.#line.add(turn);
+      this.#serve();
     }
+    return promise;
   }
 
-  #waitMs(caps: readonly Cap[]): number {
-    let wait = this.#source.waitMs();
-    for (const { limiter } of caps) wait = Math.max(wait, limiter.waitMs());
-    return wait;
+  /** Lets go who can go now, and comes again when the next one can. */
+  #serve(): void {
+    clearTimeout(this.#timer);
+    let next = Infinity;
+    for (const turn of this.#line) {
+      const wait = this.#try(turn);
+      next = Math.min(next, wait);
+      // Nobody behind it goes before the next token of the lane either.
+      if (wait > 0 && wait <= this.#source.waitMs()) break;
+    }
+    if (next < Infinity) this.#timer = setTimeout(() => this.#serve(), Math.min(next, LONGEST_TIMER_MS));
   }
 
-  #take(caps: readonly Cap[], since: number | undefined): void {
-    this.#source.take(since);
-    for (const { limiter } of caps) limiter.take(since);
+  /** ms until it makes sense to try again; Infinity when its turn is over. */
+  #try(turn: Turn): number {
+    try {
+      const caps = turn.caps();
+      const ofCaps = longest(caps);
+      if (ofCaps > CAP_WAIT_MS) throw new CapUsedUp('a cap is used up');
+      const wait = Math.max(this.#source.waitMs(), ofCaps);
+      if (wait > 0) return wait;
+      const spent = this.#take(turn, caps);
+      this.#end(turn);
+      turn.resolve(spent);
+    } catch (error) {
+      this.#end(turn);
+      turn.reject(error);
+    }
+    return Infinity;
+  }
+
+  #take({ since, count }: Turn, caps: readonly Cap[]): number {
+    const waited = (spent: number): number | undefined => (spent === 0 ? since : undefined);
+    let spent = 0;
+    do {
+      this.#source.take(waited(spent));
+      for (const cap of caps) cap.take(waited(spent));
+      spent++;
+    } while (spent < count && Math.max(this.#source.waitMs(), longest(caps)) <= 0);
+    return spent;
+  }
+
+  #end(turn: Turn): void {
+    this.#line.delete(turn);
+    this.#promised -= turn.count;
+    turn.signal.removeEventListener('abort', turn.aborted);
   }
 }
+
+const longest = (caps: readonly Cap[]): number => caps.reduce((wait, cap) => Math.max(wait, cap.waitMs()), 0);

@@ -1,27 +1,32 @@
 /**
- * Whose turn it is, among the queues of one destination.
+ * Whose turn it is, among the queues of one destination, or among those that wait for a limit.
  *
  * The bands come first: priority before geo (the earliest deadline first) before standard. But a band that waits is
  * passed over PATIENCE times at most, then it has a turn, so none starves. Inside a band flows (sender, account,
  * campaign) take turns, and inside a flow its queues: a campaign with a thousand domains weighs as much as one with
  * one, and a million messages delay ten by no more than ten turns of theirs.
  */
-import { bandOfRank, BANDS } from '../../queue/index.ts';
+import { bandOfRank, BANDS, type QueueHead } from '../../queue/index.ts';
 import type { FlowQueue } from './flow-queue.ts';
 
 /** Turns that other bands may have while a band waits. */
 export const PATIENCE = 9;
 
-/** The queues of one rank; the flow, and the queue in it, that had no turn for the longest time come first. */
-interface Tier {
-  readonly rank: number;
-  readonly band: number;
-  readonly flows: Map<string, Set<FlowQueue>>;
+/** As much of a queue as its turn is about. */
+interface Waiting {
+  readonly head: Pick<QueueHead, 'rank' | 'flow'>;
 }
 
-export class Turns {
+/** The queues of one rank; the flow, and the queue in it, that had no turn for the longest time come first. */
+interface Tier<Q> {
+  readonly rank: number;
+  readonly band: number;
+  readonly flows: Map<string, Set<Q>>;
+}
+
+export class Turns<Q extends Waiting = FlowQueue> {
   /** By rank; those that hold a queue. */
-  readonly #tiers: Tier[] = [];
+  readonly #tiers: Tier<Q>[] = [];
   readonly #waiting = BANDS.map(() => 0);
   /** Turns of other bands since the last one of each band that waits. */
   readonly #passedOver = BANDS.map(() => 0);
@@ -42,12 +47,12 @@ export class Turns {
     return this.#waiting.some((count, other) => other !== band && count > 0);
   }
 
-  *queues(): Generator<FlowQueue> {
+  *queues(): Generator<Q> {
     for (const { flows } of this.#tiers) for (const queues of flows.values()) yield* queues;
   }
 
   /** False when it is there already. */
-  add(queue: FlowQueue): boolean {
+  add(queue: Q): boolean {
     const { flows, band } = this.#tier(queue.head.rank);
     const queues = flows.get(queue.head.flow);
     if (queues?.has(queue)) return false;
@@ -58,7 +63,7 @@ export class Turns {
   }
 
   /** False when it is not there. */
-  delete(queue: FlowQueue): boolean {
+  delete(queue: Q): boolean {
     const { rank, flow } = queue.head;
     const tier = this.#known(rank);
     const queues = tier?.flows.get(flow);
@@ -76,7 +81,7 @@ export class Turns {
   }
 
   /** The queue whose turn it is, among the flows that `may` have one (asked of the flow's first queue). */
-  next(may: (queue: FlowQueue) => boolean = () => true): FlowQueue | undefined {
+  next(may: (queue: Q) => boolean = () => true): Q | undefined {
     const overdue = this.#overdue();
     if (overdue !== undefined) {
       const queue = this.#nextOf((tier) => tier.band === overdue, may);
@@ -86,7 +91,7 @@ export class Turns {
   }
 
   /** The queue has its turn, worth so many deliveries: it and its flow go to the end. */
-  took(queue: FlowQueue, count = 1): void {
+  took(queue: Q, count = 1): void {
     const { rank, flow } = queue.head;
     const band = bandOfRank(rank);
     for (const other of BANDS.keys()) {
@@ -102,15 +107,15 @@ export class Turns {
   }
 
   /** How many queues of this one's flow and rank wait. */
-  siblings({ head }: FlowQueue): number {
+  siblings({ head }: Q): number {
     return this.#known(head.rank)?.flows.get(head.flow)?.size ?? 0;
   }
 
-  #nextOf(fits: (tier: Tier) => boolean, may: (queue: FlowQueue) => boolean): FlowQueue | undefined {
+  #nextOf(fits: (tier: Tier<Q>) => boolean, may: (queue: Q) => boolean): Q | undefined {
     for (const tier of this.#tiers) {
       if (!fits(tier)) continue;
       for (const queues of tier.flows.values()) {
-        const queue: FlowQueue = queues.values().next().value!;
+        const queue: Q = queues.values().next().value!;
         if (may(queue)) return queue;
       }
     }
@@ -134,16 +139,16 @@ export class Turns {
     return low;
   }
 
-  #known(rank: number): Tier | undefined {
+  #known(rank: number): Tier<Q> | undefined {
     const tier = this.#tiers[this.#at(rank)];
     return tier?.rank === rank ? tier : undefined;
   }
 
-  #tier(rank: number): Tier {
+  #tier(rank: number): Tier<Q> {
     const known = this.#known(rank);
     if (known) return known;
     const at = this.#at(rank);
-    const tier = { rank, band: bandOfRank(rank), flows: new Map<string, Set<FlowQueue>>() };
+    const tier = { rank, band: bandOfRank(rank), flows: new Map<string, Set<Q>>() };
     this.#tiers.splice(at, 0, tier);
     return tier;
   }

@@ -64,7 +64,7 @@ export class FakeEgress implements EgressView {
   readonly campaigns: EgressView['campaigns'] = {
     of: ({ account, campaign }) => {
       const limit = this.limits.get(`${account}/${campaign}`);
-      return limit && new CampaignCap(createFakeClock(), limit, 0, undefined);
+      return limit && new CampaignCap({ clock: createFakeClock(), key: 'k', limit, start: 0 });
     },
     set: ({ account, campaign }, limit, reason) => {
       if (limit) this.limits.set(`${account}/${campaign}`, limit);

@@ -38,7 +38,7 @@ function attemptsOver(campaigns: Campaigns, { clock }: FakeOwner): Attempts {
     clock,
     queue: { lifetimeNow: () => 0, stopList: { find: () => undefined }, sending: () => undefined },
     recorder: { record: () => Promise.resolve() },
-    campaigns: { of: () => undefined, capsOf: () => [] },
+    campaigns: { of: () => undefined },
     report: (_: string, text: string) => assert.fail(text),
   } as unknown as EgressContext;
   const reactions = { to: () => ({ kind: 'released', wakeAt: 0 }) } as unknown as Reactions;

@@ -203,10 +203,28 @@ describe('limiter: windows', () => {
     clock.restart(1);
     const waitWith = (count: number): number =>
       new Limiter(clock, { ...hourly, rate: { ...hourly.rate, count } }, mark).waitMs();
-    assert.equal(Math.round(waitWith(1) / 60_000), 120);
-    assert.equal(Math.round(waitWith(60) / 60_000), 2);
+    assert.equal(Math.round(waitWith(1) / 60_000), 60);
+    assert.equal(Math.round(waitWith(60) / 60_000), 1);
     const fast = new Limiter(clock, { ...hourly, rate: { ...hourly.rate, count: 60 } }).mark(2);
-    assert.equal(Math.round(new Limiter(clock, hourly, fast).waitMs() / 60_000), 2);
+    assert.equal(Math.round(new Limiter(clock, hourly, fast).waitMs() / 60_000), 1);
+  });
+
+  test('after a crash nobody waits for more than a burst, whatever was reserved; after an end, only for what was spent', () => {
+    const clock = new TwoClocks();
+    const options = { rate: { count: 60, perMs: 60_000 }, burst: 3, dailyLimit: 100, timezone: 'UTC' };
+    const first = new Limiter(clock, options);
+    const waitAfter = (mark: LimiterMark, n: number): number =>
+      Math.round(new Limiter(clock, options, mark).waitMs(n));
+    const interval = 60_000 / (60 - 3 + 1);
+    const crashed = first.mark(40);
+    assert.equal(waitAfter(crashed, 1), Math.round(interval));
+    assert.equal(waitAfter(crashed, 60), Math.round(60 * interval), 'forty of the day count as spent');
+    assert.ok(waitAfter(crashed, 61) > 3_600_000);
+    first.take();
+    const ended = first.mark(0);
+    assert.equal(waitAfter(ended, 2), 0);
+    assert.equal(waitAfter(ended, 3), Math.round(interval));
+    assert.ok(waitAfter(ended, 99) < 3_600_000);
   });
 
   test('a token spent long after its mark still counts when the process starts again', () => {
