@@ -6,7 +6,6 @@
  */
 import { domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
-import { parseTextKey } from './keys.ts';
 import { RecentLabels } from './recent-labels.ts';
 import { type Delivery, encode, healthy, TEST_CAMPAIGN } from './records.ts';
 
@@ -38,9 +37,14 @@ export interface Row extends RowKey {
   retry: number;
   /** Of these, leased. */
   proc: number;
+  /** The first id that came in since it was empty; not known of rows that were never empty in this run. */
+  first?: string | undefined;
 }
 
-type CountedEvent = Pick<Event, 'type' | 'attempt' | 'reply' | 'reason' | 'node' | 'corrects'> &
+type CountedEvent = Pick<
+  Event,
+  'type' | 'attempt' | 'reply' | 'reason' | 'node' | 'corrects' | 'delivery_id'
+> &
   Pick<Event, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'next_node' | 'next_sender'>;
 
 /** What may speak of a recipient and changes no count. */
@@ -56,6 +60,12 @@ const zero = (): Totals => ({
   complaints: 0,
   unsubscribes: 0,
 });
+
+/** With what is queued. */
+export type Sums = Totals & { queued: number };
+
+const noSums = (): Sums => ({ ...zero(), queued: 0 });
+const SUMMED = Object.keys(noSums()) as (keyof Sums)[];
 
 export const rowName = ({ account, campaign, sender, node, domain }: RowKey): string =>
   `${account}\0${campaign}\0${sender}\0${node}\0${domain}`;
@@ -75,6 +85,13 @@ export function parseRowName(name: string): RowKey {
 const next = (event: CountedEvent): CountedEvent =>
   event.next_sender === undefined ? event : { ...event, sender: event.next_sender };
 
+/** One more in a row. Ids are in the order of acceptance; what moves in, or belongs to a long batch, may be older. */
+function enter(row: Row, state: 'new' | 'retry', { delivery_id: id }: CountedEvent): void {
+  if (row.new + row.retry === 0) row.first = id;
+  else if (row.first !== undefined && id !== undefined && id < row.first) row.first = id;
+  row[state]++;
+}
+
 export type RowLabels = Omit<RowKey, 'domain'>;
 
 export const sameLabels = (a: RowLabels, b: RowLabels): boolean =>
@@ -86,6 +103,10 @@ export class Counters {
   readonly #dirtyTotals = new Set<string>();
   readonly #dirtyRows = new Set<string>();
   readonly #names = new RecentLabels<RowLabels, string>(sameLabels);
+  /** Sums over all campaigns, kept beside them: a site may have more campaigns than can be added up at once. */
+  #mail = noSums();
+  /** The same of test sends and copies. */
+  #tests = noSums();
 
   /** What the last snapshot has; false when some of it is damaged. */
   load(kv: Kv): boolean {
@@ -102,12 +123,14 @@ export class Counters {
       Object.assign(this.#row(key.toString()), counts);
       if (!counts) this.#dirtyRows.add(key.toString());
     }
+    this.#addUp();
     return whole;
   }
 
   /** Before all events are applied again. */
   forget(): void {
     for (const totals of this.#totals.values()) Object.assign(totals, zero());
+    this.#addUp();
   }
 
   /** Takes what is queued from elsewhere, and makes `accepted` of each campaign the sum of what became of it. */
@@ -130,18 +153,24 @@ export class Counters {
     }
     for (const { account, campaign, new: fresh, retry } of this.#rows.values())
       if (fresh + retry > 0) this.#totals.get(`${account}\0${campaign}`)!.accepted += fresh + retry;
+    this.#addUp();
   }
 
   apply(event: CountedEvent): void {
     if (event.recipient === undefined) return;
     if (UNCOUNTED.has(event.type)) return;
     const totals = this.#total(event);
-    if (event.type === 'complaint') totals.complaints++;
-    if (event.type === 'unsubscribe') totals.unsubscribes++;
+    const sums = this.#sumsOf(event.campaign_id);
+    const count = (name: keyof Totals, by = 1): void => {
+      totals[name] += by;
+      sums[name] += by;
+    };
+    if (event.type === 'complaint') count('complaints');
+    if (event.type === 'unsubscribe') count('unsubscribes');
     if (event.corrects !== undefined) {
       // Once delivered, now failed: nothing that is queued.
-      totals.delivered--;
-      totals[event.type === 'hard_bounce' ? 'hard_bounced' : 'undelivered']++;
+      count('delivered', -1);
+      count(event.type === 'hard_bounce' ? 'hard_bounced' : 'undelivered');
     }
     if (event.corrects !== undefined || event.type === 'complaint' || event.type === 'unsubscribe') return;
     const queued = event.type === 'accepted' ? undefined : this.#rowOf(event, event.node);
@@ -149,26 +178,29 @@ export class Counters {
     const attempted = event.type === 'delivered' || event.type === 'soft_bounce' || event.reply !== undefined;
     const tried = (event.attempt ?? 0) > (attempted ? 1 : 0);
     if (queued) queued[tried ? 'retry' : 'new']--;
+    sums.queued += queued ? -1 : 1;
     switch (event.type) {
       case 'accepted':
-        totals.accepted++;
-        this.#rowOf(event, event.node).new++;
+        count('accepted');
+        enter(this.#rowOf(event, event.node), 'new', event);
         break;
       case 'soft_bounce':
-        totals.soft_bounces++;
-        this.#rowOf(next(event), event.next_node ?? event.node).retry++;
+        count('soft_bounces');
+        enter(this.#rowOf(next(event), event.next_node ?? event.node), 'retry', event);
+        sums.queued++;
         break;
       case 'moved':
-        this.#rowOf(next(event), event.next_node)[tried ? 'retry' : 'new']++;
+        enter(this.#rowOf(next(event), event.next_node), tried ? 'retry' : 'new', event);
+        sums.queued++;
         break;
       case 'delivered':
-        totals.delivered++;
+        count('delivered');
         break;
       case 'hard_bounce':
-        totals.hard_bounced++;
+        count('hard_bounced');
         break;
       case 'undelivered':
-        totals[event.reason === 'removed' ? 'removed' : 'undelivered']++;
+        count(event.reason === 'removed' ? 'removed' : 'undelivered');
         break;
       default:
     }
@@ -211,29 +243,38 @@ export class Counters {
 
   *totals(): Generator<{ account: string; campaign: string } & Readonly<Totals>> {
     for (const [key, totals] of this.#totals) {
-      const [account, campaign] = parseTextKey(Buffer.from(key)) as [string, string];
+      const [account, campaign] = key.split('\0') as [string, string];
       yield { account, campaign, ...totals };
     }
   }
 
+  totalsOf(account: string, campaign: string): Readonly<Totals> | undefined {
+    return this.#totals.get(`${account}\0${campaign}`);
+  }
+
   /** Sum over all campaigns, with what is queued. */
-  sum(): Totals & { queued: number } {
-    return this.#sum(() => true);
+  sum(): Sums {
+    const sum = { ...this.#mail };
+    for (const name of SUMMED) sum[name] += this.#tests[name];
+    return sum;
   }
 
   /** The same without test sends and copies, which no statistics count. */
-  statistics(): Totals & { queued: number } {
-    return this.#sum((campaign) => campaign !== TEST_CAMPAIGN);
+  statistics(): Sums {
+    return { ...this.#mail };
   }
 
-  #sum(counts: (campaign: string) => boolean): Totals & { queued: number } {
-    const sum = { ...zero(), queued: 0 };
+  #sumsOf(campaign: string | undefined): Sums {
+    return campaign === TEST_CAMPAIGN ? this.#tests : this.#mail;
+  }
+
+  #addUp(): void {
+    [this.#mail, this.#tests] = [noSums(), noSums()];
     for (const [key, totals] of this.#totals) {
-      if (!counts(key.slice(key.indexOf('\0') + 1))) continue;
-      for (const name of Object.keys(totals) as (keyof Totals)[]) sum[name] += totals[name];
+      const sums = this.#sumsOf(key.slice(key.indexOf('\0') + 1));
+      for (const name of Object.keys(totals) as (keyof Totals)[]) sums[name] += totals[name];
     }
-    for (const row of this.rows()) if (counts(row.campaign)) sum.queued += row.new + row.retry;
-    return sum;
+    for (const row of this.rows()) this.#sumsOf(row.campaign).queued += row.new + row.retry;
   }
 
   #total(event: CountedEvent): Totals {

@@ -49,8 +49,11 @@ class Tallies {
     this.#now = new Map();
   }
 
-  keys(): Iterable<string> {
-    return new Set([...this.#before.keys(), ...this.#now.keys()]);
+  /** May be walked over several turns of the event loop. */
+  *keys(): Generator<string> {
+    const [now, before] = [this.#now, this.#before];
+    yield* before.keys();
+    for (const key of now.keys()) if (!before.has(key)) yield key;
   }
 
   perSecond(key: string, at: number): number {

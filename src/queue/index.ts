@@ -15,7 +15,7 @@ export {
 export { backupStore, copyPart, keyBetween } from './copies.ts';
 export type { Control, ControlChange } from './controls.ts';
 export type { EventDraft } from './committer.ts';
-export { type Row, type RowKey, rowName, type Totals } from './counters.ts';
+export { type Row, type RowKey, rowName, type Sums, type Totals } from './counters.ts';
 export { hasContent, oldestQueued } from './housekeeping.ts';
 export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
@@ -31,6 +31,7 @@ export type { LeaseRequest, LimitMark } from './leasing.ts';
 export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';
+export { oldestOf } from './oldest-rows.ts';
 export {
   acceptedOf,
   contentOf,

@@ -1,7 +1,7 @@
 /** The counts are what a recount of the tables gives, at any time; auditStore does the recount. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { TEST_CAMPAIGN } from '../../../src/queue/index.ts';
+import { oldestOf, TEST_CAMPAIGN } from '../../../src/queue/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
   accept,
@@ -35,7 +35,8 @@ async function mixed(): Promise<Rig> {
 
 const told = ({ queue }: Rig) => ({
   rows: [...queue.state.counters.rows()]
-    .map((row) => ({ ...row, proc: 0 }))
+    // How old a row is, is told by the next sweep.
+    .map((row) => ({ ...row, proc: 0, first: undefined }))
     .map((row) => JSON.stringify(row))
     .sort(),
   totals: [...queue.state.counters.totals()].map((totals) => JSON.stringify(totals)).sort(),
@@ -73,6 +74,24 @@ describe('counts', () => {
     const { counters } = rig.queue.state;
     assert.deepEqual([counters.sum().accepted, counters.sum().queued], [2, 2]);
     assert.deepEqual([counters.statistics().accepted, counters.statistics().queued], [1, 1]);
+  });
+
+  test('tell how old what waits in a row is, also before a sweep and after it was empty', async () => {
+    const rig = await openRig();
+    const ages = (): number[] =>
+      [...rig.queue.state.counters.rows()].map((row) => rig.clock.now() - oldestOf(rig.queue.state, row));
+    await accept(rig, { to: ['a@one.test'] });
+    rig.clock.advance(5_000);
+    await accept(rig, { to: ['b@one.test'] });
+    assert.deepEqual(ages(), [5_000]);
+    for (const delivery of await lease(rig)) await rig.queue.record(delivery, delivered(rig));
+    assert.deepEqual(ages(), []);
+    rig.clock.advance(5_000);
+    await accept(rig, { to: ['c@one.test'] });
+    rig.clock.advance(1_000);
+    assert.deepEqual(ages(), [1_000]);
+    await rig.queue.sweep();
+    assert.deepEqual(ages(), [1_000]);
   });
 
   test('come back from the journal alone', async () => {

@@ -1,8 +1,15 @@
 /** Does the same to a queue and to its model, and compares what they say after every commit. */
 import assert from 'node:assert/strict';
-import { messageNumberOf } from '../../../src/core/index.ts';
-import type { LeasedDelivery, NewDelivery, Outcome } from '../../../src/queue/index.ts';
+import { domainOf, messageNumberOf, timeOfMessageNumber } from '../../../src/core/index.ts';
+import {
+  type LeasedDelivery,
+  type NewDelivery,
+  type Outcome,
+  oldestOf,
+  rowName,
+} from '../../../src/queue/index.ts';
 import { parseDeliveryKey } from '../../../src/queue/keys.ts';
+import { deliveryFrom } from '../../../src/queue/leasing.ts';
 import { nameOf } from '../../../src/queue/queue-key.ts';
 import type { SlotBounds } from '../../../src/queue/slot-log.ts';
 import { auditStore } from '../../support/audit.ts';
@@ -301,6 +308,22 @@ export class ModelRun {
     await this.#workJobs(undefined, () => jobs.flatMap((job) => this.#model.work(job, this.#now)));
   }
 
+  /** What is known of how old a row is, is never younger than its oldest delivery. */
+  #compareAges(): void {
+    const oldest = new Map<string, number>();
+    for (const { key, value } of this.#kv.range('deliveries', {})) {
+      const { number, index } = parseDeliveryKey(key);
+      const { message, record } = deliveryFrom(this.#rig.queue.state, { number, index, value });
+      const { accountId: account = '', campaignId: campaign = '' } = message;
+      const { sender, node, recipient } = record;
+      const row = rowName({ account, campaign, sender, node, domain: domainOf(recipient) });
+      oldest.set(row, Math.min(oldest.get(row) ?? Infinity, timeOfMessageNumber(number)));
+    }
+    for (const row of this.#rig.queue.state.counters.rows())
+      if (row.first !== undefined)
+        assert.ok(oldestOf({ oldest: new Map() }, row) <= oldest.get(rowName(row))!, rowName(row));
+  }
+
   #keys(table: 'deliveries' | 'history'): string[] {
     return [...this.#kv.range(table, {})].map(({ key }) => idOf(parseDeliveryKey(key)));
   }
@@ -326,6 +349,13 @@ export class ModelRun {
     const proc = [...counters.rows()].reduce((sum, row) => sum + row.proc, 0);
     assert.equal(proc, this.#model.leased().length);
     assert.equal(counters.sum().queued, this.#model.queued().length);
+    for (const name of ['accepted', 'delivered', 'undelivered', 'removed', 'soft_bounces'] as const)
+      assert.equal(
+        counters.sum()[name],
+        [...totals.values()].reduce((sum, one) => sum + one[name], 0),
+        name,
+      );
+    this.#compareAges();
     let held = 0;
     for (const row of counters.rows()) held += schedule.heldOf(row, row.new + row.retry - row.proc);
     const waiting = this.#model.queued().filter(({ state }) => state === 'waiting');
