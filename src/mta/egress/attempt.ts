@@ -200,7 +200,7 @@ export class Attempts {
     if (refusal.reply && counts) lane.refused(facts.bounce!, lane.lastError.text);
     const outcome = this.#reactions.to({ delivery, refusal, facts, lane, common, counts });
     void this.#context.recorder.record(delivery, outcome);
-    return { kind: 'refused', refusal };
+    return { kind: 'refused', refusal, bounce: facts.bounce };
   }
 
   /** The signed return path, if the delivery has one of its own. */

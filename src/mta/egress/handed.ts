@@ -1,5 +1,5 @@
 /** Deliveries handed to a session: which of them have an end, and whose token is still promised. */
-import type { Refusal } from '../../core/index.ts';
+import type { Bounce, Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
 import type { Lane } from './lane.ts';
@@ -21,7 +21,7 @@ export interface AttemptInput {
 export type AttemptEnd =
   | { readonly kind: 'delivered' | 'unattempted' }
   | { readonly kind: 'unsent'; readonly stale: boolean }
-  | { readonly kind: 'refused'; readonly refusal: Refusal };
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly bounce: Bounce | undefined };
 
 export class Handed {
   readonly #input: AttemptInput;

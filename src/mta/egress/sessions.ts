@@ -4,7 +4,7 @@
  * others wait.
  */
 import type { NodeConfig, TlsMode } from '../../config/index.ts';
-import type { Refusal } from '../../core/index.ts';
+import type { Bounce, BounceCategory, Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession, Timeouts } from '../smtp/index.ts';
 import type { Attempts } from './attempt.ts';
@@ -36,6 +36,18 @@ type RefusedEnd = Extract<AttemptEnd, { readonly kind: 'refused' }>;
 /** The peer did not answer in time. */
 const wentSilent = (end: AttemptEnd): end is RefusedEnd =>
   end.kind === 'refused' && end.refusal.cause === 'timeout';
+
+/** Refusals that say something of one recipient, and nothing of the node. */
+const OF_RECIPIENTS: ReadonlySet<BounceCategory> = new Set([
+  'bad_mailbox',
+  'bad_domain',
+  'inactive_mailbox',
+  'moved',
+  'mailbox_full',
+  'greylisted',
+]);
+const isRoutine = (bounce: Bounce | undefined): boolean =>
+  bounce !== undefined && OF_RECIPIENTS.has(bounce.category);
 
 const TLS_STRENGTH: readonly TlsMode[] = ['none', 'may', 'require', 'verify'];
 
@@ -144,7 +156,7 @@ export class Sessions {
     this.#owner.settled(lane, delivery);
     if (end.kind !== 'unattempted') this.#attempted++;
     if (end.kind === 'delivered') this.#delivered++;
-    if (end.kind === 'refused') this.#noteError(end.refusal);
+    if (end.kind === 'refused' && !isRoutine(end.bounce)) this.#noteError(end.refusal);
   }
 
   #settleLocks(lane: Lane, { id, record }: LeasedDelivery, end: AttemptEnd): void {

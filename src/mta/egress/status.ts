@@ -37,6 +37,7 @@ export interface NodeFigures {
   readonly maxSessions: number;
   readonly attempts: number;
   readonly delivered: number;
+  /** Not what is said of a recipient only, such as greylisting: it happens all the time, at every node. */
   readonly lastError: { readonly at: number; readonly text: string } | undefined;
 }
 
