@@ -1,9 +1,15 @@
 /**
- * What a large site costs its server: pictures for the status page, and scrapes of its metrics, one after the other.
+ * What a large site costs its server: pictures for the status page, scrapes of its metrics, and what commands ask, one
+ * after the other.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { createMetrics, Slices } from '../src/api/index.ts';
+import { createControlServer, createMetrics, Slices } from '../src/api/index.ts';
 import { version } from '../src/cli/version.ts';
 import { systemClock } from '../src/core/index.ts';
 import { Observer } from '../src/dashboard/observer.ts';
@@ -13,7 +19,7 @@ import { CAMPAIGNS, ISPS, largeSite, NODES } from '../test/support/large-site.ts
 import type { Machine } from './machine.ts';
 import { median, table } from './report.ts';
 import { writeStatusPageSection } from './status-page-results.ts';
-import { TurnWatch } from './turn-watch.ts';
+import { threadCpuMs, TurnWatch } from './turn-watch.ts';
 
 const WARM_UP = 5;
 const TIMES = 25;
@@ -66,6 +72,61 @@ export function testLargeSite(machine: Machine, write: boolean): void {
     if (write) writeStatusPageSection('scrape', machine, text);
     assert.ok(median(costs.map(({ cpu }) => cpu)) <= SCRAPE_MS, 'more than the target');
   });
+  testAnswers(machine, write);
+}
+
+/** What is asked for, and how often: an answer of all rows takes longer. */
+const ASKED = [
+  '/v1/status',
+  '/v1/queue?group_by=isp,node',
+  '/v1/queue?group_by=isp,node&limit=100000',
+  '/v1/campaigns?limit=100',
+  '/v1/campaigns?limit=10000',
+  '/v1/nodes',
+] as const;
+
+export function testAnswers(machine: Machine, write: boolean): void {
+  void test('answers about a large site', { timeout: 170_000 }, async (t) => {
+    const server = createControlServer(await largeSite(t));
+    const dir = mkdtempSync(join(tmpdir(), 'postrider-answers-'));
+    t.after(async () => {
+      await server.close();
+      rmSync(dir, { recursive: true });
+    });
+    const socketPath = join(dir, 'control.sock');
+    assert.ok((await server.listenSocket(socketPath)).ok);
+    const rows = [['ms of CPU', 'longest turn', 'at most', 'in all', 'KB']];
+    for (const path of ASKED) {
+      let bytes = 0;
+      const costs = await measure(async () => (bytes = await fetched(socketPath, path)), threadCpuMs);
+      const [held, cpu] = [costs.map(({ longest }) => longest), costs.map((one) => one.cpu)];
+      rows.push([
+        `GET ${path}`,
+        median(held).toFixed(1),
+        Math.max(...held).toFixed(1),
+        median(cpu).toFixed(1),
+        (bytes / 1024).toFixed(0),
+      ]);
+    }
+    const text = [
+      ...table(rows),
+      '',
+      `${TIMES} answers of each kind, medians and the largest; ${SITE}, ${(NODES * ISPS).toLocaleString('en-US')} rows of the queue. Of the thread in one turn of the event loop; in all, with the collector and who asks.`,
+    ];
+    console.log(text.join('\n'));
+    if (write) writeStatusPageSection('answers', machine, text);
+  });
+}
+
+/** Bytes of the answer, which is not kept. */
+async function fetched(socketPath: string, path: string): Promise<number> {
+  const sent = request({ socketPath, path, agent: false }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  let bytes = 0;
+  response.on('data', (chunk: Buffer) => (bytes += chunk.length));
+  await once(response, 'end');
+  assert.equal(response.statusCode, 200);
+  return bytes;
 }
 
 const everyPair = (type: 'delivered' | 'soft_bounce'): EventDraft[] =>
@@ -78,10 +139,10 @@ const everyPair = (type: 'delivered' | 'soft_bounce'): EventDraft[] =>
     ...(type === 'soft_bounce' && { reply: { code: 451, enhanced: '4.7.1', text: 'later', phase: 'rcpt' } }),
   }));
 
-async function measure(work: () => Promise<void>): Promise<Cost[]> {
+async function measure(work: () => Promise<unknown>, turns?: () => number): Promise<Cost[]> {
   const costs: Cost[] = [];
   for (let i = 0; i < WARM_UP + TIMES; i++) {
-    const watch = new TurnWatch();
+    const watch = new TurnWatch(turns);
     const [started, before] = [performance.now(), process.cpuUsage()];
     await work();
     const elapsed = performance.now() - started;

@@ -11,6 +11,7 @@ const SECTIONS = {
   dashboards: ['CPU of delivery beside open pages', 'npm run bench:dashboards -- --write'],
   picture: ['The picture of a large site', 'npm run bench:page -- --write'],
   scrape: ['A scrape of the metrics of a large site', 'npm run bench:page -- --write'],
+  answers: ['Answers of the control API about a large site', 'npm run bench:page -- --write'],
   paint: ['A page of a large site', 'npm run bench:page -- --write'],
 } as const;
 

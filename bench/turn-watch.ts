@@ -2,11 +2,15 @@
 
 export class TurnWatch {
   #longest = 0;
-  #last = performance.now();
+  #last: number;
+  readonly #now: () => number;
   #watching = true;
   readonly #ended = Promise.withResolvers<void>();
 
-  constructor() {
+  /** `now`: what is measured (ms). Wall time has in it what others did on the same core. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#last = now();
     setImmediate(() => this.#turn());
   }
 
@@ -18,10 +22,16 @@ export class TurnWatch {
   }
 
   #turn(): void {
-    const now = performance.now();
+    const now = this.#now();
     this.#longest = Math.max(this.#longest, now - this.#last);
     this.#last = now;
     if (this.#watching) setImmediate(() => this.#turn());
     else this.#ended.resolve();
   }
+}
+
+/** CPU of this thread so far. */
+export function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }

@@ -1,16 +1,18 @@
 /** `GET /v1/campaigns`: how the mail of each campaign went, what of it is queued, and how fast it goes; in pages. */
 import type { FastifyInstance } from 'fastify';
-import { ok } from '../core/index.ts';
-import { rowName, type Totals } from '../queue/index.ts';
+import { oldestOf, type Row, type RowKey, type Totals } from '../queue/index.ts';
 import { owns } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import { type CampaignLimitsView, limitsView } from './campaign-limits.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { firstOf } from './first-of.ts';
+import { answerList } from './long-list.ts';
 import { type Pace, paceOf } from './pace.ts';
 import { addRow, heldOf, noCounts, type QueueCounts } from './queue-counts.ts';
 import { answer } from './refused.ts';
 import { campaignCursor, type CampaignsQuery, campaignsQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
+import { Slices } from './slices.ts';
 
 /** `queued` is the sum of `new`, `proc`, `retry` and `hold`. */
 export interface CampaignView extends Readonly<Totals>, Readonly<Omit<QueueCounts, 'total'>>, Pace {
@@ -26,68 +28,97 @@ export interface CampaignsView {
   readonly next?: string | undefined;
 }
 
-type CampaignTotals = Totals & { readonly account: string; readonly campaign: string };
+type CampaignName = Pick<RowKey, 'account' | 'campaign'>;
 
 export function addCampaigns(app: FastifyInstance, { deps }: RouteContext): void {
-  app.get('/v1/campaigns', (request, reply) => {
+  app.get('/v1/campaigns', async (request, reply) => {
     const query = checkRequest(campaignsQuery, request.query);
-    return answer(reply, query.ok ? ok(campaignsView(deps, query.value, callerOf(request))) : query);
+    if (!query.ok) return answer(reply, query);
+    const slices = new Slices();
+    const { page, next } = await pageOf(deps, { ...query.value, caller: callerOf(request) }, slices);
+    const rows = await rowsOf(deps, page, slices);
+    const now = deps.clock.now();
+    // What is made of a campaign is of one moment, so that its counts add up.
+    const view = (one: CampaignName): CampaignView =>
+      viewOf(deps, one, { rows: rows.get(nameOf(one))!, now });
+    return answerList(reply, { name: 'campaigns', items: page, view, rest: { next } }, slices);
   });
+}
+
+interface Asked extends CampaignsQuery {
+  readonly caller: Caller;
+}
+
+interface Page {
+  readonly page: readonly CampaignName[];
+  readonly next: string | undefined;
 }
 
 /** In the order of account and campaign, so that a page follows the other whatever comes in between. */
-function campaignsView(
-  deps: ApiDependencies,
-  { account_id, campaign_id, cursor, limit }: CampaignsQuery,
-  caller: Caller,
-): CampaignsView {
-  const all: { readonly name: string; readonly one: CampaignTotals }[] = [];
-  for (const one of deps.queue.state.counters.totals()) {
-    const name = nameOf(one);
-    if (!owns(caller, one) || (cursor !== undefined && name <= cursor)) continue;
-    const wanted =
-      (account_id === undefined || one.account === account_id) &&
-      (campaign_id === undefined || one.campaign === campaign_id);
-    if (wanted) all.push({ name, one });
-  }
-  all.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const page = all.slice(0, limit);
+async function pageOf({ queue }: ApiDependencies, asked: Asked, slices: Slices): Promise<Page> {
+  const { account_id, campaign_id, cursor, limit, caller } = asked;
+  const isWanted = (one: CampaignName): boolean =>
+    owns(caller, one) &&
+    (cursor === undefined || nameOf(one) > cursor) &&
+    (account_id === undefined || one.account === account_id) &&
+    (campaign_id === undefined || one.campaign === campaign_id);
+  const wanted: { readonly name: string; readonly one: CampaignName }[] = [];
+  await slices.each(queue.state.counters.totals(), (one) => {
+    if (isWanted(one)) wanted.push({ name: nameOf(one), one });
+  });
+  // One more tells that there is another page.
+  const first = await firstOf(wanted, {
+    order: (a, b) => (a.name < b.name ? -1 : 1),
+    count: limit + 1,
+    slices,
+  });
+  const page = first.slice(0, limit);
   const last = page.at(-1);
   return {
-    campaigns: viewsOf(
-      deps,
-      page.map(({ one }) => one),
-    ),
-    ...(last && all.length > page.length && { next: campaignCursor(last.name) }),
+    page: page.map(({ one }) => one),
+    next: last && first.length > page.length ? campaignCursor(last.name) : undefined,
   };
 }
 
-function viewsOf({ queue, egress, clock }: ApiDependencies, page: readonly CampaignTotals[]): CampaignView[] {
-  const { counters, oldest, speeds } = queue.state;
-  const queued = new Map(page.map((one) => [nameOf(one), { counts: noCounts(), oldest: Infinity }]));
-  for (const row of counters.rows()) {
-    const sum = queued.get(nameOf(row));
-    if (!sum) continue;
-    addRow(sum.counts, row, heldOf(queue, row));
-    sum.oldest = Math.min(sum.oldest, oldest.get(rowName(row)) ?? Infinity);
-  }
-  const now = clock.now();
-  return page.map(({ account, campaign, ...totals }) => {
-    const { counts, oldest: since } = queued.get(`${account}\0${campaign}`)!;
-    const { total, ...states } = counts;
-    const perSecond = speeds.ofCampaign(account, campaign);
-    const cap = egress.campaigns.of({ account, campaign });
-    return {
-      account_id: account,
-      campaign_id: campaign,
-      ...totals,
-      queued: total,
-      ...states,
-      ...paceOf(counts, { oldest: since, perSecond }, now),
-      ...(cap && { limits: limitsView(cap) }),
-    };
-  });
+/** By campaign of the page. */
+async function rowsOf(
+  { queue }: ApiDependencies,
+  page: readonly CampaignName[],
+  slices: Slices,
+): Promise<ReadonlyMap<string, readonly Readonly<Row>[]>> {
+  const rows = new Map<string, Readonly<Row>[]>(page.map((one) => [nameOf(one), []]));
+  await slices.each(queue.state.counters.rows(), (row) => void rows.get(nameOf(row))?.push(row));
+  return rows;
 }
 
-const nameOf = ({ account, campaign }: Pick<CampaignTotals, 'account' | 'campaign'>): string =>
-  `${account}\0${campaign}`;
+interface Counted {
+  readonly rows: readonly Readonly<Row>[];
+  readonly now: number;
+}
+
+function viewOf(
+  { queue, egress }: ApiDependencies,
+  { account, campaign }: CampaignName,
+  { rows, now }: Counted,
+): CampaignView {
+  const counts = noCounts();
+  let oldest = Infinity;
+  for (const row of rows) {
+    addRow(counts, row, heldOf(queue, row));
+    if (row.new + row.retry > 0) oldest = Math.min(oldest, oldestOf(queue.state, row));
+  }
+  const { total, ...states } = counts;
+  const perSecond = queue.state.speeds.ofCampaign(account, campaign);
+  const cap = egress.campaigns.of({ account, campaign });
+  return {
+    account_id: account,
+    campaign_id: campaign,
+    ...queue.state.counters.totalsOf(account, campaign)!,
+    queued: total,
+    ...states,
+    ...paceOf(counts, { oldest, perSecond }, now),
+    ...(cap && { limits: limitsView(cap) }),
+  };
+}
+
+const nameOf = ({ account, campaign }: CampaignName): string => `${account}\0${campaign}`;

@@ -120,15 +120,21 @@ async function explain(
   if (!recipient.ok) return err(invalid([{ field: 'recipient', message: recipient.error }]));
   const { domain } = recipient.value;
   const from = asked.from ?? '';
-  const routed = deps.preview({
-    sender: asked.sender,
-    virtualSender: asked.virtual_sender,
-    allowed: undefined,
-    group: asked.group,
-    fromEmail: from,
-    fromDomain: from.slice(from.lastIndexOf('@') + 1).toLowerCase(),
-    toDomain: domain,
-  });
+  const queued = queuedTo(deps, asked.recipient, caller);
+  const way = (sender: string | undefined): ReturnType<ApiDependencies['preview']> =>
+    deps.preview({
+      sender,
+      virtualSender: asked.virtual_sender,
+      allowed: undefined,
+      group: asked.group,
+      fromEmail: from,
+      fromDomain: from.slice(from.lastIndexOf('@') + 1).toLowerCase(),
+      toDomain: domain,
+    });
+  let routed = way(asked.sender);
+  // Where there are several, that of the mail that waits is meant.
+  if (!routed.ok && asked.sender === undefined && asked.virtual_sender === undefined && queued[0])
+    routed = way(queued[0].sender);
   if (!routed.ok) return err(invalid([{ field: routed.error.field, message: routed.error.text }]));
   const { senders, virtualSender, rule } = routed.value;
   const stopped = deps.queue.stopList.find(asked.recipient, asked.account_id);
@@ -154,7 +160,7 @@ async function explain(
     problem: path.problem?.text,
     stop_list: stopped && entryView(stopped),
     senders: senders.map((share) => explainedSender(deps, share, path)),
-    queued: queuedTo(deps, asked.recipient, caller),
+    queued,
   });
 }
 

@@ -42,5 +42,5 @@ export {
   type StatusPage,
   type StatusServer,
 } from './server.ts';
-export { checkRequest } from './shape.ts';
+export { checkRequest, instead } from './shape.ts';
 export { SLICE, Slices } from './slices.ts';

@@ -2,15 +2,17 @@
 import type { FastifyInstance } from 'fastify';
 import type { Flow } from '../alerts/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
-import type { LaneStatus, NodeStatus } from '../mta/egress/index.ts';
+import type { LaneStatus, Lock, NodeFigures } from '../mta/egress/index.ts';
 import type { Totals } from '../queue/index.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { lockView, type LockView } from './nodes.ts';
+import { answerList } from './long-list.ts';
 import { queueTotals, type QueueTotals } from './queue-counts.ts';
 import { answer, type Refused } from './refused.ts';
 import { noBody, noQuery } from './schemas.ts';
 import { oldestSeconds } from './metrics-inbound.ts';
 import { checkRequest } from './shape.ts';
+import { Slices } from './slices.ts';
 
 const MOST_WAITING = 10;
 
@@ -143,13 +145,21 @@ export interface ReloadView {
 }
 
 export function addOverview(app: FastifyInstance, { deps }: RouteContext): void {
-  app.get('/v1/status', (request, reply) => {
+  app.get('/v1/status', async (request, reply) => {
     const query = checkRequest(noQuery, request.query);
-    return answer(reply, query.ok ? ok(statusView(deps)) : query);
+    return answer(reply, query.ok ? ok(await statusView(deps)) : query);
   });
-  app.get('/v1/nodes', (request, reply) => {
+  app.get('/v1/nodes', async (request, reply) => {
     const query = checkRequest(noQuery, request.query);
-    return answer(reply, query.ok ? ok({ nodes: nodeViews(deps) }) : query);
+    if (!query.ok) return answer(reply, query);
+    const locks = deps.egress.control.locks();
+    const view = (node: NodeFigures): NodeView => nodeView(deps, node, locks);
+    // A node between two turns: each may have a lane for every ISP.
+    return answerList(
+      reply,
+      { name: 'nodes', items: deps.egress.nodeFigures(), view, size: 1 },
+      new Slices(),
+    );
   });
   app.post('/v1/config/reload', async (request, reply) => {
     const body = checkRequest(noBody, request.body);
@@ -157,7 +167,8 @@ export function addOverview(app: FastifyInstance, { deps }: RouteContext): void 
   });
 }
 
-function statusView(deps: ApiDependencies): StatusView {
+async function statusView(deps: ApiDependencies): Promise<StatusView> {
+  const queue = await queueTotals(deps, new Slices());
   const status = deps.status();
   const { counters, journal } = deps.queue.state;
   return {
@@ -173,7 +184,7 @@ function statusView(deps: ApiDependencies): StatusView {
     data_dir: status.dataDir,
     config_file: status.configFile,
     counters: counters.sum(),
-    queue: queueTotals(deps),
+    queue,
     nodes: deps.egress.nodeFigures().map(({ name, address, state, sessions, maxSessions }) => ({
       name,
       address,
@@ -219,22 +230,25 @@ function flowView({ since, sums, lastDelivered, waiting }: Flow, now: number): F
   };
 }
 
-function nodeViews({ egress, clock }: ApiDependencies): NodeView[] {
-  const locks = egress.control.locks();
-  return egress.nodes().map((node) => ({
-    ...nodeView(node),
-    locks: locks
-      .filter(({ record }) => (record.node ?? node.name) === node.name)
-      .map((lock) => lockView(lock, clock.now())),
-  }));
-}
-
-function nodeView({ maxSessions, lastError, lanes, ...node }: NodeStatus): Omit<NodeView, 'locks'> {
+function nodeView(
+  { egress, clock }: ApiDependencies,
+  { name, address, hostname, state, sessions, maxSessions, attempts, delivered, lastError }: NodeFigures,
+  locks: readonly Lock[],
+): NodeView {
   return {
-    ...node,
+    name,
+    address,
+    hostname,
+    state,
+    sessions,
     max_sessions: maxSessions,
+    attempts,
+    delivered,
     last_error: errorView(lastError),
-    lanes: lanes.map(laneView),
+    lanes: [...egress.lanes({ node: name })].map(laneView),
+    locks: locks
+      .filter(({ record }) => (record.node ?? name) === name)
+      .map((lock) => lockView(lock, clock.now())),
   };
 }
 
@@ -280,7 +294,7 @@ const warmupView = (warmup: NonNullable<LaneStatus['warmup']>): WarmupView => ({
   reason: warmup.reason,
 });
 
-const errorView = (error: NodeStatus['lastError']): ErrorView | undefined =>
+const errorView = (error: NodeFigures['lastError']): ErrorView | undefined =>
   error && { at: new Date(error.at).toISOString(), text: error.text };
 
 async function reload(deps: ApiDependencies): Promise<Result<ReloadView, Refused>> {

@@ -2,7 +2,7 @@
 import type { QueueCounts } from './queue-counts.ts';
 
 export interface Pace {
-  /** Age of the oldest delivery as of the last sweep of the queue; absent when it came later. */
+  /** Age of the oldest delivery, as of the last sweep of the queue or of what came into an empty row since; absent when neither is known. */
   readonly oldest_seconds?: number | undefined;
   /** Deliveries that ended, per second, over the last minutes. */
   readonly per_second: number;

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import { oldestQueued, type Queue, type Row } from '../queue/index.ts';
+import type { Slices } from './slices.ts';
 
 export interface QueueCounts {
   new: number;
@@ -45,9 +46,15 @@ interface Sources {
   readonly clock: Clock;
 }
 
-export function queueTotals({ queue, clock }: Sources): QueueTotals {
+export async function queueTotals(sources: Sources, slices: Slices): Promise<QueueTotals> {
   const counts = noCounts();
-  for (const row of queue.state.counters.rows()) addRow(counts, row, heldOf(queue, row));
+  const { queue } = sources;
+  await slices.each(queue.state.counters.rows(), (row) => addRow(counts, row, heldOf(queue, row)));
+  return totalsOf(sources, counts);
+}
+
+/** `counts`: those of all rows. */
+export function totalsOf({ queue, clock }: Sources, counts: QueueCounts): QueueTotals {
   const oldest = oldestQueued(queue.state);
   const oldestSeconds = oldest === undefined ? undefined : Math.max(0, (clock.now() - oldest) / 1000);
   return { ...counts, quarantined: queue.quarantine.count, oldest_seconds: oldestSeconds };

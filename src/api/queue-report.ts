@@ -1,10 +1,11 @@
 /** `GET /v1/queue`: what is queued, grouped as asked, how old it is and how fast it goes. */
 import type { FastifyInstance } from 'fastify';
-import { ok } from '../core/index.ts';
-import { type RowKey, rowName } from '../queue/index.ts';
+import { oldestOf, type RowKey } from '../queue/index.ts';
 import { isBound, owns, ownsSelector } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import { firstOf } from './first-of.ts';
+import { answerList } from './long-list.ts';
 import { type Pace, paceOf } from './pace.ts';
 import {
   addRow,
@@ -13,12 +14,13 @@ import {
   noCounts,
   type QueueCounts,
   type QueueTotals,
-  queueTotals,
+  totalsOf,
 } from './queue-counts.ts';
 import { type MarkView, markView } from './operation-view.ts';
 import { answer } from './refused.ts';
 import { type Group, queueQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
+import { Slices } from './slices.ts';
 
 export type QueueRow = QueueCounts & Pace & { readonly [group in Group]?: string };
 
@@ -40,50 +42,79 @@ export interface QueueReport {
 }
 
 export function addQueueReport(app: FastifyInstance, { deps }: RouteContext): void {
-  app.get('/v1/queue', (request, reply) => {
+  app.get('/v1/queue', async (request, reply) => {
     const query = checkRequest(queueQuery, request.query);
-    return answer(reply, query.ok ? ok(report(deps, query.value, callerOf(request))) : query);
+    if (!query.ok) return answer(reply, query);
+    const slices = new Slices();
+    const asked = { ...query.value, caller: callerOf(request) };
+    const { first, ...rest } = await report(deps, asked, slices);
+    const now = deps.clock.now();
+    const view = (sum: Sum): QueueRow => rowOf(asked.group_by, sum, now);
+    return answerList(reply, { name: 'rows', items: first, view, rest }, slices);
   });
 }
 
-function report(
-  deps: ApiDependencies,
-  { group_by: groups, limit }: { readonly group_by: readonly Group[]; readonly limit: number },
-  caller: Caller,
-): QueueReport {
-  const bound = isBound(caller);
-  const own = noCounts();
-  const rows = new Map<string, Sum>();
-  const { counters, oldest, speeds } = deps.queue.state;
-  const valuesOf = (row: RowKey): string[] =>
-    groups.map((group) => (group === 'isp' ? ispLabel(deps.egress, row.domain) : row[group]));
-  for (const row of counters.rows()) {
-    if (bound && !owns(caller, row)) continue;
-    const values = valuesOf(row);
-    const key = values.join('\0');
-    let sum = rows.get(key);
-    if (!sum) rows.set(key, (sum = { values, counts: noCounts(), oldest: Infinity, perSecond: 0 }));
-    const held = heldOf(deps.queue, row);
-    addRow(sum.counts, row, held);
-    sum.oldest = Math.min(sum.oldest, oldest.get(rowName(row)) ?? Infinity);
-    if (bound) addRow(own, row, held);
-  }
-  for (const { perSecond, ...row } of speeds.rows()) {
-    const sum = rows.get(valuesOf(row).join('\0'));
-    if (sum && (!bound || owns(caller, row))) sum.perSecond += perSecond;
-  }
-  const now = deps.clock.now();
-  const sorted = [...rows.values()].sort((a, b) => b.counts.total - a.counts.total);
+interface Asked {
+  readonly group_by: readonly Group[];
+  readonly limit: number;
+  readonly caller: Caller;
+}
+
+type Report = Omit<QueueReport, 'rows'> & { readonly first: readonly Sum[] };
+
+async function report(deps: ApiDependencies, asked: Asked, slices: Slices): Promise<Report> {
+  const { limit, caller } = asked;
+  const { all, sums } = await sumRows(deps, asked, slices);
+  const order = (a: Sum, b: Sum): number => b.counts.total - a.counts.total;
+  const first = await firstOf(sums.values(), { order, count: limit, slices });
   return {
-    rows: sorted.slice(0, limit).map(({ values, counts, ...sum }) => ({
-      ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])),
-      ...counts,
-      ...paceOf(counts, sum, now),
-    })),
-    more_rows: Math.max(0, sorted.length - limit),
-    totals: bound ? { ...own, quarantined: 0, oldest_seconds: undefined } : queueTotals(deps),
+    first,
+    more_rows: sums.size - first.length,
+    totals: isBound(caller) ? { ...all, quarantined: 0, oldest_seconds: undefined } : totalsOf(deps, all),
     marks: deps.queue.state.holds.marks
       .filter(({ selector }) => ownsSelector(caller, selector))
       .map(markView),
   };
+}
+
+const rowOf = (groups: readonly Group[], { values, counts, ...sum }: Sum, now: number): QueueRow => ({
+  ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])),
+  ...counts,
+  ...paceOf(counts, sum, now),
+});
+
+interface Sums {
+  readonly all: QueueCounts;
+  /** By what they are grouped by. */
+  readonly sums: ReadonlyMap<string, Sum>;
+}
+
+/** Of the rows that the caller may see. */
+async function sumRows(
+  { queue, egress }: ApiDependencies,
+  { group_by: groups, caller }: Asked,
+  slices: Slices,
+): Promise<Sums> {
+  const bound = isBound(caller);
+  const all = noCounts();
+  const sums = new Map<string, Sum>();
+  const { counters, speeds } = queue.state;
+  const valuesOf = (row: RowKey): string[] =>
+    groups.map((group) => (group === 'isp' ? ispLabel(egress, row.domain) : row[group]));
+  await slices.each(counters.rows(), (row) => {
+    if (bound && !owns(caller, row)) return;
+    const values = valuesOf(row);
+    const key = values.join('\0');
+    let sum = sums.get(key);
+    if (!sum) sums.set(key, (sum = { values, counts: noCounts(), oldest: Infinity, perSecond: 0 }));
+    const held = heldOf(queue, row);
+    addRow(sum.counts, row, held);
+    addRow(all, row, held);
+    sum.oldest = Math.min(sum.oldest, oldestOf(queue.state, row));
+  });
+  await slices.each(speeds.rows(), ({ perSecond, ...row }) => {
+    const sum = sums.get(valuesOf(row).join('\0'));
+    if (sum && (!bound || owns(caller, row))) sum.perSecond += perSecond;
+  });
+  return { all, sums };
 }

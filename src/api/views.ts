@@ -126,7 +126,10 @@ const queueTotals = z.object({
 });
 
 export const pace = {
-  oldest_seconds: z.number().optional().describe('As of the last sweep of the queue'),
+  oldest_seconds: z
+    .number()
+    .optional()
+    .describe('As of the last sweep of the queue, or of what came since where nothing waited then'),
   per_second: z.number().describe('Deliveries that ended, over the last minutes'),
   estimated_end: time.optional().describe('When what is not held will have ended at this speed'),
 };

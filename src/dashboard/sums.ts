@@ -8,7 +8,7 @@ import {
   type QueueCounts,
   type Slices,
 } from '../api/index.ts';
-import { rowName, TEST_CAMPAIGN } from '../queue/index.ts';
+import { oldestOf, TEST_CAMPAIGN } from '../queue/index.ts';
 import type { CellCounts } from './cells.ts';
 import { PairMap } from './pair-map.ts';
 import type { CampaignLine } from './view.ts';
@@ -36,13 +36,13 @@ export async function sumQueue(deps: ApiDependencies, slices: Slices): Promise<Q
     campaigns: new PairMap<QueueCounts>(),
   };
   const ispOf = new Map<string, string>();
-  const { counters, oldest } = deps.queue.state;
+  const { counters } = deps.queue.state;
   await slices.each(counters.rows(), (row) => {
     let isp = ispOf.get(row.domain);
     if (isp === undefined) ispOf.set(row.domain, (isp = ispLabel(deps.egress, row.domain)));
     const { node } = row;
     const held = heldOf(deps.queue, row);
-    const at = oldest.get(rowName(row)) ?? Infinity;
+    const at = oldestOf(deps.queue.state, row);
     const cell = sums.cells.entry(node, isp, () => ({ node, isp, oldest: at, ...noCounts() }));
     cell.oldest = Math.min(cell.oldest, at);
     addRow(cell, row, held);

@@ -161,8 +161,28 @@ describe('control API', () => {
     control.clock.advance(4_000);
     const { rows, totals } = (await control.get('/v1/queue?group_by=isp,node')).json;
     assert.deepEqual(rows, [
-      { isp: 'gmail', node: 'n1', new: 1, proc: 1, retry: 0, hold: 0, total: 2, per_second: 0 },
-      { isp: 'unresolved', node: 'n1', new: 1, proc: 0, retry: 0, hold: 0, total: 1, per_second: 0 },
+      {
+        isp: 'gmail',
+        node: 'n1',
+        new: 1,
+        proc: 1,
+        retry: 0,
+        hold: 0,
+        total: 2,
+        oldest_seconds: 4,
+        per_second: 0,
+      },
+      {
+        isp: 'unresolved',
+        node: 'n1',
+        new: 1,
+        proc: 0,
+        retry: 0,
+        hold: 0,
+        total: 1,
+        oldest_seconds: 4,
+        per_second: 0,
+      },
     ]);
     assert.deepEqual(totals, {
       new: 2,
@@ -185,6 +205,7 @@ describe('control API', () => {
         retry: 0,
         hold: 0,
         total: 2,
+        oldest_seconds: 4,
         per_second: 0,
       },
     ]);

@@ -1,50 +1,14 @@
 /** The picture of a large site is made in slices, and shows of it what there is. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { type ApiDependencies, SLICE, Slices } from '../../../src/api/index.ts';
+import { SLICE, Slices } from '../../../src/api/index.ts';
 import { Observer } from '../../../src/dashboard/observer.ts';
 import { type Picture, takePicture } from '../../../src/dashboard/snapshot.ts';
 import { CAMPAIGNS, ISPS, largeSite, NODES } from '../../support/large-site.ts';
+import { Meter } from '../../support/meter.ts';
 
 /** Rows, campaigns and lanes, read one by one. */
 const PIECES = NODES * ISPS * 2 + CAMPAIGNS;
-
-/** Counts what is read of a site between two turns of the event loop. */
-class Meter {
-  all = 0;
-  most = 0;
-  turns = 0;
-  #now = 0;
-  #watching = true;
-
-  constructor({ queue, egress }: ApiDependencies, t: TestContext) {
-    const { counters } = queue.state;
-    const [rows, totals] = [[...counters.rows()], [...counters.totals()]];
-    const lanes = egress.lanes.bind(egress);
-    t.mock.method(counters, 'rows', () => this.#counted(rows));
-    t.mock.method(counters, 'totals', () => this.#counted(totals));
-    t.mock.method(egress, 'lanes', (of: { readonly node: string }) => this.#counted(lanes(of)));
-    setImmediate(() => this.#turn());
-  }
-
-  stop(): void {
-    this.#watching = false;
-  }
-
-  *#counted<T>(pieces: Iterable<T>): Generator<T> {
-    for (const piece of pieces) {
-      this.all++;
-      this.most = Math.max(this.most, ++this.#now);
-      yield piece;
-    }
-  }
-
-  #turn(): void {
-    this.turns++;
-    this.#now = 0;
-    if (this.#watching) setImmediate(() => this.#turn());
-  }
-}
 
 async function large(t: TestContext): Promise<{ meter: Meter; picture: Picture }> {
   const deps = await largeSite(t);
