@@ -1,11 +1,12 @@
 /** What the page is told, every second or so. Types only: the page in the browser is built with them too. */
 import type { Event } from '../core/index.ts';
-import type { CellSettings } from '../mta/egress/index.ts';
+import type { CellSettings, NodeState } from '../mta/egress/index.ts';
 import type { EventDraft } from '../queue/index.ts';
 import type { Series } from '../alerts/index.ts';
 
 export type { CellSettings } from '../mta/egress/index.ts';
 export type { Series } from '../alerts/index.ts';
+export type { NodeState } from '../mta/egress/index.ts';
 
 export interface Counts {
   readonly new: number;
@@ -18,7 +19,7 @@ export interface Counts {
 export interface CellView extends Counts {
   readonly isp: string;
   readonly node: string;
-  /** Age of its oldest delivery, as of the last sweep of the queue. */
+  /** Age of its oldest delivery, where it is known. */
   readonly oldestSeconds?: number | undefined;
   readonly sessions: number;
   readonly maxSessions: number;
@@ -79,7 +80,7 @@ export interface ErrorView {
 export interface NodeLine {
   readonly name: string;
   readonly address: string;
-  readonly state: string;
+  readonly state: NodeState;
   readonly sessions: number;
   readonly maxSessions: number;
   readonly delivered: number;

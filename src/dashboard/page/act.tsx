@@ -7,7 +7,8 @@ import { Dialog } from './dialog.tsx';
 import { useSpeech } from './speech.ts';
 
 const LOOK_MS = 500;
-const DURATIONS = ['30m', '2h', '24h', ''] as const;
+/** As the server reads them, and in seconds. */
+const DURATIONS = { '30m': 1_800, '2h': 7_200, '24h': 86_400, '': undefined } as const;
 const DANGEROUS: ReadonlySet<Action> = new Set(['purge']);
 
 type Step =
@@ -81,7 +82,7 @@ interface ConfirmProps {
 }
 
 function Confirm({ target, action, job, confirm, cancel }: ConfirmProps) {
-  const { say, number } = useSpeech();
+  const { say, number, age } = useSpeech();
   const [duration, setDuration] = useState<string>('2h');
   const [busy, setBusy] = useState(false);
   const touches =
@@ -102,8 +103,8 @@ function Confirm({ target, action, job, confirm, cancel }: ConfirmProps) {
         <label>
           {say('duration')}{' '}
           <select value={duration} onChange={({ currentTarget }) => setDuration(currentTarget.value)}>
-            {DURATIONS.map((one) => (
-              <option value={one}>{one || say('untilLifted')}</option>
+            {Object.entries(DURATIONS).map(([one, seconds]) => (
+              <option value={one}>{seconds === undefined ? say('untilLifted') : age(seconds)}</option>
             ))}
           </select>
         </label>

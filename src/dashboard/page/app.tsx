@@ -17,7 +17,7 @@ import { savedLanguage, savedTheme, useLanguage, useTheme } from './settings.ts'
 import { SignInDialog } from './sign-in.tsx';
 import { SpeechContext } from './speech.ts';
 import { Summary } from './summary.tsx';
-import { Speech } from './words.ts';
+import { Speech } from './language.ts';
 
 export function App() {
   const [picture, setPicture] = useState(NOTHING);
@@ -57,7 +57,7 @@ export function App() {
         {...{ picture, language, setLanguage, theme, setTheme, again }}
         signIn={() => setSigningIn(true)}
       />
-      <main id="figures">
+      <main id="figures" class={link === 'lost' ? 'stale' : ''}>
         {link === 'refused' && (
           <section class="panel center">
             <p>{speech.say('mustSignIn')}</p>
@@ -69,7 +69,7 @@ export function App() {
         {!snapshot && link !== 'refused' && <p class="center muted">{speech.say('connecting')} …</p>}
         {snapshot && (
           <>
-            <Summary snapshot={snapshot} stale={link !== 'live'} open={setOpen} />
+            <Summary snapshot={snapshot} lost={link === 'lost'} open={setOpen} />
             <Chart hour={snapshot.hour} theme={theme} />
             <Grid snapshot={snapshot} found={found} look={look} open={setOpen} />
             <div class="columns">

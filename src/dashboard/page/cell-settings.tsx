@@ -6,7 +6,7 @@ export function Settings({ group }: { readonly group: CellSettings }) {
   const { say } = useSpeech();
   const { kind, name, at, chosenBy, chosenAt, settings } = group;
   return (
-    <table>
+    <table class="settings">
       <caption>
         {`${say(kind)} `}
         <strong>{name}</strong>

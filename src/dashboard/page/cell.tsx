@@ -39,7 +39,7 @@ function Facts({ cell }: { readonly cell: CellView }) {
   const { lock, slowed, warmup } = cell;
   const facts: readonly (readonly [string, string | undefined])[] = [
     [say('state'), say(cell.health === 'idle' ? 'idleCell' : cell.health)],
-    [say('why'), lock ? undefined : cell.waiting],
+    [say('why'), lock || cell.waiting === undefined ? undefined : speech.reason(cell.waiting)],
     [say('lock'), lock && lockText(speech, lock)],
     [
       say('slowed'),

@@ -49,6 +49,8 @@ function dataOf({ from, stepMs, delivered, soft, hard, complaints }: Series): uP
   return [times, [...delivered], [...soft], [...hard], [...complaints]];
 }
 
+const last = (u: uPlot): void => u.setLegend({ idx: u.data[0].length - 1 }, false);
+
 /** As the canvas wants it: the colour of an element in this theme, not the text of the property. */
 function colour(name: string): string {
   const probe = document.body.appendChild(document.createElement('i'));
@@ -69,6 +71,12 @@ function options(width: number, say: (word: (typeof LINES)[number] | 'time') => 
     width,
     height: HEIGHT,
     cursor: { y: false },
+    // The legend says the values of the minute under the pointer, else of the last one.
+    hooks: {
+      setCursor: [(u) => u.cursor.idx ?? last(u)],
+      setData: [(u) => u.cursor.idx ?? last(u)],
+      ready: [last],
+    },
     scales: { y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } },
     axes: [
       {

@@ -159,11 +159,11 @@ function Row({ isp, number: row, nodes, part, open }: RowProps) {
 
 function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly open: GridProps['open'] }) {
   const speech = useSpeech();
-  const { say, number, speed, age } = speech;
+  const { say, short, number, speed, age } = speech;
   if (!cell) return <span class="nothing" aria-hidden="true" />;
   const health = say(cell.health === 'idle' ? 'idleCell' : cell.health);
   const limit = cell.slowed?.perSecond ?? cell.ratePerSecond;
-  const why = cell.lock ? lockText(speech, cell.lock) : cell.waiting;
+  const why = cell.lock ? lockText(speech, cell.lock) : cell.waiting && speech.reason(cell.waiting);
   return (
     <button
       class={`tile ${cell.health}`}
@@ -172,7 +172,7 @@ function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly op
       onClick={() => open(cell)}
     >
       <span>
-        <b>{number(cell.total)}</b>
+        <b title={number(cell.total)}>{short(cell.total)}</b>
         {cell.total > 0 && cell.oldestSeconds !== undefined && <small>{age(cell.oldestSeconds)}</small>}
       </span>
       <small>

@@ -1,5 +1,5 @@
 import type { LockLine, WarmupLine } from '../view.ts';
-import type { Speech } from './words.ts';
+import type { Speech } from './language.ts';
 
 /** Why nothing goes out, who decided that, since when, and for how long still. */
 export function lockText({ say, age, dateTime }: Speech, { since, until, rule, reason }: LockLine): string {

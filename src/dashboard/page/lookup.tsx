@@ -77,7 +77,8 @@ const TONES: Readonly<Record<string, string>> = {
 };
 
 function Delivery({ of }: { readonly of: DeliveryView }) {
-  const { say, dateTime } = useSpeech();
+  const { say, dateTime, reason } = useSpeech();
+  const why = of.why_waiting === undefined ? undefined : reason(of.why_waiting);
   return (
     <article class="delivery">
       <p>
@@ -104,10 +105,10 @@ function Delivery({ of }: { readonly of: DeliveryView }) {
       </ol>
       {of.next_attempt && (
         <p>
-          {say('nextAttempt')} {dateTime(of.next_attempt)}: {of.why_waiting}
+          {say('nextAttempt')} {dateTime(of.next_attempt)}: {why}
         </p>
       )}
-      {of.state === 'hold' && <p>{of.why_waiting}</p>}
+      {of.state === 'hold' && <p>{why}</p>}
     </article>
   );
 }

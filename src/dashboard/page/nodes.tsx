@@ -6,6 +6,13 @@ import { useSpeech } from './speech.ts';
 import { useGradually } from './window.ts';
 
 const AT_ONCE = 8;
+const TONES = {
+  running: 'good',
+  draining: 'slow',
+  locked: 'stuck',
+  down: 'stuck',
+  stopped: 'stuck',
+} as const;
 
 interface NodeProps {
   readonly nodes: readonly NodeLine[];
@@ -56,7 +63,7 @@ export function NodeTable({ nodes, act }: NodeProps) {
                   )}
                 </th>
                 <td>
-                  <span class={`chip ${node.state === 'running' ? 'good' : 'stuck'}`}>{node.state}</span>
+                  <span class={`chip ${TONES[node.state]}`}>{say(node.state)}</span>
                 </td>
                 <td class="num">
                   {number(node.sessions)}/{number(node.maxSessions)}

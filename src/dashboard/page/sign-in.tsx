@@ -4,7 +4,7 @@ import { Dialog } from './dialog.tsx';
 import { useSpeech } from './speech.ts';
 
 export function SignInDialog({ done, cancel }: { readonly done: () => void; readonly cancel: () => void }) {
-  const { say } = useSpeech();
+  const { say, reason } = useSpeech();
   const [token, setToken] = useState('');
   const [problem, setProblem] = useState('');
   const submit = async (event: SubmitEvent): Promise<void> => {
@@ -27,7 +27,7 @@ export function SignInDialog({ done, cancel }: { readonly done: () => void; read
           />
         </label>
         <p class="problem" role="alert">
-          {problem}
+          {reason(problem)}
         </p>
         <div class="tools end">
           <button type="button" onClick={cancel}>

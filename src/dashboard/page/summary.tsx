@@ -20,7 +20,8 @@ interface Verdict {
   readonly note?: Word;
 }
 
-function verdictOf({ ready, queue, minute, nodes }: Snapshot): Verdict {
+function verdictOf({ ready, queue, minute, nodes }: Snapshot, lost: boolean): Verdict {
+  if (lost) return { tone: 'idle', title: 'unknown', note: 'beforeLost' };
   if (!ready && nodes.length > 0) return { tone: 'stuck', title: 'notReady' };
   if (sum(minute.delivered) > 0) return { tone: 'good', title: 'sending' };
   if (queue.total === 0) return { tone: 'idle', title: 'idle', note: 'allSent' };
@@ -31,37 +32,34 @@ function verdictOf({ ready, queue, minute, nodes }: Snapshot): Verdict {
 
 interface SummaryProps {
   readonly snapshot: Snapshot;
-  readonly stale: boolean;
+  /** The connection is: all of it was so before. */
+  readonly lost: boolean;
   readonly open: (cell: CellView) => void;
 }
 
-export function Summary({ snapshot, stale, open }: SummaryProps) {
-  const { say, number, age, speed } = useSpeech();
-  const verdict = verdictOf(snapshot);
+export function Summary({ snapshot, lost, open }: SummaryProps) {
+  const { say, number, short, age, speed, reason } = useSpeech();
+  const verdict = verdictOf(snapshot, lost);
   const [delivered, soft, hard] = (['delivered', 'soft', 'hard'] as const).map((one) =>
     sum(snapshot.hour[one]),
   ) as [number, number, number];
   const attempts = delivered + soft + hard;
   const { total, oldestSeconds } = snapshot.queue;
+  const oldestNote =
+    oldestSeconds !== undefined ? `${say('oldest')} ${age(oldestSeconds)}` : total === 0 ? say('none') : '';
   return (
-    <section class={`summary ${stale ? 'stale' : ''}`}>
+    <section class="summary">
       <div class={`panel verdict ${verdict.tone}`} role="status">
         <p class="title">
           <span class="dot" aria-hidden="true" /> {say(verdict.title)}
           {verdict.title === 'sending' && ` ${speed(speedOf(snapshot.minute))}`}
         </p>
         {verdict.note && <p class="muted">{say(verdict.note)}</p>}
-        {snapshot.notReady.map((reason) => (
-          <p>{reason}</p>
-        ))}
+        {!lost && snapshot.notReady.map((text) => <p>{reason(text)}</p>)}
         <Spark values={snapshot.minute.delivered} />
       </div>
-      <Figure name={say('speed')} value={number(delivered)} note={say('lastHour')} />
-      <Figure
-        name={say('queued')}
-        value={number(total)}
-        note={oldestSeconds === undefined ? say('none') : `${say('oldest')} ${age(oldestSeconds)}`}
-      />
+      <Figure name={say('speed')} value={short(delivered)} exact={number(delivered)} note={say('lastHour')} />
+      <Figure name={say('queued')} value={short(total)} exact={number(total)} note={oldestNote} />
       <Figure
         name={say('refusedHour')}
         value={`${number(attempts === 0 ? 0 : ((soft + hard) / attempts) * 100, 1)} %`}
@@ -72,19 +70,21 @@ export function Summary({ snapshot, stale, open }: SummaryProps) {
   );
 }
 
-function Figure({
-  name,
-  value,
-  note,
-}: {
+interface FigureProps {
   readonly name: string;
   readonly value: string;
+  /** Where the value is a rounded one. */
+  readonly exact?: string;
   readonly note: string;
-}) {
+}
+
+function Figure({ name, value, exact = value, note }: FigureProps) {
   return (
     <div class="panel figure">
       <h2>{name}</h2>
-      <p class="value">{value}</p>
+      <p class="value" title={exact === value ? undefined : exact}>
+        {value}
+      </p>
       <p class="small muted">{note}</p>
     </div>
   );
@@ -111,13 +111,14 @@ function Attention({
 }) {
   const speech = useSpeech();
   const { say, number, age } = speech;
-  const why = ({ waiting, lock, slowed, refused, delivered }: CellView): string =>
+  const why = ({ waiting, lock, slowed, refused, delivered, lastError }: CellView): string =>
     [
-      lock ? lockText(speech, lock) : waiting,
+      lock ? lockText(speech, lock) : waiting && speech.reason(waiting),
       slowed && say('slowedTo', { speed: speech.speed(slowed.perSecond) }),
       refused > 0
         ? say('refusedOf', { refused: number(refused), all: number(refused + delivered) })
         : undefined,
+      refused > 0 && lastError && say('lastReply', { text: lastError.text }),
     ]
       .filter(Boolean)
       .join('; ');

@@ -1,4 +1,4 @@
-/** All texts of the page, in both languages. A missing one is a type error. */
+/** All texts of the page, in both languages. A missing one is a type error. What the server says: reasons.ts. */
 const en = {
   sending: 'Sending',
   perSecond: '/s',
@@ -9,6 +9,8 @@ const en = {
   nothingLastMinute: 'mail waits, and none was delivered in the last minute',
   forNextAttempt: 'all that is queued waits for its next attempt',
   allSent: 'all that was accepted has ended',
+  unknown: 'Not known now',
+  beforeLost: 'the figures are from before the connection was lost',
   lost: 'The connection to the engine is lost',
   lostSince: 'What you see is from',
   trying: 'trying again',
@@ -39,6 +41,11 @@ const en = {
   node: 'Node',
   nodes: 'Nodes',
   state: 'State',
+  running: 'running',
+  draining: 'draining',
+  locked: 'locked',
+  down: 'down',
+  stopped: 'stopped',
   sessions: 'Sessions',
   attempts: 'Attempts',
   lastError: 'Last error',
@@ -108,6 +115,7 @@ const en = {
   stuck: 'stuck',
   idleCell: 'idle',
   wait: '{n} wait',
+  lastReply: 'last: {text}',
   refusedOf: '{refused} of {all} attempts refused in the last minutes',
   nextAttempt: 'next attempt',
   accepted: 'accepted',
@@ -178,6 +186,8 @@ const ru: Words = {
   nothingLastMinute: 'почта ждёт, но за последнюю минуту ничего не доставлено',
   forNextAttempt: 'всё в очереди ждёт следующей попытки',
   allSent: 'всё принятое завершено',
+  unknown: 'Сейчас неизвестно',
+  beforeLost: 'показатели — на момент до потери связи',
   lost: 'Связь с сервером потеряна',
   lostSince: 'Показаны данные на',
   trying: 'повторная попытка',
@@ -208,6 +218,11 @@ const ru: Words = {
   node: 'Узел',
   nodes: 'Узлы',
   state: 'Состояние',
+  running: 'работает',
+  draining: 'выводится',
+  locked: 'заблокирован',
+  down: 'недоступен',
+  stopped: 'остановлен',
   sessions: 'Сеансы',
   attempts: 'Попытки',
   lastError: 'Последняя ошибка',
@@ -277,6 +292,7 @@ const ru: Words = {
   stuck: 'застряло',
   idleCell: 'простаивает',
   wait: 'ждёт {n}',
+  lastReply: 'последний: {text}',
   refusedOf: 'за последние минуты отказано {refused} из {all} попыток',
   nextAttempt: 'следующая попытка',
   accepted: 'принято',
@@ -336,45 +352,4 @@ const ru: Words = {
 
 export type Language = 'en' | 'ru';
 export const LANGUAGES: Readonly<Record<Language, string>> = { en: 'English', ru: 'Русский' };
-const TABLES: Readonly<Record<Language, Words>> = { en, ru };
-
-export class Speech {
-  readonly language: Language;
-  /** By the most digits behind the point: making one takes longer than using it a hundred times. */
-  readonly #numbers: readonly Intl.NumberFormat[];
-
-  constructor(language: Language) {
-    this.language = language;
-    this.#numbers = [0, 1, 2].map(
-      (maximumFractionDigits) => new Intl.NumberFormat(language, { maximumFractionDigits }),
-    );
-  }
-
-  /** A text, with the values put in for `{name}`. */
-  readonly say = (word: Word, values: Readonly<Record<string, string | number>> = {}): string =>
-    TABLES[this.language][word].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
-
-  readonly number = (value: number, digits: 0 | 1 | 2 = 0): string => this.#numbers[digits]!.format(value);
-
-  /** A speed; seldom things are said by the minute, so that they do not look like none. */
-  readonly speed = (perSecond: number): string =>
-    perSecond >= 1
-      ? `${this.number(perSecond, perSecond < 10 ? 1 : 0)}${this.say('perSecond')}`
-      : `${this.number(perSecond * 60, 1)}/${this.say('min')}`;
-
-  readonly age = (seconds: number): string => {
-    if (seconds < 90) return `${Math.round(seconds)} ${this.say('s')}`;
-    if (seconds < 90 * 60) return `${Math.round(seconds / 60)} ${this.say('min')}`;
-    if (seconds < 48 * 3600) return `${this.number(seconds / 3600, 1)} ${this.say('h')}`;
-    return `${this.number(seconds / 86400, 1)} ${this.say('d')}`;
-  };
-
-  readonly time = (at: number | string): string =>
-    new Date(at).toLocaleTimeString(this.language, { hourCycle: 'h23' });
-  readonly dateTime = (at: number | string): string =>
-    new Date(at).toLocaleString(this.language, {
-      dateStyle: 'medium',
-      timeStyle: 'medium',
-      hourCycle: 'h23',
-    });
-}
+export const TABLES: Readonly<Record<Language, Words>> = { en, ru };

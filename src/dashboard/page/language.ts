@@ -1,0 +1,52 @@
+/** How the page says things in a language: texts, figures, ages and times. */
+import { inRussian } from './reasons.ts';
+import { type Language, TABLES, type Word } from './words.ts';
+
+export class Speech {
+  readonly language: Language;
+  /** By the most digits behind the point: making one takes longer than using it a hundred times. */
+  readonly #numbers: readonly Intl.NumberFormat[];
+  readonly #short: Intl.NumberFormat;
+
+  constructor(language: Language) {
+    this.language = language;
+    this.#numbers = [0, 1, 2].map(
+      (maximumFractionDigits) => new Intl.NumberFormat(language, { maximumFractionDigits }),
+    );
+    this.#short = new Intl.NumberFormat(language, { notation: 'compact', maximumSignificantDigits: 3 });
+  }
+
+  /** A text, with the values put in for `{name}`. */
+  readonly say = (word: Word, values: Readonly<Record<string, string | number>> = {}): string =>
+    TABLES[this.language][word].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+
+  /** What the server gives as a reason. */
+  readonly reason = (text: string): string => (this.language === 'ru' ? inRussian(text) : text);
+
+  readonly number = (value: number, digits: 0 | 1 | 2 = 0): string => this.#numbers[digits]!.format(value);
+
+  /** No longer than nine characters, where there is no room for more. */
+  readonly short = (value: number): string => (value < 1e7 ? this.number(value) : this.#short.format(value));
+
+  /** A speed; seldom things are said by the minute, so that they do not look like none. */
+  readonly speed = (perSecond: number): string =>
+    perSecond >= 1
+      ? `${this.number(perSecond, perSecond < 10 ? 1 : 0)}${this.say('perSecond')}`
+      : `${this.number(perSecond * 60, 1)}/${this.say('min')}`;
+
+  readonly age = (seconds: number): string => {
+    if (seconds < 90) return `${Math.round(seconds)} ${this.say('s')}`;
+    if (seconds < 90 * 60) return `${Math.round(seconds / 60)} ${this.say('min')}`;
+    if (seconds < 48 * 3600) return `${this.number(seconds / 3600, 1)} ${this.say('h')}`;
+    return `${this.number(seconds / 86400, 1)} ${this.say('d')}`;
+  };
+
+  readonly time = (at: number | string): string =>
+    new Date(at).toLocaleTimeString(this.language, { hourCycle: 'h23' });
+  readonly dateTime = (at: number | string): string =>
+    new Date(at).toLocaleString(this.language, {
+      dateStyle: 'medium',
+      timeStyle: 'medium',
+      hourCycle: 'h23',
+    });
+}
