@@ -243,6 +243,6 @@ const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): 
 function whyOf(lanes: readonly LaneStatus[]): string | undefined {
   const waiting = lanes.find((lane) => lane.waiting !== undefined)?.waiting;
   const errors = lanes.flatMap(({ lastError }) => lastError ?? []).sort((a, b) => b.at - a.at);
-  const parts = [waiting, errors[0]?.text].filter((part) => part !== undefined);
+  const parts = [waiting, errors[0] && `last: ${errors[0].text}`].filter((part) => part !== undefined);
   return parts.length === 0 ? undefined : withoutNames(parts.join('; '));
 }
