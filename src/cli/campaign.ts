@@ -1,12 +1,15 @@
 /** `postrider campaign`: how the mail of campaigns goes. */
 import { Command } from 'commander';
-import type { CampaignsView, CampaignView } from '../api/index.ts';
+import { type CampaignsView, type CampaignView, instead } from '../api/index.ts';
+import type { ControlClient } from './client.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { limitCommands, limitsText } from './campaign-limit.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { about, endsInText, rateText } from './pace-text.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
+
+const MOST_NAMES = 10_000;
 
 interface ListOptions extends ConnectionOptions, WatchOptions {
   readonly account?: string;
@@ -49,12 +52,23 @@ async function shown(io: Io, campaign: string, options: ShowOptions): Promise<Ex
   const client = await connect(io, options);
   const query = queryOf({ account_id: options.account, campaign_id: campaign });
   const result = await client.get<CampaignsView>(`/v1/campaigns?${query}`);
+  const near = result.ok && result.value.campaigns.length === 0 ? await nearTo(client, campaign) : '';
   const code = await show(io, options, result, ({ campaigns }) =>
     campaigns.length === 0
-      ? clean(`no campaign ${campaign}: nothing was accepted with this campaign_id`) + '\n'
+      ? clean(`no campaign ${campaign}: nothing was accepted with this campaign_id${near}`) + '\n'
       : campaigns.map(campaignText).join('\n'),
   );
   return code === 0 && result.ok && result.value.campaigns.length === 0 ? 1 : code;
+}
+
+async function nearTo(client: ControlClient, campaign: string): Promise<string> {
+  const all = await client.get<CampaignsView>(`/v1/campaigns?limit=${MOST_NAMES}`);
+  return all.ok
+    ? instead(
+        campaign,
+        all.value.campaigns.map(({ campaign_id: id }) => id),
+      )
+    : '';
 }
 
 const queryOf = (fields: Readonly<Record<string, string | undefined>>): string =>

@@ -37,7 +37,18 @@ async function ask<T extends QueryType>(
 
 const failed = <T>(found: readonly T[] | DnsFailure): found is DnsFailure => !Array.isArray(found);
 
-async function examineNode({ name, address, hostname }: NodeConfig, resolver: Resolver): Promise<Finding[]> {
+/** Mail from such an address reaches this machine only, so nobody asks for its names. */
+const staysHere = ({ address }: NodeConfig): boolean => address === '::1' || address.startsWith('127.');
+
+async function examineNode(node: NodeConfig, resolver: Resolver): Promise<Finding[]> {
+  const { name, address, hostname } = node;
+  if (staysHere(node))
+    return [
+      good(
+        'node',
+        `${name}: ${address} is good for a try-out: receivers on this machine only, so its DNS is not looked at`,
+      ),
+    ];
   const type = isIPv6(address) ? 'AAAA' : 'A';
   const reverse = reverseName(address);
   const [forward, back] = await Promise.all([ask(resolver, hostname, type), ask(resolver, reverse, 'PTR')]);
@@ -67,11 +78,12 @@ async function examineNode({ name, address, hostname }: NodeConfig, resolver: Re
 
 async function examineSender(config: Config, sender: SenderConfig, resolver: Resolver): Promise<Finding[]> {
   const addresses = sender.nodes.flatMap(({ node }) => config.nodes.filter(({ name }) => name === node));
+  const outward = addresses.filter((node) => !staysHere(node));
   const keys = sender.dkim.map((key) => examineDkim(sender.name, key, resolver));
   const bounces = sender.returnPathDomain;
   const paths =
-    bounces === null ? [] : addresses.map((node) => examineSpf({ sender, domain: bounces, node }, resolver));
-  const mx = bounces === null ? [] : [examineMx(config, bounces, resolver)];
+    bounces === null ? [] : outward.map((node) => examineSpf({ sender, domain: bounces, node }, resolver));
+  const mx = bounces === null || outward.length === 0 ? [] : [examineMx(config, bounces, resolver)];
   const domains = [...new Set(sender.dkim.map(({ domain }) => domain))];
   const policies = domains.map((domain) => examineDmarc(domain, resolver));
   const findings = (await Promise.all([...keys, ...paths, ...mx, ...policies])).flat();

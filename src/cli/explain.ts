@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { ExplainedNode, ExplainView, LockView } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
-import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
+import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { replyText } from './story.ts';
 
@@ -36,6 +36,11 @@ async function explain(io: Io, recipient: string, options: ExplainOptions): Prom
   const result = await client.get<ExplainView>(
     `/v1/explain?${new URLSearchParams(Object.fromEntries(given)).toString()}`,
   );
+  if (!result.ok && result.error.message.includes(': name a ')) {
+    const option = result.error.message.includes('virtual') ? '--virtual-sender' : '--sender';
+    const message = `${result.error.message}; say which with ${option}`;
+    return fail(io, options, { ...result.error, message });
+  }
   return show(io, options, result, explainText);
 }
 

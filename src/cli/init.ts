@@ -63,7 +63,7 @@ senders: # who sends: nodes, speed, signatures
   - name: main
     nodes: [{ node: n1 }]
     # dkim: [{ domain: example.com, selector: s1, key_file: keys/example.com.s1.pem }]
-    # return_path_domain: bounce.example.com # a domain of yours whose MX takes mail; this version does not read the reports
+    # return_path_domain: bounce.example.com # a domain of yours; reports of it come to mx.listen
 `;
 }
 

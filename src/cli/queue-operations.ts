@@ -3,15 +3,17 @@
  * end. Without a terminal to ask on it wants `--yes`.
  */
 import { Command } from 'commander';
-import type { JobView } from '../api/index.ts';
-import { err, ok, type Result } from '../core/index.ts';
+import { instead, type JobView, type QueueReport } from '../api/index.ts';
+import { ok, type Result } from '../core/index.ts';
 import type { ControlClient, Problem } from './client.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clean, type ExitCode, exitingWith, type Io } from './io.ts';
+import { type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
 
 const LOOK_MS = 300;
+const MOST_NAMES = 10_000;
 
-interface Options extends ConnectionOptions {
+interface Options extends ConnectionOptions, ConfirmOptions {
   readonly sender?: string;
   readonly node?: string;
   readonly account?: string;
@@ -21,8 +23,6 @@ interface Options extends ConnectionOptions {
   readonly recipient?: string;
   readonly olderThan?: string;
   readonly all?: true;
-  readonly dryRun?: true;
-  readonly yes?: true;
   readonly toNode?: string;
   readonly toSender?: string;
   readonly toBand?: string;
@@ -49,9 +49,8 @@ export const operationCommands = (io: Io): Command[] =>
       .option('--recipient <address>', 'mail to one address')
       .option('--older-than <duration>', 'mail that was accepted so long ago')
       .option('--all', 'the whole queue')
-      .option('--dry-run', 'only say how many deliveries fit')
-      .option('--yes', 'do not ask')
       .action(exitingWith((options: Options) => operate(io, name, options)));
+    withConfirmation(command, 'how many deliveries fit');
     if (name === 'move') command.option('--to-node <name>', 'where it goes');
     if (name === 'change') command.option('--to-band <band>', 'priority, geo or standard');
     if (name === 'move' || name === 'change') command.option('--to-sender <name>', 'whose it is then');
@@ -66,13 +65,11 @@ async function operate(io: Io, name: string, options: Options): Promise<ExitCode
   const body = requestOf(name, options);
   const first = await client.post<JobView>(path, { ...body, dry_run: true });
   const preview = first.ok ? await followed(io, client, first.value, options) : first;
+  if (preview.ok && preview.value.matched === 0) io.err(await meant(client, options));
   if (!preview.ok || options.dryRun) return show(io, options, preview, ({ matched }) => fits(matched));
-  const agreed = options.yes ? ok(true) : await ask(io, `${name} ${preview.value.matched} deliveries?`);
+  const agreed = await confirmed(io, options, `${name} ${preview.value.matched} deliveries?`);
   if (!agreed.ok) return fail(io, options, agreed.error);
-  if (!agreed.value) {
-    io.err('nothing was done\n');
-    return 1;
-  }
+  if (!agreed.value) return 1;
   const started = await client.post<JobView>(path, body);
   const ended = started.ok ? await followed(io, client, started.value, options) : started;
   return show(io, options, ended, (job) => jobText(name, job));
@@ -120,18 +117,19 @@ async function followed(
   return ok(job);
 }
 
-async function ask(io: Io, question: string): Promise<Result<boolean, Problem>> {
-  if (io.columns === undefined) {
-    const message = `${question} There is no terminal to ask on: add --yes, or --dry-run to see what fits`;
-    return err({ exitCode: 2, code: 'not_confirmed', message, lines: [] });
+/** What nothing fits may be misspelt: says which name in the queue is near. It may also be right, for mail to come. */
+async function meant(client: ControlClient, options: Options): Promise<string> {
+  const notes: string[] = [];
+  for (const group of ['sender', 'node', 'account', 'campaign', 'isp', 'domain'] as const) {
+    const name = options[group];
+    if (name === undefined) continue;
+    const report = await client.get<QueueReport>(`/v1/queue?group_by=${group}&limit=${MOST_NAMES}`);
+    const names = report.ok ? report.value.rows.map((row) => row[group] ?? '') : [];
+    if (names.includes(name)) continue;
+    const near = instead(name, names);
+    if (near !== '') notes.push(`nothing of ${group} ${name} is in the queue${near}\n`);
   }
-  io.err(`${clean(question)} [y/N] `);
-  let text = '';
-  for await (const chunk of io.stdin()) {
-    text += chunk.toString();
-    if (text.includes('\n')) break;
-  }
-  return ok(/^y(es)?$/i.test(text.trim()));
+  return clean(notes.join('').trimEnd()) + (notes.length > 0 ? '\n' : '');
 }
 
 const fits = (matched: number): string =>

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { QuarantineChange, QuarantineView } from '../api/index.ts';
 import { ok, type Result } from '../core/index.ts';
 import type { ControlClient, Problem } from './client.ts';
+import { type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { renderTable } from './table.ts';
@@ -14,7 +15,7 @@ interface ListOptions extends ConnectionOptions {
   readonly limit: string;
 }
 
-interface ChangeOptions extends ConnectionOptions {
+interface ChangeOptions extends ConnectionOptions, ConfirmOptions {
   readonly all?: true;
 }
 
@@ -37,6 +38,7 @@ export function quarantineCommand(io: Io): Command {
           exitingWith((ids: readonly string[], options: ChangeOptions) => change(io, { name, ids }, options)),
         ),
     );
+  withConfirmation(quarantine.commands.at(-1)!, 'how many it would remove');
   return quarantine;
 }
 
@@ -74,6 +76,14 @@ async function change(
       lines: [],
     });
   const client = await connect(io, options);
+  if (name === 'remove') {
+    const count = options.all ? await countOf(client) : ok({ quarantined: ids.length });
+    if (!count.ok || options.dryRun)
+      return show(io, options, count, ({ quarantined }) => `${quarantined} would be removed\n`);
+    const agreed = await confirmed(io, options, `remove ${count.value.quarantined} damaged deliveries?`);
+    if (!agreed.ok) return fail(io, options, agreed.error);
+    if (!agreed.value) return 1;
+  }
   const result = await (options.all ? changeAll(client, name) : changeSome(client, name, ids));
   const code = await show(io, options, result, ({ done, refused }) =>
     [
@@ -82,6 +92,11 @@ async function change(
     ].join(''),
   );
   return result.ok && result.value.refused.length > 0 ? 1 : code;
+}
+
+async function countOf(client: ControlClient): Promise<Result<{ quarantined: number }, Problem>> {
+  const page = await client.get<QuarantineView>(`${PATH}?limit=1`);
+  return page.ok ? ok({ quarantined: page.value.quarantined }) : page;
 }
 
 type Changed = Promise<Result<QuarantineChange, Problem>>;

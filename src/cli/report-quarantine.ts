@@ -2,10 +2,14 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { KeptMailRemoved, ReportQuarantineView, KeptMailContent } from '../api/index.ts';
+import { ok } from '../core/index.ts';
+import { type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { fileProblem } from './new-file.ts';
 import { renderTable } from './table.ts';
+
+const LIST_ONE = '/v1/reports/quarantine?limit=1';
 
 interface ListOptions extends ConnectionOptions {
   readonly limit: string;
@@ -28,16 +32,19 @@ export const quarantineCommand = (io: Io): Command =>
         .action(exitingWith((id: string, options: ShowOptions) => showMail(io, id, options))),
     )
     .addCommand(
-      withConnection(new Command('remove').description('forget some of them, or all'))
-        .argument('[id...]', 'ids of the list')
-        .option('--all', 'all of them')
-        .action(exitingWith((ids: readonly string[], options: RemoveOptions) => remove(io, ids, options))),
+      withConfirmation(
+        withConnection(new Command('remove').description('forget some of them, or all'))
+          .argument('[id...]', 'ids of the list')
+          .option('--all', 'all of them')
+          .action(exitingWith((ids: readonly string[], options: RemoveOptions) => remove(io, ids, options))),
+        'how many it would forget',
+      ),
     );
 
 interface ShowOptions extends ConnectionOptions {
   readonly output?: string;
 }
-interface RemoveOptions extends ConnectionOptions {
+interface RemoveOptions extends ConnectionOptions, ConfirmOptions {
   readonly all?: true;
 }
 
@@ -102,6 +109,11 @@ async function remove(io: Io, ids: readonly string[], options: RemoveOptions): P
       lines: [],
     });
   const client = await connect(io, options);
+  const all = options.all ? await client.get<{ total: number }>(LIST_ONE) : ok({ total: ids.length });
+  if (!all.ok || options.dryRun) return show(io, options, all, ({ total }) => `${total} would be removed\n`);
+  const agreed = await confirmed(io, options, `forget ${all.value.total} mails?`);
+  if (!agreed.ok) return fail(io, options, agreed.error);
+  if (!agreed.value) return 1;
   const body = options.all ? { all: true } : { ids };
   const result = await client.delete<KeptMailRemoved>('/v1/reports/quarantine', body);
   const code = await show(io, options, result, ({ removed }) => `removed ${removed}\n`);

@@ -59,7 +59,12 @@ test('a flipped bit in the file sets one delivery aside', { timeout: 120_000 }, 
   const { counters } = await mta.status();
   assert.deepEqual([counters.accepted, counters.delivered, counters.queued], [COUNT, COUNT - 1, 1]);
 
-  const removed = await postrider('queue', 'quarantine', 'remove', '--all', '-c', mta.configFile);
+  const remove = ['queue', 'quarantine', 'remove', '--all', '-c', mta.configFile] as const;
+  const unasked = await postrider(...remove);
+  assert.equal(unasked.code, 2);
+  assert.match(unasked.out, /remove \d+ damaged deliveries\? There is no terminal to ask on: add --yes/);
+  assert.match((await postrider(...remove, '--dry-run')).out, /^\d+ would be removed$/m);
+  const removed = await postrider(...remove, '--yes');
   assert.deepEqual([removed.code, removed.out], [0, '1 removed\n']);
   const events = await mta.end(); // audits: all is well again
   assert.equal(ends(events).length, COUNT);

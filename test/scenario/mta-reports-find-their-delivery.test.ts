@@ -159,8 +159,9 @@ async function keptApart({ mta }: World, id: string): Promise<void> {
     inbound.reports.filter(({ verdict }) => verdict === 'bad_token').map(({ count }) => count),
     [2],
   );
-  assert.equal(await command('remove', id), 'removed 1\n');
-  assert.equal(await command('remove', '--all'), 'removed 3\n');
+  assert.equal(await command('remove', id, '--yes'), 'removed 1\n');
+  assert.equal(await command('remove', '--all', '--dry-run'), '3 would be removed\n');
+  assert.equal(await command('remove', '--all', '--yes'), 'removed 3\n');
   assert.equal(await command('list'), 'nothing is in the quarantine\n');
 }
 
