@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { Readable } from 'node:stream';
 import { DEFAULT_TIMEOUTS, openSession } from '../mta/smtp/index.ts';
-import { FROM_DOMAIN, ISPS, UNKNOWN } from './demo-world.ts';
+import { BUSY, FROM_DOMAIN, ISPS, UNKNOWN } from './demo-world.ts';
 
 const FROM = `Shop News <news@${FROM_DOMAIN}>`;
 const NAMES = ['Anna', 'Boris', 'Chiara', 'Daniel', 'Elif', 'Felix', 'Галина', 'Hannah', 'Ivan', 'Júlia'];
@@ -22,24 +22,53 @@ function recipient(i: number, kind: string): string {
   return `${unknown ? UNKNOWN : ''}${kind}${round}@${isp.domain}`;
 }
 
+const CAMPAIGN = {
+  from: `news@${FROM_DOMAIN}`,
+  account_id: 'shop',
+  sender: 'shop',
+  parts: {
+    from: FROM,
+    subject: '{{name}}, {{points}} points are waiting',
+    html: HTML,
+    text: 'Hello {{name}}, you have {{points}} points.',
+  },
+};
+
 /** Sends the campaign; resolves to the number of recipients that were accepted. */
-export async function sendCampaign(socketPath: string, count: number): Promise<number> {
-  const header = {
-    from: `news@${FROM_DOMAIN}`,
-    campaign_id: 'spring-sale',
-    account_id: 'shop',
-    parts: {
-      from: FROM,
-      subject: '{{name}}, {{points}} points are waiting',
-      html: HTML,
-      text: 'Hello {{name}}, you have {{points}} points.',
-    },
-  };
+export const sendCampaign = (socketPath: string, count: number): Promise<number> =>
+  sendBatch(
+    socketPath,
+    { ...CAMPAIGN, campaign_id: 'spring-sale' },
+    (function* (): Generator<string> {
+      for (let i = 0; i < count; i++) yield recipient(i, 'reader');
+    })(),
+  );
+
+export const SLOW_CAMPAIGN = 'newsletter';
+/** Of the slow campaign, so that what is said of it can name somebody. */
+export const DELAYED = `reader1@${BUSY.domain}`;
+const SLOW_READERS = 600;
+const BUSY_READERS = 20;
+
+/** A campaign that goes on for a while: something to look into and to hold. */
+export const sendSlowCampaign = (socketPath: string): Promise<number> =>
+  sendBatch(
+    socketPath,
+    { ...CAMPAIGN, campaign_id: SLOW_CAMPAIGN, sender: 'news', limits: { rate: '30/1m' } },
+    (function* (): Generator<string> {
+      for (let i = 1; i <= BUSY_READERS; i++) yield `reader${i}@${BUSY.domain}`;
+      for (let i = 0; i < SLOW_READERS; i++) yield `reader${i}@${ISPS[i % 2]!.domain}`;
+    })(),
+  );
+
+async function sendBatch(socketPath: string, header: object, recipients: Iterable<string>): Promise<number> {
   function* lines(): Generator<string> {
     yield `${JSON.stringify(header)}\n`;
-    for (let i = 0; i < count; i++) {
+    let i = 0;
+    for (const to of recipients) {
       const vars = { name: NAMES[i % NAMES.length], points: (i * 7) % 1000, city: `City ${i % 50}` };
-      yield `${JSON.stringify({ to: recipient(i, 'reader'), vars })}\n`;
+      yield `${JSON.stringify({ to, vars })}\n`;
+      i++;
     }
   }
   const answer = await post(socketPath, Readable.from(lines()));
@@ -81,7 +110,7 @@ export async function sendSingles(port: number, count: number): Promise<number> 
     const to = recipient(i, 'buyer');
     const content = Buffer.from(
       `From: Shop Orders <orders@${FROM_DOMAIN}>\r\nTo: ${to}\r\nSubject: Your order ${1000 + i}\r\n` +
-        `X-Postrider-Campaign: orders\r\nX-Postrider-Account: shop\r\nX-Postrider-Band: priority\r\n\r\nThank you for order ${1000 + i}.\r\n`,
+        `X-Postrider-Campaign: orders\r\nX-Postrider-Sender: shop\r\nX-Postrider-Account: shop\r\nX-Postrider-Band: priority\r\n\r\nThank you for order ${1000 + i}.\r\n`,
     );
     const sent = await session.send({
       from: `orders@${FROM_DOMAIN}`,

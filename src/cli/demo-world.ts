@@ -1,6 +1,6 @@
 /**
- * The world of the demo: four receivers with different manners, a DNS that knows them, and a configuration for the
- * MTA between them. Everything is on 127.0.0.0/8 and free ports; root is not needed.
+ * The world of the demo: four receivers with different manners and one that puts all mail off, a DNS that knows them,
+ * and a configuration for the MTA between them. Everything is on 127.0.0.0/8 and free ports; root is not needed.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -66,6 +66,23 @@ export const ISPS: readonly DemoIsp[] = [
   },
 ];
 
+/** Gets mail only when somebody stays to look around: he finds out why it is delayed. */
+export const BUSY: DemoIsp = {
+  name: 'busypost',
+  domain: 'busypost.test',
+  address: '127.0.1.5',
+  manner: 'puts all mail off: 451 4.3.2',
+  sink: {
+    rules: [
+      {
+        phase: 'rcpt',
+        action: { code: 451, enhanced: '4.3.2', text: 'Our storage is being moved, try again later' },
+      },
+    ],
+  },
+};
+const RECEIVERS = [...ISPS, BUSY];
+
 export interface DemoWorld {
   readonly dir: string;
   readonly configFile: string;
@@ -103,7 +120,7 @@ async function startSinks(): Promise<Map<string, Sink>> {
     const sinks = new Map<string, Sink>();
     try {
       let port = 0;
-      for (const { name, address, domain, sink } of ISPS) {
+      for (const { name, address, domain, sink } of RECEIVERS) {
         const started = await startSink({
           ...sink,
           hostname: `mx.${domain}`,
@@ -129,7 +146,7 @@ async function freePort(): Promise<number> {
 function zones(pem: string): Zones {
   const key = loadKey(pem, { domain: FROM_DOMAIN, selector: 'demo' });
   const record = key.ok ? publicRecord(key.value) : undefined;
-  const entries: (readonly [string, Zones[string]])[] = ISPS.flatMap(({ domain, address }) => [
+  const entries: (readonly [string, Zones[string]])[] = RECEIVERS.flatMap(({ domain, address }) => [
     [domain, { MX: [[10, `mx.${domain}`]] as const }] as const,
     [`mx.${domain}`, { A: [address] }] as const,
   ]);
@@ -159,18 +176,26 @@ egress: { port: ${mxPort} }                                     # 25 in real lif
 nodes:
 ${NODES.map((address, i) => `  - { name: n${i + 1}, address: ${address}, hostname: n${i + 1}.shop.test }`).join('\n')}
 isps:
-${ISPS.map(({ name, domain, manner }) => `  - { name: ${name}, domains: [${domain}] }   # ${manner}`).join('\n')}
+${RECEIVERS.map(({ name, domain, manner }) => `  - { name: ${name}, domains: [${domain}] }   # ${manner}`).join('\n')}
 strategies:
   - { name: fast, concurrent_connections: 10, messages_per_connection: 100 }
   - { name: careful, rate: ${SENT_PER_SECOND}/1s, concurrent_connections: 3, messages_per_connection: 50 }
 retry_rules:
   - { name: demo, type: fixed, interval: 2s, attempts: 20 }     # minutes to hours in real life
+  - { name: patient, type: fixed, interval: 1m, attempts: 100 }
 senders:
   - name: shop
     nodes: [{ node: n1 }, { node: n2 }, { node: n3 }]
     strategies: { default: fast, slowbox: careful }
     retry: demo
     lifetime: 10m
+    return_path_domain: bounce.shop.test
+    dkim: [{ domain: ${FROM_DOMAIN}, selector: demo, key_file: dkim.pem }]
+  - name: news
+    nodes: [{ node: n1 }, { node: n2 }, { node: n3 }]
+    strategies: { default: fast, slowbox: careful }
+    retry: patient
+    lifetime: 24h
     return_path_domain: bounce.shop.test
     dkim: [{ domain: ${FROM_DOMAIN}, selector: demo, key_file: dkim.pem }]
 `;

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { sendCampaign, sendSingles } from './demo-mail.ts';
+import { DELAYED, sendCampaign, sendSingles, sendSlowCampaign, SLOW_CAMPAIGN } from './demo-mail.ts';
 import { type Summary, SummaryBuilder, summaryTable } from './demo-summary.ts';
-import { createWorld, type DemoWorld, ISPS, NODES } from './demo-world.ts';
+import { BUSY, createWorld, type DemoWorld, ISPS, NODES } from './demo-world.ts';
 import { Exit, type Io } from './io.ts';
 import { Service } from './service.ts';
 
@@ -60,6 +60,7 @@ async function demo(options: DemoOptions, { io, interruption }: Surroundings): P
     if (!options.json) await io.out(introduction());
     const summary = await run({ world, service, io, interruption, quiet: options.json === true });
     const arrived = [...world.sinks.values()].reduce((sum, sink) => sum + sink.stats().messages, 0);
+    if (!options.exit && !interruption.aborted) await sendSlowCampaign(world.socket);
     if (options.json) await io.out(`${JSON.stringify(summary)}\n`);
     else {
       await io.out(result(summary, { io, arrived }));
@@ -147,30 +148,38 @@ const EXIT_HINT = '\nWithout --exit it stays up, so that you can look around.\n'
 
 function whereToLook(world: DemoWorld, service: Service): string {
   const { listen } = service.config.status;
+  const page = listen && `http://${listen.host}:${listen.port}/`;
   return [
     '',
-    'Where to look next (while it runs):',
-    ...(listen
-      ? [`  http://${listen.host}:${listen.port}/   the status page; sign in with ${world.statusToken}`]
-      : []),
-    `  npx postrider status --socket ${world.socket}`,
-    `  npx postrider events --after -5 --socket ${world.socket}`,
-    `  npx postrider queue list --socket ${world.socket}`,
-    `  curl --unix-socket ${world.socket} http://localhost/v1/nodes`,
-    ...(listen
-      ? [
-          `  curl -H 'Authorization: Bearer ${world.statusToken}' http://${listen.host}:${listen.port}/metrics`,
-        ]
-      : []),
+    `It stays up. Another campaign, ${SLOW_CAMPAIGN}, goes out slowly now, and ${BUSY.name} puts its mail off. Look around:`,
+    ...(page ? [`  ${page}   the status page; sign in with ${world.statusToken}`] : []),
+    'or in another terminal, in this directory:',
+    ...table([
+      [`export POSTRIDER_SOCKET=${world.socket}`, ''],
+      ['npx postrider status', 'does it send, what waits and why'],
+      [`npx postrider explain ${DELAYED}`, 'why mail to it is delayed'],
+      ['npx postrider campaign list', 'how campaigns go'],
+      [`npx postrider queue hold --campaign ${SLOW_CAMPAIGN}`, '"queue release" lets it go again'],
+      [`npx postrider message list --recipient ${DELAYED}`, 'all that happened to mail for it'],
+      ['npx postrider queue list; npx postrider events --follow', 'what waits; what happens'],
+      ['npx postrider top', 'all of it, live'],
+    ]),
+    ...(page ? [`  curl -H 'Authorization: Bearer ${world.statusToken}' ${page}metrics`] : []),
     `  the configuration: ${world.configFile}`,
     `  the log:           ${join(world.dir, 'postrider.log')}`,
     '',
   ].join('\n');
 }
 
+/** Commands, and beside each what it is for. */
+function table(lines: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...lines.filter(([, text]) => text !== '').map(([command]) => command.length));
+  return lines.map(([command, text]) => `  ${command.padEnd(width)}  ${text && `# ${text}`}`.trimEnd());
+}
+
 async function stayUp(io: Io, interruption: AbortSignal): Promise<void> {
   // With JSON on stdout the hint must not be there.
-  io.err('It stays up; Ctrl-C ends it and removes its directory.\n');
+  io.err('Ctrl-C ends it and removes its directory.\n');
   await new Promise<void>((resolve) =>
     interruption.addEventListener('abort', () => resolve(), { once: true }),
   );

@@ -1,6 +1,7 @@
 /** `postrider demo --exit --json`, as `npm start -- --exit --json` runs it: one line, and its sums are right. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
@@ -47,3 +48,42 @@ test('demo --exit --json', { timeout: 120_000 }, () => {
   assert.equal(Object.keys(summary.per_isp).length, 4);
   for (const dir of demoDirs()) assert.ok(before.includes(dir) || !existsSync(dir), `${dir} was left behind`);
 });
+
+test(
+  'the demo stays up with a campaign to look into, and each command that it names works',
+  { timeout: 150_000 },
+  async (t) => {
+    const demo = spawn(process.execPath, [MAIN, 'demo'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => demo.kill('SIGKILL'));
+    let text = '';
+    for await (const piece of demo.stdout.setEncoding('utf8') as AsyncIterable<string>) {
+      text += piece;
+      if (text.includes('the log:')) break;
+    }
+    const socket = /POSTRIDER_SOCKET=(\S+)/.exec(text)?.[1];
+    const commands = [...text.matchAll(/^ +(npx postrider .*?)(?: +#|$)/gm)]
+      .flatMap(([, line]) => line!.split('; '))
+      .map((line) => line.replace('npx postrider ', '').split(' '));
+    assert.ok(commands.length >= 7, text);
+    const run = (args: readonly string[]): string => {
+      const more = args[1] === 'hold' ? ['--yes'] : [];
+      const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args, ...more], {
+        encoding: 'utf8',
+        env: { ...process.env, POSTRIDER_SOCKET: socket },
+      });
+      assert.equal(status, 0, `${args.join(' ')}: ${stdout}${stderr}`);
+      return stdout;
+    };
+    for (const args of commands) if (!args.includes('--follow')) run(args);
+    // The sender of the mail that waits is meant, though there are two.
+    assert.match(run(['explain', 'reader1@busypost.test']), /^sender {4}news, [^]*^queued .* held since /m);
+    assert.match(
+      run(['campaign', 'show', 'newsletter']),
+      /queued +\d+ \(0 new, \d+ proc, 0 retry, [1-9]\d* hold\)/,
+    );
+    run(['queue', 'release', '--campaign', 'newsletter', '--yes']);
+    run(['doctor', '-c', /the configuration: (\S+)/.exec(text)![1]!]);
+    demo.kill('SIGINT');
+    assert.deepEqual(await once(demo, 'exit'), [0, null]);
+  },
+);
