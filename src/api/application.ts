@@ -32,15 +32,21 @@ export function createApplication({
     logger: false,
     connectionTimeout: IDLE_MS,
     exposeHeadRoutes: false,
+    genReqId: requestIds(),
     return503OnClosing: true,
     clientErrorHandler: (error, socket) => answerBroken(error, socket),
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
   });
   answerUnknownRoutes(app);
   addParsers(app, bodyLimit);
   app.setErrorHandler((error: FastifyError | Carried, request, reply) => {
-    const refused = error instanceof Carried ? error.refused : fromFramework(error);
+    const { id, method, url } = request;
+    const refused = error instanceof Carried ? error.refused : fromFramework(error, id);
     if (refused.status >= 500)
-      log.error({ err: error, method: request.method, url: request.url }, 'a request failed unexpectedly');
+      log.error({ err: error, request: id, method, url }, 'a request failed unexpectedly');
     return refuse(reply, refused);
   });
   return app;
@@ -98,7 +104,14 @@ const BROKEN: Readonly<Record<string, Refused>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: 'timeout', message: 'the request did not arrive in time' },
 };
 
-function fromFramework(error: FastifyError): Refused {
+/** Of no other run of the program, so that a line of an old log is not taken for one of now. */
+function requestIds(): () => string {
+  const run = Date.now().toString(36);
+  let last = 0;
+  return () => `${run}-${++last}`;
+}
+
+function fromFramework(error: FastifyError, id: string): Refused {
   const status = error.statusCode ?? 500;
   if (status === 415) {
     const message = 'send the body as content-type application/json (POST /v1/batches: application/x-ndjson)';
@@ -106,5 +119,9 @@ function fromFramework(error: FastifyError): Refused {
   }
   if (status === 413) return { status, code: 'too_large', message: error.message };
   if (status >= 400 && status < 500) return { status: 400, code: 'invalid_request', message: error.message };
-  return { status: 500, code: 'internal', message: 'an unexpected error; the log has it' };
+  return {
+    status: 500,
+    code: 'internal',
+    message: `an unexpected error; the log has it under request ${id}`,
+  };
 }

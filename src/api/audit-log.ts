@@ -93,8 +93,16 @@ export function logOperators(
   app.addHook('onSend', async (request, reply, payload) => {
     const number = entryOf(request);
     if (number === undefined) return payload;
+    const result = resultOf(reply, payload);
+    const { kind, name } = callerOf(request);
+    // Whose mail it was about, and the words of a refusal, may name a recipient: they are in the log of operators only.
+    const { message: _, ...told } = result;
+    log.info(
+      { request: request.id, entry: number, by: name || kind, ...told },
+      `operator: ${callOf(request)?.action ?? ''} ${result.result}`,
+    );
     try {
-      await queue.operatorLog.end(number, resultOf(reply, payload));
+      await queue.operatorLog.end(number, result);
     } catch (error) {
       log.error({ err: error, entry: number }, 'the result of an action could not be written down');
     }

@@ -126,5 +126,9 @@ describe('errors of the control API', () => {
     assert.equal(answer.status, 500);
     assert.ok(!answer.text.includes('secret'));
     assert.deepEqual(control.logged, [{ level: 'error', text: 'a request failed unexpectedly' }]);
+    const id = answer.headers['x-request-id'];
+    assert.equal((control.lines.at(-1)!.details as { request?: string }).request, id);
+    assert.ok(answer.text.includes(`under request ${String(id)}`), 'who asked can name it');
+    assert.notEqual((await control.get('/v1/status')).headers['x-request-id'], id);
   });
 });

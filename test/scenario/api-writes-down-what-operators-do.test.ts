@@ -29,6 +29,14 @@ describe('log of operators', () => {
     });
     const { entries } = await logOf(control);
     assert.deepEqual(
+      control.lines.map(({ text }) => text),
+      ['queue purge done', 'node drain done', 'node drain refused', 'stop-list add done'].map(
+        (text) => `operator: ${text}`,
+      ),
+      'a line of the log each, which names no recipient',
+    );
+    assert.ok(!JSON.stringify(control.lines).includes('@'));
+    assert.deepEqual(
       entries.map(({ actor, action, selector: what, count, result }) => [
         actor.name,
         action,

@@ -170,7 +170,10 @@ export interface Fixture {
   readonly metrics: Metrics;
   readonly server: ControlServer;
   readonly deps: ApiDependencies;
+  /** Warnings and errors. */
   readonly logged: { readonly level: string; readonly text: string }[];
+  /** All lines of the log. */
+  readonly lines: { readonly details: object; readonly text: string }[];
   readonly state: { ready: boolean; reload: Awaited<ReturnType<ApiDependencies['reload']>> };
   readonly get: (path: string) => Promise<Answer>;
   readonly post: (path: string, body: unknown, type?: string) => Promise<Answer>;
@@ -195,8 +198,11 @@ export async function startControl(
   const metrics = createMetrics({ queue, egress, clock, version: '1.2.3', durability: 'sync' });
   watched.metrics = metrics;
   const injector = new FakeInjector(queue, clock);
-  const logged: Fixture['logged'] = [];
-  const log = (level: string) => (_details: object, text: string) => void logged.push({ level, text });
+  const [logged, lines]: [Fixture['logged'], Fixture['lines']] = [[], []];
+  const log = (level: string) => (details: object, text: string) => {
+    lines.push({ details, text });
+    if (level !== 'info') logged.push({ level, text });
+  };
   const state: Fixture['state'] = {
     ready: true,
     reload: ok({ changed: ['nodes[n1]', 'workers'], needsRestart: ['workers'] }),
@@ -244,7 +250,7 @@ export async function startControl(
     await rm(directory, { recursive: true });
   });
   const client = clientOf({ socketPath: path });
-  return { path, clock, queue, injector, egress, metrics, server, deps, logged, state, ...client };
+  return { path, clock, queue, injector, egress, metrics, server, deps, logged, lines, state, ...client };
 }
 
 type Target = { readonly socketPath: string } | { readonly host: string; readonly port: number };
