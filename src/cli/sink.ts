@@ -42,10 +42,13 @@ interface Switches {
 }
 
 const RULES = `
-Rules: PHASE [RECIPIENT] [SHARE] [once] = REPLY | disconnect | hang; the first that matches wins.
-  phases  greeting ehlo mail rcpt data mid-content content
-  --rule 'rcpt *@a.test once = 451 4.7.1 greylisted'     --rule 'content 20% = 452 4.3.1 full'
-  --rule 'content 1% = disconnect'                       --rule 'mid-content = hang'`;
+Rules: PHASE [RECIPIENT] [SHARE] [once] = REPLY | disconnect | hang
+The first that matches wins. Phases:
+  greeting ehlo mail rcpt data mid-content content
+  --rule 'rcpt *@a.test once = 451 4.7.1 greylisted'
+  --rule 'content 20% = 452 4.3.1 full'
+  --rule 'content 1% = disconnect'
+  --rule 'mid-content = hang'`;
 
 /** Longest delay a timer takes (24 days): a sink that runs longer is none. */
 const FOREVER_MS = 2 ** 31 - 1;
