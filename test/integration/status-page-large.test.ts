@@ -1,7 +1,7 @@
 /** The status page of a large site: 100 nodes, 300 ISPs, 10,000 campaigns, far more than a page can draw at once. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { noBrowser, picture, Tester } from '../support/browser.ts';
+import { noBrowser, picture, Tester, whole } from '../support/browser.ts';
 import { CAMPAIGNS, ISPS, NODES, startLargeSite } from '../support/large-site.ts';
 
 const MOST_BYTES = 512 * 1024;
@@ -28,6 +28,7 @@ describe('the status page of a large site', { skip: noBrowser, timeout: 120_000 
     };
     await drawn();
     assert.equal(await grid.getByRole('table').getAttribute('aria-rowcount'), String(ISPS + 1));
+    await whole(page);
     await picture(page, 'status-page-large');
 
     const far = page.getByRole('button', { name: new RegExp(`^isp299, n99: good`) });
@@ -35,6 +36,12 @@ describe('the status page of a large site', { skip: noBrowser, timeout: 120_000 
     await page.evaluate("document.querySelector('.window').scrollTo(1e6, 1e6)");
     await far.waitFor();
     await drawn();
+    // The head of the names stays above them.
+    const [head, row] = await Promise.all([
+      grid.getByRole('columnheader', { name: 'ISP', exact: true }).boundingBox(),
+      grid.getByRole('rowheader', { name: 'isp299' }).boundingBox(),
+    ]);
+    assert.equal(head?.x, row?.x);
     await picture(page, 'status-page-large-corner');
 
     const words = page.getByRole('searchbox', { name: 'ISP or node' });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Locator, Page } from 'playwright-core';
-import { noBrowser, picture, Tester } from '../support/browser.ts';
+import { noBrowser, picture, Tester, whole } from '../support/browser.ts';
 import { contrastOf } from '../support/contrast.ts';
 import type { AuditLogView } from '../../src/api/index.ts';
 import { freePort, Mta, ofType } from '../support/mta.ts';
@@ -146,6 +146,12 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await page.getByRole('button', { name: /^greymail, n1: stuck/ }).waitFor();
       // The last row, of a grid that was not there when the page was opened.
       await page.getByRole('button', { name: /^strictpost, n3/ }).waitFor();
+      // How old the oldest is, before a sweep has looked.
+      const [, oldest] = await page
+        .getByRole('row', { name: /^greymail/ })
+        .locator('td')
+        .allTextContents();
+      assert.match(oldest ?? '', /^\d+ (s|min)$/);
       const text = (await page.textContent('body')) ?? '';
       assert.doesNotMatch(text, /@|Greylisted/);
       assert.match(text, /451 4\.7\.1/);
@@ -312,6 +318,10 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await phone.getByText('Провайдеры и узлы').first().waitFor();
       await picture(phone, 'status-page-phone-russian');
       await readable(phone);
+      const attention = (await phone.locator('.attention').textContent()) ?? '';
+      assert.match(attention, /стратегия careful: следующее письмо через \d+ с/);
+      assert.doesNotMatch(attention, /next|strategy|running/);
+      await whole(phone);
       const overflow = await phone.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
       assert.ok(overflow <= 0, `${overflow} px too wide`);
     });
@@ -323,6 +333,9 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
     await t.test('a lost connection is said, and that it is back', async () => {
       await mta.kill('SIGKILL');
       await page.getByText('The connection to the engine is lost').waitFor();
+      // Nobody who only glances at it believes that it sends.
+      await page.getByText('Not known now').waitFor();
+      assert.equal(await page.getByText(/^\s*Sending/).count(), 0);
       await picture(page, 'status-page-lost');
       await readable(page);
       tester.problems.length = 0;

@@ -1,4 +1,5 @@
 /** Debian's Chromium for tests of the status page; it talks to nobody but the program under test. */
+import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -65,4 +66,12 @@ export async function picture(page: Page, name: string): Promise<void> {
   await page.evaluate('scrollTo(0, 0)');
   const fullPage = (await page.locator('dialog[open]').count()) === 0;
   await page.screenshot({ path: join(dir, `${name}.png`), fullPage });
+}
+
+/** Figures and signs are larger than nothing that they stand in. */
+export async function whole(page: Page): Promise<void> {
+  const cut = await page.evaluate<string[]>(`[...document.querySelectorAll('.value, .chip')]
+    .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth)
+    .map((one) => one.textContent)`);
+  assert.deepEqual(cut, [], 'these do not fit');
 }

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Speech } from '../../../src/dashboard/page/language.ts';
+import { TABLES } from '../../../src/dashboard/page/words.ts';
+
+const [en, ru] = [new Speech('en'), new Speech('ru')];
+
+test('reasons of the server are said in Russian, and what others wrote stays as it is', () => {
+  for (const [text, said] of [
+    ['strategy careful: next message in 23 s', 'стратегия careful: следующее письмо через 23 с'],
+    ['cap day: next message in 3 s', 'предел day: следующее письмо через 3 с'],
+    [
+      'warm-up slow, stage 2: 500 a day: next message in 60 s',
+      'прогрев slow, этап 2: 500 в сутки: следующее письмо через 60 с',
+    ],
+    [
+      'slowed down (421 too many): next message in 2 s',
+      'замедлено (421 too many): следующее письмо через 2 с',
+    ],
+    [
+      'next connection in 5 s, after: connection refused',
+      'следующее соединение через 5 с, после: connection refused',
+    ],
+    ['locked by blocked, 30 s left: 554 go away', 'блокировка по blocked, ещё 30 с: 554 go away'],
+    [
+      'limit of the campaign: 30 per 60 s; next message in 2 s',
+      'предел рассылки: 30 за 60 с; следующее письмо через 2 с',
+    ],
+    ['the interval of the retry rule is not over', 'интервал повтора ещё не прошёл'],
+    [
+      'node n1 is down: 192.0.2.1 is not on this machine',
+      'узел n1 недоступен: адреса 192.0.2.1 нет на этой машине',
+    ],
+    ['550 5.1.1 No such user', '550 5.1.1 No such user'],
+  ] as const) {
+    assert.equal(ru.reason(text), said);
+    assert.equal(en.reason(text), text);
+  }
+});
+
+test('both languages have the same words, with the same places for values', () => {
+  const places = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
+  for (const [word, text] of Object.entries(TABLES.en)) {
+    const other = TABLES.ru[word as keyof typeof TABLES.ru];
+    assert.deepEqual(places(other), places(text), word);
+    assert.match(other, /[а-яё]/i, word);
+  }
+});
+
+test('where there is little room figures are short', () => {
+  assert.deepEqual([en.short(9_999_999), en.short(2_550_015_000)], ['9,999,999', '2.55B']);
+  for (const one of [0, 1_234_567, 12_345_678, 9_876_543_210])
+    assert.ok(en.short(one).length <= 9 && ru.short(one).length <= 9, ru.short(one));
+});
