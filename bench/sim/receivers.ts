@@ -26,6 +26,11 @@ const TOO_FAST: Reply = {
   enhanced: '4.7.28',
   text: 'Our system has detected an unusual rate of mail',
 };
+const MAILBOX_BUSY: Reply = {
+  code: 450,
+  enhanced: '4.2.1',
+  text: 'The user you are trying to contact is receiving mail at a rate that prevents additional messages from being delivered',
+};
 const TOO_MANY: Reply = { code: 421, enhanced: undefined, text: 'Too many concurrent connections' };
 const GREYLISTED: Reply = {
   code: 451,
@@ -77,6 +82,18 @@ export function fixedRate(perMinute: number, shared = false): Receiver {
       if (!window) windows.set(key, (window = new Window(MINUTE)));
       return window.take(at, perMinute) ? undefined : TOO_FAST;
     },
+  };
+}
+
+/** A rate, and so many of 1,000 refused at any speed, as where mailboxes have limits of their own. */
+export function background(perMinute: number, inThousand: number): Receiver {
+  const rate = fixedRate(perMinute);
+  let seed = 7;
+  // Chance that is the same in each run.
+  const chance = (): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
+  return {
+    capacity: () => perMinute * 60,
+    answer: (offer) => (chance() * 1000 < inThousand ? MAILBOX_BUSY : rate.answer(offer)),
   };
 }
 

@@ -2,6 +2,7 @@
 import { type Config, formatProblem, parseConfig } from '../../src/config/index.ts';
 import { HOUR } from './clock.ts';
 import {
+  background,
   blocking,
   connectionLimit,
   fixedRate,
@@ -51,6 +52,16 @@ export const MODELS: readonly Model[] = [
     hours: 24,
     latencyMs: 400,
     nodes: [0, 0, 2 * HOUR],
+  },
+  {
+    name: 'background',
+    title:
+      'takes 300 a minute and refuses 3 of 1,000 whatever the speed, for mailboxes have limits, too; the strategy says 600',
+    receiver: () => background(300, 3),
+    strategy: 'rate: 600/1m, concurrent_connections: 20',
+    hours: 24,
+    latencyMs: 400,
+    nodes: ONE,
   },
   {
     name: 'connection-limit',

@@ -1,13 +1,16 @@
 /**
  * How fast a (node, ISP) goes below what its strategy allows, by what the receiver says. Pure: no timers, no I/O.
  *
- * Down: when the share of trouble (rate limits, blocks) among the replies exceeds the threshold, the speed is
- * multiplied by the accepted share, at most by `decrease` in one step; so a small excess costs little and a wall halves
+ * Down: when the share of trouble (rate limits, blocks) among the replies exceeds the threshold for long enough not to
+ * be chance (CUSUM: a sum that falls with each good reply), the speed is multiplied by the accepted share, at most by `decrease` in one step; so a small excess costs little and a wall halves
  * it again and again, down to the floor. What was accepted meanwhile tells what the receiver bears: the **known**
  * speed. Up: each step without trouble adds a fixed part of the known speed until it is reached. There it is held, and
  * only then the next step is tried, a little one first, doubling while nothing happens. Trouble above the known
  * speed leads back below it and doubles the time until the next try: so a fixed limit is found from below and
- * touched more and more rarely. At the strategy's own speed nothing is slowed any more and nothing is counted.
+ * touched more and more rarely. A speed just above the limit has less trouble than is acted on: it is trimmed.
+ *
+ * Trouble that does not depend on the speed (`trouble-count.ts`) is learned below the known speed, and where trimming does
+ * not help. Below the known speed all that the threshold bears may come with a rise, above it what is usual.
  *
  * Replies to attempts that were on their way when the speed was lowered say nothing about the new one.
  */
@@ -15,12 +18,10 @@ import type { AdaptiveConfig } from '../../config/index.ts';
 import type { BounceCategory, Clock } from '../../core/index.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { Throughput } from './throughput.ts';
+import { TroubleCount } from './trouble-count.ts';
 
-/** Replies that a share is judged by; three of trouble are enough, if there are fewer. */
+/** Replies without which the known speed is not left. */
 const JUDGED = 20;
-const ENOUGH_TROUBLE = 3;
-/** Older replies than about this many count half. */
-const REMEMBERED = 100;
 /** How long replies come to what was sent before the speed was lowered. */
 const SETTLE_MS = 2_000;
 /** Below what was accepted, so that the next minute has no trouble. */
@@ -34,7 +35,7 @@ const TRY_RANGE = 1.3;
 const TRIM = 0.98;
 /** Below a speed that was borne for a minute. */
 const CLOSE = 0.98;
-/** No trimming below this part of the speed that failed: trouble there has other reasons. */
+/** No trimming below this part of the speed that it began at: trouble there has other reasons. */
 const TRIMMED = 0.93;
 /** A shorter wall needs no more patience than there is. */
 const WALL_MS = 600_000;
@@ -106,20 +107,17 @@ export class SpeedControl {
   #categories: ReadonlySet<BounceCategory>;
   #ceiling: number | undefined;
   #state: SpeedState | undefined;
-  /** Since the last change of speed, older ones at half weight. */
-  #replies = 0;
-  #trouble = 0;
+  readonly #count = new TroubleCount();
   /** Replies until then (mono ms) are to attempts that were under way when the speed was lowered. */
   #settledAt = -Infinity;
-  /** Since the last step: replies, and whether there was trouble. */
-  #stepReplies = 0;
-  #stepTrouble = 0;
   #stepAt: number;
   /** Until then (mono ms) no further rule lowers the speed. */
   #ruledUntil = -Infinity;
   #try = FIRST_TRY;
   /** The highest speed above the known one that was borne since the last trouble. */
   #borne = 0;
+  /** Where a row of small steps down began. */
+  #untrimmed: number | undefined;
   #announced = Infinity;
   #accepted = 0;
   /** When trouble was met last at a speed that seemed bearable. */
@@ -165,7 +163,7 @@ export class SpeedControl {
     this.#accepted++;
     this.#flow.accepted();
     if (this.#clock.mono() < this.#settledAt) return;
-    this.#count(false);
+    this.#add(false);
     if (this.#state && this.#clock.mono() - this.#stepAt >= this.#settings.stepMs) this.#step();
   }
 
@@ -177,7 +175,7 @@ export class SpeedControl {
     }
     this.#flow.refused();
     if (this.#clock.mono() < this.#settledAt) return;
-    this.#count(true);
+    this.#add(true);
     this.#judge(`${category}: ${text}`);
   }
 
@@ -201,22 +199,15 @@ export class SpeedControl {
       this.reset('nothing was sent for a day');
   }
 
-  #count(trouble: boolean): void {
-    this.#replies++;
-    this.#stepReplies++;
-    if (trouble) {
-      this.#trouble++;
-      this.#stepTrouble++;
-    }
-    if (this.#replies < REMEMBERED) return;
-    this.#replies /= 2;
-    this.#trouble /= 2;
+  #add(trouble: boolean): void {
+    const { threshold } = this.#settings;
+    this.#count.add(trouble, threshold);
+    if (!this.#state) this.#count.learnFree(threshold);
   }
 
   #judge(reason: string): void {
-    const enough = this.#trouble >= ENOUGH_TROUBLE || (this.#replies >= JUDGED && this.#trouble >= 2);
-    const share = this.#trouble / this.#replies;
-    if (!enough || share * 100 <= this.#settings.threshold) return;
+    if (!this.#count.isTooMuch(this.#settings.threshold)) return;
+    const { share } = this.#count;
     const factor = Math.max(1 - this.#settings.decrease / 100, (1 - share) * BELOW);
     this.#cut(factor, `${Math.round(share * 100)} % ${reason}`);
   }
@@ -229,6 +220,7 @@ export class SpeedControl {
     this.#settledAt = this.#clock.mono() + SETTLE_MS;
     this.#try = FIRST_TRY;
     this.#borne = 0;
+    this.#untrimmed = undefined;
     const holdMs = Math.max(wallMs, this.#nextHold(before));
     const kept = { known: Math.max(to, known), holdMs, wallMs, failed: before };
     this.#change(to, reason, { ...kept, cutAt: this.#clock.now() });
@@ -245,13 +237,13 @@ export class SpeedControl {
   /** What the receiver seems to bear: what it accepted until now, if it accepted anything. */
   #bearable(before: number): number {
     const known = this.#state?.known;
-    if (this.#replies > 0 && this.#trouble >= this.#replies) return known ?? before;
+    if (this.#count.isAll) return known ?? before;
     // What was borne before a try that failed is borne still; and what is borne for minutes says nothing of hours.
     const walled = (this.#state?.wallMs ?? 0) > 0;
     if (known !== undefined && (this.#isTry(before) || (walled && before > known)))
       return Math.max(known, this.#borne * CLOSE);
-    const share = this.#replies > 0 ? 1 - this.#trouble / this.#replies : 1;
-    const borne = Math.min(before, Math.max(this.#flow.acceptedPerSecond(), before * share)) * BELOW;
+    const accepted = Math.max(this.#flow.acceptedPerSecond(), before * (1 - this.#count.share));
+    const borne = Math.min(before, accepted) * BELOW;
     return walled ? Math.max(borne, known! * BELOW) : borne;
   }
 
@@ -262,8 +254,7 @@ export class SpeedControl {
   #cycle(before: number): { readonly cycle: number; readonly wallMs: number } {
     const state = this.#state;
     const none = { cycle: Infinity, wallMs: state?.wallMs ?? 0 };
-    const wall = this.#trouble >= this.#replies;
-    if (state && (wall || state.perSecond < state.known * 0.999)) return none;
+    if (state && (this.#count.isAll || state.perSecond < state.known * 0.999)) return none;
     const [last, now] = [this.#episode, this.#clock.mono()];
     if (last && now - last.at < SHORTEST_CYCLE_MS) return none;
     this.#episode = { at: now, accepted: this.#accepted };
@@ -300,11 +291,20 @@ export class SpeedControl {
     const state = this.#state!;
     const below = state.perSecond < state.known * 0.999;
     if (this.#clock.mono() - this.#stepAt < this.#period(state, below)) return;
-    if (this.#stepReplies < (below ? 1 : JUDGED)) return;
-    if (this.#stepTrouble === 0) {
-      if (below) this.#raise(Math.min(state.known, state.perSecond + this.#increment(state)));
-      else this.#tryMore(state);
-    } else if (below || !this.#trim(state)) this.#restep();
+    if (this.#count.stepReplies < (below ? 1 : JUDGED)) return;
+    const { threshold } = this.#settings;
+    if (below) {
+      this.#count.learn(threshold);
+      const to = Math.min(state.known, state.perSecond + this.#increment(state));
+      if (this.#count.stepShare <= threshold) this.#raise(to);
+      else this.#restep();
+      return;
+    }
+    const judged = this.#count.judgeStep(threshold);
+    if (judged === 'trouble') this.#trim(state);
+    if (judged !== 'clear') return;
+    this.#count.learnLess(threshold);
+    this.#tryMore(state);
   }
 
   /** How long a speed must be borne before the next one. */
@@ -318,21 +318,32 @@ export class SpeedControl {
   }
 
   #tryMore(state: SpeedState): void {
-    this.#replies = this.#trouble = 0;
+    this.#count.forget();
+    this.#untrimmed = undefined;
     if (state.perSecond > state.known * 1.001) this.#borne = state.perSecond;
     const to = state.perSecond * (1 + this.#try);
     this.#try = Math.min(LONGEST_TRY, this.#try * 2);
     this.#raise(to);
   }
 
-  /** A little trouble, less than what is acted on, at a speed close to one that failed: it is just above the limit. */
-  #trim(state: SpeedState): boolean {
-    const least = state.failed * TRIMMED;
-    if (this.#stepTrouble < 2 || state.perSecond <= least) return false;
-    const share = this.#stepTrouble / this.#stepReplies;
-    const to = Math.max(least, state.perSecond * (1 - share) * TRIM);
-    this.#change(to, 'a little trouble at the known speed', { known: to });
-    return true;
+  /**
+   * A little more trouble than usual, less than what is acted on: the speed is just above the limit. Where going slower
+   * does not help, the trouble has other reasons, and from then on it is usual.
+   */
+  #trim({ perSecond, known }: SpeedState): void {
+    this.#untrimmed ??= perSecond;
+    const least = this.#untrimmed * TRIMMED;
+    if (perSecond <= least) {
+      this.#count.takeForUsual(this.#settings.threshold);
+      this.#restep();
+      return;
+    }
+    const aTry = perSecond > known * 1.001;
+    const to = Math.max(aTry ? known : least, perSecond * (1 - this.#count.stepMore / 100) * TRIM);
+    const more = aTry ? { failed: perSecond, holdMs: this.#nextHold(perSecond) } : {};
+    this.#try = FIRST_TRY;
+    this.#borne = 0;
+    this.#change(to, 'a little trouble at the known speed', { known: to, ...more });
   }
 
   #raise(to: number): void {
@@ -351,7 +362,7 @@ export class SpeedControl {
     const kept = { ...blank, ...this.#state, ...more };
     if (more.cutAt !== undefined) kept.cutReason = reason;
     this.#state = to === undefined ? undefined : { ...kept, perSecond: to, changedAt: at, reason };
-    if (to === undefined || more.cutAt !== undefined) this.#replies = this.#trouble = 0;
+    if (to === undefined || more.cutAt !== undefined) this.#count.forget();
     this.#restep();
     const notable = to === undefined || to < this.#announced || to > this.#announced * NOTABLE;
     if (notable) this.#announced = to ?? Infinity;
@@ -360,8 +371,7 @@ export class SpeedControl {
 
   #restep(): void {
     this.#stepAt = this.#clock.mono();
-    this.#stepReplies = 0;
-    this.#stepTrouble = 0;
+    this.#count.newStep();
   }
 
   /** What was slowed before a restart stays so, unless that was so long ago that nobody knows. */

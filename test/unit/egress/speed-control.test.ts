@@ -92,6 +92,59 @@ describe('a receiver with a fixed limit', () => {
       assert.ok(refused / (accepted + refused) < 0.01, `${refused} refused of ${accepted + refused}`);
     });
   }
+
+  test('is not gone beyond by a little for hours, wherever it is met from', () => {
+    for (const limit of [60, 83, 100, 240, 1_000])
+      for (const times of [1.2, 1.5, 3, 10]) {
+        const play = new Play(perMinute(Math.round(limit * times)));
+        const takes = fixedLimit(limit, MINUTE);
+        play.run(6 * HOUR, takes);
+        const { accepted, refused } = play.run(6 * HOUR, takes);
+        const [share, borne] = [refused / (accepted + refused), accepted / (6 * 60 * limit)];
+        assert.ok(share < 0.003 && borne > 0.93, `${limit} from ${times} times: ${share}, ${borne}`);
+      }
+  });
+});
+
+describe('a receiver that refuses a few whatever the speed', () => {
+  /** One in 1,000 or so, each by chance, but the same in each run. */
+  const unless = (inThousand: number, takes: (at: number) => boolean): ((at: number) => boolean) => {
+    let seed = 7;
+    const chance = (): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
+    return (at) => chance() * 1000 >= inThousand && takes(at);
+  };
+
+  for (const few of [1, 3, 5])
+    test(`${few} in 1,000: its limit is found all the same, and held`, () => {
+      const play = new Play(perMinute(3_000));
+      const takes = unless(few, fixedLimit(1_000, MINUTE));
+      play.run(6 * HOUR, takes);
+      const { accepted } = play.run(6 * HOUR, takes);
+      assert.ok(accepted >= 0.8 * 6 * 60 * 1_000, `${accepted / 360} a minute`);
+    });
+
+  test('after a block the speed of before comes back as it does without them', () => {
+    for (const few of [0, 3, 10]) {
+      const play = new Play(perMinute(1_000));
+      const takes = unless(few, () => true);
+      play.run(HOUR, takes);
+      play.run(30 * MINUTE, () => false);
+      play.run(30 * MINUTE, takes);
+      const { accepted } = play.run(HOUR, takes);
+      assert.ok(accepted >= 0.95 * 60 * 1_000 * (1 - few / 1_000), `${few}: ${accepted / 60} a minute`);
+    }
+  });
+
+  test('one refusal of many does not keep the speed from rising for good', () => {
+    const play = new Play(perMinute(600));
+    play.run(5 * MINUTE, () => true);
+    let n = 0;
+    // A third is refused until the speed is known, then one in 5,000.
+    play.run(10 * MINUTE, fixedLimit(400, MINUTE));
+    const { perSecond } = play;
+    play.run(12 * HOUR, () => ++n % 5_000 !== 100);
+    assert.ok(play.perSecond > 1.3 * perSecond, `${play.perSecond} after ${perSecond}`);
+  });
 });
 
 describe('a speed that was lowered', () => {
