@@ -28,7 +28,8 @@ export function checkNames({ draft, report }: Checked): void {
   for (const [what, list] of Object.entries(named)) {
     const unique = new Unique(report);
     for (const entry of list) {
-      const message = (place: string): string => `${what} "${entry.name}" is already defined at ${place}`;
+      const message = (place: string): string =>
+        `${what} "${entry.name}" is already defined at ${place}: give one of them another name`;
       unique.add(entry.name, draft.at(entry, 'name'), message);
     }
   }

@@ -1,4 +1,5 @@
 /** Rules and lock rules: names that exist, consequences that do not contradict each other, no rule for nothing. */
+import { shippedPatterns } from '../bounce/index.ts';
 import { formatDuration } from '../core/index.ts';
 import { firstWait, retryRule } from './check-senders.ts';
 import type { Checked } from './checked.ts';
@@ -62,6 +63,20 @@ function checkWhen(rule: RuleDraft, { draft, report, names }: Checked): void {
           valuePath(draft.at(rule, 'when', key), i, report.sources.at(draft.at(rule, 'when', key))),
           `unknown ${what} "${name}"${instead(name, known[key], what)}`,
         );
+  checkPatternNames(rule, { draft, report, names });
+}
+
+/** A pattern that is not there may be one of an earlier version, so that is no reason not to start. */
+function checkPatternNames(rule: RuleDraft, { draft, report, names }: Checked): void {
+  if (rule.when === 'default' || !rule.when.pattern) return;
+  const path = draft.at(rule, 'when', 'pattern');
+  const known = [...names('bounce_patterns'), ...shippedPatterns().map(({ name }) => name)];
+  for (const [i, name] of rule.when.pattern.entries())
+    if (!known.some((one) => coversValue('pattern', name, one)))
+      report.warn(
+        valuePath(path, i, report.sources.at(path)),
+        `unknown bounce pattern "${name}", which no reply matches${instead(name, known, 'bounce pattern')}`,
+      );
 }
 
 /** One value may stand without the brackets of a list. */

@@ -13,6 +13,8 @@ export function checkStrategies(checked: Checked): void {
       checkBurst(strategy, window.count, formatDuration(window.perMs), checked);
       checkFloor(strategy, window, checked);
     }
+    if (!window && strategy.burst > 1)
+      report.warn(draft.at(strategy, 'burst'), 'has an effect only with rate or interval');
     if (strategy.rate && strategy.interval !== undefined)
       report.warn(draft.at(strategy, 'interval'), 'has no effect because rate is set: remove one of the two');
     if (strategy.connection_attempts > 1 && (strategy.rate || strategy.interval === undefined))
@@ -36,7 +38,10 @@ function checkBurst(
       `burst ${burst} is more than the ${count} messages of ${window}: write ${count} or less`,
     );
   if (limit !== undefined && limit < burst)
-    report.error(draft.at(strategy, 'daily_limit'), `daily_limit ${limit} is less than burst ${burst}`);
+    report.error(
+      draft.at(strategy, 'daily_limit'),
+      `daily_limit ${limit} is less than burst ${burst}: write ${burst} or more, or a smaller burst`,
+    );
 }
 
 function checkFloor(strategy: StrategyDraft, window: Rate, { draft, report }: Checked): void {
@@ -59,7 +64,7 @@ export function checkRetryRules({ draft, report }: Checked): void {
     if (max !== undefined && rule.type !== 'list' && max < interval)
       report.error(
         draft.at(rule, 'max_interval'),
-        `max_interval ${formatDuration(max)} is shorter than interval ${formatDuration(interval)}`,
+        `max_interval ${formatDuration(max)} is shorter than interval ${formatDuration(interval)}: write ${formatDuration(interval)} or more`,
       );
   }
 }

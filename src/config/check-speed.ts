@@ -1,6 +1,6 @@
 /** Warm-up plans and caps: what could never work, or has no effect. */
 import { formatDuration } from '../core/index.ts';
-import type { Checked } from './checked.ts';
+import { isWritten, type Checked } from './checked.ts';
 import type { CapDraft } from './draft.ts';
 
 export function checkWarmupPlans({ draft, report }: Checked): void {
@@ -26,8 +26,8 @@ export function checkCaps(checked: Checked): void {
 }
 
 function checkCap(cap: CapDraft, { draft, report }: Checked): void {
-  const { rate, burst, daily_limit: limit } = cap;
-  if (!rate && limit === undefined)
+  const { rate, burst } = cap;
+  if (!isWritten(report, draft.at(cap, 'rate')) && !isWritten(report, draft.at(cap, 'daily_limit')))
     report.error(
       draft.at(cap),
       `cap "${cap.name}" limits nothing: write rate: 1000/1m or daily_limit: 50000`,

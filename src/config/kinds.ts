@@ -138,10 +138,17 @@ export const rate: Spec<Rate> = {
   kind: { label: 'rate', json: { type: 'string', pattern: '^[0-9]+/.+$' } },
   read(value) {
     const result = typeof value === 'string' ? parseRate(value) : undefined;
-    const write = typeof value === 'number' && value > 0 ? `${value}/1m` : undefined;
-    return result ? ok(result) : expected('a rate such as 100/1m (100 messages a minute)', value, write);
+    if (result) return ok(result);
+    return expected('a rate such as 100/1m (100 messages a minute)', value, guessRate(value));
   },
 };
+
+function guessRate(value: unknown): string | undefined {
+  if (typeof value === 'number') return value > 0 ? `${value}/1m` : undefined;
+  const words = /^([1-9]\d*)\s*(?:\/|per|an?)\s*(s|m|h|d)(?:ec|econd|in|inute|our|r|ay)?s?$/i;
+  const match = typeof value === 'string' ? words.exec(value) : null;
+  return match ? `${match[1]}/1${match[2]!.toLowerCase()}` : undefined;
+}
 
 interface Bounds {
   readonly min: number;

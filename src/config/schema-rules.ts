@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { err, ok } from '../core/index.ts';
 import type { BounceCategory, BounceClass, Phase } from '../core/index.ts';
-import { key, leaf, oneOrMany, section, type Spec } from './kind.ts';
+import { expectations, key, leaf, oneOrMany, section, type Spec } from './kind.ts';
 import { choice, decimal, duration, expected, flag, name, rate, textSpec } from './kinds.ts';
 
 const CLASSES = ['hard', 'soft', 'block', 'other'] as const satisfies readonly BounceClass[];
@@ -142,7 +142,9 @@ export const ruleSchema = section({
     example: 'gmail-rate',
   }),
   when: key(
-    z.union([leaf(choice(['default'])), whenSchema]),
+    z
+      .union([leaf(choice(['default'])), whenSchema])
+      .register(expectations, { text: 'default or conditions such as {isp: gmail, code: 4xx}' }),
     '`default` (matches everything) or conditions that must all hold; each one value or a list.',
     { example: 'default' },
   ),

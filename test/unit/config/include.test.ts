@@ -73,7 +73,9 @@ test('an entry is counted within its own file in messages', async () => {
   const result = await loadConfig(join(directory, 'mta.yaml'));
   assert.deepEqual(
     result.ok ? [] : result.error.map((problem) => formatProblem(problem).replaceAll(`${directory}/`, '')),
-    ['b.yaml:2:13 nodes[0].name: node "n1" is already defined at mta.yaml:3:17'],
+    [
+      'b.yaml:2:13 nodes[0].name: node "n1" is already defined at mta.yaml:3:17: give one of them another name',
+    ],
   );
 });
 

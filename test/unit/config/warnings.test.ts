@@ -40,6 +40,19 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
     ],
   ],
   [
+    'a burst of a strategy without a limit',
+    `${HOST}${SENDING}strategies: [{ name: a, burst: 5 }]\n`,
+    ['mta.yaml:4:32 strategies[0].burst: has an effect only with rate or interval'],
+  ],
+  [
+    'a rule for a bounce pattern that is not there',
+    `${HOST}${SENDING}bounce_patterns: [{ name: mine, pattern: full, class: soft, category: mailbox_full }]\n` +
+      'rules:\n  - { when: { pattern: mien }, then: { alert: true } }\n  - { when: { pattern: [mine, rate-*] } }\n',
+    [
+      'mta.yaml:6:24 rules[0].when.pattern: unknown bounce pattern "mien", which no reply matches, did you mean "mine"?',
+    ],
+  ],
+  [
     'more sessions than the node may have',
     `${HOST}${SENDING.replace('.com }]', '.com, max_sessions: 10 }]').replace('}] }]', '}], strategies: { default: a } }]')}` +
       'strategies: [{ name: a, concurrent_connections: 20 }]\n',
