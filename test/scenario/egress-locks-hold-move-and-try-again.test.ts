@@ -109,6 +109,33 @@ test('when the time is over one delivery goes first: refused, the lock lasts lon
   assert.match(eventsOf(world, 'unlock')[0]!.reason!, /probe was delivered/);
 });
 
+test('of all mail that a lock of the node stops one delivery goes first, wherever it goes', async (t) => {
+  const clock = new RunningClock();
+  const sink = await receiver(t, { rules: [{ phase: 'rcpt', action: LATER }] });
+  const retry_rules = [{ name: 'quick', attempts: 100, type: 'fixed', interval: '1m' }];
+  const domains = ['to.test', 'b.test', 'c.test', 'd.test'];
+  const settings = {
+    ...lockBy({ scope: 'node' }),
+    retry_rules,
+    isps: [
+      { name: 'to', domains: ['to.test'] },
+      ...domains.slice(1).map((domain) => ({ name: domain[0], domains: [domain] })),
+    ],
+  };
+  const world = await openWorld(t, { clock, sink, settings });
+  const attempts = (): number => world.events().filter(({ type }) => type === 'soft_bounce').length;
+  await world.send('first@to.test');
+  await world.until(() => attempts() === 1);
+  await world.send(domains.map((domain) => `a@${domain}`));
+  for (const level of [1, 2]) {
+    clock.advance(level * 30 * 60_000);
+    await world.configure(settings);
+    await world.until(() => world.egress.control.locks()[0]?.record.level === level);
+  }
+  await world.stop(); // what is on its way ends
+  assert.equal(attempts(), 3);
+});
+
 test('a lock by hand ends by time alone; one of the whole node stops everything from it', async (t) => {
   const clock = new RunningClock();
   const sink = await receiver(t);
