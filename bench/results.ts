@@ -93,6 +93,7 @@ const page = (parts: readonly Part[]): string =>
   [
     '# Results',
     'Written by the tools with `--write`; do not edit. Each part has a date and a machine of its own. How to repeat it: README.md.',
+    'On pages of their own: [speeds and reactions in virtual time](SIM.md), [limits while sending](LIMITS.md), [reports beside delivery](REPORTS.md), [the status page](STATUS-PAGE.md).',
     ...parts.map((part) => `## ${part.title}\n\n${formatPart(part)}`),
     `## Method\n\n${METHOD}`,
     '',
