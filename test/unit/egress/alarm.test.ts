@@ -51,3 +51,12 @@ test('a clock that is set back by hours wakes all within half a minute, each onc
   pass(60_000);
   assert.deepEqual(woken.sort(), ['due', 'waits'], 'nobody is woken again and again');
 });
+
+test('who is set after the clock was set back wakes all at once', (t) => {
+  const { clock, woken, set, pass } = rig(t);
+  set('due', clock.now() + 20_000);
+  clock.step(-5 * HOUR);
+  set('new', clock.now() + 10 * HOUR);
+  pass(1);
+  assert.deepEqual(woken.sort(), ['due', 'new']);
+});
