@@ -189,6 +189,16 @@ describe('a speed that was lowered', () => {
     assert.equal(new Play(perMinute(600), mark, before.clock).lane.slowed, undefined);
   });
 
+  test('is forgotten after a day without mail, while the program runs', () => {
+    const { lane, clock } = slowed();
+    clock.advance(23 * HOUR);
+    lane.look();
+    assert.ok(lane.slowed);
+    clock.advance(2 * HOUR);
+    lane.look();
+    assert.equal(lane.slowed, undefined);
+  });
+
   test('does not fall for a share of trouble below the threshold, nor for other refusals', () => {
     const play = new Play(perMinute(600));
     let n = 0;
