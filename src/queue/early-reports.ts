@@ -51,7 +51,8 @@ export class EarlyReports {
   /** What waited for the end of a delivery; it is gone with the transaction. */
   take(transaction: Transaction, delivery: Delivery): EarlyReport | undefined {
     const early = this.of(transaction, delivery);
-    if (!early) return undefined;
+    // One that cannot be read goes too.
+    if (!early && !this.#ids.has(delivery.id)) return undefined;
     const key = deliveryKey(delivery.number, delivery.index);
     transaction.ops.push({ table: 'early_reports', key, value: undefined });
     return early;

@@ -14,7 +14,7 @@ import type { JobRecord, Operation } from './job.ts';
 import type { Progress } from './job-progress.ts';
 import { JobWork, type Place } from './job-work.ts';
 import { JobCount } from './job-count.ts';
-import { deliveryKey, numberKey } from './keys.ts';
+import { deliveryKey, numberKey, parseNumberKey } from './keys.ts';
 import { PurgeWork } from './purge-work.ts';
 import { encode, healthy } from './records.ts';
 import type { OperatorLog } from './operator-log.ts';
@@ -68,6 +68,8 @@ export class Operations {
   readonly #jobs = new Map<number, Progress>();
   readonly #counts = new Map<number, JobCount>();
   readonly #walks: Walk[] = [];
+  /** Keys of those that cannot be read. */
+  readonly #lost: Buffer[] = [];
   #lastId = 0;
   #line: Promise<unknown> = Promise.resolve();
   #loop: Promise<void> | undefined;
@@ -80,16 +82,17 @@ export class Operations {
     this.#state = state;
     this.#log = log;
     this.#nextNumber = nextNumber;
-    for (const { value } of state.kv.range('jobs', {})) {
+    for (const { key, value } of state.kv.range('jobs', {})) {
+      this.#lastId = parseNumberKey(key); // a mark has the id of its job: none is given twice
       const record = healthy<JobRecord>(value);
       if (!record) {
-        const consequence = 'what it had not done is not done';
-        state.report('error', 'damage in the store', { what: 'a job', consequence });
+        const consequence = 'what it had not done is not done: ask for it again; postrider audit-log has it';
+        state.report('error', 'damage in the store', { what: `job ${this.#lastId}`, consequence });
+        this.#lost.push(key);
         continue;
       }
       const progress = { record, pending: 0 };
       this.#jobs.set(progress.record.id, progress);
-      this.#lastId = progress.record.id;
       if (progress.record.state !== 'done') this.#walk(progress);
     }
     state.schedule.applyHolds();
@@ -212,12 +215,14 @@ export class Operations {
         more?.build(transaction);
         for (const { record: old } of forgotten)
           transaction.ops.push({ table: 'jobs', key: numberKey(old.id), value: undefined });
+        for (const key of this.#lost) transaction.ops.push({ table: 'jobs', key, value: undefined });
         transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
         transaction.events.push({ type: 'operation', time: record.at, reason: text });
       },
       applied: () => {
         more?.applied?.();
         for (const { record: old } of forgotten) this.#jobs.delete(old.id);
+        this.#lost.length = 0;
         const progress = { record, pending: 0 };
         this.#jobs.set(record.id, progress);
         if (record.state !== 'done') this.#walk(progress);

@@ -13,6 +13,7 @@ import {
   eventTypes,
   FaultyKv,
   HOUR,
+  keysOf,
   lease,
   newMessage,
   openRig,
@@ -96,6 +97,13 @@ describe('when the store rejects a commit', () => {
     assert.deepEqual(auditStore(kv), []);
   });
 
+  test('a lease that has ended goes with the next commit that succeeds', async () => {
+    await rig.queue.record(await acceptLeased(rig), delivered(rig));
+    await fails(() => accept(rig));
+    await accept(rig);
+    assert.deepEqual(keysOf(kv, 'leases'), []);
+  });
+
   test('batch, sweep, trim and event can be repeated', async () => {
     const number = await accept(rig, { to: ['a@one.test'], open: true, lifetimeMs: HOUR });
     const addition = { number, deliveries: deliveriesFor(rig, {}, 2), close: true };
@@ -151,9 +159,24 @@ describe('when the store rejects a commit', () => {
     assert.deepEqual([bad.status, good.status], ['rejected', 'fulfilled']);
     assert.equal(rig.dispatcher.places.get('n1 one.test'), 1);
     assert.deepEqual(eventTypes(rig), ['accepted']);
+    assert.deepEqual(keysOf(kv, 'leases'), [], 'nor does a lease name what is not there');
     assert.deepEqual(auditStore(kv), []);
     await rig.queue.prune();
     assert.equal(rig.queue.state.schedule.size, 1);
+  });
+
+  test('a work that sets a delivery aside and then cannot be built leaves the count as it was', async () => {
+    const delivery = await acceptLeased(rig);
+    const { committer, quarantine } = rig.queue.state;
+    const broken = committer.submit({
+      build: (transaction) => {
+        quarantine.add(transaction, { ...delivery, error: new Error('damaged'), at: 0 });
+        throw new Error('a fault of ours');
+      },
+    });
+    await Promise.all([assert.rejects(broken, /a fault of ours/), accept(rig)]);
+    assert.equal(quarantine.count, 0);
+    assert.deepEqual(keysOf(kv, 'damaged'), []);
   });
 
   test('closing still closes', async () => {

@@ -113,6 +113,19 @@ describe('a start with a damaged value', () => {
     assert.equal(await deliverAll(rig), 4);
   });
 
+  test('in a job gives its number to no other, and is told until the next job', async () => {
+    const rig = await openRig();
+    const hold = { operation: { op: 'hold' }, text: '' } as const;
+    await rig.queue.operations.submit({ ...hold, selector: { sender: 'x' } });
+    await flip(rig, 'jobs', entries(rig, 'jobs').at(-1)!);
+    const again = await crash(rig);
+    await again.queue.operations.submit({ ...hold, selector: { sender: 'y' } });
+    const senders = again.queue.state.holds.marks.map(({ selector }) => selector.sender);
+    assert.deepEqual(senders, ['x', 'y']);
+    assert.equal(entries(again, 'holds').length, 2);
+    assert.deepEqual((await crash(again)).reports, []);
+  });
+
   test('in the stop list goes on stopping', async () => {
     const before = await openRig();
     const entry = { kind: 'address', value: 'a@one.test', source: 'complaint', at: 1 } as const;

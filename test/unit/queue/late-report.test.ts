@@ -81,6 +81,17 @@ for (const kind of ['bounce', 'complaint', 'unsubscribe'] as const)
     assert.deepEqual(auditStore(rig.kv), []);
   });
 
+test('an early report that is damaged goes with the end of its delivery', async () => {
+  const rig = await openRig();
+  const delivery = await acceptLeased(rig);
+  await come(rig, delivery.number, 'bounce');
+  const [entry] = [...rig.kv.range('early_reports', {})];
+  await rig.kv.commit([{ table: 'early_reports', key: entry!.key, value: Buffer.from('rubbish') }]);
+  await rig.queue.record(delivery, delivered(rig));
+  assert.deepEqual(counts(rig), [1, 0]);
+  assert.deepEqual(auditStore(rig.kv), []);
+});
+
 test('a bounce of mail that nobody knows ends nothing', async () => {
   const rig = await openRig();
   const number = await accept(rig);

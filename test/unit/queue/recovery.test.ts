@@ -34,6 +34,7 @@ describe('recovery', () => {
     assert.deepEqual(rig.recovered, { returned: 1, possibleDuplicates: 1, closedBatches: 0 });
     assert.deepEqual(auditStore(rig.kv), []);
     assert.equal(rig.queue.state.leases.size, 0);
+    assert.equal(keysOf(rig.kv, 'leases').length, 0, 'the leases of the run before are gone');
     const [again] = await lease(rig);
     assert.equal(again?.number, number);
     assert.equal(again.content.toString(), 'Hello');

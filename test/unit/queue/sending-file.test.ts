@@ -19,7 +19,7 @@ import { createFakeClock } from '../../support/fake-clock.ts';
 import { leaseFrom } from '../../support/queues.ts';
 import { auditStore } from '../../support/audit.ts';
 import { type Kv, openMemoryKv, Queue, type Recovered, SendingFile } from '../../../src/queue/index.ts';
-import { deferred, newMessage, openRig, type Rig } from './fixture.ts';
+import { deferred, FaultyKv, newMessage, openRig, type Rig } from './fixture.ts';
 
 const BOOT = '5c7a1f0e-3b52-4d5b-9a53-0c1d7e9f2a64';
 const RECIPIENTS = ['a@one.test', 'b@one.test', 'c@one.test'];
@@ -74,8 +74,32 @@ test('what had begun is marked, what was only leased is not', async (t) => {
 
 test('a crash before the recovery was stored changes nothing', async (t) => {
   const it = await crashed(t);
-  new SendingFile(it.dir, BOOT);
+  const refusing = { ...it.kv, commit: () => Promise.reject(new Error('the disk is full')) };
+  await assert.rejects(open({ ...it, kv: refusing }), /the disk is full/);
   assert.deepEqual(counts((await open(it)).recovered), [2, 1]);
+});
+
+test('an end that leaves deliveries leased leaves the file to the next start', async (t) => {
+  const it = world(t);
+  const { queue, clock } = await open(it);
+  await queue.accept(newMessage({ ...(await openRig()), queue, clock }, { to: RECIPIENTS }));
+  const [first] = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 3 });
+  queue.sending(first!);
+  await queue.close();
+  assert.deepEqual(counts((await open(it)).recovered), [3, 1]);
+});
+
+test('a place is not used again before the outcome is durable', async (t) => {
+  const it = { ...world(t), kv: new FaultyKv() };
+  const { queue, clock } = await open(it);
+  const rig = { ...(await openRig()), queue, clock };
+  await queue.accept(newMessage(rig, { to: RECIPIENTS }));
+  const [first, second] = await leaseFrom(queue, { node: 'n1', domain: 'one.test', limit: 3 });
+  queue.sending(first!);
+  it.kv.failures = 1;
+  await assert.rejects(queue.record(first!, deferred(rig)), /the disk is full/);
+  queue.sending(second!);
+  assert.deepEqual(counts((await open(it)).recovered), [3, 2]);
 });
 
 const DAMAGES: readonly (readonly [string, (file: string) => void])[] = [
