@@ -4,7 +4,7 @@
  */
 import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, formatDuration } from '../core/index.ts';
-import { type JournalLag, LAG_WARNS } from '../queue/index.ts';
+import { type DiskTrouble, type JournalLag, LAG_WARNS } from '../queue/index.ts';
 import type { Counts } from './time-ring.ts';
 
 export interface Measured {
@@ -21,8 +21,8 @@ export interface Measured {
     readonly why: string | undefined;
   }>;
   readonly down: Iterable<{ readonly node: string; readonly since: number; readonly why: string }>;
-  /** Why injection is slowed or refused for want of space. */
-  readonly disk: string | undefined;
+  /** What is wrong with the disk, and what to do. */
+  readonly disk: DiskTrouble | undefined;
   /** Who follows the journal and is nearest to losing events. */
   readonly lag?: JournalLag | undefined;
 }
@@ -47,8 +47,8 @@ export function judge(measured: Measured, config: AlertsConfig): Finding[] {
   ];
 }
 
-const disk = ({ disk: reason }: Measured): Finding[] =>
-  reason === undefined ? [] : [{ name: 'disk_reserve', verdict: 'holds', text: `${reason}; make room` }];
+const disk = ({ disk: trouble }: Measured): Finding[] =>
+  trouble ? [{ name: 'disk_reserve', verdict: 'holds', text: `${trouble.text}; ${trouble.remedy}` }] : [];
 
 const lag = ({ lag: worst }: Measured): Finding[] =>
   worst === undefined || worst.share < LAG_WARNS

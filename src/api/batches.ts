@@ -6,7 +6,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
-import type { Batch, BatchHeader, RejectedLine } from '../mta/ingress/index.ts';
+import { type Batch, type BatchHeader, NoMailTaken, type RejectedLine } from '../mta/ingress/index.ts';
 import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
 import { limitsAllowed } from './bounds.ts';
 import { callerOf } from './caller.ts';
@@ -196,7 +196,10 @@ function resultOf(
   }: { readonly ended: string; readonly closed: boolean; readonly messageId: string },
 ): Result<object, Refused> {
   if (failure?.kind === 'changed') return err(changed(failure.line));
-  if (failure || !closed) return err(unavailable('the store does not take mail now'));
+  if (failure || !closed) {
+    const why = failure?.error instanceof NoMailTaken ? `: ${failure.error.message}` : '';
+    return err(unavailable(`the store does not take mail now${why}`));
+  }
   if (ended !== 'end') return err(unavailable('the server is closing'));
   return ok({ done: true, message_id: messageId, accepted, rejected });
 }

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../core/index.ts';
-import { journalFull, type Pressure, type Queue } from '../queue/index.ts';
+import { journalFull, type Pressure, type Queue, touch } from '../queue/index.ts';
 
 const SWEEP_MS = 10_000;
 /** A sweep reads all that is queued: it rests so many times as long as it took, so that it takes 5 % of the time at most. */
@@ -16,7 +16,7 @@ const OPERATOR_LOG_MS = 90 * 86_400_000;
 
 export interface ChoresOptions {
   readonly queue: Queue;
-  readonly pressure: Pick<Pressure, 'journal'>;
+  readonly pressure: Pick<Pressure, 'journal' | 'failing'>;
   readonly onSweep: (oldest: ReadonlyMap<string, number>) => void;
   readonly log: Logger;
   readonly config: () => Config;
@@ -49,8 +49,11 @@ export class Chores {
       const { journal } = queue.state;
       journal.kept = config().journal;
       pressure.journal(journalFull(journal, systemClock.now()));
+      // While mail is refused nobody else may write, and only a commit tells that the disk is well again.
+      if (pressure.failing) await touch(queue.state);
       await queue.lookAtClock();
     } catch (error) {
+      if (pressure.failing) return; // that is told already
       this.#options.log.error(
         { err: error },
         'the journal and the clock could not be looked at, trying again',
@@ -64,7 +67,8 @@ export class Chores {
     try {
       await chore();
     } catch (error) {
-      this.#options.log.error({ err: error }, 'the store refused a chore, trying again');
+      if (!this.#options.pressure.failing)
+        this.#options.log.error({ err: error }, 'the store refused a chore, trying again');
     } finally {
       this.#busy = false;
     }

@@ -1,8 +1,8 @@
 /** What the machine must have: a data directory with room, free ports, the addresses of the nodes, a way out. */
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { StatusView } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
 import { formatSize } from '../core/index.ts';
@@ -67,6 +67,15 @@ function examineDirectory({ dataDir, diskReserveBytes: reserve }: Config): Findi
       ),
     ];
   }
+  const refused = there === dataDir ? writingInto(there) : undefined;
+  if (refused !== undefined)
+    return [
+      bad(
+        'machine',
+        `${there} takes no file: ${refused}`,
+        'make room, or see dmesg; a file system that turned read-only is mended (fsck) and mounted anew',
+      ),
+    ];
   const { bavail, bsize } = statfsSync(there);
   const free = bavail * bsize;
   const text = `${formatSize(free)} free in ${dataDir}, disk_reserve is ${formatSize(reserve)}`;
@@ -76,6 +85,18 @@ function examineDirectory({ dataDir, diskReserveBytes: reserve }: Config): Findi
       ? doubtful('machine', `${text}: injection is slowed`, 'make room')
       : good('machine', text),
   ];
+}
+
+/** What the file system says when it is to take a file; a right to write says nothing of a disk that failed. */
+function writingInto(dir: string): string | undefined {
+  const file = join(dir, `doctor-${process.pid}`);
+  try {
+    writeFileSync(file, 'x', { flag: 'wx' });
+    rmSync(file);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function examineKey({ secretFile }: Config): Finding[] {

@@ -7,11 +7,11 @@ import { domainOf, timeOfMessageNumber } from '../core/index.ts';
 import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
-import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
+import { deliveryKey, numberKey, parseDeliveryKey, slotKey, textKey } from './keys.ts';
 import { deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
 import type { OldestRows } from './oldest-rows.ts';
 import { trimRecipients } from './recipient-index.ts';
-import { type Delivery, type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
+import { type Delivery, type DeliveryRecord, encode, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
@@ -154,3 +154,9 @@ export function oldestQueued(state: QueueState): number | undefined {
 /** Whether the content of a message is still there. */
 export const hasContent = (state: QueueState, number: number): boolean =>
   state.kv.get('contents', numberKey(number)) !== undefined;
+
+/** A commit for its own sake: that it succeeds says that the store can write. */
+export function touch({ committer, clock }: QueueState): Promise<void> {
+  const op = { table: 'meta', key: textKey('touched'), value: encode({ at: clock.now() }) } as const;
+  return committer.submit({ build: ({ ops }) => void ops.push(op) });
+}

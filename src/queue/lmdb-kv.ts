@@ -7,9 +7,10 @@
  * The map grows by itself. Never call `process.exit` or end a worker with a commit under way: close first.
  */
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
-import { closeSync, existsSync, fsyncSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkOps, type Kv, type Op, type Table, TABLES } from './kv.ts';
+import { lookAtStore } from './store-file.ts';
 
 export type Durability = 'sync' | 'process';
 
@@ -22,10 +23,6 @@ export interface LmdbOptions {
   readonly durability: Durability;
 }
 
-/** LMDB's first page, and the mark in it (mdb.c: MDB_MAGIC). */
-const HEAD_BYTES = 4096;
-const MAGIC = Buffer.from('dec0efbe', 'hex');
-
 /** Name of the environment in a data directory. */
 export const STORE_FILE = 'queue.mdb';
 
@@ -35,6 +32,8 @@ export const STORE_FILE = 'queue.mdb';
  */
 export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
   const path = join(options.dir, STORE_FILE);
+  refuseOthers(path);
+  if (lookAtStore(path) === 'missing') rmSync(path, { force: true });
   const env: RootDatabase = openEnv({
     path,
     noSubdir: true,
@@ -81,8 +80,8 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
  * Tables that a store of another version does not have are empty. Throws when there is none.
  */
 export function openLmdbReader(file: string): Kv {
-  const refused = notAStore(file);
-  if (refused) throw new Error(refused);
+  refuseOthers(file);
+  if (lookAtStore(file) === 'missing') throw new Error(`there is no store ${file}`);
   const env = open({ path: file, noSubdir: true, maxDbs: TABLES.length + 4, readOnly: true });
   const tables = new Map<Table, Database<Buffer, Buffer>>();
   for (const name of TABLES) {
@@ -120,14 +119,12 @@ function syncDirectory(dir: string): void {
   closeSync(fd);
 }
 
-/** Says why a file cannot be a store: lmdb-js ends the process when it has to refuse one. */
-function notAStore(file: string): string | undefined {
-  if (!existsSync(file)) return `there is no store ${file}`;
-  const head = Buffer.alloc(HEAD_BYTES);
-  const fd = openSync(file, 'r');
-  const read = readSync(fd, head);
-  closeSync(fd);
-  return read === HEAD_BYTES && head.includes(MAGIC) ? undefined : `${file} is not a store: it has no head`;
+/** lmdb-js would end the process when it has to refuse a file. */
+function refuseOthers(file: string): void {
+  if (lookAtStore(file) === 'not a store')
+    throw new Error(
+      `${file} is not a store: it has no head. Put a backup in its place, or move it away and begin with an empty queue`,
+    );
 }
 
 function reading(tables: ReadonlyMap<Table, Database<Buffer, Buffer>>): Pick<Kv, 'get' | 'range'> {
@@ -152,9 +149,13 @@ function reading(tables: ReadonlyMap<Table, Database<Buffer, Buffer>>): Pick<Kv,
   };
 }
 
-/** What LMDB said of a write that failed (no space, an I/O error): lmdb-js tells it by a second promise. */
+/**
+ * What LMDB said of a write that failed (no space, an I/O error): lmdb-js tells it by a second promise, with pages and
+ * sizes behind it.
+ */
 async function reasonOf(error: unknown): Promise<Error> {
   const { commitError } = error as { readonly commitError?: Promise<never> };
   const reason: unknown = commitError ? await commitError.catch((cause: unknown) => cause) : error;
-  return new Error(`the store could not write: ${(reason as Error).message}`, { cause: reason });
+  const [said] = (reason as Error).message.split(': ', 1);
+  return new Error(said, { cause: reason });
 }

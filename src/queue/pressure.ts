@@ -4,13 +4,16 @@
  * room again. Sending is never held back: what it records makes room.
  *
  * A delete needs pages too (LMDB copies before it writes), so a file of the reserve's size lies in the data directory
- * and is given up when a commit fails: then outcomes can be stored on a disk that others have filled. It is made anew
- * when there is room for it and the reserve beside it.
+ * and is given up when a commit finds no room: then outcomes can be stored on a disk that others have filled. It is made
+ * anew when there is room for it and the reserve beside it.
+ *
+ * The store is not asked to write where the disk would refuse. A write that fails inside LMDB can end the process:
+ * lmdb-js 3.5.6 writes what it has to say of it into 100 bytes, and where that is longer, over what lies behind them.
  */
-import { rmSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Kv } from './kv.ts';
+import type { Kv, Op } from './kv.ts';
 
 export type PressureLevel = 'none' | 'slow' | 'refuse';
 
@@ -22,6 +25,17 @@ const MEASURE_MS = 1_000;
 const RESERVE_FILE = 'reserve';
 /** The file is a part of the reserve, and no larger than this: it is for outcomes, which are small. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
+/** What a commit must find beside twice the bytes that it writes; of a small reserve a part of that. */
+const COMMIT_BYTES = 1024 * 1024;
+const COMMIT_PART = 1 / 4;
+/** One byte of it is written before each commit. */
+const PROBE_FILE = 'probe';
+
+/** Two parts of a sentence. */
+export interface DiskTrouble {
+  readonly text: string;
+  readonly remedy: string;
+}
 
 export interface PressureOptions {
   readonly dir: string;
@@ -39,7 +53,7 @@ export class Pressure {
   #free = Infinity;
   /** A commit failed, and none has succeeded since. */
   #failing: Error | undefined;
-  #failedAt = 0;
+  #probe: number | undefined;
   #waitingBytes = 0;
   #journal: string | undefined;
   #told: PressureLevel = 'none';
@@ -67,18 +81,36 @@ export class Pressure {
 
   /** Why injection is refused or slowed; undefined when it is not. */
   get reason(): string | undefined {
-    return this.#failing ? this.ofDisk : (this.#journal ?? this.ofDisk);
+    return this.#failing ? this.ofDisk?.text : (this.#journal ?? this.ofDisk?.text);
   }
 
-  /** What is wrong with the disk, also while it is the journal for which injection is refused. */
-  get ofDisk(): string | undefined {
-    if (this.#failing) return `the store cannot write: ${this.#failing.message}`;
+  /** What is wrong with the disk, also while it is the journal for which injection is refused, and what to do. */
+  get ofDisk(): DiskTrouble | undefined {
     const { reserveBytes, dir } = this.#options;
-    if (this.#free < 2 * reserveBytes)
-      return `${megabytes(this.#free)} are free in ${dir}, injection is refused below ${megabytes(reserveBytes)} (disk_reserve)`;
+    const short = this.#free < 2 * reserveBytes;
+    if (this.#failing)
+      return {
+        text: `the store cannot write: ${this.#failing.message}`,
+        remedy: short
+          ? `make room in ${dir}`
+          : `see dmesg; a file system that turned read-only is mended (fsck) and mounted anew while postrider is stopped, and nothing that was accepted is lost by that`,
+      };
+    if (short)
+      return {
+        text: `${megabytes(this.#free)} are free in ${dir}, injection is refused below ${megabytes(reserveBytes)} (disk_reserve)`,
+        remedy: 'make room',
+      };
     if (this.#waitingBytes >= MAX_WAITING_BYTES / 2)
-      return `${megabytes(this.#waitingBytes)} of mail wait for the disk`;
+      return {
+        text: `${megabytes(this.#waitingBytes)} of mail wait for the disk`,
+        remedy: `look for what keeps the disk of ${dir} busy (iostat -x 1)`,
+      };
     return undefined;
+  }
+
+  /** The last commit failed: only one that succeeds says that the disk is well again. */
+  get failing(): boolean {
+    return this.#failing !== undefined;
   }
 
   get freeBytes(): number {
@@ -102,12 +134,13 @@ export class Pressure {
     this.#journal = full;
   }
 
-  /** The same store, whose failed commits give the reserve up. */
+  /** The same store, which is asked only for what the disk will take, and whose failed commits give the reserve up. */
   guard(kv: Kv): Kv {
     return {
       ...kv,
       commit: async (ops) => {
         try {
+          this.#mustFit(ops);
           await kv.commit(ops);
           this.#failing = undefined;
         } catch (error) {
@@ -121,9 +154,7 @@ export class Pressure {
   /** Looks at the disk, and tells when the level has changed. */
   measure(): void {
     try {
-      this.#free = (this.#options.freeBytes ?? freeBytesOf)(this.#options.dir);
-      // Where nothing but new mail would write, new mail has to try again.
-      if (this.#failing && performance.now() - this.#failedAt >= MEASURE_MS) this.#failing = undefined;
+      this.#look();
       this.reserved = this.reserved.then(() => this.#keepFile()).catch(() => undefined);
     } catch {
       // The next commit will say what is wrong with the disk.
@@ -137,11 +168,32 @@ export class Pressure {
 
   close(): void {
     clearInterval(this.#timer);
+    if (this.#probe !== undefined) closeSync(this.#probe);
+    this.#probe = undefined;
+    rmQuietly(join(this.#options.dir, PROBE_FILE));
+  }
+
+  #look(): void {
+    this.#free = (this.#options.freeBytes ?? freeBytesOf)(this.#options.dir);
+  }
+
+  /** Throws where a commit of these would find no room, or a file system that takes nothing. */
+  #mustFit(ops: readonly Op[]): void {
+    const { dir, reserveBytes } = this.#options;
+    let room = Math.min(COMMIT_BYTES, reserveBytes * COMMIT_PART);
+    for (const { value } of ops) room += 2 * (value?.length ?? 0);
+    this.#look();
+    if (this.#free < room) {
+      this.#giveUp();
+      this.#look();
+    }
+    if (this.#free < room) throw new Error(`no space is left, ${megabytes(this.#free)} are free in ${dir}`);
+    this.#probe ??= openSync(join(dir, PROBE_FILE), 'w', 0o600);
+    writeSync(this.#probe, PROBE, 0, 1, 0);
   }
 
   #failed(error: Error): void {
     this.#failing = error;
-    this.#failedAt = performance.now();
     this.#giveUp();
     this.measure();
   }
@@ -157,11 +209,17 @@ export class Pressure {
   }
 
   #giveUp(): void {
-    try {
-      rmSync(this.#file, { force: true });
-    } catch {
-      // Read-only: then room is not what is missing.
-    }
+    rmQuietly(this.#file);
+  }
+}
+
+const PROBE = Buffer.of(1);
+
+function rmQuietly(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // Read-only: then room is not what is missing.
   }
 }
 

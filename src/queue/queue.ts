@@ -301,16 +301,6 @@ export class Queue {
     }
   }
 
-  /** A commit for its own sake: that it succeeds says that the store can write. */
-  touch(): Promise<void> {
-    const op = {
-      table: 'meta',
-      key: textKey('touched'),
-      value: encode({ at: this.#options.clock.now() }),
-    } as const;
-    return this.#state.committer.submit({ build: ({ ops }) => void ops.push(op) });
-  }
-
   /** Forgets queues that hold nothing any more. */
   prune(): Promise<void> {
     return this.#state.committer.submit({ build: ({ ops }) => this.#state.schedule.prune(ops) });

@@ -24,7 +24,7 @@ import {
   type Queue,
   type SendLimit,
 } from '../../queue/index.ts';
-import type { Batch, BatchLine, RejectedLine } from './contract.ts';
+import { type Batch, type BatchLine, NoMailTaken, type RejectedLine } from './contract.ts';
 import type { CopyDesk } from './copies.ts';
 import { type RecipientFacts, recipientRecord, stoppedText } from './recipient.ts';
 import type { VariableCheck } from './variables.ts';
@@ -96,7 +96,7 @@ export class CampaignBatch implements Batch {
       } else rejected.push({ line: line.line, ...delivery.error });
     }
     if (pressure && pressure.level !== 'none' && !(await pressure.admit()))
-      throw new Error(`no mail is taken now: ${pressure.reason ?? 'short of room'}`);
+      throw new NoMailTaken(pressure.reason ?? 'short of room');
     const also = digests.length > 0 ? [linesOp(number, digests)] : undefined;
     const splits = router.takeMarks();
     const more = { ...(also && { also }), ...(splits && { splits }), ...(limits && { limits }) };

@@ -190,3 +190,6 @@ export interface Injector {
   ): Promise<Result<Injected, InjectionRefusal>>;
   openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>>;
 }
+
+/** Back-pressure in the middle of a batch; the message says why, in words for the caller. */
+export class NoMailTaken extends Error {}

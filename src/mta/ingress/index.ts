@@ -13,6 +13,7 @@ export type {
   RejectedLine,
   RejectedRecipient,
 } from './contract.ts';
+export { NoMailTaken } from './contract.ts';
 export { createInjectionDoor, type DoorOptions, type InjectionDoor, intakeOf } from './door.ts';
 export { type InjectorOptions, QueueInjector } from './injector.ts';
 export type { InjectionAccess, InjectionRules, InjectionUser, ProxyRefusal } from './smtp.ts';

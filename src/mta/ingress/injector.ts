@@ -266,7 +266,8 @@ export class QueueInjector implements Injector {
       return ok(await write());
     } catch (error) {
       onError(error);
-      return err(unavailable('the queue cannot store the message now, try again later'));
+      const why = pressure?.reason === undefined ? '' : `: ${pressure.reason}`;
+      return err(unavailable(`the queue cannot store the message now, try again later${why}`));
     } finally {
       pressure?.waits(-bytes);
     }

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Alerts, type AlertsOptions } from '../../../src/alerts/index.ts';
 import { parseConfig } from '../../../src/config/index.ts';
-import { type EventDraft, type Kv, openMemoryKv, Pressure, Queue } from '../../../src/queue/index.ts';
+import {
+  type DiskTrouble,
+  type EventDraft,
+  type Kv,
+  openMemoryKv,
+  Pressure,
+  Queue,
+} from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { FakeEgress } from '../api/fake-egress.ts';
 import { accept, HOUR, openRig } from '../queue/fixture.ts';
@@ -91,9 +98,10 @@ test('an alert is told once, and once more when it is over', async (t) => {
 });
 
 test('a cause that comes and goes within clear_after is one alert', async (t) => {
-  const pressure: { ofDisk: string | undefined } = { ofDisk: undefined };
+  const pressure: { ofDisk: DiskTrouble | undefined } = { ofDisk: undefined };
   const one = await world(t, openMemoryKv(), createFakeClock(), { pressure });
-  for (const now of ['1 MB is free', undefined, '1 MB is free', undefined]) {
+  const short = { text: '1 MB is free', remedy: 'make room' };
+  for (const now of [short, undefined, short, undefined]) {
     pressure.ofDisk = now;
     one.alerts.look();
     one.clock.advance(30_000);

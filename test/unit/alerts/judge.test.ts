@@ -60,7 +60,11 @@ const told = (measured: Measured, config = CONFIG): string[] =>
 describe('what alerts', () => {
   const table: readonly (readonly [what: string, measured: Measured, expected: readonly string[]])[] = [
     ['quiet', QUIET, []],
-    ['the disk', { ...QUIET, disk: '100 MB are free' }, ['disk_reserve  holds']],
+    [
+      'the disk',
+      { ...QUIET, disk: { text: '100 MB are free', remedy: 'make room' } },
+      ['disk_reserve  holds'],
+    ],
     ['a follower at half of the journal', { ...QUIET, lag: behind(0.5) }, ['journal_lag  holds']],
     ['a follower that is behind a little', { ...QUIET, lag: behind(0.49) }, []],
     ['a node that is down', down(MINUTE), ['node_down n1 holds']],

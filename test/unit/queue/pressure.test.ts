@@ -23,7 +23,7 @@ function rig(t: TestContext) {
     pressure.close();
     rmSync(dir, { recursive: true, force: true });
   });
-  return { disk, told, pressure, file: join(dir, 'reserve') };
+  return { dir, disk, told, pressure, file: join(dir, 'reserve') };
 }
 
 test('slows near the reserve, refuses at it, and takes mail again, each told once', async (t) => {
@@ -70,6 +70,43 @@ test('a failed commit gives the file of the reserve up; a good one, and room, br
   assert.equal(pressure.level, 'none');
   await pressure.reserved;
   assert.equal(statSync(file).size, RESERVE);
+});
+
+test('the store is not asked to write where there is no room, nor where the file system takes nothing', async (t) => {
+  const { disk, pressure, file, dir } = rig(t);
+  await pressure.reserved;
+  const kv = new FaultyKv();
+  const guarded = pressure.guard({ ...kv, commit: (ops) => kv.commit(ops) });
+  const op = { table: 'meta', key: Buffer.of(1), value: Buffer.alloc(1_000) } as const;
+  disk.free = RESERVE / 4 + 1_999;
+  await assert.rejects(guarded.commit([op]), /no space is left, 0 MB are free/);
+  assert.equal(existsSync(file), false, 'the reserve is given up before');
+  assert.deepEqual([pressure.failing, kv.commits], [true, 0]);
+  assert.match(pressure.ofDisk!.remedy, /make room/);
+  disk.free = RESERVE / 4 + 2_000;
+  await guarded.commit([op]);
+  assert.deepEqual([pressure.failing, kv.commits], [false, 1]);
+
+  pressure.close();
+  rmSync(dir, { recursive: true });
+  disk.free = 100 * RESERVE;
+  await assert.rejects(guarded.commit([op]), /ENOENT/);
+  assert.equal(kv.commits, 1);
+  assert.match(pressure.ofDisk!.remedy, /dmesg/);
+});
+
+test('a store that failed is taken for well again by a commit, not by time', (t) => {
+  const { told, pressure } = rig(t);
+  const kv = new FaultyKv();
+  kv.failures = 1;
+  const guarded = pressure.guard({ ...kv, commit: (ops) => kv.commit(ops) });
+  return assert.rejects(guarded.commit([])).then(async () => {
+    for (let i = 0; i < 5; i++) pressure.measure();
+    assert.deepEqual([pressure.level, pressure.failing], ['refuse', true]);
+    await guarded.commit([]);
+    pressure.measure();
+    assert.deepEqual(told, ['injection is refused', 'mail is taken again']);
+  });
 });
 
 test('no file is made where there is hardly room', async (t) => {
