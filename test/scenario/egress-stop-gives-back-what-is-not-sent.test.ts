@@ -118,6 +118,21 @@ test('an end in a hurry does not wait for a store that refuses: what was taken c
   assert.deepEqual(await reopened(kv), { queued: 1, returned: 1 });
 });
 
+test('an end does not wait for a store that refuses beyond its deadline', async (t) => {
+  const kv = new FaultyKv();
+  const { world, held } = await gated(t, { kv, faults: true });
+  await world.send('a@to.test');
+  await holds(held, 1);
+  kv.failures = Infinity;
+  held.open();
+  await world.reported(/an outcome could not be stored/);
+  await world.egress.stop(100);
+  const [lost] = await world.reported(/outcomes could not be stored/);
+  assert.deepEqual(lost!.details, { outcomes: 1 });
+  kv.failures = 0;
+  assert.deepEqual(await reopened(kv), { queued: 1, returned: 1 });
+});
+
 test('a store that cannot lease is asked again after a while, not all the time', async (t) => {
   const kv = new FaultyKv();
   const sink = await receiver(t);

@@ -130,6 +130,7 @@ export class Egress implements Dispatcher, EgressView {
     this.#states.stop();
     for (const timer of this.#timers) clearInterval(timer);
     for (const each of [this.#context.locks, this.#context.caps, this.campaigns]) each.stop();
+    this.#context.recorder.hurryIn(deadlineMs);
     await Promise.all([...this.#nodes.values(), ...this.#leaving].map((node) => node.stop(deadlineMs)));
     await Promise.all([this.#context.recorder.drained(), this.#storeLimits(true)]);
   }

@@ -12,6 +12,7 @@ import type { FlowQueue } from './flow-queue.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 import { withoutOverflow } from './overflow.ts';
+import { Seldom } from './report.ts';
 import { withoutLocked } from './sender-locks.ts';
 import { limitsOf } from './limits-of.ts';
 
@@ -44,11 +45,13 @@ export class Leases {
   readonly #options: LeasesOptions;
   readonly #owner: LeasesOwner;
   readonly #lanes: Lanes;
+  readonly #refused: Seldom;
 
   constructor(options: LeasesOptions, owner: LeasesOwner, lanes: Lanes) {
     this.#options = options;
     this.#owner = owner;
     this.#lanes = lanes;
+    this.#refused = new Seldom(options.context.report, 'mail that is due could not be leased, trying again');
   }
 
   /** Asks the store for what is due in the queue, at most `limit`, of any message or only of this one. */
@@ -100,8 +103,7 @@ export class Leases {
         taken = await context.queue.lease({ queue: queue.head, ...wanted, marks });
       } else replan(queue);
     } catch (error) {
-      const details = { node, domain: queue.head.domain, error };
-      context.report('error', 'mail that is due could not be leased, trying again', details);
+      this.#refused.error({ node, domain: queue.head.domain, error });
       brought([]);
       destination.leased(queue);
       setTimeout(() => this.#takeAgain(queue), LEASE_AGAIN_MS);
