@@ -24,6 +24,7 @@ import {
 } from '../queue/index.ts';
 import { bootClock } from './boot-clock.ts';
 import { loadSenders, loadUsers } from './secrets.ts';
+import { underMark, whyUnopened } from './store-check.ts';
 
 export type Lock = Extract<Awaited<ReturnType<typeof lockInstance>>, { ok: true }>['value'];
 
@@ -95,14 +96,18 @@ export async function openQueue(
       'the start of the machine is not known (/proc/sys/kernel/random/boot_id cannot be read): after a restart limits go by the wall clock',
     );
   try {
+    const refused = await whyUnopened(dir, log);
+    if (refused !== undefined) return err(`the queue in ${dir} cannot be opened: ${refused}`);
     const pressure = new Pressure({ dir, reserveBytes, report: reporter(log) });
-    const store = withKillPoint(openLmdbKv({ dir, durability }), process.env['POSTRIDER_KILL_POINT']);
-    const { queue, recovered } = await Queue.open({
-      kv: pressure.guard(store),
-      clock,
-      report: reporter(log),
-      sending: new SendingFile(dir, clock.boot?.id),
-      onCommit,
+    const { queue, recovered } = await underMark(dir, () => {
+      const store = withKillPoint(openLmdbKv({ dir, durability }), process.env['POSTRIDER_KILL_POINT']);
+      return Queue.open({
+        kv: pressure.guard(store),
+        clock,
+        report: reporter(log),
+        sending: new SendingFile(dir, clock.boot?.id),
+        onCommit,
+      });
     });
     const { queued } = queue.state.counters.sum();
     const oldest = oldestQueued(queue.state);

@@ -5,7 +5,7 @@
  * stretch that is short beside its distance to both may be missed.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
@@ -13,6 +13,8 @@ import {
   copyPart,
   keyAfter,
   keyBetween,
+  type Kv,
+  lockInstance,
   openLmdbKv,
   openLmdbReader,
   STORE_FILE,
@@ -25,6 +27,9 @@ import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
 import { auditInChild } from './walk.ts';
 
 const CHUNK = 1_000;
+const SECRET = 'secret';
+/** Begins the line of a child that could not write. */
+const FAILED = 'failed ';
 /** How often a gap is halved where nothing is found: 7 keys in it are tried, each costs a start of the program. */
 const HALVINGS = 3;
 /** Of a key before all others, where the first one is not known. */
@@ -44,20 +49,36 @@ interface Copied {
 }
 
 async function salvage(io: Io, target: string, options: StoreOptions): Promise<ExitCode> {
-  const source = join(await dataDirOf(options), STORE_FILE);
+  const dataDir = await dataDirOf(options);
+  const source = join(dataDir, STORE_FILE);
   const no = (message: string): Promise<ExitCode> =>
     fail(io, options, { exitCode: 1, code: 'salvage', message, lines: [] });
   if (!existsSync(source)) return no(`there is no store ${source}`);
   if (existsSync(join(target, STORE_FILE))) return no(`${target} has a store; name a directory without one`);
-  mkdirSync(target, { recursive: true, mode: 0o750 });
+  const lock = existsSync(dataDir) ? await lockInstance(dataDir) : undefined;
+  // On a file system that turned read-only nobody can have the lock.
+  if (lock && !lock.ok && lock.error.pid !== undefined) return no(`${lock.error.text}; stop it first`);
   const tables: Copied[] = [];
-  for (const table of TABLES) tables.push(await copyTable({ source, target, table }));
+  try {
+    mkdirSync(target, { recursive: true, mode: 0o750 });
+    for (const table of TABLES) tables.push(await copyTable({ source, target, table }));
+    if (existsSync(join(dataDir, SECRET))) copyFileSync(join(dataDir, SECRET), join(target, SECRET));
+  } catch (error) {
+    return no(`the copy in ${target} is not complete: ${(error as Error).message}`);
+  } finally {
+    if (lock?.ok) await lock.value.release();
+  }
+  if (tables.every(({ entries }) => entries === 0))
+    return no(`nothing could be read of ${source}: its first pages are damaged; restore a backup`);
   const audited = await auditInChild(target);
   const violations = audited.ok ? audited.value.violations : [{ text: audited.error }];
   const lines = [
-    ...tables.map(({ table, entries, whole }) => `${table}: ${entries}${whole ? '' : ', with a gap'}`),
+    ...tables
+      .filter(({ entries, whole }) => entries > 0 || !whole)
+      .map(({ table, entries, whole }) => `${table}: ${entries}${whole ? '' : ', with a gap'}`),
     ...violations.map(({ text }) => `  ${text}`),
     `${target} has what could be read; its audit names ${violations.length} things that are missing`,
+    `To go on with it: move ${source} away, put the files of ${target} into ${dataDir}, start.`,
   ];
   await io.out(
     options.json ? `${JSON.stringify({ tables, violations }, undefined, 2)}\n` : `${lines.join('\n')}\n`,
@@ -162,13 +183,16 @@ async function copyInChild(
   const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>((done) => child.on('close', done));
   let [entries, last, read] = [0, undefined as string | undefined, false];
+  let failed: string | undefined;
   for await (const line of createInterface(child.stdout)) {
+    if (line.startsWith(FAILED)) failed = line.slice(FAILED.length);
     read = true;
     const [key, count] = line.split(' ');
     if (count === undefined) continue;
     entries += Number(count);
     last = key;
   }
+  if (failed !== undefined) throw new Error(failed);
   return { entries, last: keyOf(last ?? ''), whole: (await ended) === 0, read };
 }
 
@@ -185,12 +209,23 @@ export const copyPartCommand = (io: Io): Command =>
     .argument('<high>')
     .action(exitingWith((...args: string[]) => copyHere(io, args)));
 
+/** What cannot be written is no damage of the source. */
+function openTarget(io: Io, dir: string): Kv {
+  const target = openLmdbKv({ dir, durability: 'sync' });
+  const commit: Kv['commit'] = (ops) =>
+    target.commit(ops).catch(async (error: unknown) => {
+      await io.out(`${FAILED}${(error as Error).message}\n`);
+      throw error;
+    });
+  return { ...target, commit };
+}
+
 async function copyHere(
   io: Io,
   [source = '', dir = '', table, way, chunk, low = '', high = '']: readonly string[],
 ): Promise<ExitCode> {
   try {
-    const target = openLmdbKv({ dir, durability: 'sync' });
+    const target = openTarget(io, dir);
     const part = {
       table: table as Table,
       reverse: way === 'back',

@@ -22,7 +22,7 @@ export async function auditInChild(
   const told = await runChild([file, JSON.stringify(expected ?? null)]);
   if (told.signal !== null)
     return err(
-      `the walk through ${file} was ended by ${told.signal}: a page is damaged, or memory is short; "postrider salvage" copies what is readable`,
+      `the walk through ${file} was ended by ${told.signal}: a page is damaged, or memory is short; "postrider salvage DIR" copies what is readable into another directory`,
     );
   const answer = parse(told.out);
   if (!answer) return err(`the walk through ${file} failed: ${told.err.trim()}`);
