@@ -28,6 +28,8 @@ export class ClockWatch {
   #wall: number;
   #mono: number;
   #aheadSince: number | undefined;
+  /** By how much (ms) it went ahead, until that was told. */
+  #ahead: number | undefined;
   /** The same for `setBack`, which forgets a step once it was told. */
   #told: { wall: number; mono: number };
 
@@ -44,6 +46,7 @@ export class ClockWatch {
     const [wall, mono] = [this.#clock.now(), this.#clock.mono()];
     const expected = this.#wall + mono - this.#mono;
     if (wall - expected >= STEP_MS) {
+      if (this.#aheadSince === undefined) this.#ahead = wall - expected;
       this.#aheadSince ??= mono;
       if (mono - this.#aheadSince < BELIEVED_MS) return expected;
     }
@@ -54,6 +57,13 @@ export class ClockWatch {
   /** This step is known from before the start: the newest event, which may be older, does not tell of it again. */
   knows({ from, by }: SetBack): void {
     this.#told.wall = Math.max(this.#clock.now(), from - STEP_MS - by);
+  }
+
+  /** By how much (ms) the clock was set forward; told once for each step that lifetimes do not go by yet. */
+  setForward(): number | undefined {
+    const by = this.#ahead;
+    this.#ahead = undefined;
+    return by;
   }
 
   /** A step back since it was asked last. */

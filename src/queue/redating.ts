@@ -4,7 +4,7 @@
  * hide it from the next start. The commit that stores the job forgets the step: no crash makes two jobs of one step.
  */
 import { formatDuration } from '../core/index.ts';
-import type { ClockWatch, SetBack } from './clock-watch.ts';
+import { BELIEVED_MS, type ClockWatch, type SetBack } from './clock-watch.ts';
 import type { Work } from './committer.ts';
 import { textKey } from './keys.ts';
 import type { Op } from './kv.ts';
@@ -13,6 +13,8 @@ import { encode, healthy } from './records.ts';
 import type { QueueState } from './state.ts';
 
 const KEY = textKey('set_back');
+
+const secondsOf = (ms: number): string => formatDuration(Math.round(ms / 1000) * 1000);
 
 export class Redating {
   readonly #watch: ClockWatch;
@@ -47,15 +49,22 @@ export class Redating {
     submit: (job: OperationRequest, together: Work) => Promise<unknown>,
   ): Promise<void> {
     this.#watch.lifetimeNow(); // a step is seen when it comes, whoever asks next
+    const ahead = this.#watch.setForward();
+    if (ahead !== undefined)
+      report(
+        'warn',
+        `the clock was set forward by ${secondsOf(ahead)}: mail that is over by it ends in ${secondsOf(BELIEVED_MS)}, unless it is set back before`,
+        { by_ms: Math.round(ahead) },
+      );
     this.#notice();
     if (this.#asking) return;
     this.#asking = true;
     try {
       for (let step = this.#steps[0]; step; step = this.#steps[0]) {
         const { by } = step;
-        const text = `redate: the clock was set back by ${formatDuration(Math.round(by / 1000) * 1000)}`;
+        const text = `redate: the clock was set back by ${secondsOf(by)}`;
         await submit({ operation: { op: 'redate', ...step }, selector: {}, text }, this.#answers(step));
-        report('warn', 'the clock was set back; what waits is brought to the new time', {
+        report('warn', `the clock was set back by ${secondsOf(by)}; what waits is brought to the new time`, {
           by_ms: Math.round(by),
         });
       }

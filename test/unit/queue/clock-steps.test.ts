@@ -189,8 +189,10 @@ describe('a clock that is set back', () => {
 
   test('is one step when the commit with its job fails', async () => {
     const rig = await setBackBeside('events');
-    (rig.kv as FaultyKv).failures = 1;
+    const kv = rig.kv as FaultyKv;
+    kv.failures = Infinity; // the queue has commits of its own
     await assert.rejects(rig.queue.lookAtClock(), /disk is full/);
+    kv.failures = 0;
     await look(rig);
     assert.equal(rig.queue.operations.list().length, 1);
     await look(await crash(rig));
@@ -228,6 +230,12 @@ describe('a clock that is set forward', () => {
     const rig = await openRig();
     await accept(rig, { delayMs: 2 * HOUR, lifetimeMs: DAY });
     await setClock(rig, 3 * DAY);
+    await look(rig);
+    const told = rig.reports.map(({ text }) => text);
+    assert.match(
+      told.join('\n'),
+      /^the clock was set forward by 3d: .* ends in 10m, unless it is set back before$/,
+    );
     await rig.queue.sweep();
     rig.clock.advance(BELIEVED_MS - MINUTE);
     await rig.queue.sweep();
