@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { backupStore } from '../queue/index.ts';
 import { fail } from './connection.ts';
 import { type ExitCode, exitingWith, type Io } from './io.ts';
-import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
+import { dataDirOf, secretFileOf, type StoreOptions, withStore } from './store-options.ts';
 import { auditInChild } from './walk.ts';
 
 const SECRET = 'secret';
@@ -20,13 +20,14 @@ export const backupCommand = (io: Io): Command =>
 
 async function backup(io: Io, target: string, options: StoreOptions): Promise<ExitCode> {
   const dataDir = await dataDirOf(options);
+  const secret = await secretFileOf(options);
   const no = (message: string): Promise<ExitCode> =>
     fail(io, options, { exitCode: 1, code: 'backup', message, lines: [] });
   let file: string;
   try {
     file = await backupStore(dataDir, target);
     // Links and return paths of mail that is out are signed with it.
-    if (existsSync(join(dataDir, SECRET))) await copyFile(join(dataDir, SECRET), join(target, SECRET));
+    if (existsSync(secret)) await copyFile(secret, join(target, SECRET));
   } catch (error) {
     return no((error as Error).message);
   }
@@ -40,6 +41,9 @@ async function backup(io: Io, target: string, options: StoreOptions): Promise<Ex
       ? `${JSON.stringify(told, undefined, 2)}\n`
       : `${file}: ${bytes} bytes, ${totals.queued} queued, to event ${seq}; the audit is ${clean ? 'clean' : `not clean (${violations})`}\n` +
           'To restore: stop the server, put the files of this directory into an empty data_dir, start.\n' +
+          (secret === join(dataDir, SECRET)
+            ? ''
+            : `Its file secret is a copy of ${secret}: put it there.\n`) +
           'What was sent after the copy was made is sent again then.\n',
   );
   return clean ? 0 : 1;

@@ -23,7 +23,7 @@ import {
 } from '../queue/index.ts';
 import { fail } from './connection.ts';
 import { type ExitCode, exitingWith, type Io } from './io.ts';
-import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
+import { dataDirOf, secretFileOf, type StoreOptions, withStore } from './store-options.ts';
 import { auditInChild } from './walk.ts';
 
 const CHUNK = 1_000;
@@ -62,7 +62,8 @@ async function salvage(io: Io, target: string, options: StoreOptions): Promise<E
   try {
     mkdirSync(target, { recursive: true, mode: 0o750 });
     for (const table of TABLES) tables.push(await copyTable({ source, target, table }));
-    if (existsSync(join(dataDir, SECRET))) copyFileSync(join(dataDir, SECRET), join(target, SECRET));
+    const secret = await secretFileOf(options);
+    if (existsSync(secret)) copyFileSync(secret, join(target, SECRET));
   } catch (error) {
     return no(`the copy in ${target} is not complete: ${(error as Error).message}`);
   } finally {

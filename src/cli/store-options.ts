@@ -1,7 +1,7 @@
 /** The options of the commands that work on the store itself, with or without a server, and where that store is. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { loadConfig } from '../config/index.ts';
@@ -35,4 +35,12 @@ export async function dataDirOf({ config, dataDir }: StoreOptions): Promise<stri
     // Neither YAML nor readable: the default is the best guess.
   }
   return DEFAULT_DATA_DIR;
+}
+
+/** The key of the return paths, which a copy of the store is of little use without: by default in the data directory. */
+export async function secretFileOf({ config, dataDir }: StoreOptions): Promise<string> {
+  const file = config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
+  const loaded = dataDir === undefined && file !== undefined ? await loadConfig(file) : undefined;
+  if (loaded?.ok) return loaded.value.config.secretFile;
+  return join(await dataDirOf({ ...(config && { config }), ...(dataDir && { dataDir }) }), 'secret');
 }

@@ -1,7 +1,17 @@
 /** Backup beside the server, restored to a queue that goes on; compaction; what is readable of a damaged store. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { MAIN, Mta } from '../support/mta.ts';
@@ -27,7 +37,10 @@ function postrider(...args: readonly string[]): Promise<Ran> {
 
 test('a backup beside the server restores to a queue that goes on', { timeout: 300_000 }, async (t) => {
   const held = await gate(t);
-  const mta = await Mta.start(t, { routes: [routeTo(held)] });
+  const mta = await Mta.prepare(t, { routes: [routeTo(held)], secret_file: 'return-paths.key' });
+  const key = join(mta.dir, 'return-paths.key');
+  writeFileSync(key, 'c0ffee'.repeat(12), { mode: 0o600 });
+  await mta.start();
   const ndjson = { type: 'application/x-ndjson', body: batch(COUNT) };
   assert.equal((await mta.api('/v1/batches', ndjson)).status, 200);
   await eventually(() => held.held.size > 0, 'mail is on its way');
@@ -36,6 +49,8 @@ test('a backup beside the server restores to a queue that goes on', { timeout: 3
   const made = await postrider('backup', copy, '-c', mta.configFile);
   assert.equal(made.code, 0, made.out);
   assert.match(made.out, /the audit is clean/);
+  assert.ok(readFileSync(join(copy, 'secret')).equals(readFileSync(key)));
+  assert.ok(made.out.includes(`Its file secret is a copy of ${key}: put it there.`), made.out);
   assert.equal((await busy).status, 200);
   const again = await postrider('backup', copy, '-c', mta.configFile);
   assert.equal(again.code, 1);
