@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Batch, BatchHeader, BatchLine } from '../../../src/mta/ingress/index.ts';
+import { type Batch, type BatchHeader, type BatchLine, NoMailTaken } from '../../../src/mta/ingress/index.ts';
 import { decodeCampaign, renderContent, type Variables } from '../../../src/mta/message/index.ts';
+import { Pressure } from '../../../src/queue/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
   type Desk,
@@ -50,6 +54,31 @@ describe('batch', () => {
     assert.deepEqual(record.vars, { name: 'n2' });
     assert.equal(message.virtualSender, 'main');
     assert.deepEqual(auditStore(desk.kv), []);
+  });
+
+  test('back-pressure in the middle of a batch refuses the next lines, and says why', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'pr-batch-'));
+    let free = 1e12;
+    const pressure = new Pressure({ dir, reserveBytes: 1e6, report: () => undefined, freeBytes: () => free });
+    t.after(() => {
+      pressure.close();
+      rmSync(dir, { recursive: true });
+    });
+    const desk = await openDesk({}, undefined, 'sound', pressure);
+    const batch = await opened(desk);
+    await batch.add(lines('a@one.test'));
+    free = 1000;
+    pressure.measure();
+    await assert.rejects(batch.add([{ line: 3, to: 'b@one.test' }]), (error) => {
+      assert.ok(error instanceof NoMailTaken);
+      assert.match(error.message, /are free in .*, injection is refused below/);
+      return true;
+    });
+    free = 1e12;
+    pressure.measure();
+    await batch.add([{ line: 3, to: 'b@one.test' }]);
+    await batch.close();
+    assert.equal(events(desk).length, 2);
   });
 
   test('variables of one recipient are bounded, the limit is named', async () => {

@@ -8,7 +8,13 @@ import {
   type Labels,
   QueueInjector,
 } from '../../../src/mta/ingress/index.ts';
-import { type DeliveryRecord, type MessageRecord, Queue, type QueueState } from '../../../src/queue/index.ts';
+import {
+  type DeliveryRecord,
+  type MessageRecord,
+  type Pressure,
+  Queue,
+  type QueueState,
+} from '../../../src/queue/index.ts';
 import { numberKey } from '../../../src/queue/keys.ts';
 import { readDelivery } from '../../../src/queue/leasing.ts';
 import { unseal } from '../../../src/queue/records.ts';
@@ -58,6 +64,7 @@ export async function openDesk(
   settings: Settings = {},
   restarted?: Pick<Desk, 'kv' | 'clock' | 'queue'>,
   state: 'sound' | 'damaged' = 'sound',
+  pressure?: Pressure,
 ): Promise<Desk> {
   const told: string[] = [];
   const kv = restarted?.kv ?? new FaultyKv();
@@ -76,6 +83,7 @@ export async function openDesk(
       maxRecipients: config.smtp.maxRecipients,
       repeatWindowMs: config.idempotencyWindowMs,
       policies: config.policies,
+      pressure,
       onError: (error) => void errors.push(error),
     },
     new Router(config, () => false, new SplitBook((key) => queue.splitMark(key))),
