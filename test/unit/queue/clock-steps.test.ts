@@ -151,7 +151,7 @@ describe('a clock that is set back', () => {
 
   /** Goes on for so many commits, then the program is killed; says whether it was. */
   async function killedAfter(rig: Rig, commits: number): Promise<{ next: Rig; killed: boolean }> {
-    const kv = rig.kv as FaultyKv;
+    const kv = rig.store as FaultyKv;
     kv.fails = (done) => done > commits;
     let next = rig;
     let killed = false;
@@ -189,7 +189,7 @@ describe('a clock that is set back', () => {
 
   test('is one step when the commit with its job fails', async () => {
     const rig = await setBackBeside('events');
-    const kv = rig.kv as FaultyKv;
+    const kv = rig.store as FaultyKv;
     kv.failures = Infinity; // the queue has commits of its own
     await assert.rejects(rig.queue.lookAtClock(), /disk is full/);
     kv.failures = 0;

@@ -116,7 +116,7 @@ export async function openRig(
 }
 
 /** The queue after a crash: the object is abandoned, the store is opened again. */
-export const crash = (rig: Rig): Promise<Rig> => openRig(rig);
+export const crash = (rig: Rig): Promise<Rig> => openRig({ ...rig, kv: rig.store });
 
 export interface Wish extends Partial<Omit<MessageRecord, 'bytes'>> {
   readonly to?: readonly string[];
