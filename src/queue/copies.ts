@@ -9,12 +9,14 @@ import { open } from 'lmdb';
 import { keyAfter } from './keys.ts';
 import type { Entry, Kv, Op, Table } from './kv.ts';
 import { openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
+import { checkRoomForLock } from './store-file.ts';
 
 /** Copies the store of a data directory into another directory, without the free pages. Throws; overwrites nothing. */
 export async function backupStore(dataDir: string, target: string): Promise<string> {
   const file = join(target, STORE_FILE);
   if (existsSync(file)) throw new Error(`${file} exists; name a directory without a store`);
   await mkdir(target, { recursive: true, mode: 0o750 });
+  checkRoomForLock(file);
   const source = join(dataDir, STORE_FILE);
   await openLmdbReader(source).close(); // says what is wrong with the file, where lmdb-js would end the process
   const env = open({ path: source, noSubdir: true, readOnly: true });

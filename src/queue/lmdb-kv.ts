@@ -10,7 +10,7 @@ import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPat
 import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkOps, type Kv, type Op, type Table, TABLES } from './kv.ts';
-import { lookAtStore } from './store-file.ts';
+import { checkRoomForLock, lookAtStore } from './store-file.ts';
 
 export type Durability = 'sync' | 'process';
 
@@ -34,6 +34,7 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
   const path = join(options.dir, STORE_FILE);
   refuseOthers(path);
   if (lookAtStore(path) === 'missing') rmSync(path, { force: true });
+  checkRoomForLock(path);
   const env: RootDatabase = openEnv({
     path,
     noSubdir: true,
@@ -82,6 +83,7 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
 export function openLmdbReader(file: string): Kv {
   refuseOthers(file);
   if (lookAtStore(file) === 'missing') throw new Error(`there is no store ${file}`);
+  checkRoomForLock(file);
   const env = open({ path: file, noSubdir: true, maxDbs: TABLES.length + 4, readOnly: true });
   const tables = new Map<Table, Database<Buffer, Buffer>>();
   for (const name of TABLES) {

@@ -10,10 +10,11 @@
  * The store is not asked to write where the disk would refuse. A write that fails inside LMDB can end the process:
  * lmdb-js 3.5.6 writes what it has to say of it into 100 bytes, and where that is longer, over what lies behind them.
  */
-import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Kv, Op } from './kv.ts';
+import { freeIn } from './store-file.ts';
 
 export type PressureLevel = 'none' | 'slow' | 'refuse';
 
@@ -174,7 +175,7 @@ export class Pressure {
   }
 
   #look(): void {
-    this.#free = (this.#options.freeBytes ?? freeBytesOf)(this.#options.dir);
+    this.#free = (this.#options.freeBytes ?? freeIn)(this.#options.dir);
   }
 
   /** Throws where a commit of these would find no room, or a file system that takes nothing. */
@@ -221,11 +222,6 @@ function rmQuietly(file: string): void {
   } catch {
     // Read-only: then room is not what is missing.
   }
-}
-
-function freeBytesOf(dir: string): number {
-  const { bavail, bsize } = statfsSync(dir);
-  return bavail * bsize;
 }
 
 const megabytes = (bytes: number): string => `${Math.floor(bytes / 1024 / 1024)} MB`;

@@ -3,7 +3,8 @@
  * are missing the kernel does. Reads its first two pages, which each have a head: a mark, the last page that is used and
  * the number of the transaction.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 const PAGE_BYTES = 4096;
 const HEADS = 2;
@@ -44,4 +45,22 @@ function lastPage(heads: Buffer): number | undefined {
       newest = { transaction, last: page.readBigUInt64LE(mark + LAST_PAGE_AT) };
   }
   return Number(newest.last);
+}
+
+/** What the lock of a store needs, with room to spare. */
+const LOCK_BYTES = 64 * 1024;
+
+/**
+ * The lock beside a store is memory that is mapped from a file: where a new one finds no room, the kernel ends the
+ * process. Throws then.
+ */
+export function checkRoomForLock(file: string): void {
+  if (existsSync(`${file}-lock`)) return;
+  const dir = dirname(file);
+  if (freeIn(dir) < LOCK_BYTES) throw new Error(`no space is left in ${dir}: make room`);
+}
+
+export function freeIn(dir: string): number {
+  const { bavail, bsize } = statfsSync(dir);
+  return bavail * bsize;
 }

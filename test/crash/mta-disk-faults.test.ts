@@ -1,10 +1,11 @@
 /** Disks that fill up, turn read-only or are slow: new mail waits outside, what was accepted goes out and is recorded. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FileSystem } from '../support/file-system.ts';
-import { type Answer, Mta } from '../support/mta.ts';
+import { type Answer, MAIN, Mta } from '../support/mta.ts';
 import { batch, eventually, FROM, gate, mail, receiver, routeTo, submit } from '../support/mta-world.ts';
 import { storeShim } from '../support/store-shim.ts';
 
@@ -78,6 +79,27 @@ test(
     }
   },
 );
+
+test('where nothing fits any more, what works on the store says so', { timeout: 120_000 }, async (t) => {
+  const mta = await Mta.prepare(t, { disk_reserve: '1MB' });
+  const disk = FileSystem.memory(t, mta.dir, 16);
+  if (!disk) return;
+  try {
+    await mta.start();
+    await mta.kill('SIGTERM');
+    rmSync(join(disk.path, 'queue.mdb-lock'));
+    for (const name of ['filler', 'more']) fill(join(disk.path, name));
+    for (const command of [['audit'], ['compact'], ['backup', join(disk.path, 'copy')], ['serve']]) {
+      const args = [MAIN, ...command, '-c', mta.configFile];
+      const { status, signal, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      assert.deepEqual([status, signal], [1, null], command.join(' '));
+      assert.match(stderr, /no space (is )?left/i, command.join(' '));
+    }
+  } finally {
+    await mta.kill('SIGKILL');
+    disk.unmount();
+  }
+});
 
 test('a disk that turns read-only: mail is refused, nothing is lost', { timeout: 300_000 }, async (t) => {
   const held = await gate(t);
