@@ -13,6 +13,8 @@ const SOON_MS = 20;
  * from them.
  */
 const STUCK = { times: 4, leastMs: 250 };
+/** Some are ready at once and some late, and a token that finds none ready is lost: more than on average. */
+const MARGIN = 2;
 /** How much each delivery tells about the time that the next ones need. */
 const SHARE = 1 / 4;
 
@@ -108,7 +110,7 @@ export class Held {
   }
 
   get #horizon(): number {
-    return SOON_MS + this.#readyAfter;
+    return Math.min(CAP_WAIT_MS, SOON_MS + MARGIN * this.#readyAfter);
   }
 
   #ready(id: string): void {

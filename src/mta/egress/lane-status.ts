@@ -18,7 +18,7 @@ export function laneStatus(lane: Lane, destinations: readonly Destination[]): La
     ratePerSecond: ratePerInterval ? (ratePerInterval.count / ratePerInterval.perMs) * 1000 : undefined,
     inFlight: lane.inFlight,
     queues: destinations.reduce((sum, destination) => sum + destination.queueCount, 0),
-    waiting: lane.waiting() ?? resting,
+    waiting: lane.waiting() ?? resting ?? lane.capped(),
     lastError: lane.lastError,
   };
 }
