@@ -9,8 +9,11 @@ import type { EgressView, LaneStatus } from '../mta/egress/index.ts';
 import {
   type EventDraft,
   journalLags,
+  oldestOf,
   type Pressure,
   type Queue,
+  type QueueHead,
+  type Row,
   rowName,
   worstLag,
 } from '../queue/index.ts';
@@ -49,6 +52,11 @@ export interface WaitingAt {
   readonly why: string | undefined;
 }
 
+/** Walks through something long, in pieces where others must have their turns. */
+export interface Walk {
+  each<T>(pieces: Iterable<T>, work: (piece: T) => void): Promise<void>;
+}
+
 export interface AlertsOptions {
   readonly queue: Pick<Queue, 'control' | 'controls' | 'state'>;
   readonly egress: Pick<EgressView, 'nodeFigures' | 'lanes' | 'ispOf'>;
@@ -76,6 +84,7 @@ export class Alerts {
   readonly #options: AlertsOptions;
   readonly #firing = new Map<string, Firing>();
   readonly #downSince = new Map<string, number>();
+  /** As of the last sweep. */
   #waiting: ReadonlyMap<string, Waiting> = new Map();
   #traffic: Traffic;
   #timer: NodeJS.Timeout | undefined;
@@ -114,16 +123,24 @@ export class Alerts {
     for (const event of events) this.#traffic.add(event, ispOf);
   }
 
-  /** To be told what `queue.sweep()` found: the oldest acceptance (wall ms) by recipient domain. */
-  onSweep(oldest: ReadonlyMap<string, number>): void {
-    this.#waiting = this.#whatWaits(oldest);
+  /** To be told after each `queue.sweep()`. */
+  onSweep(): void {
+    const { schedule, counters } = this.#options.queue.state;
+    const waits = new Waits(this.#options);
+    for (const head of schedule.heads()) waits.head(head);
+    for (const row of counters.rows()) waits.row(row);
+    this.#waiting = waits.byIsp;
   }
 
-  flow(): Flow {
-    const now = this.#options.clock.now();
+  /** What waits is counted now, as the sums that are shown beside it are. */
+  async flow(walk: Walk): Promise<Flow> {
+    const { queue, clock } = this.#options;
+    const waits = new Waits(this.#options);
+    await walk.each(queue.state.schedule.heads(), (head) => waits.head(head));
+    await walk.each(queue.state.counters.rows(), (row) => waits.row(row));
     return {
-      ...this.#traffic.total(now),
-      waiting: this.#waitingAt().sort((a, b) => silentSince(a) - silentSince(b)),
+      ...this.#traffic.total(clock.now()),
+      waiting: this.#waitingAt(waits.byIsp).sort((a, b) => silentSince(a) - silentSince(b)),
     };
   }
 
@@ -200,9 +217,9 @@ export class Alerts {
   }
 
   /** Why is looked for only when somebody reads it: hundreds of ISPs may wait, each with a lane at every node. */
-  #waitingAt(): WaitingAt[] {
+  #waitingAt(waiting = this.#waiting): WaitingAt[] {
     const { egress } = this.#options;
-    return [...this.#waiting].map(([isp, { count, oldest }]) => ({
+    return [...waiting].map(([isp, { count, oldest }]) => ({
       isp,
       count,
       oldest,
@@ -212,25 +229,35 @@ export class Alerts {
       },
     }));
   }
+}
 
-  /** Mail that may go, by ISP: what an operator holds, and what is for later, is not stuck. */
-  #whatWaits(oldest: ReadonlyMap<string, number>): ReadonlyMap<string, Waiting> {
+/** Mail that may go, by ISP: what an operator holds, and what is for later, is not stuck. First the queues, then the rows. */
+class Waits {
+  readonly byIsp = new Map<string, Waiting>();
+  readonly #options: Pick<AlertsOptions, 'queue' | 'egress'>;
+  readonly #now: number;
+  /** Rows with something due. */
+  readonly #due = new Set<string>();
+
+  constructor(options: AlertsOptions) {
+    this.#options = options;
+    this.#now = options.clock.now();
+  }
+
+  head(head: QueueHead): void {
+    if (head.wakeAt <= this.#now) this.#due.add(rowName(head));
+  }
+
+  row(row: Readonly<Row>): void {
     const { queue, egress } = this.#options;
-    const byIsp = new Map<string, Waiting>();
-    const due = new Set<string>();
-    const now = this.#options.clock.now();
-    for (const head of queue.state.schedule.heads()) if (head.wakeAt <= now) due.add(rowName(head));
-    for (const row of queue.state.counters.rows()) {
-      const queued = row.new + row.retry;
-      const count = queued - queue.state.schedule.heldOf(row, queued - row.proc);
-      if (count <= 0 || (row.retry === 0 && row.proc === 0 && !due.has(rowName(row)))) continue;
-      const isp = egress.ispOf(row.domain) ?? 'unresolved';
-      const waiting = byIsp.get(isp) ?? { count: 0, oldest: Infinity };
-      waiting.count += count;
-      waiting.oldest = Math.min(waiting.oldest, oldest.get(row.domain) ?? Infinity);
-      byIsp.set(isp, waiting);
-    }
-    return byIsp;
+    const queued = row.new + row.retry;
+    const count = queued - queue.state.schedule.heldOf(row, queued - row.proc);
+    if (count <= 0 || (row.retry === 0 && row.proc === 0 && !this.#due.has(rowName(row)))) return;
+    const isp = egress.ispOf(row.domain) ?? 'unresolved';
+    const waiting = this.byIsp.get(isp) ?? { count: 0, oldest: Infinity };
+    waiting.count += count;
+    waiting.oldest = Math.min(waiting.oldest, oldestOf(queue.state, row));
+    this.byIsp.set(isp, waiting);
   }
 }
 
@@ -243,6 +270,9 @@ const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): 
 function whyOf(lanes: readonly LaneStatus[]): string | undefined {
   const waiting = lanes.find((lane) => lane.waiting !== undefined)?.waiting;
   const errors = lanes.flatMap(({ lastError }) => lastError ?? []).sort((a, b) => b.at - a.at);
-  const parts = [waiting, errors[0] && `last: ${errors[0].text}`].filter((part) => part !== undefined);
+  const [last] = errors;
+  // A lock says already what the receiver said.
+  const news = last && !waiting?.includes(last.text) ? `last: ${last.text}` : undefined;
+  const parts = [waiting, news].filter((part) => part !== undefined);
   return parts.length === 0 ? undefined : withoutNames(parts.join('; '));
 }

@@ -1,5 +1,5 @@
 /** What the API needs from the rest of the program; the composition root puts it together. */
-import type { ActiveAlert, Flow } from '../alerts/index.ts';
+import type { ActiveAlert, Flow, Walk } from '../alerts/index.ts';
 import type { Clock, Result } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import type { Injector } from '../mta/ingress/index.ts';
@@ -26,7 +26,7 @@ export interface ServerStatus {
   /** What is wrong now, the oldest first. */
   readonly alerts: readonly ActiveAlert[];
   /** What went out lately, and what waits; work that only who wants it asks for. */
-  flow(): Flow;
+  flow(walk: Walk): Promise<Flow>;
   readonly dataDir: string;
   readonly configFile: string;
 }

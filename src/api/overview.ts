@@ -168,8 +168,10 @@ export function addOverview(app: FastifyInstance, { deps }: RouteContext): void 
 }
 
 async function statusView(deps: ApiDependencies): Promise<StatusView> {
-  const queue = await queueTotals(deps, new Slices());
+  const slices = new Slices();
+  const queue = await queueTotals(deps, slices);
   const status = deps.status();
+  const flow = await status.flow(slices);
   const { counters, journal } = deps.queue.state;
   return {
     version: status.version,
@@ -180,7 +182,7 @@ async function statusView(deps: ApiDependencies): Promise<StatusView> {
     ready: status.ready,
     not_ready: status.notReady,
     alerts: status.alerts.map(({ since, ...alert }) => ({ ...alert, since: new Date(since).toISOString() })),
-    flow: flowView(status.flow(), deps.clock.now()),
+    flow: flowView(flow, deps.clock.now()),
     data_dir: status.dataDir,
     config_file: status.configFile,
     counters: counters.sum(),
@@ -221,7 +223,6 @@ function flowView({ since, sums, lastDelivered, waiting }: Flow, now: number): F
     waiting: waiting.slice(0, MOST_WAITING).map((one) => ({
       isp: one.isp,
       count: one.count,
-      // Mail that came after the last sweep has no age yet.
       oldest_seconds: Number.isFinite(one.oldest) ? seconds(one.oldest) : 0,
       seconds_since_delivered: seconds(one.lastDelivered),
       why: one.why,

@@ -132,7 +132,7 @@ export class Service {
       pressure: parts.pressure,
       onSweep: (oldest) => {
         parts.metrics.onSweep(oldest);
-        this.#alerts.onSweep(oldest);
+        this.#alerts.onSweep();
       },
       log: parts.options.log,
       config: () => this.config,
@@ -334,7 +334,7 @@ export class Service {
         durability: this.config.durability,
         ...this.#readiness(),
         alerts: this.#alerts.active(),
-        flow: () => this.#alerts.flow(),
+        flow: (walk) => this.#alerts.flow(walk),
         dataDir: this.config.dataDir,
         configFile,
       }),

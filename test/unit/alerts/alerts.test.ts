@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Alerts, type AlertsOptions } from '../../../src/alerts/index.ts';
+import { Slices } from '../../../src/api/slices.ts';
 import { parseConfig } from '../../../src/config/index.ts';
 import {
   type DiskTrouble,
@@ -15,7 +16,7 @@ import {
 } from '../../../src/queue/index.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { FakeEgress } from '../api/fake-egress.ts';
-import { accept, HOUR, openRig } from '../queue/fixture.ts';
+import { accept, delivered, HOUR, lease, openRig } from '../queue/fixture.ts';
 
 const parsed = parseConfig('hostname: mta1.example.com\nalerts: { min_volume: 10, clear_after: 1m }\n', {
   file: 'mta.yaml',
@@ -57,6 +58,8 @@ async function world(
   });
   return { alerts, queue, clock, logged, events };
 }
+
+const slices = new Slices();
 
 const event = (type: EventDraft['type'], clock: FakeClock): EventDraft => ({
   type,
@@ -176,19 +179,48 @@ test('stuck is what is due or was tried; what is held or for later is not', asyn
     log: { warn: () => undefined, info: () => undefined, error: () => undefined },
   });
   rig.clock.advance(HOUR);
-  alerts.onSweep(await rig.queue.sweep());
+  await rig.queue.sweep();
+  alerts.onSweep();
   alerts.look();
   assert.deepEqual(
     alerts.active().map(({ name, isp }) => [name, isp]),
     [['stuck_mail', 'gmail']],
   );
-  assert.equal(alerts.flow().waiting[0]?.count, 2);
+  assert.equal((await alerts.flow(slices)).waiting[0]?.count, 2);
   await rig.queue.operations.submit({
     operation: { op: 'hold' },
     selector: { campaign: 'due' },
     text: 'hold',
   });
-  alerts.onSweep(await rig.queue.sweep());
-  assert.deepEqual(alerts.flow().waiting, []);
+  await rig.queue.sweep();
+  alerts.onSweep();
+  assert.deepEqual((await alerts.flow(slices)).waiting, []);
   await alerts.stop();
+});
+
+test('what waits is of the moment at which it is asked for, and not older than all that is queued', async (t) => {
+  const rig = await openRig();
+  t.after(() => rig.queue.close());
+  await accept(rig, { to: ['a@gmail.com', 'b@gmail.com'] });
+  const alerts = new Alerts({
+    queue: rig.queue,
+    egress: new FakeEgress(),
+    clock: rig.clock,
+    config: () => CONFIG,
+    log: { warn: () => undefined, info: () => undefined, error: () => undefined },
+  });
+  rig.clock.advance(HOUR);
+  await rig.queue.sweep();
+  alerts.onSweep();
+  const later = rig.clock.now();
+  await accept(rig, { to: ['c@gmail.com', 'd@gmail.com', 'e@gmail.com', 'f@web.de'] });
+  for (const one of await lease(rig, 'gmail.com', { limit: 2 })) await rig.queue.record(one, delivered(rig));
+  const flow = await alerts.flow(slices);
+  const waiting = flow.waiting.map(({ isp, count }) => [isp, count]);
+  assert.deepEqual(new Map(waiting as [string, number][]).get('gmail'), 3);
+  assert.equal(
+    waiting.reduce((sum, [, count]) => sum + Number(count), 0),
+    rig.queue.state.counters.sum().queued,
+  );
+  assert.ok(flow.waiting.every(({ oldest }) => oldest >= later - 1 && Number.isFinite(oldest)));
 });

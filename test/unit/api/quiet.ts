@@ -5,12 +5,13 @@ import type { ServerStatus } from '../../../src/api/index.ts';
 
 export const QUIET: Pick<ServerStatus, 'alerts' | 'flow'> = {
   alerts: [],
-  flow: () => ({
-    since: Date.UTC(2026, 0, 1),
-    sums: { delivered: 0, soft: 0, hard: 0, complaints: 0 },
-    lastDelivered: undefined,
-    waiting: [],
-  }),
+  flow: () =>
+    Promise.resolve({
+      since: Date.UTC(2026, 0, 1),
+      sums: { delivered: 0, soft: 0, hard: 0, complaints: 0 },
+      lastDelivered: undefined,
+      waiting: [],
+    }),
 };
 
 /** A routing that knows one sender. */
