@@ -81,7 +81,11 @@ test('its mail waits in the store, says so, and delays no other sender', async (
   assert.equal(world.egress.whyWaiting('n1', 'big.test', { ...of, sender: 'other' }), undefined);
   assert.equal(inMemory(world), 0);
   const [lane] = world.egress.nodes()[0]!.lanes;
-  assert.match(lane!.waiting!, /^cap tight: next message in 3[56]\d\d s$/, 'nothing else goes here now');
+  assert.match(
+    lane!.waiting!,
+    /^cap tight of sender promo: next message in 3[56]\d\d s$/,
+    'nothing else goes here now',
+  );
 });
 
 test('with each token one of it goes and no more, over both nodes', async (t) => {

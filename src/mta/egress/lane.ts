@@ -302,10 +302,13 @@ export class Lane {
   /** A cap that all that is due here waits for, in words; undefined when something else goes, or nothing waits. */
   capped(): string | undefined {
     if (this.inFlight + this.leasing > 0) return undefined;
-    const waiting = [...this.caps.bySender.values()].flat().filter(({ parking }) => parking.size > 0);
-    const waits = waiting.map(({ name, limiter }) => ({ name, ms: limiter.waitMs() }));
+    const waits = [...this.caps.bySender].flatMap(([sender, caps]) =>
+      caps
+        .filter(({ parking }) => parking.size > 0)
+        .map(({ name, limiter }) => ({ who: `cap ${name} of sender ${sender}`, ms: limiter.waitMs() })),
+    );
     const [soonest] = waits.sort((a, b) => a.ms - b.ms);
-    return soonest && soonest.ms > TOKEN_HORIZON_MS ? nextIn(`cap ${soonest.name}`, soonest.ms) : undefined;
+    return soonest && soonest.ms > TOKEN_HORIZON_MS ? nextIn(soonest.who, soonest.ms) : undefined;
   }
 
   /** Caps that deliveries of a sender must pass beside the gates; without one: those for all. */
