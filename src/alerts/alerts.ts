@@ -10,6 +10,7 @@ import {
   type EventDraft,
   journalLags,
   oldestOf,
+  oldestQueued,
   type Pressure,
   type Queue,
   type QueueHead,
@@ -236,12 +237,15 @@ class Waits {
   readonly byIsp = new Map<string, Waiting>();
   readonly #options: Pick<AlertsOptions, 'queue' | 'egress'>;
   readonly #now: number;
+  /** No part is older than the whole. */
+  readonly #oldest: number;
   /** Rows with something due. */
   readonly #due = new Set<string>();
 
   constructor(options: AlertsOptions) {
     this.#options = options;
     this.#now = options.clock.now();
+    this.#oldest = oldestQueued(options.queue.state) ?? Infinity;
   }
 
   head(head: QueueHead): void {
@@ -256,7 +260,7 @@ class Waits {
     const isp = egress.ispOf(row.domain) ?? 'unresolved';
     const waiting = this.byIsp.get(isp) ?? { count: 0, oldest: Infinity };
     waiting.count += count;
-    waiting.oldest = Math.min(waiting.oldest, oldestOf(queue.state, row));
+    waiting.oldest = Math.min(waiting.oldest, Math.max(this.#oldest, oldestOf(queue.state, row)));
     this.byIsp.set(isp, waiting);
   }
 }

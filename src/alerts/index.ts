@@ -1,2 +1,9 @@
-export { Alerts, type ActiveAlert, type AlertsOptions, type Flow, type WaitingAt, type Walk } from './alerts.ts';
+export {
+  Alerts,
+  type ActiveAlert,
+  type AlertsOptions,
+  type Flow,
+  type WaitingAt,
+  type Walk,
+} from './alerts.ts';
 export { type Counted, type Series, TimeRing } from './time-ring.ts';
