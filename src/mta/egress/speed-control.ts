@@ -295,8 +295,7 @@ export class SpeedControl {
     const { threshold } = this.#settings;
     if (below) {
       this.#count.learn(threshold);
-      const to = Math.min(state.known, state.perSecond + this.#increment(state));
-      if (this.#count.stepShare <= threshold) this.#raise(to);
+      if (this.#count.stepShare <= threshold) this.#rise(state);
       else this.#restep();
       return;
     }
@@ -315,6 +314,12 @@ export class SpeedControl {
 
   #increment({ known }: SpeedState): number {
     return (known * this.#settings.increase) / 100;
+  }
+
+  /** What was before is over, a block for one: it says nothing of the speeds that come. */
+  #rise(state: SpeedState): void {
+    this.#count.forget();
+    this.#raise(Math.min(state.known, state.perSecond + this.#increment(state)));
   }
 
   #tryMore(state: SpeedState): void {
