@@ -73,7 +73,7 @@ export async function takePicture({ deps, observer }: Sources, slices: Slices): 
       worst: cells.worst.map((cell) => cells.view(cell, full)),
       notGood: cells.notGood,
       grid: first.grid,
-      senders: senderLines(sums),
+      senders: senderLines(sums, now),
       campaigns: first.campaigns,
       refusals: observer.refusals
         .top(TOP_REFUSALS, now)
@@ -88,11 +88,15 @@ const ispLines = ({ isps }: QueueSums, now: number): IspLine[] =>
     .map(([name, { queued, oldest }]) => ({ name, queued, oldestSeconds: secondsSince(oldest, now) }))
     .sort((a, b) => b.queued - a.queued);
 
-const senderLines = ({ senders }: QueueSums): SenderLine[] =>
+const senderLines = ({ senders, senderSpeeds }: QueueSums, now: number): SenderLine[] =>
   [...senders]
-    .map(([sender, counts]): SenderLine => ({ sender, ...counts }))
-    .sort((a, b) => b.total - a.total)
-    .slice(0, MOST_SENDERS);
+    .sort(([, a], [, b]) => b.total - a.total)
+    .slice(0, MOST_SENDERS)
+    .map(([sender, counts]) => {
+      const perSecond = senderSpeeds.get(sender) ?? 0;
+      const { estimated_end: estimatedEnd } = paceOf(counts, { oldest: Infinity, perSecond }, now);
+      return { sender, ...counts, perSecond, estimatedEnd };
+    });
 
 /** With its speed and end, which only those that are shown need. */
 function campaignLine({ queue }: ApiDependencies, one: CampaignSum, now: number): CampaignLine {

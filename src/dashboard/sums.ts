@@ -21,6 +21,8 @@ export interface QueueSums {
   readonly nodes: ReadonlyMap<string, number>;
   readonly isps: ReadonlyMap<string, { readonly queued: number; readonly oldest: number }>;
   readonly senders: ReadonlyMap<string, QueueCounts>;
+  /** Deliveries of a sender that ended, per second, in the last minutes. */
+  readonly senderSpeeds: ReadonlyMap<string, number>;
   /** By account and campaign. */
   readonly campaigns: PairMap<QueueCounts>;
 }
@@ -33,6 +35,7 @@ export async function sumQueue(deps: ApiDependencies, slices: Slices): Promise<Q
     nodes: new Map<string, number>(),
     isps: new Map<string, { queued: number; oldest: number }>(),
     senders: new Map<string, QueueCounts>(),
+    senderSpeeds: new Map<string, number>(),
     campaigns: new PairMap<QueueCounts>(),
   };
   const ispOf = new Map<string, string>();
@@ -53,6 +56,9 @@ export async function sumQueue(deps: ApiDependencies, slices: Slices): Promise<Q
     const ofIsp = entry(sums.isps, isp, () => ({ queued: 0, oldest: at }));
     ofIsp.queued += row.new + row.retry;
     ofIsp.oldest = Math.min(ofIsp.oldest, at);
+  });
+  await slices.each(deps.queue.state.speeds.rows(), ({ sender, perSecond }) => {
+    sums.senderSpeeds.set(sender, (sums.senderSpeeds.get(sender) ?? 0) + perSecond);
   });
   return sums;
 }

@@ -110,7 +110,12 @@ export interface CampaignLine extends Counts {
   readonly estimatedEnd?: string | undefined;
 }
 
-export type SenderLine = Counts & { readonly sender: string };
+export interface SenderLine extends Counts {
+  readonly sender: string;
+  /** As of a campaign. */
+  readonly perSecond: number;
+  readonly estimatedEnd?: string | undefined;
+}
 
 export interface RefusalView {
   readonly isp: string;

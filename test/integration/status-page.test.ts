@@ -155,6 +155,8 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       const text = (await page.textContent('body')) ?? '';
       assert.doesNotMatch(text, /@|Greylisted/);
       assert.match(text, /451 4\.7\.1/);
+      const sender = await page.getByRole('row', { name: /^shop/ }).textContent();
+      assert.match(sender ?? '', /^shop[\d.,]+\/(s|min)\d+ (s|min)/, 'its speed, and when it will be done');
       await picture(page, 'status-page-before-sign-in');
     });
     await t.test('a wrong token is refused, the right one opens the rest', async () => {

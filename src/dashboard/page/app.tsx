@@ -74,7 +74,7 @@ export function App() {
             <Grid snapshot={snapshot} found={found} look={look} open={setOpen} />
             <div class="columns">
               <NodeTable nodes={snapshot.nodes} act={act} />
-              <SenderTable senders={snapshot.senders} act={act} />
+              <SenderTable senders={snapshot.senders} at={snapshot.at} act={act} />
             </div>
             <Refusals
               refusals={snapshot.refusals}

@@ -36,6 +36,38 @@ function CountCells({ of }: { readonly of: Counts }) {
   );
 }
 
+function PaceHeads() {
+  const { say } = useSpeech();
+  return (
+    <>
+      <th scope="col" class="num">
+        {say('rate')}
+      </th>
+      <th scope="col" class="num">
+        {say('eta')}
+      </th>
+    </>
+  );
+}
+
+interface PaceProps {
+  readonly of: Pick<SenderLine, 'total' | 'perSecond' | 'estimatedEnd'>;
+  /** When this was so. */
+  readonly at: number;
+}
+
+function PaceCells({ of: { total, perSecond, estimatedEnd: end }, at }: PaceProps) {
+  const { speed, age, dateTime } = useSpeech();
+  return (
+    <>
+      <td class="num">{total > 0 ? speed(perSecond) : '–'}</td>
+      <td class="num" title={end && dateTime(end)}>
+        {end === undefined ? '–' : age((Date.parse(end) - at) / 1000)}
+      </td>
+    </>
+  );
+}
+
 type Act = ((target: Target) => void) | undefined;
 
 interface CampaignProps {
@@ -83,12 +115,7 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
             <tr>
               <th scope="col">{say('campaign')}</th>
               <th scope="col">{say('progress')}</th>
-              <th scope="col" class="num">
-                {say('rate')}
-              </th>
-              <th scope="col" class="num">
-                {say('eta')}
-              </th>
+              <PaceHeads />
               <CountHeads />
               {act && <th aria-label={say('actions')} />}
             </tr>
@@ -120,9 +147,8 @@ interface CampaignRowProps {
 }
 
 function CampaignRow({ one, at, number: row, act }: CampaignRowProps) {
-  const { say, number, speed, age, dateTime } = useSpeech();
+  const { say, number } = useSpeech();
   const ended = one.accepted === 0 ? 0 : (one.accepted - one.total) / one.accepted;
-  const end = one.estimatedEnd;
   const name = one.campaign || say('noCampaign');
   return (
     <tr aria-rowindex={row + 2}>
@@ -135,10 +161,7 @@ function CampaignRow({ one, at, number: row, act }: CampaignRowProps) {
           {number(Math.floor(ended * 100))} % / {number(one.accepted)}
         </span>
       </td>
-      <td class="num">{one.total > 0 ? speed(one.perSecond) : '–'}</td>
-      <td class="num" title={end && dateTime(end)}>
-        {end === undefined ? '–' : age((Date.parse(end) - at) / 1000)}
-      </td>
+      <PaceCells of={one} at={at} />
       <CountCells of={one} />
       {act && one.campaign !== '' && <ActButton target={campaignTarget(one)} act={act} />}
     </tr>
@@ -150,9 +173,11 @@ const campaignTarget = ({ account, campaign }: CampaignLine): Target =>
 
 export function SenderTable({
   senders,
+  at,
   act,
 }: {
   readonly senders: readonly SenderLine[];
+  readonly at: number;
   readonly act: Act;
 }) {
   const { say } = useSpeech();
@@ -166,6 +191,7 @@ export function SenderTable({
             <thead>
               <tr>
                 <th scope="col">{say('sender')}</th>
+                <PaceHeads />
                 <CountHeads />
                 {act && <th aria-label={say('actions')} />}
               </tr>
@@ -174,6 +200,7 @@ export function SenderTable({
               {senders.map((one) => (
                 <tr key={one.sender}>
                   <th scope="row">{one.sender}</th>
+                  <PaceCells of={one} at={at} />
                   <CountCells of={one} />
                   {act && one.sender !== '' && <ActButton target={{ sender: one.sender }} act={act} />}
                 </tr>
