@@ -26,6 +26,7 @@ async function compact(io: Io, options: StoreOptions): Promise<ExitCode> {
   try {
     return await replaced(io, options, dataDir);
   } catch (error) {
+    rmSync(join(dataDir, WORK_DIR), { recursive: true, force: true });
     return no((error as Error).message);
   } finally {
     await lock.value.release();

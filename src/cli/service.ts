@@ -279,8 +279,8 @@ export class Service {
     this.#resolver.close();
     await this.#deliveryLog?.stop();
     this.#metrics.close();
-    this.#pressure.close();
     await this.#queue.close();
+    this.#pressure.close();
     await this.#lock.release();
   }
 

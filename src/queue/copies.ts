@@ -2,7 +2,7 @@
  * Copies of a store: a backup, which is one snapshot and may be made beside a running server, and what can be salvaged
  * from a damaged one, table by table.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open } from 'lmdb';
@@ -22,10 +22,13 @@ export async function backupStore(dataDir: string, target: string): Promise<stri
   const env = open({ path: source, noSubdir: true, readOnly: true });
   try {
     await env.backup(file, true);
+    for (const path of [file, target]) await sync(path);
+  } catch (error) {
+    rmSync(file, { force: true });
+    throw new Error(`the copy in ${target} could not be made: ${(error as Error).message}`, { cause: error });
   } finally {
     await env.close();
   }
-  for (const path of [file, target]) await sync(path);
   return file;
 }
 

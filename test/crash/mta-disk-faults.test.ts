@@ -1,7 +1,7 @@
 /** Disks that fill up, turn read-only or are slow: new mail waits outside, what was accepted goes out and is recorded. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FileSystem } from '../support/file-system.ts';
@@ -10,6 +10,9 @@ import { batch, eventually, FROM, gate, mail, receiver, routeTo, submit } from '
 import { storeShim } from '../support/store-shim.ts';
 
 const QUEUED = 30;
+/** Room for the lock of a store and for a part of the store itself. */
+const PART_BYTES = 200 * 1024;
+const CONTENT_BYTES = 2 * PART_BYTES;
 
 const message = (to: string): { body: string } => ({
   body: JSON.stringify({ envelope: { from: FROM, to: [to] }, content: mail(to).toString('latin1') }),
@@ -80,21 +83,40 @@ test(
   },
 );
 
+/** What a command says that cannot do its work. */
+function refusalOf(mta: Mta, command: readonly string[]): string {
+  const args = [MAIN, ...command, '-c', mta.configFile];
+  const { status, signal, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  assert.deepEqual([status, signal], [1, null], command.join(' '));
+  return stderr;
+}
+
 test('where nothing fits any more, what works on the store says so', { timeout: 120_000 }, async (t) => {
   const mta = await Mta.prepare(t, { disk_reserve: '1MB' });
   const disk = FileSystem.memory(t, mta.dir, 16);
   if (!disk) return;
   try {
     await mta.start();
+    const text = 'x'
+      .repeat(70)
+      .concat('\r\n')
+      .repeat(CONTENT_BYTES / 72);
+    const content = mail('a@to.test').toString('latin1') + text;
+    const body = JSON.stringify({ envelope: { from: FROM, to: ['a@to.test'] }, content });
+    assert.equal((await mta.api('/v1/messages', { body })).status, 202);
     await mta.kill('SIGTERM');
     rmSync(join(disk.path, 'queue.mdb-lock'));
     for (const name of ['filler', 'more']) fill(join(disk.path, name));
-    for (const command of [['audit'], ['compact'], ['backup', join(disk.path, 'copy')], ['serve']]) {
-      const args = [MAIN, ...command, '-c', mta.configFile];
-      const { status, signal, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-      assert.deepEqual([status, signal], [1, null], command.join(' '));
-      assert.match(stderr, /no space (is )?left/i, command.join(' '));
-    }
+    const copy = join(disk.path, 'copy');
+    for (const command of [['audit'], ['compact'], ['backup', copy], ['serve']])
+      assert.match(refusalOf(mta, command), /no space (is )?left/i, command.join(' '));
+    assert.equal(existsSync(join(disk.path, 'probe')), false, 'an end in order leaves no probe');
+    rmSync(join(disk.path, 'more'));
+    truncateSync(join(disk.path, 'filler'), statSync(join(disk.path, 'filler')).size - PART_BYTES);
+    for (const command of [['compact'], ['backup', copy]])
+      assert.match(refusalOf(mta, command), /could not be made: .*No space left/, command.join(' '));
+    for (const half of [join(disk.path, 'compact'), join(copy, 'queue.mdb')])
+      assert.equal(existsSync(half), false, 'no half of a copy is left');
   } finally {
     await mta.kill('SIGKILL');
     disk.unmount();
