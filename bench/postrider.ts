@@ -1,7 +1,7 @@
 /** Postrider under test: the built program, durable acceptance, and one route for all mail; two nodes unless told. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { version } from '../src/cli/version.ts';
@@ -12,6 +12,8 @@ import { FROM_DOMAIN, ISP_DOMAINS } from './workloads.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAM = join(ROOT, 'bin/postrider.mjs');
+/** For Node.js, as its first line has them for a shell. */
+const OWN_SWITCHES = readFileSync(PROGRAM, 'utf8').split('\n', 1)[0]!.split(' ').slice(3);
 const NODES = 2;
 
 export interface Variant {
@@ -82,7 +84,11 @@ export async function startPostrider(
     ),
   );
   const log = join(dir, 'log');
-  const child = startProgram(process.execPath, [...nodeSwitches, PROGRAM, 'serve', '-c', config], log);
+  const child = startProgram(
+    process.execPath,
+    [...OWN_SWITCHES, ...nodeSwitches, PROGRAM, 'serve', '-c', config],
+    log,
+  );
   await waitUntilReady(child, () => greets(smtpPort), log);
   const queued = (): Promise<number> => queuedOf(controlSocket);
   return { smtpPort, statusPort, controlSocket, pids: [child.pid!], queued, stop: () => stopProgram(child) };
