@@ -1,6 +1,8 @@
 /**
  * Group commit: everything that is submitted while a commit is under way goes into the next one, and shares its sync.
- * When idle, a commit starts at the end of the event turn, so the wait is bounded by one commit.
+ * When idle, a commit starts at the end of the event turn, so the wait is bounded by one commit. What nobody waits for
+ * (`soon`) goes with what somebody waits for, and starts a commit of its own only after 2 ms: else the first outcome of
+ * many would start one that all acceptances of the next moment wait for.
  *
  * A work is built (its operations are collected) only when the commit before has ended, so it reads a settled store;
  * what it changes in memory it does in `applied`, after the commit, so a failed commit leaves no trace.
@@ -67,10 +69,17 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+const SOON_MS = 2;
+/** So many works start a commit, whoever waits for them. */
+const ENOUGH = 100;
+
 export class Committer {
   readonly #options: CommitterOptions;
   #pending: Pending[] = [];
+  /** Whether a commit for what is pending is to start as soon as it can. */
+  #urgent = false;
   #running = false;
+  #timer: NodeJS.Timeout | undefined;
   #submitted = 0;
   readonly #idle: (() => void)[] = [];
 
@@ -79,14 +88,12 @@ export class Committer {
   }
 
   /** Resolves when the work is durable and applied; rejects when it, or the commit it was in, failed. */
-  submit(work: Work): Promise<void> {
+  submit(work: Work, when: 'now' | 'soon' = 'now'): Promise<void> {
     this.#submitted++;
     return new Promise((resolve, reject) => {
       this.#pending.push({ work, resolve, reject });
-      if (!this.#running) {
-        this.#running = true;
-        setImmediate(() => void this.#run());
-      }
+      if (when === 'now' || this.#pending.length >= ENOUGH) this.#urgent = true;
+      this.#start();
     });
   }
 
@@ -102,17 +109,38 @@ export class Committer {
 
   /** Resolves when nothing is pending. */
   async drained(): Promise<void> {
-    if (this.#running) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (!this.#running && this.#pending.length === 0) return;
+    const idle = new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#urgent = true;
+    this.#start();
+    await idle;
+  }
+
+  #start(): void {
+    if (this.#running) return;
+    if (!this.#urgent) {
+      this.#timer ??= setTimeout(() => {
+        this.#urgent = true;
+        this.#start();
+      }, SOON_MS);
+      return;
+    }
+    this.#running = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    setImmediate(() => void this.#run());
   }
 
   async #run(): Promise<void> {
-    while (this.#pending.length > 0) {
+    do {
       const group = this.#pending;
       this.#pending = [];
+      this.#urgent = false;
       await this.#commit(group);
-    }
+    } while (this.#urgent || (this.#pending.length > 0 && this.#idle.length > 0));
     this.#running = false;
-    for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#pending.length > 0) this.#start();
+    else for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #commit(group: readonly Pending[]): Promise<void> {

@@ -224,7 +224,7 @@ export class Queue {
 
   /** Records the outcome of a leased delivery. On rejection the caller tries again. */
   record(delivery: LeasedDelivery, outcome: Outcome): Promise<void> {
-    return this.#state.committer.submit(new OutcomeWork(this.#state, delivery, outcome));
+    return this.#state.committer.submit(new OutcomeWork(this.#state, delivery, outcome), 'soon');
   }
 
   /** The content of a leased delivery is about to be written: from now on a crash leaves a possible duplicate. */
