@@ -3,7 +3,7 @@ export type { Call, Scope } from './call.ts';
 export type { AcceptedMessage } from './messages.ts';
 export type { AttemptView, DeliveryView, FinalView, LabelsView, MessageView } from './deliveries.ts';
 export type { ApiDependencies, Log, Reloaded, ServerStatus } from './dependencies.ts';
-export { type Commit, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
+export { createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 export { describedMetrics, metricsReference } from './metrics-reference.ts';
 export type { AuditLogEntryView, AuditLogView } from './audit-log.ts';
 export { type Caller, setCaller, USER_HEADER } from './caller.ts';

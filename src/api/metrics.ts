@@ -10,7 +10,7 @@ import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import {
   type Durability,
-  type EventDraft,
+  type Commit,
   journalLags,
   oldestQueued,
   type Pressure,
@@ -35,12 +35,6 @@ export interface MetricsOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly durability: Durability;
-}
-
-export interface Commit {
-  readonly events: readonly EventDraft[];
-  /** How long the commit took. */
-  readonly ms: number;
 }
 
 export interface Metrics extends InboundMetrics {
@@ -86,10 +80,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     get commits() {
       return seen;
     },
-    onCommit: ({ events, ms }) => {
+    onCommit: ({ events, runs = [], ms }) => {
       seen++;
       commits.seconds.observe(ms / 1000);
-      commits.events.observe(events.length);
+      // What jobs removed or moved was no attempt: it is in the counts of the queue.
+      commits.events.observe(runs.reduce((sum, { indexes }) => sum + indexes.length, events.length));
       for (const event of events) counts.add(event, ispOf);
     },
     onSweep: (found) => {

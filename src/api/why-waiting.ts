@@ -17,7 +17,8 @@ export function whyWaiting(
   if (hold) return holdText(hold, now);
   const { schedule, holds } = queue.state;
   const head = schedule.find(delivery);
-  if (head && holds.stopped(head))
+  const stop = head && holds.stopOf(head);
+  if (stop && delivery.number < stop.watermark)
     return 'an operation of an operator (purge, move or change) is about to take it';
   // The mail of others stands in the selector of such a hold.
   if (state === 'hold') return 'the operator of the server holds it';

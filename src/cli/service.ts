@@ -7,7 +7,6 @@
  */
 import type { Logger } from 'pino';
 import {
-  type Commit,
   type ControlServer,
   createControlServer,
   createMetrics,
@@ -24,7 +23,7 @@ import type { Tokens } from '../fbl/index.ts';
 import type { Resolver } from '../mta/dns/index.ts';
 import { Egress } from '../mta/egress/index.ts';
 import { type InjectionDoor, type InjectionRules, QueueInjector } from '../mta/ingress/index.ts';
-import type { Pressure, Queue } from '../queue/index.ts';
+import type { Commit, Pressure, Queue } from '../queue/index.ts';
 import { Router, SplitBook } from '../routing/index.ts';
 import {
   type Current,

@@ -1,14 +1,8 @@
 /** The status page: what it has seen, and its routes on the status server. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import {
-  type ApiDependencies,
-  type Commit,
-  checkRequest,
-  answer,
-  refuse,
-  type StatusPage,
-} from '../api/index.ts';
+import { type ApiDependencies, checkRequest, answer, refuse, type StatusPage } from '../api/index.ts';
+import type { Commit } from '../queue/index.ts';
 import { guard, isOpen } from './access.ts';
 import { addAssets } from './assets.ts';
 import { addCell } from './cell.ts';
@@ -24,8 +18,9 @@ export class Dashboard implements StatusPage {
   readonly #observer = new Observer();
 
   /** To be told of each group commit. */
-  onCommit({ events }: Commit): void {
+  onCommit({ events, runs = [] }: Commit): void {
     for (const event of events) this.#observer.add(event);
+    for (const run of runs) this.#observer.addRun(run);
   }
 
   attach(app: FastifyInstance, deps: ApiDependencies, token: string | undefined): void {

@@ -1,6 +1,6 @@
 /** Sees each commit and keeps what the page shows of the recent past. Fixed memory; a few additions per event. */
-import type { EventDraft } from '../queue/index.ts';
-import { RecentEvents } from './recent-events.ts';
+import { draftsOf, type EventDraft, type EventRun } from '../queue/index.ts';
+import { OF_EACH, RecentEvents } from './recent-events.ts';
 import { RefusalTally } from './refusal-tally.ts';
 import { type Counted, TimeRing } from '../alerts/index.ts';
 
@@ -41,6 +41,11 @@ export class Observer {
     }
     if (cell) cell.refused++;
     this.refusals.add(event);
+  }
+
+  /** Of what a job removed or moved the newest are shown; none of it was an attempt. */
+  addRun(run: EventRun): void {
+    for (const event of draftsOf(run, OF_EACH)) this.recent.add(event);
   }
 
   /** What became of the attempts of the last 2.5 to 5 minutes. */

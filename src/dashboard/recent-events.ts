@@ -1,7 +1,8 @@
 /** The newest events of each type: a flood of one does not wash the seldom ones out. Fixed memory. */
 import type { EventDraft } from '../queue/index.ts';
 
-const OF_EACH = 60;
+/** Kept of each type. */
+export const OF_EACH = 60;
 
 interface Numbered {
   readonly number: number;

@@ -126,8 +126,9 @@ export class AcceptWork implements Work {
     for (const { leaseId, number, index } of this.#claimed) leases.take(leaseId, number, index);
     for (const delivery of this.#claimed) counters.lease(delivery, 1);
     if (this.#claimed.length > 0) dispatcher?.granted(this.#claimed);
+    const { number } = this.#input;
     for (const { queue, wakeAt } of this.#queued) {
-      if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);
+      if (schedule.added(queue, { wakeAt, number })) dispatcher?.wake(queue, wakeAt);
     }
   }
 
@@ -180,7 +181,12 @@ export class AcceptWork implements Work {
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(stored) });
     const queue = schedule.of(delivery);
     const { wakeAt } = record;
-    if (content !== undefined && wakeAt <= this.#now && !queue.held && dispatcher?.claim(queue)) {
+    if (
+      content !== undefined &&
+      wakeAt <= this.#now &&
+      !queue.keepsBack(number) &&
+      dispatcher?.claim(queue)
+    ) {
       leased.push({ number, index });
       this.#claimed.push({ ...delivery, queue, leaseId, content });
       return;

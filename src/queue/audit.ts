@@ -201,9 +201,11 @@ class StoreAudit {
         this.#say(`delivery ${id} has no message`, id);
         continue;
       }
-      const slot = this.#slotOf(record, message, { number, index });
-      const waits = slot !== undefined && this.#kv.get('schedule', slot) !== undefined;
-      if (!waits && !this.#leased.has(id)) this.#say(`delivery ${id} has neither a slot nor a lease`, id);
+      const slots = this.#slotsOf(record, message, { number, index });
+      const found = slots.filter((slot) => this.#kv.get('schedule', slot) !== undefined).length;
+      if (found > 1) this.#say(`delivery ${id} has two slots`, id);
+      if (found === 0 && !this.#leased.has(id))
+        this.#say(`delivery ${id} has neither a slot nor a lease`, id);
       if (record.possibleDuplicate) this.#findings.mayArriveTwice(id);
       this.#journal.queued(record, message);
     }
@@ -220,14 +222,15 @@ class StoreAudit {
     return message;
   }
 
-  /** The one slot that a waiting delivery has. */
-  #slotOf(
+  /** The one slot that a waiting delivery has: in its queue, or in the one that a job has still to take it from. */
+  #slotsOf(
     record: DeliveryRecord,
     message: MessageRecord,
     delivery: { readonly number: number; readonly index: number },
-  ): Buffer | undefined {
-    const queueId = this.#queueIds.get(nameOf(queueKeyOf({ record, message })));
-    return queueId === undefined ? undefined : slotKey({ queueId, wakeAt: record.wakeAt, ...delivery });
+  ): Buffer[] {
+    const own = this.#queueIds.get(nameOf(queueKeyOf({ record, message })));
+    const ids = new Set([own, record.slotIn].filter((id) => id !== undefined));
+    return [...ids].map((queueId) => slotKey({ queueId, wakeAt: record.wakeAt, ...delivery }));
   }
 
   /** Every slot is the one slot of its delivery; with the check above, each delivery has at most one. */
@@ -244,8 +247,9 @@ class StoreAudit {
       }
       const record = this.#quiet<DeliveryRecord>(value);
       const message = record && (record.message ?? this.#sharedOf(number)?.message);
-      const slot = message && this.#slotOf(record, message, { number, index });
-      if (message && !slot?.equals(key)) this.#say(`a slot of ${id} that does not fit its record`, id);
+      const fits =
+        message && this.#slotsOf(record, message, { number, index }).some((slot) => slot.equals(key));
+      if (fits === false) this.#say(`a slot of ${id} that does not fit its record`, id);
     }
   }
 

@@ -18,6 +18,10 @@ export interface Transaction {
   readonly ops: Op[];
   /** Events in the order they shall have in the journal; sequence number and id are given at commit. */
   readonly events: EventDraft[];
+  /** Events of jobs, many alike in one; each goes behind the events that were there when it began. */
+  readonly runs: EventRun[];
+  /** How many events those are. */
+  inRuns: number;
   /** Shared messages that works of this transaction change: read through it, written once. */
   readonly shared: Map<number, SharedMessage>;
   /** What splits owe after the works so far, by key: written once. */
@@ -42,6 +46,45 @@ export interface Transaction {
 }
 
 export type EventDraft = Omit<Event, 'seq' | 'id' | 'time'> & { readonly time: number };
+
+/** Events that differ in delivery and recipient alone (event-runs.ts). */
+export interface EventRun {
+  /** What all of them have; delivery and recipient are those of the first. */
+  readonly draft: EventDraft;
+  /** Message of its deliveries, and of each its index and recipient. */
+  readonly number: number;
+  readonly indexes: number[];
+  readonly recipients: string[];
+  /** Events of the transaction that go before it. */
+  readonly after: number;
+}
+
+export const newTransaction = (leaseId: number): Transaction => ({
+  ops: [],
+  events: [],
+  runs: [],
+  inRuns: 0,
+  shared: new Map(),
+  splits: new Map(),
+  policies: new Map(),
+  leased: [],
+  leaseId,
+  recipients: [],
+  takenSlots: new Map(),
+  concluded: new Set(),
+  ended: new Map(),
+  early: new Map(),
+  quarantined: 0,
+});
+
+/** What is told of one that is durable. */
+export interface Commit {
+  readonly events: readonly EventDraft[];
+  /** Events of jobs, which removed or moved mail. */
+  readonly runs?: readonly EventRun[];
+  /** How long it took. */
+  readonly ms: number;
+}
 
 export interface Work {
   /** Adds operations and events. A throw rejects this work alone; `shared` must not be changed before it. */
@@ -174,7 +217,8 @@ export class Committer {
   #build(pending: Pending, transaction: Transaction): boolean {
     const { ops, events, leased } = transaction;
     const [opCount, eventCount, leasedCount] = [ops.length, events.length, leased.length];
-    const { quarantined } = transaction;
+    const { quarantined, inRuns } = transaction;
+    const runCount = transaction.runs.length;
     try {
       pending.work.build(transaction);
       return true;
@@ -182,6 +226,8 @@ export class Committer {
       ops.length = opCount;
       events.length = eventCount;
       leased.length = leasedCount;
+      transaction.runs.length = runCount;
+      transaction.inRuns = inRuns;
       transaction.quarantined = quarantined;
       pending.work.failed?.();
       pending.reject(error);

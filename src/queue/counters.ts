@@ -4,6 +4,7 @@
  * was made at, and what the journal has after it is applied again at start. Snapshots are written in the transaction
  * of some commit, a few seconds apart, so the hot path writes no counters of its own.
  */
+import type { EventRun } from './committer.ts';
 import { domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import { RecentLabels } from './recent-labels.ts';
@@ -206,6 +207,19 @@ export class Counters {
     }
   }
 
+  /** The same as `apply` for each event of a run. */
+  applyRun({ draft, recipients }: EventRun): void {
+    const totals = this.#total(draft);
+    const what = (draft.attempt ?? 0) > 0 ? 'retry' : 'new';
+    const moved = draft.type === 'moved';
+    for (const recipient of recipients) {
+      const domain = domainOf(recipient);
+      this.#rowIn(draft, domain, draft.node)[what]--;
+      if (moved) this.#rowIn(next(draft), domain, draft.next_node)[what]++;
+    }
+    if (!moved) totals.removed += recipients.length;
+  }
+
   /** Counts leased deliveries (by +1 and -1); they are not part of the snapshot. */
   lease({ record, message }: Pick<Delivery, 'record' | 'message'>, by: 1 | -1): void {
     const { sender, node, recipient } = record;
@@ -285,10 +299,13 @@ export class Counters {
     return totals;
   }
 
-  #rowOf(event: Omit<CountedEvent, 'type'>, node = ''): Row {
-    const { account_id: account = '', campaign_id: campaign = '', sender = '', recipient = '' } = event;
+  #rowOf(event: Omit<CountedEvent, 'type'>, node?: string): Row {
+    return this.#rowIn(event, domainOf(event.recipient ?? ''), node);
+  }
+
+  #rowIn(event: Omit<CountedEvent, 'type'>, domain: string, node = ''): Row {
+    const { account_id: account = '', campaign_id: campaign = '', sender = '' } = event;
     const labels = { account, campaign, sender, node };
-    const domain = domainOf(recipient);
     const names = this.#names.of(labels);
     let key = names.get(domain);
     if (key === undefined) names.set(domain, (key = rowName({ ...labels, domain })));

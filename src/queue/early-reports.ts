@@ -33,7 +33,7 @@ export class EarlyReports {
   }
 
   of({ early }: Transaction, { id, number, index }: Delivery): EarlyReport | undefined {
-    if (early.size === 0 && !this.#ids.has(id)) return undefined;
+    if (early.size === 0 && (this.#ids.size === 0 || !this.#ids.has(id))) return undefined;
     const pending = early.get(id);
     if (pending || !this.#ids.has(id)) return pending;
     const value = this.#kv.get('early_reports', deliveryKey(number, index));

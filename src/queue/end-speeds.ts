@@ -2,8 +2,10 @@
  * How fast mail ends (is delivered or given up): by row of the counts and by campaign, over the last minutes. What is
  * asked for is a rate and not a proof, so it is in memory only, of bounded size, and begins anew with a restart.
  */
+import type { EventRun } from './committer.ts';
 import { domainOf, type Event, TERMINAL } from '../core/index.ts';
-import { parseRowName, type RowKey, rowName } from './counters.ts';
+import { parseRowName, type RowKey, type RowLabels, rowName, sameLabels } from './counters.ts';
+import { RecentLabels } from './recent-labels.ts';
 
 type Ended = Pick<
   Event,
@@ -29,10 +31,10 @@ class Tallies {
   #now = new Map<string, Tally>();
   #before = new Map<string, Tally>();
 
-  add(key: string, at: number, periodStart: number): void {
+  add(key: string, at: number, periodStart: number, by = 1): void {
     const known = this.#now.get(key);
-    if (known) known.count++;
-    else this.#now.set(key, { count: 1, since: this.#before.has(key) ? periodStart : at });
+    if (known) known.count += by;
+    else this.#now.set(key, { count: by, since: this.#before.has(key) ? periodStart : at });
   }
 
   has(key: string): boolean {
@@ -68,6 +70,7 @@ export class EndSpeeds {
   readonly #mono: () => number;
   readonly #rows = new Tallies();
   readonly #campaigns = new Tallies();
+  readonly #names = new RecentLabels<RowLabels, string>(sameLabels);
   /** Begin of the period (mono ms). */
   #start: number;
 
@@ -79,15 +82,29 @@ export class EndSpeeds {
   /** Looks at an event; one that ends a delivery counts. What a late report takes back had ended before. */
   add(event: Ended): void {
     if (event.corrects !== undefined || !TERMINAL.has(event.type)) return;
+    this.#add(event, [event.recipient ?? '']);
+  }
+
+  /** The same for each event of a run. */
+  addRun({ draft, recipients }: EventRun): void {
+    if (TERMINAL.has(draft.type)) this.#add(draft, recipients);
+  }
+
+  #add(event: Omit<Ended, 'recipient'>, recipients: readonly string[]): void {
     const { account_id: account = '', campaign_id: campaign = '', sender = '', node = '' } = event;
     const at = this.#turn();
     const labels = { account, campaign, sender, node };
-    const row = rowName({ ...labels, domain: domainOf(event.recipient ?? '') });
-    const full = this.#rows.size >= MOST_ROWS && !this.#rows.has(row);
-    this.#rows.add(full ? rowName({ ...labels, domain: '' }) : row, at, this.#start);
+    const names = this.#names.of(labels);
+    for (const recipient of recipients) {
+      const domain = domainOf(recipient);
+      let row = names.get(domain);
+      if (row === undefined) names.set(domain, (row = rowName({ ...labels, domain })));
+      const full = this.#rows.size >= MOST_ROWS && !this.#rows.has(row);
+      this.#rows.add(full ? rowName({ ...labels, domain: '' }) : row, at, this.#start);
+    }
     const name = `${account}\0${campaign}`;
     if (this.#campaigns.size < MOST_CAMPAIGNS || this.#campaigns.has(name))
-      this.#campaigns.add(name, at, this.#start);
+      this.#campaigns.add(name, at, this.#start, recipients.length);
   }
 
   /** Deliveries of a campaign that ended, per second, in the last 2.5 to 5 minutes, or since its first one. */

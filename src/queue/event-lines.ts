@@ -3,7 +3,8 @@
  * differ in delivery and recipient alone, so the rest of their text is made once in a commit: a quarter of the time
  * that writing each out takes (4 us). An event that quotes a reply is one of its own.
  */
-import type { EventDraft } from './committer.ts';
+import type { EventDraft, EventRun } from './committer.ts';
+import { messageIdOf } from '../core/index.ts';
 
 /** What an event has beside delivery, recipient and time, and its text around those two. */
 interface Shape {
@@ -40,9 +41,14 @@ export class EventLines {
     const first = message !== this.#message;
     this.#message = message;
     if (first || id === undefined || recipient === undefined || !isAlike(draft)) return fieldsOf(draft);
-    const shape = this.#shapes.find((one) => fits(one, draft)) ?? this.#add(draft);
-    const quoted = PLAIN.test(recipient) ? `"${recipient}"` : JSON.stringify(recipient);
-    return `"delivery_id":"${id}"${shape.middle}"recipient":${quoted}${shape.end}`;
+    return filled(this.#shapes.find((one) => fits(one, draft)) ?? this.#add(draft), id, recipient);
+  }
+
+  /** The fields of each event of a run, by its place in it. */
+  ofRun({ draft, number, indexes, recipients }: EventRun): (i: number) => string {
+    const shape = this.#add(draft);
+    const message = messageIdOf(number);
+    return (i) => filled(shape, `${message}.${indexes[i]!}`, recipients[i]!);
   }
 
   #add(draft: EventDraft): Shape {
@@ -60,6 +66,11 @@ export class EventLines {
     if (this.#shapes.push(shape) > SHAPES) this.#shapes.shift();
     return shape;
   }
+}
+
+function filled({ middle, end }: Shape, id: string, recipient: string): string {
+  const quoted = PLAIN.test(recipient) ? `"${recipient}"` : JSON.stringify(recipient);
+  return `"delivery_id":"${id}"${middle}"recipient":${quoted}${end}`;
 }
 
 function fits({ labels, count }: Shape, draft: EventDraft): boolean {

@@ -32,12 +32,18 @@ export interface Mark {
 /** Marks that can stand; more would make every new queue slow. */
 export const MAX_MARKS = 1_000;
 
-/** Queues that are to stop for a while. */
-export type Stop = (queue: Omit<QueueKey, 'rank'>) => boolean;
+/** What a job is about to take away: it is not sent any more, and what was accepted after the job goes on. */
+export interface Stop {
+  readonly fits: (queue: Omit<QueueKey, 'rank'>) => boolean;
+  /** Of messages with a smaller number. */
+  readonly watermark: number;
+  /** When the job was asked for (wall ms). */
+  readonly at: number;
+}
 
 export class Holds {
   #marks: readonly Mark[] = [];
-  /** By the job that goes through them: what it is about to take is not sent any more. Not stored, as the job is. */
+  /** By the job that goes through the queues. Not stored, as the job is. */
   readonly #stops = new Map<number, Stop>();
   /** Whether a mark speaks of single deliveries. */
   single = false;
@@ -66,13 +72,14 @@ export class Holds {
 
   /** Whether a queue is held. */
   holds(queue: Omit<QueueKey, 'rank'>): boolean {
-    return this.heldBy(queue) !== undefined || this.stopped(queue);
+    return this.heldBy(queue) !== undefined;
   }
 
-  /** Whether a job that goes through the queue has stopped it. */
-  stopped(queue: Omit<QueueKey, 'rank'>): boolean {
-    for (const stop of this.#stops.values()) if (stop(queue)) return true;
-    return false;
+  /** The stop of a job that goes through the queue: the newest one, which keeps back what the others do. */
+  stopOf(queue: Omit<QueueKey, 'rank'>): Stop | undefined {
+    let last: Stop | undefined;
+    for (const stop of this.#stops.values()) if (stop.fits(queue)) last = stop;
+    return last;
   }
 
   stop(job: number, stop: Stop): void {

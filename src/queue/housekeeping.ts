@@ -7,7 +7,7 @@ import { domainOf, timeOfMessageNumber } from '../core/index.ts';
 import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
-import { deliveryKey, numberKey, parseDeliveryKey, slotKey, textKey } from './keys.ts';
+import { deliveryKey, numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import { deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
 import type { OldestRows } from './oldest-rows.ts';
 import { trimRecipients } from './recipient-index.ts';
@@ -71,10 +71,10 @@ export class SweepWork implements Work {
 
   /** Also ends what has no slot: its content was damaged, so it was set aside. */
   #expire(transaction: Transaction, delivery: Delivery): void {
-    const { record, number, index } = delivery;
-    const queue = this.#state.schedule.find(delivery);
-    if (queue) {
-      const key = slotKey({ queueId: queue.id, wakeAt: record.wakeAt, number, index });
+    const { number, index } = delivery;
+    const { schedule } = this.#state;
+    if (schedule.find(delivery) ?? delivery.record.slotIn) {
+      const { queue, key } = schedule.slotOf(delivery);
       // Taken: a lease of this same commit has it, and its outcome will end it.
       if (!takeSlot(transaction, { key, number, index })) return;
       this.#queues.set(queue, (this.#queues.get(queue) ?? 0) + 1);

@@ -14,7 +14,8 @@ export {
 } from './answers.ts';
 export { backupStore, copyPart, keyBetween } from './copies.ts';
 export type { Control, ControlChange } from './controls.ts';
-export type { EventDraft } from './committer.ts';
+export type { Commit, EventDraft, EventRun } from './committer.ts';
+export { draftsOf } from './event-runs.ts';
 export { type Row, type RowKey, rowName, type Sums, type Totals } from './counters.ts';
 export { hasContent, oldestQueued, touch } from './housekeeping.ts';
 export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';

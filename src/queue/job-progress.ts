@@ -1,8 +1,9 @@
 /** How far a job is, and how a delivery is changed by one. */
 import type { Transaction } from './committer.ts';
-import type { JobRecord } from './job.ts';
+import { changed, type JobRecord } from './job.ts';
+import { movedEvent } from './event-runs.ts';
+import type { Holds } from './holds.ts';
 import { deliveryKey, numberKey } from './keys.ts';
-import { deliveryEvent } from './labels.ts';
 import { type Delivery, type DeliveryRecord, encode } from './records.ts';
 
 /** A job under way: its record, and what works of commits that have not ended add to it. */
@@ -12,26 +13,37 @@ export interface Progress {
   pending: number;
 }
 
-/** Adds the changed record, and the event that tells of another node or sender. */
+/** The record as a job leaves it; undefined when there is nothing to change. A hold or release sets the marks. */
+export function changedRecord(
+  holds: Holds,
+  { number, record, message }: Delivery,
+  job: Pick<JobRecord, 'operation' | 'at' | 'id'>,
+): DeliveryRecord | undefined {
+  const { op } = job.operation;
+  const sets = op === 'hold' || op === 'release';
+  const wanted = sets ? record : changed(job, { number, record });
+  const next = wanted && holds.placed(number, wanted, message);
+  return next === record ? undefined : next;
+}
+
+/** Adds the changed record. */
+export function store({ ops }: Transaction, delivery: Delivery, record: DeliveryRecord): void {
+  const { number, index, message, shared } = delivery;
+  const value = encode(shared ? record : { ...record, message });
+  ops.push({ table: 'deliveries', key: deliveryKey(number, index), value });
+}
+
+/** Adds the changed record of a delivery that gets another slot, and the event that tells of another node or sender. */
 export function requeue(
-  { ops, events }: Transaction,
+  transaction: Transaction,
   delivery: Delivery,
   record: DeliveryRecord,
   time: number,
 ): void {
-  const { number, index, message, shared } = delivery;
-  const value = encode(shared ? record : { ...record, message });
-  ops.push({ table: 'deliveries', key: deliveryKey(number, index), value });
-  const { node, sender, attempts } = delivery.record;
+  store(transaction, delivery, { ...record, slotIn: undefined });
+  const { node, sender } = delivery.record;
   if (record.node === node && record.sender === sender) return;
-  events.push({
-    ...deliveryEvent(delivery),
-    type: 'moved',
-    time,
-    attempt: attempts.length,
-    next_node: record.node,
-    ...(record.sender === sender ? {} : { next_sender: record.sender }),
-  });
+  transaction.events.push(movedEvent(delivery, time, record));
 }
 
 /** Adds changes to what the store says of the job. */

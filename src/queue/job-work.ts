@@ -4,10 +4,11 @@
  */
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
-import { changed } from './job.ts';
-import { addProgress, conclude, type Progress, requeue } from './job-progress.ts';
+import type { Operation } from './job.ts';
+import { addProgress, changedRecord, conclude, type Progress, requeue } from './job-progress.ts';
 import { readDelivery, type SlotOfDelivery, takeSlot } from './leasing.ts';
-import type { Delivery, DeliveryRecord } from './records.ts';
+import { deliveryKey, type Slot } from './keys.ts';
+import type { Delivery } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsDelivery, fitsNumber } from './selector.ts';
 import type { QueueState } from './state.ts';
@@ -31,8 +32,10 @@ export class JobWork implements Work {
   readonly #progress: Progress;
   readonly #place: Place;
   readonly #budgetMs: number;
-  readonly #slots: { queue: QueueHead; wakeAt: number }[] = [];
+  readonly #slots: { queue: QueueHead; wakeAt: number; number: number }[] = [];
   readonly #messages = new Map<number, Delivery['message']>();
+  /** Where the slots of a queue go whose deliveries all go to one. */
+  readonly #targets = new Map<QueueHead, QueueHead>();
   /** Slots that were taken, by queue. */
   readonly #taken = new Map<QueueHead, number>();
   #looked = 0;
@@ -68,8 +71,8 @@ export class JobWork implements Work {
   applied(): void {
     const { schedule, dispatcher } = this.#state;
     conclude(this.#progress, this.#told, true);
-    for (const { queue, wakeAt } of this.#slots)
-      if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);
+    for (const { queue, ...slot } of this.#slots)
+      if (schedule.added(queue, slot)) dispatcher?.wake(queue, slot.wakeAt);
     for (const [queue, count] of this.#taken) {
       const next = schedule.taken(queue, count);
       if (next !== Infinity) dispatcher?.wake(queue, next);
@@ -101,7 +104,8 @@ export class JobWork implements Work {
     return this.#looked % LOOKS === 0 && this.#state.clock.mono() >= end;
   }
 
-  #look(transaction: Transaction, from: QueueHead, slot: SlotOfDelivery): void {
+  #look(transaction: Transaction, from: QueueHead, slot: SlotOfDelivery & { wakeAt: number }): void {
+    if (this.#followed(transaction, from, slot)) return;
     const { number, index } = slot;
     const delivery = this.#read(number, index);
     const { selector, operation } = this.#progress.record;
@@ -109,29 +113,54 @@ export class JobWork implements Work {
       if (operation.op === 'purge') this.#take(transaction, from, slot);
       return;
     }
-    if (!delivery || !fitsDelivery(selector, number, delivery.record)) return;
+    if (!delivery) return;
+    if (delivery.record.slotIn === from.id && this.#state.schedule.of(delivery) !== from) {
+      // Its record was changed already (record-work.ts).
+      if (!this.#take(transaction, from, slot)) return;
+      const to = this.#queue(transaction, delivery);
+      if (isUniform(operation) && from.mark === 0 && to.mark === 0) this.#targets.set(from, to);
+      return;
+    }
+    if (!fitsDelivery(selector, number, delivery.record)) return;
     if (operation.op === 'purge') {
       if (!this.#take(transaction, from, slot)) return;
       this.#changes++;
       endUnattempted(this.#state, transaction, delivery, 'removed');
       return;
     }
-    const record = this.#changedRecord(delivery);
+    const record = changedRecord(this.#state.holds, delivery, this.#progress.record);
     if (!record || !this.#take(transaction, from, slot)) return;
     this.#changes++;
     requeue(transaction, delivery, record, this.#state.clock.now());
-    const queue = this.#state.schedule.of({ record, message: delivery.message });
-    this.#slots.push({ queue, wakeAt: record.wakeAt });
-    this.#state.schedule.addSlot(queue, { wakeAt: record.wakeAt, number, index }, transaction.ops);
+    this.#queue(transaction, { ...delivery, record });
   }
 
-  /** Undefined when there is nothing to change. A hold or release of single deliveries sets their marks. */
-  #changedRecord({ number, record, message }: Delivery): DeliveryRecord | undefined {
-    const { operation } = this.#progress.record;
-    const sets = operation.op === 'hold' || operation.op === 'release';
-    const wanted = sets ? record : changed(this.#progress.record, { number, record });
-    const next = wanted && this.#state.holds.placed(number, wanted, message);
-    return next === record ? undefined : next;
+  /**
+   * Takes the slot to where the last one of its queue went, if its record was changed too: that is its last field then,
+   * and need not be read for more. Most of a campaign goes this way.
+   */
+  #followed(transaction: Transaction, from: QueueHead, slot: SlotOfDelivery & { wakeAt: number }): boolean {
+    const to = this.#state.holds.single ? undefined : this.#targets.get(from);
+    const stored = to && this.#state.kv.get('deliveries', deliveryKey(slot.number, slot.index));
+    if (!stored || !endsWith(stored, `,"slotIn":${from.id}}`)) return false;
+    if (this.#take(transaction, from, slot)) this.#put(transaction, to, slot);
+    return true;
+  }
+
+  /** Puts a delivery whose slot was taken into its queue. */
+  #queue(transaction: Transaction, { number, index, record, ...delivery }: Delivery): QueueHead {
+    const queue = this.#state.schedule.of({ record, ...delivery });
+    this.#put(transaction, queue, { wakeAt: record.wakeAt, number, index });
+    return queue;
+  }
+
+  #put(
+    { ops }: Transaction,
+    queue: QueueHead,
+    { wakeAt, number, index }: Pick<Slot, 'wakeAt' | 'number' | 'index'>,
+  ): void {
+    this.#slots.push({ queue, wakeAt, number });
+    this.#state.schedule.addSlot(queue, { wakeAt, number, index }, ops);
   }
 
   #take(transaction: Transaction, from: QueueHead, slot: SlotOfDelivery): boolean {
@@ -141,7 +170,7 @@ export class JobWork implements Work {
     return true;
   }
 
-  /** `ended`: a purge has left the slot (purge-work.ts). What is damaged stays as it is. */
+  /** `ended`: a purge has left the slot (record-work.ts). What is damaged stays as it is. */
   #read(number: number, index: number): Delivery | 'ended' | undefined {
     try {
       return readDelivery(this.#state, number, index, this.#messages) ?? 'ended';
@@ -149,4 +178,13 @@ export class JobWork implements Work {
       return undefined;
     }
   }
+}
+
+/** Whether all deliveries of a queue go to the same one by it. */
+const isUniform = (operation: Operation): boolean =>
+  'node' in operation || ('sender' in operation && new Set(operation.nodes).size === 1);
+
+function endsWith(value: Buffer, text: string): boolean {
+  const start = value.length - text.length;
+  return start > 0 && value.toString('latin1', start) === text;
 }

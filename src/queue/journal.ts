@@ -6,7 +6,7 @@
  * were trimmed before a follower had come to them.
  */
 import type { Event } from '../core/index.ts';
-import type { EventDraft, Transaction } from './committer.ts';
+import type { EventDraft, Transaction, EventRun } from './committer.ts';
 import { EventLines } from './event-lines.ts';
 import { JournalReaders } from './journal-readers.ts';
 import type { Kv, Op } from './kv.ts';
@@ -113,12 +113,19 @@ export class Journal {
   }
 
   /** Adds the transaction's events to it; they count only once `written` is told. */
-  seal({ events, ops }: Transaction): void {
+  seal({ events, runs, ops }: Transaction): void {
     this.#sealing = 0;
-    if (events.length === 0) return;
     const texts = new EventLines();
-    const lines = events.map((draft, i) => this.#line(draft, this.#next + i, texts));
-    const value = sealText(lines.join('\n'));
+    const parts: string[] = [];
+    let [told, seq] = [0, this.#next];
+    for (const run of runs) {
+      for (; told < run.after; told++) parts.push(this.#line(events[told]!, seq++, texts));
+      parts.push(this.#run(run, seq, texts));
+      seq += run.indexes.length;
+    }
+    for (; told < events.length; told++) parts.push(this.#line(events[told]!, seq++, texts));
+    if (parts.length === 0) return;
+    const value = sealText(parts.join('\n'));
     this.#sealing = value.length;
     ops.push({ table: 'journal', key: numberKey(this.#next), value });
   }
@@ -250,6 +257,19 @@ export class Journal {
 
   #line(draft: EventDraft, seq: number, texts: EventLines): string {
     return `{"seq":${seq},"id":"${this.#storeId}-${seq}","time":"${this.#iso(draft.time)}",${texts.fields(draft)}}`;
+  }
+
+  /** The lines of a run, the first of them with number `first`. */
+  #run(run: EventRun, first: number, texts: EventLines): string {
+    const of = texts.ofRun(run);
+    const [id, time] = [`,"id":"${this.#storeId}-`, `","time":"${this.#iso(run.draft.time)}",`];
+    // One text that grows: thousands of lines that are joined would each be put together by itself before.
+    let text = '';
+    for (let i = 0; i < run.indexes.length; i++) {
+      const seq = first + i;
+      text += `${i === 0 ? '' : '\n'}{"seq":${seq}${id}${seq}${time}${of(i)}}`;
+    }
+    return text;
   }
 
   /** Events of one commit mostly have one time. */

@@ -39,12 +39,15 @@ export function applyLateReport(state: QueueState, transaction: Transaction, lat
 /** Also one that ends in this transaction. */
 function finishedDelivery(
   state: QueueState,
-  { ended }: Transaction,
+  { ended, runs, ops }: Transaction,
   { number, index }: LateReport,
 ): Delivery | undefined {
   const ending = ended.get(deliveryIdOf(number, index));
   if (ending) return ending;
-  const value = state.kv.get('history', deliveryKey(number, index));
+  const wanted = deliveryKey(number, index);
+  // One of many that a job ends.
+  const run = runs.length > 0 && ops.findLast(({ table, key }) => table === 'history' && key.equals(wanted));
+  const value = run ? run.value : state.kv.get('history', wanted);
   try {
     return value && deliveryFrom(state, { number, index, value });
   } catch {

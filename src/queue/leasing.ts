@@ -147,7 +147,6 @@ export class LeaseWork implements Work {
   build(transaction: Transaction): void {
     const { queue, limit, message } = this.#request;
     const { schedule, clock } = this.#state;
-    if (queue.held) return;
     for (const { key, number, index } of schedule.due(queue, clock.now(), limit)) {
       if (message !== undefined && number !== message) break;
       if (!takeSlot(transaction, { key, number, index })) continue;

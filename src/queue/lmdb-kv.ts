@@ -30,6 +30,32 @@ interface AtOnce {
 /** In the list of tables, which is a table itself, there is none of that name. */
 const NO_TABLE = '-';
 
+/**
+ * Keys and values are bytes. lmdb-js reads them into a buffer that the next read writes over; copied by itself each would
+ * have memory of its own, which takes as long to be made and collected as all else that is done with a small value.
+ */
+const BINARY = {
+  encoding: 'binary',
+  cache: false,
+  keyEncoder: {
+    writeKey: (key: Buffer, target: Buffer, start: number): number => {
+      target.set(key, start);
+      return start + key.length;
+    },
+    readKey: (source: Buffer, start: number, end: number): Buffer => copied(source, start, end),
+  },
+  encoder: {
+    encode: (value: Buffer): Buffer => value,
+    decode: (source: Buffer, length = source.length): Buffer => copied(source, 0, length),
+  },
+} as const;
+
+function copied(source: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start);
+  source.copy(copy, 0, start, end);
+  return copy;
+}
+
 /** Name of the environment in a data directory. */
 export const STORE_FILE = 'queue.mdb';
 
@@ -53,10 +79,7 @@ export function openLmdbKv(options: LmdbOptions, openEnv: OpenEnv = open): Kv {
   };
   const env: RootDatabase = openEnv(settings);
   const tables = new Map<Table, Database<Buffer, Buffer>>(
-    TABLES.map((name) => [
-      name,
-      env.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary', cache: false }),
-    ]),
+    TABLES.map((name) => [name, env.openDB<Buffer, Buffer>({ name, ...BINARY })]),
   );
   if (options.durability === 'sync') syncDirectory(options.dir);
   // A failed write also rejects a promise of lmdb-js that it gives to nobody; unhandled, it would end the process.
@@ -99,12 +122,7 @@ export function openLmdbReader(file: string): Kv {
   const env = open({ path: file, noSubdir: true, maxDbs: TABLES.length + 4, readOnly: true });
   const tables = new Map<Table, Database<Buffer, Buffer>>();
   for (const name of TABLES) {
-    const table = env.openDB<Buffer, Buffer>({
-      name,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      cache: false,
-    }) as Database<Buffer, Buffer> | undefined;
+    const table = env.openDB<Buffer, Buffer>({ name, ...BINARY }) as Database<Buffer, Buffer> | undefined;
     if (table) tables.set(name, table);
   }
   return {
@@ -144,12 +162,8 @@ function refuseOthers(file: string): void {
 function reading(tables: ReadonlyMap<Table, Database<Buffer, Buffer>>): Pick<Kv, 'get' | 'range'> {
   return {
     get: (table, key) => {
-      // A buffer that the next read writes over. Copied here, a small value has no memory of its own to be collected.
       const found = tables.get(table)?.getBinaryFast(key);
-      if (!found) return undefined;
-      const value = Buffer.allocUnsafe(found.length);
-      found.copy(value, 0, 0, value.length);
-      return value;
+      return found && copied(found, 0, found.length);
     },
     *range(table, { start, end, limit, reverse }) {
       const bounds = reverse

@@ -35,10 +35,12 @@ function nameOfQueue(kv: Kv, id: number): string | undefined {
   return undefined;
 }
 
-function nameOfSlot(kv: Kv, { number, index }: Slot): string | undefined {
+function nameOfSlot(kv: Kv, { queueId, number, index }: Slot): string | undefined {
   const value = kv.get('deliveries', deliveryKey(number, index));
   const record = value && healthy<DeliveryRecord>(value);
   const shared = kv.get('messages', numberKey(number));
   const message = record?.message ?? (shared && healthy<SharedMessage>(shared)?.message);
+  // Of another queue than its record says: a job has not come to it yet.
+  if (record?.slotIn === queueId) return undefined;
   return record && message && nameOf(queueKeyOf({ record, message }));
 }

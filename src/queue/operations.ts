@@ -2,9 +2,9 @@
  * Operations of an operator on the queue. `hold` and `release` set a standing mark; `purge`, `retry`, `move` and
  * `change` are jobs: stored with a watermark, worked off in slices between other commits, resumed after a restart.
  *
- * A job first counts, where it is about single deliveries, then goes through the slots of the queues that fit; a purge of
- * much of what waits goes through the deliveries before that (purge-work.ts). Whole queues whose mail a job takes away
- * stop at once, until it is through. What is leased meanwhile is asked about when it comes back (running-jobs.ts), so a
+ * A job first counts, where it is about single deliveries, then goes through the slots of the queues that fit; one on
+ * much of what waits goes through the deliveries before that (record-work.ts). What a job takes away of whole queues
+ * stops at once; what comes to them later goes on. What is leased meanwhile is asked about when it comes back (running-jobs.ts), so a
  * job is done only when all leases that were open when it came to the end have ended. Jobs go through the queues in the
  * order in which they were asked for.
  */
@@ -15,12 +15,12 @@ import type { Progress } from './job-progress.ts';
 import { JobWork, type Place } from './job-work.ts';
 import { JobCount } from './job-count.ts';
 import { deliveryKey, numberKey, parseNumberKey } from './keys.ts';
-import { PurgeWork } from './purge-work.ts';
+import { RecordWork } from './record-work.ts';
 import { encode, healthy } from './records.ts';
 import type { OperatorLog } from './operator-log.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsQueue, isWhole, type Selector } from './selector.ts';
-import { MAX_MARKS } from './holds.ts';
+import { MAX_MARKS, type Stop } from './holds.ts';
 import type { QueueState } from './state.ts';
 
 export interface OperationRequest {
@@ -34,7 +34,7 @@ export interface OperationRequest {
   readonly by?: string | undefined;
 }
 
-/** A purge of so large a share of what is queued (1 of so many) goes through all that is queued. */
+/** A job on so large a share of what is queued (1 of so many) goes through all that is queued. */
 const MUCH = 8;
 /** Done jobs that are remembered. */
 const KEPT = 100;
@@ -181,11 +181,11 @@ export class Operations {
     this.#applyHolds();
   }
 
-  /** Other queues are held now. */
+  /** Other queues are held or stopped now. */
   #applyHolds(): void {
     const { schedule, dispatcher } = this.#state;
     const changed = schedule.applyHolds();
-    dispatcher?.held(changed.filter(({ held }) => held));
+    dispatcher?.held(changed.filter((queue) => queue.keepsBack(0)));
     for (const queue of changed) if (queue.wakeAt !== Infinity) dispatcher?.wake(queue, queue.wakeAt);
   }
 
@@ -237,9 +237,11 @@ export class Operations {
     this.#walks.push({ progress, count, place: undefined, lease: undefined });
     const { holds, jobs } = this.#state;
     jobs.add(progress);
-    const { id, operation, selector } = record;
-    if (takesAway(operation) && isWhole(selector))
-      holds.stop(id, (queue) => concerns(operation, queue) && fitsQueue(selector, queue, holds.ispOf));
+    const { id, operation, selector, watermark, at } = record;
+    if (!takesAway(operation) || !isWhole(selector)) return;
+    const fits: Stop['fits'] = (queue) =>
+      concerns(operation, queue) && fitsQueue(selector, queue, holds.ispOf);
+    holds.stop(id, { fits, watermark, at });
   }
 
   #countOn(walk: Walk, count: JobCount): void {
@@ -260,7 +262,7 @@ export class Operations {
     const work =
       'queues' in walk.place
         ? new JobWork(this.#state, walk.progress, walk.place, sliceMs)
-        : new PurgeWork(this.#state, walk.progress, walk.place, sliceMs);
+        : new RecordWork(this.#state, walk.progress, walk.place, sliceMs);
     await this.#state.committer.submit(work);
     this.#own++;
     walk.place = work.next ?? this.#queuesOf(record);
@@ -271,8 +273,10 @@ export class Operations {
     return { queues: fitting.filter((one) => concerns(operation, one)), after: undefined };
   }
 
-  #isMuch({ operation, matched }: JobRecord): boolean {
-    return operation.op === 'purge' && matched * MUCH >= this.#state.counters.sum().queued;
+  /** Records first and slots after that: of a job on enough mail, and only where nothing of it is sent in between. */
+  #isMuch({ operation, selector, matched }: JobRecord): boolean {
+    const apart = operation.op === 'purge' || (isPlacing(operation) && isWhole(selector) && !selector.isp);
+    return apart && matched * MUCH >= this.#state.counters.sum().queued;
   }
 
   /** Whether nobody else has submitted anything since the last time that this was asked. */
@@ -330,6 +334,9 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 /** Whether an operation takes mail out of its queue. */
 const takesAway = (operation: Operation): boolean =>
   operation.op === 'purge' || 'node' in operation || 'sender' in operation;
+
+/** Whether it gives mail another node, sender or band. */
+const isPlacing = ({ op }: Operation): boolean => op === 'move' || op === 'change';
 
 /** Whether an operation can change anything in a queue. */
 function concerns(operation: Operation, queue: Pick<QueueHead, 'node' | 'sender'>): boolean {

@@ -83,7 +83,7 @@ export class OutcomeWork implements Work {
     counters.lease(this.#delivery, -1);
     if (!this.#slot) return;
     const { queue, wakeAt } = this.#slot;
-    if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);
+    if (schedule.added(queue, { wakeAt, number })) dispatcher?.wake(queue, wakeAt);
   }
 
   failed(): void {
@@ -157,7 +157,7 @@ export class OutcomeWork implements Work {
     const attempted = outcome.kind === 'delivered' || outcome.attempted;
     const attempts = attempted ? this.#attempts(facts, type) : this.#delivery.record.attempts;
     // Commits follow each other, so the number that the event below will get is known.
-    const seq = this.#state.journal.last + transaction.events.length + 1;
+    const seq = this.#state.journal.last + transaction.events.length + transaction.inRuns + 1;
     const final = { type, reason, at: facts.time, seq } as const;
     if (outcome.kind === 'failed' && outcome.stop) this.#state.stopList.put(transaction, outcome.stop);
     endDelivery(this.#state, transaction, this.#delivery, {
@@ -190,7 +190,7 @@ export class OutcomeWork implements Work {
     ops.push({
       table: 'deliveries',
       key: deliveryKey(number, index),
-      value: encode({ ...this.#stored(), ...record }),
+      value: encode({ ...this.#stored(), ...record, slotIn: undefined }),
     });
   }
 

@@ -6,7 +6,7 @@ import { deliveryIdOf, type Event } from '../core/index.ts';
 import { sharedMessage } from './accepting.ts';
 import type { EventDraft, Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
-import { deliveryKey, numberKey, parseDeliveryKey, slotKey } from './keys.ts';
+import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import { deliveryEvent } from './labels.ts';
 import { readDelivery } from './leasing.ts';
@@ -72,8 +72,8 @@ class ReleaseWork implements Work {
     const queue = schedule.of(delivery);
     quarantine.leave(transaction, place);
     transaction.events.push({ ...deliveryEvent(delivery), type: 'released', time: clock.now() });
+    if (kv.get('schedule', schedule.slotOf(delivery).key)) return;
     const slot = { wakeAt, number: place.number, index: place.index };
-    if (kv.get('schedule', slotKey({ queueId: queue.id, ...slot }))) return;
     schedule.addSlot(queue, slot, transaction.ops);
     this.#slot = { queue, wakeAt };
   }
@@ -82,7 +82,7 @@ class ReleaseWork implements Work {
     const { schedule, dispatcher } = this.#state;
     if (!this.#slot) return;
     const { queue, wakeAt } = this.#slot;
-    if (schedule.added(queue, wakeAt)) dispatcher?.wake(queue, wakeAt);
+    if (schedule.added(queue, { wakeAt, number: this.#place.number })) dispatcher?.wake(queue, wakeAt);
   }
 
   failed(): void {

@@ -23,8 +23,10 @@ export interface QueueHead extends QueueKey {
   readonly id: number;
   /** Sender, account and campaign in one text: what takes turns on the way out. */
   readonly flow: string;
-  /** Wall time (ms) at which the earliest slot wakes; Infinity when there is none, or the queue is held. */
+  /** Wall time (ms) at which the earliest slot wakes that is not kept back; Infinity when there is none. */
   readonly wakeAt: number;
   /** An operator holds it: its slots wait until it is released. */
   readonly held: boolean;
+  /** Whether a delivery of a message of this number is not to be sent now: by a hold, or by a job that is about to take it. */
+  keepsBack(number: number): boolean;
 }

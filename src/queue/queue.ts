@@ -8,7 +8,7 @@
 import { type Clock, type Event, messageNumbers } from '../core/index.ts';
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { ClockWatch } from './clock-watch.ts';
-import { Committer, type EventDraft, type Transaction } from './committer.ts';
+import { type Commit, Committer, type EventDraft, newTransaction, type Transaction } from './committer.ts';
 import { type Control, type ControlChange, controlWork, readControls } from './controls.ts';
 import { Counters, parseRowName } from './counters.ts';
 import { loadCounts } from './counts-at-start.ts';
@@ -63,7 +63,7 @@ export interface QueueOptions {
   /** Where it is written which deliveries have begun to send their content. */
   readonly sending?: SendingFile | undefined;
   /** Told of each durable commit: events in it, time it took. */
-  readonly onCommit?: (commit: { readonly events: readonly EventDraft[]; readonly ms: number }) => void;
+  readonly onCommit?: (commit: Commit) => void;
   /** When slots are folded into their table; for tests. */
   readonly slotBounds?: SlotBounds;
 }
@@ -94,7 +94,7 @@ export class Queue {
     const committer = new Committer({
       kv,
       mono: () => clock.mono(),
-      begin: () => this.#begin(),
+      begin: () => newTransaction(this.#state.leases.nextId()),
       seal: (transaction) => this.#seal(transaction),
       committed: (transaction, ms) => this.#committed(transaction, ms),
     });
@@ -179,7 +179,7 @@ export class Queue {
     const { holds, schedule, dispatcher } = this.#state;
     if (!holds.byIsp) return;
     const changed = schedule.applyHolds(queues);
-    dispatcher?.held(changed.filter(({ held }) => held));
+    dispatcher?.held(changed.filter((queue) => queue.keepsBack(0)));
     for (const queue of changed) if (queue.wakeAt !== Infinity) dispatcher?.wake(queue, queue.wakeAt);
   }
 
@@ -334,25 +334,6 @@ export class Queue {
     return this.#state.quarantine;
   }
 
-  #begin(): Transaction {
-    const leaseId = this.#state.leases.nextId();
-    return {
-      ops: [],
-      events: [],
-      shared: new Map(),
-      splits: new Map(),
-      policies: new Map(),
-      leased: [],
-      leaseId,
-      recipients: [],
-      takenSlots: new Map(),
-      concluded: new Set(),
-      ended: new Map(),
-      early: new Map(),
-      quarantined: 0,
-    };
-  }
-
   #seal(transaction: Transaction): void {
     const { ops, shared } = transaction;
     for (const [number, message] of shared) {
@@ -383,12 +364,17 @@ export class Queue {
       this.#snapshotAt = this.#options.clock.mono();
       journal.marked();
     }
-    journal.written(transaction.events.length);
-    for (const event of transaction.events) {
+    const { events, runs, inRuns } = transaction;
+    journal.written(events.length + inRuns);
+    for (const event of events) {
       counters.apply(event);
       speeds.add(event);
     }
-    if (transaction.ops.length > 0) this.#options.onCommit?.({ events: transaction.events, ms });
+    for (const run of runs) {
+      counters.applyRun(run);
+      speeds.addRun(run);
+    }
+    if (transaction.ops.length > 0) this.#options.onCommit?.({ events, runs, ms });
   }
 
   #snapshotDue(): boolean {

@@ -121,6 +121,8 @@ export interface DeliveryRecord {
   readonly mark?: number | undefined;
   /** The job (its id) that brought `wakeAt` to a clock that was set back. */
   readonly redated?: number | undefined;
+  /** Id of the queue that its slot may be in still: a job has changed the record and comes to the slots later. */
+  readonly slotIn?: number | undefined;
   /** Set when a crash left open whether the message had been taken. */
   readonly possibleDuplicate?: true | undefined;
   readonly final?: FinalRecord | undefined;
@@ -185,6 +187,18 @@ export function unseal(value: Buffer): Buffer {
 /** The text is written once, behind room for its checksum. */
 export const sealText = (text: string): Buffer => sealed(Buffer.from(`\0\0\0\0${text}`));
 export const encode = (record: object): Buffer => sealText(JSON.stringify(record));
+
+/** What a record ends with that has ended. */
+export const finalBytes = (final: FinalRecord): Buffer => Buffer.from(`,"final":${JSON.stringify(final)}}`);
+
+/** The stored record of a delivery with its end (`finalBytes`) behind the other fields, which are not written anew. */
+export function withFinal(stored: Buffer, end: Buffer): Buffer {
+  const brace = stored.length - 1;
+  const value = Buffer.allocUnsafe(brace + end.length);
+  value.set(stored, 0);
+  value.set(end, brace);
+  return sealed(value);
+}
 export const decode = <T>(value: Buffer): T => JSON.parse(unseal(value).toString()) as T;
 
 /** Told of a value that cannot be read: what it was, and what follows from that. */

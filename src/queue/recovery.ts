@@ -9,15 +9,7 @@
  */
 import { deliveryIdOf, messageIdOf } from '../core/index.ts';
 import type { Transaction, Work } from './committer.ts';
-import {
-  deliveryKey,
-  numberKey,
-  parseDeliveryKey,
-  parseNumberKey,
-  parseTextKey,
-  slotKey,
-  textKey,
-} from './keys.ts';
+import { deliveryKey, numberKey, parseDeliveryKey, parseNumberKey, parseTextKey, textKey } from './keys.ts';
 import { decodeLease } from './leases.ts';
 import { readDelivery } from './leasing.ts';
 import { type Delivery, encode, healthy, type SharedMessage } from './records.ts';
@@ -39,7 +31,7 @@ export interface Recovered {
 
 export class RecoverWork implements Work {
   readonly #state: QueueState;
-  readonly #slots: { queue: QueueHead; wakeAt: number }[] = [];
+  readonly #slots: { queue: QueueHead; wakeAt: number; number: number }[] = [];
   /** Seen already: two leases name a delivery that was deferred under the first while that one was still held. */
   readonly #seen = new Set<string>();
   readonly #damaged: string[] = [];
@@ -74,7 +66,7 @@ export class RecoverWork implements Work {
 
   applied(): void {
     const { schedule, report } = this.#state;
-    for (const { queue, wakeAt } of this.#slots) schedule.added(queue, wakeAt);
+    for (const { queue, ...slot } of this.#slots) schedule.added(queue, slot);
     for (const what of this.#damaged) report('error', 'damage found while recovering', { what });
   }
 
@@ -129,18 +121,18 @@ export class RecoverWork implements Work {
     if (!delivery) return;
     const { record, message, shared } = delivery;
     const { schedule, kv } = this.#state;
-    const queue = schedule.of(delivery);
-    const slot = { wakeAt: record.wakeAt, number, index };
-    if (kv.get('schedule', slotKey({ queueId: queue.id, ...slot }))) return;
+    if (kv.get('schedule', schedule.slotOf(delivery).key)) return;
     const mayBeSent = leased && (this.#state.sending?.before?.has(delivery.id) ?? true);
     if (mayBeSent) this.#marked++;
     const returned = {
       ...record,
+      slotIn: undefined,
       ...(!shared && { message }),
       ...(mayBeSent && { possibleDuplicate: true as const }),
     };
     ops.push({ table: 'deliveries', key: deliveryKey(number, index), value: encode(returned) });
-    schedule.addSlot(queue, slot, ops);
-    this.#slots.push({ queue, wakeAt: record.wakeAt });
+    const queue = schedule.of(delivery);
+    schedule.addSlot(queue, { wakeAt: record.wakeAt, number, index }, ops);
+    this.#slots.push({ queue, wakeAt: record.wakeAt, number });
   }
 }

@@ -6,12 +6,12 @@
 import { type RowKey, rowName, sameLabels } from './counters.ts';
 import type { Kv, Op } from './kv.ts';
 import { lostQueueIds } from './lost-queue-ids.ts';
-import type { Holds } from './holds.ts';
+import type { Holds, Stop } from './holds.ts';
 import { keyAfter, parseSlotKey, type Slot, slotBound, slotKey } from './keys.ts';
 import type { QueueHead, QueueKey } from './queue-head.ts';
 import { nameOf, parseStoredKey, type Queued, queueKeyOf, storedKey } from './queue-key.ts';
 import { RecentLabels } from './recent-labels.ts';
-import { type DamageTold, encode, healthy, TOLD_NOBODY } from './records.ts';
+import { type DamageTold, type Delivery, encode, healthy, TOLD_NOBODY } from './records.ts';
 import { fitsQueue, type Selector } from './selector.ts';
 
 class Head implements QueueHead {
@@ -32,12 +32,14 @@ class Head implements QueueHead {
   stored = false;
   /** Uses in commits that have not ended. */
   uses = 0;
+  held = false;
+  /** A job is about to take what is older than itself. */
+  stop: Stop | undefined;
+  /** While there is one: when the earliest slot wakes that it does not keep back. */
+  freeAt = Infinity;
 
-  held: boolean;
-
-  constructor(id: number, key: QueueKey, held: boolean) {
+  constructor(id: number, key: QueueKey) {
     this.id = id;
-    this.held = held;
     this.node = key.node;
     this.domain = key.domain;
     this.sender = key.sender;
@@ -49,7 +51,12 @@ class Head implements QueueHead {
   }
 
   get wakeAt(): number {
-    return this.held ? Infinity : this.slotAt;
+    if (this.held) return Infinity;
+    return this.stop ? this.freeAt : this.slotAt;
+  }
+
+  keepsBack(number: number): boolean {
+    return this.held || (this.stop !== undefined && number < this.stop.watermark);
   }
 }
 
@@ -63,13 +70,19 @@ const differByDomain = (a: QueueKey, b: QueueKey): boolean =>
   a.rank === b.rank && a.mark === b.mark && sameLabels(a, b);
 
 const FAR = 2 ** 48 - 1;
+/** Slots of older mail that are passed over to come to what a job does not keep back; behind more it waits for the job. */
+const PASSED = 1_000;
 /** The value of each slot: its key says all. */
 const NOTHING = Buffer.alloc(0);
+
+const isFree = (stop: Stop | undefined, { wakeAt, number }: Pick<SlotPlace, 'wakeAt' | 'number'>): boolean =>
+  stop !== undefined && number >= stop.watermark && wakeAt >= stop.at;
 
 export class Schedule {
   readonly #kv: Kv;
   readonly #holds: Holds;
   readonly #heads = new Map<string, Head>();
+  readonly #byId = new Map<number, Head>();
   /** Queues of marked deliveries, by the row that they are part of. */
   readonly #marked = new Map<string, Set<Head>>();
   readonly #recent = new RecentLabels<QueueKey, Head>(differByDomain);
@@ -87,7 +100,7 @@ export class Schedule {
     if (lost.length > 0) this.#loadLost(lost, told);
   }
 
-  /** The queues that have a slot and are not held. */
+  /** The queues that have a slot and are not kept back. */
   *heads(): Generator<QueueHead> {
     for (const head of this.#heads.values()) if (head.wakeAt !== Infinity) yield head;
   }
@@ -98,16 +111,24 @@ export class Schedule {
       if (head.slotAt !== Infinity && fitsQueue(selector, head, this.#holds.ispOf)) yield head;
   }
 
-  /** Looks again who is held, among all queues or these; gives those that changed. */
+  /** Looks again what is kept back, among all queues or these; gives those that changed. */
   applyHolds(queues: Iterable<QueueHead> = this.#heads.values()): QueueHead[] {
     const changed: Head[] = [];
     for (const queue of queues) {
       const head = this.#known(queue);
-      const held = this.#holds.holds(head);
-      if (held !== head.held) changed.push(head);
-      head.held = held;
+      if (this.#keep(head)) changed.push(head);
     }
     return changed;
+  }
+
+  /** Says whether that has changed. */
+  #keep(head: Head): boolean {
+    const [held, stop] = [this.#holds.holds(head), this.#holds.stopOf(head)];
+    if (held === head.held && stop === head.stop) return false;
+    head.held = held;
+    head.stop = stop;
+    head.freeAt = this.#earliestFree(head);
+    return true;
   }
 
   /** How many of a row's deliveries are held; `waiting` are those of it that are not leased. */
@@ -135,6 +156,16 @@ export class Schedule {
     return this.#heads.get(nameOf(queueKeyOf(delivery)));
   }
 
+  /** The queue that has, or would have, the slot of a delivery that waits, and the key of the slot. */
+  slotOf(delivery: Delivery): { readonly queue: QueueHead; readonly key: Buffer } {
+    const { number, index, record } = delivery;
+    const keyIn = (queueId: number): Buffer => slotKey({ queueId, wakeAt: record.wakeAt, number, index });
+    const before = record.slotIn === undefined ? undefined : this.#byId.get(record.slotIn);
+    if (before && this.#kv.get('schedule', keyIn(before.id))) return { queue: before, key: keyIn(before.id) };
+    const queue = this.of(delivery);
+    return { queue, key: keyIn(queue.id) };
+  }
+
   /** Adds a slot, and what the store must learn of the queue; to be followed by `added` or `unused`. */
   addSlot(queue: QueueHead, slot: SlotPlace, ops: Op[]): void {
     const head = this.#known(queue);
@@ -144,14 +175,15 @@ export class Schedule {
   }
 
   /** The commit that added a slot is durable: the head may wake earlier. Says whether it does. */
-  added(queue: QueueHead, wakeAt: number): boolean {
+  added(queue: QueueHead, { wakeAt, number }: Pick<SlotPlace, 'wakeAt' | 'number'>): boolean {
     const head = this.#known(queue);
     head.stored = true;
     head.uses--;
     if (head.mark > 0) head.slots++;
-    if (wakeAt >= head.slotAt) return false;
-    head.slotAt = wakeAt;
-    return !head.held;
+    const before = head.wakeAt;
+    head.slotAt = Math.min(head.slotAt, wakeAt);
+    if (isFree(head.stop, { wakeAt, number })) head.freeAt = Math.min(head.freeAt, wakeAt);
+    return head.wakeAt < before;
   }
 
   /** The commit that would have added a slot failed. */
@@ -164,6 +196,7 @@ export class Schedule {
     const head = this.#known(queue);
     if (head.mark > 0) head.slots -= count;
     head.slotAt = this.#earliest(head.id);
+    head.freeAt = this.#earliestFree(head);
     return head.wakeAt;
   }
 
@@ -174,15 +207,27 @@ export class Schedule {
     for (const { key } of this.#kv.range('schedule', range)) yield { key, ...parseSlotKey(key) };
   }
 
-  /** Slots that are due, earliest first; at most `limit`. */
-  due({ id }: QueueHead, now: number, limit: number): { key: Buffer; number: number; index: number }[] {
-    const found: { key: Buffer; number: number; index: number }[] = [];
-    const range = { start: slotBound(id, 0), end: slotBound(id, now + 1), limit };
-    for (const { key } of this.#kv.range('schedule', range)) {
-      const { number, index } = parseSlotKey(key);
-      found.push({ key, number, index });
-    }
+  /** Slots that are due and not kept back, earliest first; at most `limit`. */
+  due(queue: QueueHead, now: number, limit: number): ({ key: Buffer } & Slot)[] {
+    const head = this.#known(queue);
+    if (head.held) return [];
+    if (head.stop) return [...this.#free(head, now, limit)];
+    const found: ({ key: Buffer } & Slot)[] = [];
+    const range = { start: slotBound(head.id, 0), end: slotBound(head.id, now + 1), limit };
+    for (const { key } of this.#kv.range('schedule', range)) found.push({ key, ...parseSlotKey(key) });
     return found;
+  }
+
+  /** Slots of a queue that a job has stopped, up to `until`, that it does not keep back: they wake after it was asked for. */
+  *#free({ id, stop }: Head, until: number, limit: number): Generator<{ key: Buffer } & Slot> {
+    const range = { start: slotBound(id, stop!.at), end: slotBound(id, until + 1), limit: limit + PASSED };
+    let found = 0;
+    for (const { key } of this.#kv.range('schedule', range)) {
+      const slot = parseSlotKey(key);
+      if (!isFree(stop, slot)) continue;
+      yield { key, ...slot };
+      if (++found >= limit) return;
+    }
   }
 
   /** Forgets queues without slots: adds the removals. */
@@ -193,6 +238,7 @@ export class Schedule {
       this.#marked.get(rowName(head))?.delete(head);
       ops.push({ table: 'queues', key: storedKey(head), value: undefined });
       this.#heads.delete(name);
+      this.#byId.delete(head.id);
     }
   }
 
@@ -203,6 +249,7 @@ export class Schedule {
   #load(id: number, key: QueueKey): Head {
     const head = this.#add(id, key);
     head.slotAt = this.#earliest(id);
+    head.freeAt = this.#earliestFree(head);
     if (head.mark > 0) for (const _ of this.slots(head)) head.slots++;
     this.#nextId = Math.max(this.#nextId, id + 1);
     return head;
@@ -221,8 +268,10 @@ export class Schedule {
   }
 
   #add(id: number, key: QueueKey): Head {
-    const head = new Head(id, key, this.#holds.holds(key));
+    const head = new Head(id, key);
+    this.#keep(head);
     this.#heads.set(nameOf(key), head);
+    this.#byId.set(id, head);
     if (key.mark === 0) return head;
     const row = rowName(key);
     const marked = this.#marked.get(row);
@@ -234,6 +283,12 @@ export class Schedule {
   /** Only this class makes heads. */
   #known(queue: QueueHead): Head {
     return queue as Head;
+  }
+
+  #earliestFree(head: Head): number {
+    if (!head.stop) return Infinity;
+    for (const { wakeAt } of this.#free(head, FAR - 1, 1)) return wakeAt;
+    return Infinity;
   }
 
   #earliest(queueId: number): number {

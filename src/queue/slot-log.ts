@@ -183,7 +183,8 @@ export class SlotLog implements Kv {
     const round = rests ? this.#round : this.#goOn(slots, folded);
     const markers: number[] = [];
     for (const id of folded) {
-      if (this.#pending.has(id)) markers.push(id);
+      // Also of a queue of which nothing is pending: what the log says of it may have come to nothing only before this.
+      markers.push(id);
       this.#fold(id, pending.get(id) ?? [], ops);
       pending.delete(id);
     }

@@ -29,7 +29,7 @@ export interface Dispatcher {
   granted(deliveries: readonly LeasedDelivery[]): void;
   /** The earliest slot of the queue wakes at `wakeAt` (wall ms), now or later; told whenever that changes. */
   wake(queue: QueueHead, wakeAt: number): void;
-  /** The queues are held from now on: what of them is in memory comes back. */
+  /** The queues are held or stopped from now on: what of them is in memory comes back. */
   held(queues: readonly QueueHead[]): void;
   /** The ISP that a domain belongs to, as far as that is known. */
   ispOf(domain: string): string | undefined;

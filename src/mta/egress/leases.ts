@@ -142,13 +142,14 @@ export class Leases {
 
   #arrived(queue: FlowQueue, destination: Destination, here: readonly LeasedDelivery[]): void {
     for (const { content } of here) this.#options.budget.take(content.length);
-    if (placeOf(queue).destination === destination && !queue.head.held) {
-      for (const delivery of here) destination.arrived(queue, delivery, false);
-      return;
-    }
-    // The queue's mail goes elsewhere by now, where other limits hold.
+    // The queue's mail may go elsewhere by now, where other limits hold.
+    const stays = placeOf(queue).destination === destination;
+    const back: LeasedDelivery[] = [];
+    for (const delivery of here)
+      if (stays && !queue.head.keepsBack(delivery.number)) destination.arrived(queue, delivery, false);
+      else back.push(delivery);
     const { lane } = destination;
-    lane.inFlight += here.length;
-    this.giveBack(lane, here);
+    lane.inFlight += back.length;
+    this.giveBack(lane, back);
   }
 }

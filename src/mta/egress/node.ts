@@ -177,7 +177,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     const destination = queue && placeOf(queue).destination;
     if (!queue || !destination || queue.claimed === 0) return undefined;
     const locked = destination.lane.locked || senderLocked(this.#options.context, queue, destination.lane);
-    if (locked || !this.active || queue.head.held || placeOf(queue).planExpiresAtMs <= this.mono()) {
+    const kept = queue.head.keepsBack(delivery.number);
+    if (locked || !this.active || kept || placeOf(queue).planExpiresAtMs <= this.mono()) {
       destination.unclaim(queue);
       return undefined;
     }
@@ -185,7 +186,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     return destination;
   }
 
-  /** An operator holds the queue: what of it waits in memory goes back. */
+  /** An operator holds the queue, or a job takes mail out of it: what of it waits in memory goes back. */
   held(head: QueueHead): void {
     const queue = this.#queues.get(head);
     const destination = queue && placeOf(queue).destination;
@@ -330,8 +331,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   /** To the store when the queue's mail goes elsewhere by now, or nowhere. */
   putBack(destination: Destination, delivery: LeasedDelivery): void {
     const queue = this.#queues.get(delivery.queue);
-    const held = (queue?.head.held ?? true) || destination.lane.locked;
-    const stays = queue && !held && this.active && placeOf(queue).destination === destination;
+    const kept = (queue?.head.keepsBack(delivery.number) ?? true) || destination.lane.locked;
+    const stays = queue && !kept && this.active && placeOf(queue).destination === destination;
     if (stays) destination.putBack(queue, delivery);
     else this.giveBack(destination.lane, [delivery]);
   }

@@ -98,6 +98,22 @@ describe('metrics', () => {
     assert.equal(metrics.commits, 1);
   });
 
+  test('what a job removed or moved was written and is no attempt', async (t) => {
+    const { metrics } = await setUp(t);
+    const draft = event({ type: 'undelivered', reason: 'removed' });
+    const run = {
+      draft,
+      number: 1,
+      indexes: [1, 2, 3],
+      recipients: ['a@x.test', 'b@x.test', 'c@x.test'],
+      after: 0,
+    };
+    metrics.onCommit({ ms: 1, events: [event({ type: 'delivered' })], runs: [run] });
+    const text = await metrics.registry.metrics();
+    assert.match(text, /^postrider_commit_events_sum 4$/m);
+    assert.doesNotMatch(text, /outcome="undelivered"/);
+  });
+
   test('test sends and copies count in none of them', async (t) => {
     const { metrics } = await setUp(t);
     const bounce = { class: 'soft', category: 'greylisted' } as const;

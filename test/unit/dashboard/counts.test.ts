@@ -1,6 +1,7 @@
 /** What the page shows of the recent past is counted in fixed memory and forgets in time. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Observer } from '../../../src/dashboard/observer.ts';
 import { RefusalTally } from '../../../src/dashboard/refusal-tally.ts';
 import { TimeRing } from '../../../src/alerts/index.ts';
 import type { EventDraft } from '../../../src/queue/index.ts';
@@ -69,4 +70,14 @@ describe('the tally of refusals', () => {
     for (let i = 0; i < 2_000; i++) tally.add(refusal('try later', START, `isp${i}`));
     assert.ok(tally.top(5_000, START).length <= 500);
   });
+});
+
+test('of what a job removed the newest are shown, each with its recipient', () => {
+  const observer = new Observer();
+  const draft: EventDraft = { type: 'undelivered', reason: 'removed', time: START };
+  const indexes = Array.from({ length: 100 }, (_, i) => i + 1);
+  const recipients = indexes.map((index) => `r${index}@x.test`);
+  observer.addRun({ draft, number: 1, indexes, recipients, after: 0 });
+  const shown = observer.recent.after(0).map(({ recipient }) => recipient);
+  assert.deepEqual([shown.length, shown[0], shown.at(-1)], [60, 'r41@x.test', 'r100@x.test']);
 });

@@ -17,7 +17,7 @@ export function headOf(wish: Partial<QueueHead> = {}): QueueHead & { wakeAt: num
     rank: STANDARD,
     mark: 0,
   };
-  const head = { id: ++numbers, wakeAt: Infinity, held: false, ...key, ...wish };
+  const head = { id: ++numbers, wakeAt: Infinity, held: false, keepsBack: () => false, ...key, ...wish };
   return { flow: `${head.sender}\0${head.account}\0${head.campaign}`, ...head };
 }
 

@@ -127,6 +127,22 @@ export const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op
     says: /a slot of \S+ that does not fit its record/,
   },
   {
+    name: 'a slot left in the queue before a move',
+    ops: ({ rig, waiting, slot }) => {
+      const slotIn = 99;
+      const other = Buffer.from(slot);
+      other.writeUInt32BE(slotIn, 0);
+      const key = deliveryKey(waiting, 1);
+      const record = decode<DeliveryRecord>(rig.kv.get('deliveries', key)!);
+      return [
+        write('queues', storedKey(TWIN), { id: slotIn }),
+        write('deliveries', key, { ...record, slotIn }),
+        { table: 'schedule', key: other, value: NO_VALUE },
+      ];
+    },
+    says: /has two slots/,
+  },
+  {
     name: 'a slot in a queue nobody knows',
     ops: ({ slot }) => {
       const other = Buffer.from(slot);

@@ -208,3 +208,37 @@ test('when the history is over a bounce is told as rejected; what obliges is tol
   assert.equal(keysOf(rig.kv, 'stop_list').length, 0);
   assert.deepEqual(keysOf(rig.kv, 'inbound_mail'), []);
 });
+
+test('a report that comes with the purge of its delivery finds it ended, and is told behind its end', async () => {
+  const rig = await openRig();
+  const number = await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+  const bounce = await stored(rig, number, 'bounce');
+  await rig.queue.operations.submit({ operation: { op: 'purge' }, selector: {}, text: 'purge' });
+  const [, result] = await Promise.all([rig.queue.operations.step(), bounce()]);
+  assert.equal(result, 'duplicate');
+  while (await rig.queue.operations.step());
+  assert.deepEqual(auditStore(rig.kv), []);
+
+  const another = await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+  const complaint = await stored(rig, another, 'complaint');
+  await rig.queue.operations.submit({ operation: { op: 'purge' }, selector: {}, text: 'purge' });
+  const last = rig.queue.state.journal.last;
+  await Promise.all([rig.queue.operations.step(), complaint()]);
+  assert.deepEqual(
+    events(rig, last).map(({ type }) => type),
+    ['undelivered', 'undelivered', 'complaint'],
+  );
+  while (await rig.queue.operations.step());
+
+  const third = await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+  const before = await stored(rig, third, 'complaint');
+  await rig.queue.operations.submit({ operation: { op: 'purge' }, selector: {}, text: 'purge' });
+  const seen = rig.queue.state.journal.last;
+  await Promise.all([before(), rig.queue.operations.step()]);
+  assert.deepEqual(
+    events(rig, seen).map(({ type, recipient }) => `${type} ${recipient}`),
+    ['complaint a@one.test', 'undelivered a@one.test', 'undelivered b@one.test'],
+  );
+  while (await rig.queue.operations.step());
+  assert.deepEqual(auditStore(rig.kv), []);
+});

@@ -70,9 +70,15 @@ export class Model {
     return this.queued().filter(({ state }) => state === 'leased');
   }
 
-  /** The last mark that fits decides; what a job is about to take is not sent either. */
+  /** What a job is about to take is not sent; what came after it is, as far as it wakes after it. */
+  keptBack(delivery: ModelDelivery): boolean {
+    const stop = this.stopping.findLast((job) => stops(job, delivery));
+    const free = !stop || (delivery.number >= stop.watermark && delivery.wakeAt >= stop.at);
+    return !free || this.held(delivery);
+  }
+
+  /** The last mark that fits decides. */
   held(delivery: ModelDelivery): boolean {
-    if (this.stopping.some((job) => stops(job, delivery))) return true;
     return this.marks.findLast(({ selector }) => fits(selector, delivery))?.hold ?? false;
   }
 
@@ -94,7 +100,7 @@ export class Model {
   wakes(): Record<string, number> {
     const wakes: Record<string, number> = {};
     for (const one of this.queued()) {
-      if (one.state !== 'waiting' || this.held(one)) continue;
+      if (one.state !== 'waiting' || this.keptBack(one)) continue;
       const name = queueOf(one);
       wakes[name] = Math.min(wakes[name] ?? Infinity, one.wakeAt);
     }

@@ -1,45 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { findDelivery, type JobRecord, type Operation, type Selector } from '../../../src/queue/index.ts';
-import { auditStore } from '../../support/audit.ts';
-import { queuesOf, wakeAt } from '../../support/queues.ts';
 import { numberKey } from '../../../src/queue/keys.ts';
+import { queuesOf, wakeAt } from '../../support/queues.ts';
 import {
   accept,
   crash,
   deferred,
   delivered,
+  deliveriesFor,
   events,
   HOUR,
   keysOf,
   lease,
+  newMessage,
   openRig,
-  type Rig,
 } from './fixture.ts';
-
-const submit = (rig: Rig, operation: Operation, selector: Selector): Promise<JobRecord> =>
-  rig.queue.operations.submit({ operation, selector, text: operation.op });
-
-/** Works all jobs off; gives what is said of this one then. */
-async function run(rig: Rig, operation: Operation, selector: Selector): Promise<JobRecord> {
-  const { id } = await submit(rig, operation, selector);
-  while (await rig.queue.operations.step());
-  return rig.queue.operations.get(id)!;
-}
-
-const held = (rig: Rig): number => {
-  let count = 0;
-  for (const row of rig.queue.state.counters.rows())
-    count += rig.queue.state.schedule.heldOf(row, row.new + row.retry - row.proc);
-  return count;
-};
-
-const stateOf = (rig: Rig, number: number, index = 1): string | undefined =>
-  findDelivery(rig.queue.state, number, index)?.state;
-
-function sound(rig: Rig): void {
-  assert.deepEqual(auditStore(rig.kv), []);
-}
+import { held, run, sound, stateOf, submit } from './jobs.ts';
 
 describe('hold', () => {
   test('keeps mail of a campaign, what is there and what comes, until it is released', async () => {
@@ -210,20 +186,62 @@ describe('purge', () => {
     await accept(rig, { campaignId: 'summer' });
     await submit(rig, { op: 'purge' }, { campaign: 'spring' });
     assert.deepEqual(rig.dispatcher.withdrawn, ['n1 one.test', 'n1 two.test']);
-    const later = await accept(rig, { campaignId: 'spring' });
-    assert.equal(held(rig), 3);
+    assert.equal(held(rig), 0, 'nothing waits for a release');
     rig = await crash(rig);
-    assert.equal(held(rig), 3);
     assert.deepEqual(
       (await lease(rig)).map(({ message }) => message.campaignId),
       ['summer'],
     );
+    assert.equal(wakeAt(rig.queue, 'n1', 'one.test'), Infinity);
     while (await rig.queue.operations.step());
-    assert.equal(held(rig), 0);
+    assert.equal(rig.queue.state.counters.sum().removed, 2);
+    sound(rig);
+  });
+
+  test('keeps nothing back that comes later to the queues that it stops, also after a crash', async () => {
+    let rig = await openRig();
+    await accept(rig, { campaignId: 'spring', to: ['a@one.test', 'b@one.test'] });
+    await accept(rig, { campaignId: 'spring', delayMs: 10 });
+    await submit(rig, { op: 'purge' }, { campaign: 'spring' });
+    rig.clock.advance(20);
+    rig.dispatcher.wakes.length = 0;
+    const first = await accept(rig, { campaignId: 'spring' });
+    const second = await accept(rig, { campaignId: 'spring', delayMs: 5 });
+    assert.equal(rig.dispatcher.wakes.length, 1, 'the queue wakes for it');
+    assert.equal(stateOf(rig, first), 'new');
+    rig.dispatcher.places.set('n1 one.test', 1);
+    const claimed = await accept(rig, { campaignId: 'spring' });
+    assert.deepEqual(
+      rig.dispatcher.delivered.map(({ number }) => number),
+      [claimed],
+    );
     assert.deepEqual(
       (await lease(rig)).map(({ number }) => number),
-      [later],
+      [first],
     );
+    rig = await crash(rig);
+    rig.clock.advance(5);
+    assert.deepEqual(
+      (await lease(rig)).map(({ number }) => number),
+      [first, claimed, second],
+    );
+    while (await rig.queue.operations.step());
+    assert.equal(rig.queue.state.counters.sum().removed, 3);
+    sound(rig);
+  });
+
+  test('keeps back what an open batch adds until it is through', async () => {
+    const rig = await openRig();
+    const input = newMessage(rig, { campaignId: 'spring', open: true });
+    await rig.queue.accept(input);
+    await submit(rig, { op: 'purge' }, { campaign: 'spring' });
+    rig.dispatcher.places.set('n1 one.test', 1);
+    const deliveries = deliveriesFor(rig, { to: ['b@one.test'] }, 2);
+    await rig.queue.accept({ number: input.number, deliveries, close: true });
+    assert.deepEqual(rig.dispatcher.delivered, []);
+    assert.deepEqual(await lease(rig), []);
+    while (await rig.queue.operations.step());
+    assert.equal(rig.queue.state.counters.sum().removed, 2);
     sound(rig);
   });
 
@@ -235,7 +253,6 @@ describe('purge', () => {
     rig = await crash(rig);
     rig.dispatcher.isps.set('one.test', 'big');
     rig.queue.attach(rig.dispatcher);
-    assert.equal(held(rig), 1);
     assert.equal(wakeAt(rig.queue, 'n1', 'one.test'), Infinity);
   });
 
@@ -265,6 +282,25 @@ describe('purge', () => {
     sound(rig);
   });
 
+  test('tells of each delivery as if it were alone, and behind it what was said of it', async () => {
+    const rig = await openRig();
+    const shared = { to: ['a@one.test', '"q\\"uoted"@one.test', 'c@two.test'], campaignId: 'spring' };
+    await accept(rig, { ...shared, group: 'g' });
+    await accept(rig, { to: ['a@one.test'], campaignId: 'spring', group: 'g' });
+    await run(rig, { op: 'purge' }, {});
+    const told = events(rig).filter(({ type }) => type === 'undelivered');
+    const alone = told.find(({ message_id }) => message_id !== told[0]!.message_id)!;
+    for (const [i, event] of told.slice(0, 3).entries()) {
+      const { seq, delivery_id: delivery, message_id: message } = event;
+      const own = { seq, id: event.id, delivery_id: delivery, message_id: message, recipient: shared.to[i] };
+      assert.deepEqual(event, { ...alone, ...own });
+      assert.equal(delivery, `${message!}.${i + 1}`);
+    }
+    const live = [...rig.queue.state.counters.totals()];
+    assert.deepEqual([...(await crash(rig)).queue.state.counters.totals()], live);
+    sound(rig);
+  });
+
   test('leaves alone what is in the quarantine', async () => {
     const rig = await openRig();
     const number = await accept(rig, { to: ['a@one.test', 'b@one.test'] });
@@ -287,73 +323,5 @@ describe('purge', () => {
     assert.deepEqual([all.matched, all.done], [1, 1]);
     assert.equal(rig.queue.state.counters.sum().queued, 2);
     sound(rig);
-  });
-});
-
-describe('retry, move, change', () => {
-  test('retry makes what waits for later due now, once', async () => {
-    const rig = await openRig();
-    await accept(rig, { delayMs: HOUR });
-    const [leased] = (await accept(rig), await lease(rig));
-    await rig.queue.record(leased!, deferred(rig, HOUR));
-    const job = await run(rig, { op: 'retry' }, { domain: 'one.test' });
-    assert.deepEqual([job.state, job.matched, job.done], ['done', 2, 2]);
-    assert.equal((await lease(rig)).length, 2);
-    sound(rig);
-  });
-
-  test('move takes mail to another node, leased mail when it comes back', async () => {
-    const rig = await openRig();
-    await accept(rig, { to: ['a@one.test', 'b@two.test'] });
-    const [leased] = await lease(rig);
-    const job = await submit(rig, { op: 'move', node: 'n2' }, { node: 'n1' });
-    while (await rig.queue.operations.step());
-    await rig.queue.record(leased!, deferred(rig, 0));
-    while (await rig.queue.operations.step());
-    assert.deepEqual([rig.queue.operations.get(job.id)!.done], [2]);
-    assert.equal((await lease(rig, 'one.test', { node: 'n2' })).length, 1);
-    assert.equal((await lease(rig, 'two.test', { node: 'n2' })).length, 1);
-    assert.deepEqual(
-      events(rig)
-        .filter(({ next_node }) => next_node === 'n2')
-        .map(({ type }) => type),
-      ['moved', 'soft_bounce'],
-    );
-    sound(rig);
-  });
-
-  test('to another sender it goes by its nodes', async () => {
-    const rig = await openRig();
-    await accept(rig);
-    await run(rig, { op: 'move', sender: 'other', nodes: ['n2'] }, { sender: 'promo' });
-    const [row] = rig.queue.state.counters.rows();
-    assert.deepEqual([row?.sender, row?.node], ['other', 'n2']);
-    assert.equal((await lease(rig, 'one.test', { node: 'n2' }))[0]!.record.sender, 'other');
-    sound(rig);
-  });
-
-  test('change gives mail another band', async () => {
-    const rig = await openRig();
-    const standard = await accept(rig);
-    const changed = await accept(rig, { campaignId: 'code' });
-    await run(rig, { op: 'change', band: 'priority' }, { campaign: 'code' });
-    assert.deepEqual(
-      (await lease(rig)).map(({ number }) => number),
-      [changed, standard],
-    );
-    sound(rig);
-  });
-
-  test('a count of single deliveries takes leased ones in, and changes nothing', async () => {
-    const rig = await openRig();
-    await accept(rig, { to: ['a@one.test', 'b@one.test'] });
-    await lease(rig, 'one.test', { limit: 1 });
-    const operation = { op: 'purge' } as const;
-    const count = rig.queue.operations.count({ operation, selector: { recipient: 'a@one.test' }, text: '' });
-    while (!count.step());
-    assert.equal(count.record.matched, 1);
-    const all = rig.queue.operations.count({ operation, selector: {}, text: '' });
-    assert.equal(all.record.matched, 2);
-    assert.equal(rig.queue.state.counters.sum().queued, 2);
   });
 });
