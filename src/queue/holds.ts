@@ -39,6 +39,8 @@ export interface Stop {
   readonly watermark: number;
   /** When the job was asked for (wall ms). */
   readonly at: number;
+  /** Asked for just now: what it does not keep back is told of as it is added. */
+  readonly fresh: boolean;
 }
 
 export class Holds {

@@ -93,7 +93,7 @@ export class Operations {
       }
       const progress = { record, pending: 0 };
       this.#jobs.set(progress.record.id, progress);
-      if (progress.record.state !== 'done') this.#walk(progress);
+      if (progress.record.state !== 'done') this.#walk(progress, false);
     }
     state.schedule.applyHolds();
   }
@@ -225,13 +225,13 @@ export class Operations {
         this.#lost.length = 0;
         const progress = { record, pending: 0 };
         this.#jobs.set(record.id, progress);
-        if (record.state !== 'done') this.#walk(progress);
+        if (record.state !== 'done') this.#walk(progress, true);
       },
       failed: () => more?.failed?.(),
     });
   }
 
-  #walk(progress: Progress): void {
+  #walk(progress: Progress, fresh: boolean): void {
     const { record } = progress;
     const count = record.state === 'counting' ? new JobCount(this.#state, record) : undefined;
     this.#walks.push({ progress, count, place: undefined, lease: undefined });
@@ -241,7 +241,7 @@ export class Operations {
     if (!takesAway(operation) || !isWhole(selector)) return;
     const fits: Stop['fits'] = (queue) =>
       concerns(operation, queue) && fitsQueue(selector, queue, holds.ispOf);
-    holds.stop(id, { fits, watermark, at });
+    holds.stop(id, { fits, watermark, at, fresh });
   }
 
   #countOn(walk: Walk, count: JobCount): void {

@@ -37,6 +37,8 @@ class Head implements QueueHead {
   stop: Stop | undefined;
   /** While there is one: when the earliest slot wakes that it does not keep back. */
   freeAt = Infinity;
+  /** Largest number of a message that a slot was added of, since the start. */
+  newest = 0;
 
   constructor(id: number, key: QueueKey) {
     this.id = id;
@@ -127,7 +129,8 @@ export class Schedule {
     if (held === head.held && stop === head.stop) return false;
     head.held = held;
     head.stop = stop;
-    head.freeAt = this.#earliestFree(head);
+    // Thousands of queues are stopped at once: none is read that has nothing newer.
+    head.freeAt = stop?.fresh && head.newest < stop.watermark ? Infinity : this.#earliestFree(head);
     return true;
   }
 
@@ -180,6 +183,7 @@ export class Schedule {
     head.stored = true;
     head.uses--;
     if (head.mark > 0) head.slots++;
+    head.newest = Math.max(head.newest, number);
     const before = head.wakeAt;
     head.slotAt = Math.min(head.slotAt, wakeAt);
     if (isFree(head.stop, { wakeAt, number })) head.freeAt = Math.min(head.freeAt, wakeAt);
@@ -196,7 +200,7 @@ export class Schedule {
     const head = this.#known(queue);
     if (head.mark > 0) head.slots -= count;
     head.slotAt = this.#earliest(head.id);
-    head.freeAt = this.#earliestFree(head);
+    if (head.freeAt !== Infinity) head.freeAt = this.#earliestFree(head);
     return head.wakeAt;
   }
 
