@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openLmdbReader, STORE_FILE } from '../../src/queue/index.ts';
+import { SlotLog } from '../../src/queue/slot-log.ts';
 import { BUILT, Mta, ofType } from '../support/mta.ts';
 import { eventually } from '../support/mta-world.ts';
 
@@ -137,7 +138,7 @@ test('a move goes on after kills in the middle of it', { timeout: 300_000 }, asy
 });
 
 async function tableSizes(mta: Mta): Promise<Record<string, number>> {
-  const kv = openLmdbReader(join(mta.dir, 'data', STORE_FILE));
+  const kv = new SlotLog(openLmdbReader(join(mta.dir, 'data', STORE_FILE)));
   const sizes: Record<string, number> = {};
   for (const table of ['deliveries', 'schedule', 'history'] as const)
     sizes[table] = [...kv.range(table, {})].length;
