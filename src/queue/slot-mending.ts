@@ -47,11 +47,5 @@ function isWrong(kv: Kv, key: Buffer): boolean {
   if (!record || !message) return false;
   const queue = kv.get('queues', storedKey(queueKeyOf({ record, message })));
   const queueId = queue && healthy<{ id: number }>(queue)?.id;
-  if (queueId === undefined) return false;
-  const slotOf = (id: number): Buffer => slotKey({ queueId: id, wakeAt: record.wakeAt, number, index });
-  const own = slotOf(queueId);
-  if (own.equals(key)) return false;
-  // In the middle of a move or change it may be where it was.
-  const { slotIn } = record;
-  return slotIn === undefined || !slotOf(slotIn).equals(key) || kv.get('schedule', own) !== undefined;
+  return queueId !== undefined && !slotKey({ queueId, wakeAt: record.wakeAt, number, index }).equals(key);
 }

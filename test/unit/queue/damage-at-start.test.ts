@@ -186,6 +186,24 @@ describe('a start without a group in the log of the slots', () => {
         assert.deepEqual(auditStore(again.store), []);
       }
     });
+
+  test('in the middle of a move leaves each slot once, and the move goes on', async () => {
+    const whole = await openRig();
+    await accept(whole, { to: Array.from({ length: 200 }, (_, i) => `r${i}@one.test`) });
+    await accept(whole, { to: ['last@three.test'] });
+    const { operations } = whole.queue;
+    const operation = { op: 'move', node: 'n2' } as const;
+    const { id } = await operations.submit({ operation, selector: { node: 'n1' }, text: 'move' });
+    while (operations.get(id)!.done < 64) await operations.step(0);
+    assert.ok(operations.get(id)!.done < 200);
+    await flip(whole, 'slot_log', entries(whole, 'slot_log')[0]!);
+    const rig = await crash(whole);
+    assert.deepEqual(auditStore(rig.store), []);
+    while (await rig.queue.operations.step());
+    assert.deepEqual(auditStore(rig.store), []);
+    assert.equal((await lease(rig, 'one.test', { node: 'n2', limit: 300 })).length, 200);
+    assert.equal(rig.queue.operations.get(id)!.done, 201);
+  });
 });
 
 describe('a damaged group of the journal', () => {
