@@ -5,7 +5,7 @@
  * of some commit, a few seconds apart, so the hot path writes no counters of its own.
  */
 import type { EventRun } from './committer.ts';
-import { domainOf, type Event } from '../core/index.ts';
+import { deliveryIdOf, domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import { RecentLabels } from './recent-labels.ts';
 import { type Delivery, encode, healthy, TEST_CAMPAIGN } from './records.ts';
@@ -87,7 +87,11 @@ const next = (event: CountedEvent): CountedEvent =>
   event.next_sender === undefined ? event : { ...event, sender: event.next_sender };
 
 /** One more in a row. Ids are in the order of acceptance; what moves in, or belongs to a long batch, may be older. */
-function enter(row: Row, state: 'new' | 'retry', { delivery_id: id }: CountedEvent): void {
+function enter(
+  row: Row,
+  state: 'new' | 'retry',
+  { delivery_id: id }: Pick<CountedEvent, 'delivery_id'>,
+): void {
   if (row.new + row.retry === 0) row.first = id;
   else if (row.first !== undefined && id !== undefined && id < row.first) row.first = id;
   row[state]++;
@@ -208,16 +212,21 @@ export class Counters {
   }
 
   /** The same as `apply` for each event of a run. */
-  applyRun({ draft, recipients }: EventRun): void {
-    const totals = this.#total(draft);
+  applyRun({ draft, number, indexes, recipients }: EventRun): void {
+    const [totals, sums] = [this.#total(draft), this.#sumsOf(draft.campaign_id)];
     const what = (draft.attempt ?? 0) > 0 ? 'retry' : 'new';
     const moved = draft.type === 'moved';
-    for (const recipient of recipients) {
+    for (const [i, recipient] of recipients.entries()) {
       const domain = domainOf(recipient);
       this.#rowIn(draft, domain, draft.node)[what]--;
-      if (moved) this.#rowIn(next(draft), domain, draft.next_node)[what]++;
+      if (!moved) continue;
+      const id = deliveryIdOf(number, indexes[i]!);
+      enter(this.#rowIn(next(draft), domain, draft.next_node), what, { delivery_id: id });
     }
-    if (!moved) totals.removed += recipients.length;
+    if (moved) return;
+    totals.removed += recipients.length;
+    sums.removed += recipients.length;
+    sums.queued -= recipients.length;
   }
 
   /** Counts leased deliveries (by +1 and -1); they are not part of the snapshot. */
