@@ -184,3 +184,14 @@ describe('the log of slots', () => {
       assert.deepEqual(hex(kv.range('schedule', {})), [slot(9, 1).toString('hex')]);
     });
 });
+
+test('a slot that came and went, and comes back with a fold of its queue, is there after a restart', async () => {
+  const base = openMemoryKv();
+  const log = new SlotLog(base, SMALL);
+  const keys = [1, 2, 3, 4].map((number) => slot(7, number));
+  await log.commit([add(keys[0]!), add(slot(8, 9))]);
+  await log.commit([take(keys[0]!)]);
+  await log.commit(keys.map(add));
+  assert.ok([...base.range('schedule', {})].length >= 4, 'it was folded');
+  assert.deepEqual(hex(new SlotLog(base, SMALL).range('schedule', {})), hex(log.range('schedule', {})));
+});
