@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Committer, type Transaction } from '../../../src/queue/committer.ts';
+import { Committer, newTransaction, type Transaction } from '../../../src/queue/committer.ts';
 import type { Kv, Op } from '../../../src/queue/kv.ts';
 
 /** A committer, the names of the works of each commit, and what ends the commit that is under way. */
@@ -24,7 +24,7 @@ function started(): {
   } as unknown as Kv;
   const committer = new Committer({
     kv,
-    begin: () => ({ ops: [], events: [], leased: [], quarantined: 0 }) as unknown as Transaction,
+    begin: () => newTransaction(1),
     seal: () => undefined,
     committed: () => undefined,
     mono: () => 0,
