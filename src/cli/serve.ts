@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
 import { loadConfig } from '../config/index.ts';
 import { formatDuration, parseDuration } from '../core/index.ts';
-import { countBuffersAsHeap } from './collector.ts';
+import { boundGarbage } from './collector.ts';
 import { SAME_MS } from './interruption.ts';
 import { createLog } from './log.ts';
 import { Service } from './service.ts';
@@ -35,7 +35,7 @@ function duration(text: string): number {
 
 /** Exit status: 0 ended in order, 1 could not start, 2 configuration errors. */
 async function serve(configFile: string, drainMs: number): Promise<number> {
-  countBuffersAsHeap();
+  boundGarbage();
   const loaded = await loadConfig(configFile);
   const log = createLog(
     loaded.ok ? loaded.value.config.log : { level: 'info', format: 'auto' },
