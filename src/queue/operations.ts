@@ -275,7 +275,9 @@ export class Operations {
 
   /** Records first and slots after that: of a job on enough mail, and only where nothing of it is sent in between. */
   #isMuch({ operation, selector, matched }: JobRecord): boolean {
-    const apart = operation.op === 'purge' || (isPlacing(operation) && isWhole(selector) && !selector.isp);
+    // Which ISP a domain belongs to nobody knows for a while after a start: slots that were left would not be found.
+    if (selector.isp !== undefined) return false;
+    const apart = operation.op === 'purge' || (isPlacing(operation) && isWhole(selector));
     return apart && matched * MUCH >= this.#state.counters.sum().queued;
   }
 
