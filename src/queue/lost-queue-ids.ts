@@ -4,15 +4,24 @@ import type { Kv } from './kv.ts';
 import { nameOf, queueKeyOf } from './queue-key.ts';
 import { type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
 
-/** Name (nameOf) and id of each queue that has slots and an id that is not known. */
-export function lostQueueIds(kv: Kv, known: ReadonlySet<number>): ReadonlyMap<string, number> {
-  const found = new Map<string, number>();
+/** Queues that have slots and an id that is not known. */
+export interface LostIds {
+  /** By name (nameOf). */
+  readonly named: ReadonlyMap<string, number>;
+  /** Of those that no delivery names: a job has changed or ended all of theirs, and not taken their slots yet. */
+  readonly others: readonly number[];
+}
+
+export function lostQueueIds(kv: Kv, known: ReadonlySet<number>): LostIds {
+  const named = new Map<string, number>();
+  const others: number[] = [];
   for (const id of idsInUse(kv)) {
     if (known.has(id)) continue;
     const name = nameOfQueue(kv, id);
-    if (name !== undefined) found.set(name, id);
+    if (name === undefined) others.push(id);
+    else named.set(name, id);
   }
-  return found;
+  return { named, others };
 }
 
 /** Looks at one slot of each queue only. */

@@ -262,12 +262,15 @@ export class Schedule {
   /** Their records are written anew with their next slot. */
   #loadLost(lost: readonly QueueKey[], told: DamageTold): void {
     const known = new Set([...this.#heads.values()].map(({ id }) => id));
-    const ids = lostQueueIds(this.#kv, known);
-    for (const id of ids.values()) this.#nextId = Math.max(this.#nextId, id + 1);
+    const { named, others } = lostQueueIds(this.#kv, known);
+    for (const id of [...named.values(), ...others]) this.#nextId = Math.max(this.#nextId, id + 1);
+    const unnamed = lost.filter((key) => !named.has(nameOf(key)));
+    // Where there is one of each they belong together.
+    const other = unnamed.length === 1 && others.length === 1 ? others[0] : undefined;
     for (const key of lost) {
       const name = nameOf(key);
       told(`the record of queue ${name.replaceAll('\0', ' ')}`, 'its id is taken from its deliveries');
-      this.#load(ids.get(name) ?? this.#nextId, key);
+      this.#load(named.get(name) ?? other ?? this.#nextId, key);
     }
   }
 

@@ -206,6 +206,31 @@ describe('a start without a group in the log of the slots', () => {
   });
 });
 
+test('a damaged record of a queue whose mail a job has changed, and not its slots yet, keeps the job from nothing', async () => {
+  const halfWay = async (): Promise<Rig> => {
+    const rig = await openRig();
+    for (const domain of ['one.test', 'two.test'])
+      await accept(rig, { to: Array.from({ length: 100 }, (_, i) => `r${i}@${domain}`) });
+    const { operations } = rig.queue;
+    const operation = { op: 'move', node: 'n2' } as const;
+    const { id } = await operations.submit({ operation, selector: { node: 'n1' }, text: 'move' });
+    while (operations.get(id)!.done < 200) await operations.step(0);
+    return rig;
+  };
+  const count = entries(await halfWay(), 'queues').length;
+  assert.ok(count >= 2);
+  for (let i = 0; i < count; i++) {
+    const whole = await halfWay();
+    await flip(whole, 'queues', entries(whole, 'queues')[i]!);
+    const rig = await crash(whole);
+    while (await rig.queue.operations.step());
+    for (const domain of ['one.test', 'two.test'])
+      assert.equal((await lease(rig, domain, { node: 'n2', limit: 200 })).length, 100, `${i} ${domain}`);
+    await rig.queue.prune();
+    assert.deepEqual(auditStore(rig.store), []);
+  }
+});
+
 describe('a damaged group of the journal', () => {
   test('is told to who follows as a gap, and trimmed with the others', async () => {
     const rig = await scene();
