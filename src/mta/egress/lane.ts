@@ -138,6 +138,7 @@ export class Lane {
     this.#setGates();
     // A timer for the old speed would come too late.
     this.stop();
+    this.#tokens.look();
   }
 
   /** Sessions that may be open at once. */
@@ -215,6 +216,7 @@ export class Lane {
     if (!this.#warmup?.resume()) return;
     // A timer for the end of the pause would come too late.
     this.stop();
+    this.#tokens.look();
     this.#onToken();
   }
 
@@ -329,9 +331,12 @@ export class Lane {
 
   #speedChanged(change: SpeedChange): void {
     this.#setGates();
-    // A timer for the old speed would come too late or too early.
+    const raised = (change.to ?? Infinity) > (change.from ?? Infinity);
+    // A timer for the old speed would come too late or too early; without one who waits must ask again, or waits for ever.
+    const asked = this.#timer !== undefined;
     this.stop();
-    if ((change.to ?? Infinity) > (change.from ?? Infinity)) this.#onToken();
+    this.#tokens.look();
+    if (raised || asked) this.#onToken();
     this.#onSpeed?.(change);
   }
 

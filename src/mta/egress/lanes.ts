@@ -39,8 +39,8 @@ export class Lanes {
     this.#config = config;
     const { settings, caps } = this.#context;
     for (const lane of this.#lanes.values()) {
-      lane.configure(this.#strategy(lane.isp), settings.config.timezone, config.warmup);
       lane.caps = caps.of(lane.isp);
+      lane.configure(this.#strategy(lane.isp), settings.config.timezone, config.warmup);
     }
   }
 

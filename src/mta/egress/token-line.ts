@@ -80,6 +80,11 @@ export class TokenLine {
     return promise;
   }
 
+  /** Tokens may come sooner than it seemed. */
+  look(): void {
+    this.#serve();
+  }
+
   /** Lets go who can go now, and comes again when the next one can. */
   #serve(): void {
     clearTimeout(this.#timer);

@@ -122,6 +122,20 @@ describe('spending', () => {
     assert.equal(await next, 1);
   });
 
+  test('who waits in the line goes at once when a new speed lets it', async (t) => {
+    const { lane } = rigOf(t, RATE_1_PER_M);
+    const spent: string[] = [];
+    for (const name of ['a', 'b']) {
+      lane.promise();
+      void lane.spend(NEVER)!.then(() => spent.push(name));
+    }
+    await settled();
+    assert.deepEqual(spent, ['a']);
+    lane.configure(strategy({ name: 'fast' }), 'UTC');
+    await settled();
+    assert.deepEqual(spent, ['a', 'b']);
+  });
+
   test('one that comes aborted takes no token', async (t) => {
     const { lane } = rigOf(t, RATE_1_PER_M);
     lane.promise();
@@ -153,6 +167,18 @@ describe('handing out', () => {
     for (let i = 0; i < 100; i++) assert.ok(!lane.mayHandOut());
     await pass(59_000);
     assert.equal(tokens(), 1);
+  });
+
+  test('who waits is asked again when the speed falls meanwhile', async (t) => {
+    const { lane, pass, tokens } = rigOf(t, RATE_1_PER_M);
+    lane.promise();
+    await lane.spend(NEVER);
+    assert.ok(!lane.mayHandOut());
+    assert.ok(lane.slowDown(50, 'a rule'));
+    assert.equal(tokens(), 1);
+    assert.ok(!lane.mayHandOut());
+    await pass(60_000);
+    assert.equal(tokens(), 2);
   });
 
   test('what is forgone can be promised again', (t) => {
