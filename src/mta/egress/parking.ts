@@ -9,6 +9,8 @@ import { Turns } from './turns.ts';
 /** How long an idle look at what is parked takes to come again, at least and at most. */
 const LEAST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 60_000;
+/** Queues that are woken in one turn: when the day of a cap ends, all that are parked may go. */
+const AT_ONCE = 500;
 
 /** What the queues wait for. */
 export interface RoomGate {
@@ -94,7 +96,8 @@ export class Parking {
   #open(): void {
     this.#timer = undefined;
     const woken: Parked[] = [];
-    for (let room = this.#gate.room(this.#queues.size); room > 0; room--) woken.push(this.#next());
+    const most = Math.min(this.#queues.size, AT_ONCE);
+    for (let room = this.#gate.room(most); room > 0; room--) woken.push(this.#next());
     for (const { wake } of woken) wake();
     this.#arm();
   }

@@ -40,6 +40,19 @@ describe('queues that wait for a limit', () => {
     assert.equal(gate.parking.size, 0);
   });
 
+  test('are woken by and by when all of very many may go', (t) => {
+    const timers = timersOf(t);
+    const gate = new Gate();
+    for (let i = 0; i < 1_200; i++) gate.park(`d${i}`);
+    [gate.left, gate.waitMs] = [10_000, 0];
+    timers.tick(1_000);
+    assert.equal(gate.woken.length, 500);
+    timers.tick(5);
+    assert.equal(gate.woken.length, 1_000);
+    timers.tick(5);
+    assert.equal(gate.woken.length, 1_200);
+  });
+
   test('take turns by campaign', (t) => {
     const timers = timersOf(t);
     const gate = new Gate();
