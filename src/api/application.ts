@@ -43,7 +43,9 @@ export function createApplication({
   answerUnknownRoutes(app);
   addParsers(app, bodyLimit);
   app.setErrorHandler((error: FastifyError | Carried, request, reply) => {
-    const { id, method, url } = request;
+    const { id, method } = request;
+    // Without its query, which may name a recipient.
+    const url = request.url.split('?', 1)[0];
     const refused = error instanceof Carried ? error.refused : fromFramework(error, id);
     if (refused.status >= 500)
       log.error({ err: error, request: id, method, url }, 'a request failed unexpectedly');

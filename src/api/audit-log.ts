@@ -84,7 +84,7 @@ export function logOperators(
       );
     } catch (error) {
       log.error(
-        { err: error, action },
+        { err: error, request: request.id, action },
         'an action of an operator could not be written down, so it is not done',
       );
       await refuse(reply, unavailable('the store takes nothing now, so the action was not done'));
@@ -104,7 +104,10 @@ export function logOperators(
     try {
       await queue.operatorLog.end(number, result);
     } catch (error) {
-      log.error({ err: error, entry: number }, 'the result of an action could not be written down');
+      log.error(
+        { err: error, request: request.id, entry: number },
+        'the result of an action could not be written down',
+      );
     }
     return payload;
   });

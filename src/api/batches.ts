@@ -11,7 +11,7 @@ import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
 import { limitsAllowed } from './bounds.ts';
 import { callerOf } from './caller.ts';
 import { setLimits } from './campaign-limits.ts';
-import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import type { LimitsBody } from './fields.ts';
 import { type InputLine, InputLines } from './input-lines.ts';
 import { parseJson } from './json-body.ts';
@@ -19,6 +19,7 @@ import { contentOf, digestOf, labelsOf, originOf } from './labels.ts';
 import { messageBodyLimit, orUnavailable } from './messages.ts';
 import { NdjsonStream } from './ndjson-stream.ts';
 import { errorBody, invalid, refuse, type Refused, tooLarge, unavailable } from './refused.ts';
+import { logOf } from './request-log.ts';
 import { batchHeader } from './schemas.ts';
 import { checkRequest } from './shape.ts';
 
@@ -74,14 +75,17 @@ async function open(
   const { limits, ...opening } = header.value;
   const allowed = limits ? limitsAllowed(callerOf(request)) : ok(undefined);
   if (!allowed.ok) return allowed;
-  const batch = await orUnavailable(deps, deps.injector.openBatch(opening));
+  const log = logOf(deps, request);
+  const batch = await orUnavailable(log, deps.injector.openBatch(opening));
   if (!batch.ok) return batch;
   // Before the first line is accepted, and not for a header that was refused.
   const { accountId: account = '', campaignId: campaign = '' } = opening.labels;
-  const limited = limits ? await setLimits(deps, { account, campaign }, limits) : ok(undefined);
+  const limited = limits
+    ? await setLimits({ egress: deps.egress, log }, { account, campaign }, limits)
+    : ok(undefined);
   if (limited.ok) return ok({ batch: batch.value, input, rest });
   const closed = await orUnavailable(
-    deps,
+    log,
     batch.value.close().then(() => ok(undefined)),
   );
   return closed.ok ? limited : closed;
@@ -142,6 +146,7 @@ class BatchAnswer {
 
 async function run({ deps }: RouteContext, opened: Opened, reply: FastifyReply): Promise<void> {
   const { batch } = opened;
+  const log = logOf(deps, reply.request);
   const answer = new BatchAnswer(reply);
   const chunks = new BatchChunks(
     batch,
@@ -151,11 +156,11 @@ async function run({ deps }: RouteContext, opened: Opened, reply: FastifyReply):
   const ended = await feed(chunks, opened);
   if (ended === 'end') await chunks.finish();
   else await chunks.abandon();
-  const closed = await close(deps, batch);
+  const closed = await close(log, batch);
   if (chunks.failure?.kind === 'store')
-    deps.log.error({ err: chunks.failure.error }, 'the store did not take a batch chunk');
+    log.error({ err: chunks.failure.error }, 'the store did not take a batch chunk');
   if (ended === 'broken')
-    deps.log.warn({ message_id: batch.messageId, accepted: chunks.accepted }, 'a batch connection broke');
+    log.warn({ message_id: batch.messageId, accepted: chunks.accepted }, 'a batch connection broke');
   await answer.end(resultOf(chunks, { ended, closed, messageId: batch.messageId }), chunks.ackedThrough);
 }
 
@@ -170,12 +175,12 @@ async function feed(chunks: BatchChunks, { input, rest }: Opened): Promise<'end'
   }
 }
 
-async function close(deps: ApiDependencies, batch: Batch): Promise<boolean> {
+async function close(log: Log, batch: Batch): Promise<boolean> {
   try {
     await batch.close();
     return true;
   } catch (error) {
-    deps.log.error({ err: error, message_id: batch.messageId }, 'a batch could not be closed');
+    log.error({ err: error, message_id: batch.messageId }, 'a batch could not be closed');
     return false;
   }
 }

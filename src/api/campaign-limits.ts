@@ -10,9 +10,10 @@ import {
 } from '../mta/egress/index.ts';
 import { accountFor } from './bounds.ts';
 import { callerOf } from './caller.ts';
-import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import { campaignLimits, label, type LimitsBody } from './fields.ts';
 import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
+import { logOf } from './request-log.ts';
 import { checkRequest } from './shape.ts';
 
 export const campaignPath = z.strictObject({ id: label });
@@ -46,7 +47,7 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     const account = accountFor(callerOf(request), account_id);
     if (!account.ok) return answer(reply, account);
     const name = { account: account.value ?? '', campaign: path.value.id };
-    const set = await setLimits(deps, name, limits);
+    const set = await setLimits({ egress: deps.egress, log: logOf(deps, request) }, name, limits);
     return answer(reply, set.ok ? ok(limitedCampaign(deps, name)) : set);
   });
   app.post('/v1/campaigns/:id/start', async (request, reply) => {
@@ -57,7 +58,7 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     const account = accountFor(callerOf(request), body.value?.account_id);
     if (!account.ok) return answer(reply, account);
     const name = { account: account.value ?? '', campaign: path.value.id };
-    const started = await stored(deps, () =>
+    const started = await stored(logOf(deps, request), () =>
       deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`),
     );
     if (!started.ok) return answer(reply, started);
@@ -68,17 +69,17 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
 
 /** Replaces the limits of a campaign; a body that names none takes them away. */
 export async function setLimits(
-  deps: ApiDependencies,
+  { egress, log }: Pick<ApiDependencies, 'egress' | 'log'>,
   name: CampaignName,
   body: LimitsBody,
 ): Promise<Result<void, Refused>> {
   const limit = limitOf(body);
   const texts = Object.entries(body).map(([what, value]) => `${what} ${JSON.stringify(value)}`);
   const reason = `limits of campaign ${name.campaign}: ${texts.join(', ') || 'none'}`;
-  return stored(deps, () => deps.egress.campaigns.set(name, limit, reason));
+  return stored(log, () => egress.campaigns.set(name, limit, reason));
 }
 
-async function stored<T>({ log }: ApiDependencies, run: () => Promise<T>): Promise<Result<T, Refused>> {
+async function stored<T>(log: Log, run: () => Promise<T>): Promise<Result<T, Refused>> {
   try {
     return ok(await run());
   } catch (error) {

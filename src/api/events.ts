@@ -40,7 +40,7 @@ export function addEvents(app: FastifyInstance, { deps, closing }: RouteContext)
         heartbeatMs: deps.heartbeatMs ?? HEARTBEAT_MS,
       });
     } catch (error) {
-      deps.log.error({ err: error }, 'an event stream failed');
+      deps.log.error({ err: error, request: request.id }, 'an event stream failed');
     }
     out.end();
     return reply;

@@ -3,9 +3,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
 import type { Injected, InjectionRefusal } from '../mta/ingress/index.ts';
 import { callerOf } from './caller.ts';
-import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import { contentOf, digestOf, labelsOf, originOf } from './labels.ts';
 import { answer, fromInjection, invalid, type Refused, unavailable } from './refused.ts';
+import { logOf } from './request-log.ts';
 import { type MessageBody, messageBody } from './schemas.ts';
 import { checkRequest } from './shape.ts';
 
@@ -44,13 +45,13 @@ async function inject(
   const injecting = Buffer.isBuffer(content.value)
     ? deps.injector.inject({ ...facts, content: content.value })
     : deps.injector.compose({ ...facts, parts: content.value });
-  const injected = await orUnavailable(deps, injecting, NAMES);
+  const injected = await orUnavailable(logOf(deps, request), injecting, NAMES);
   return injected.ok ? acceptedOf(injected.value) : injected;
 }
 
 /** A rejected promise of the injector means that the store refused, and nothing was stored. */
 export async function orUnavailable<T>(
-  { log }: ApiDependencies,
+  log: Log,
   injecting: Promise<Result<T, InjectionRefusal>>,
   names: Readonly<Record<string, string>> = {},
 ): Promise<Result<T, Refused>> {

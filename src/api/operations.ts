@@ -17,6 +17,7 @@ import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { jobView, type JobView, operationText } from './operation-view.ts';
 import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
+import { logOf } from './request-log.ts';
 import {
   changeBody,
   jobPath,
@@ -99,7 +100,8 @@ const operating =
     const what = { operation: wanted, selector: chosen, text: operationText(wanted, chosen) };
     if (dryRun) return answer(reply, ok(await counted(deps, what)));
     const by = caller.name === '' ? undefined : caller.name;
-    return answer(reply, await started(deps, { ...what, entry: entryOf(request), by }), 202);
+    const sources = { queue: deps.queue, log: logOf(deps, request) };
+    return answer(reply, await started(sources, { ...what, entry: entryOf(request), by }), 202);
   };
 
 const asked = (
@@ -146,7 +148,7 @@ async function counted({ queue, clock }: ApiDependencies, request: OperationRequ
 }
 
 async function started(
-  { queue, log }: ApiDependencies,
+  { queue, log }: Pick<ApiDependencies, 'queue' | 'log'>,
   request: OperationRequest,
 ): Promise<Result<JobView, Refused>> {
   const deadline = AbortSignal.timeout(WAIT_MS);

@@ -84,7 +84,7 @@ const changing =
       const refused = await change(deps, places);
       return answer(reply, ok({ done: places.length - refused.length, refused: refused.map(refusalView) }));
     } catch (error) {
-      deps.log.error({ err: error }, 'a change of the quarantine could not be stored');
+      deps.log.error({ err: error, request: request.id }, 'a change of the quarantine could not be stored');
       return answer(reply, {
         ok: false,
         error: unavailable('the queue cannot store it now, try again later'),

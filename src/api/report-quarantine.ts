@@ -60,7 +60,10 @@ export function addReportQuarantine(app: FastifyInstance, { deps }: RouteContext
     try {
       return await answer(reply, ok({ removed: await inbox.removeQuarantined(body.value.ids) }));
     } catch (error) {
-      deps.log.error({ err: error }, 'the store did not remove mail from the quarantine');
+      deps.log.error(
+        { err: error, request: request.id },
+        'the store did not remove mail from the quarantine',
+      );
       return answer(reply, err(unavailable('the store takes nothing now: try again')));
     }
   });

@@ -8,8 +8,9 @@ import { parseTime } from '../mta/ingress/index.ts';
 import { type StopEntry, type StopKey, stopTarget } from '../queue/index.ts';
 import { accountFor } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
-import type { ApiDependencies, RouteContext } from './dependencies.ts';
+import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import { answer, type FieldProblem, invalid, type Refused, unavailable } from './refused.ts';
+import { logOf } from './request-log.ts';
 import {
   stopListBody,
   stopListEntry,
@@ -55,7 +56,7 @@ export function addStopList(app: FastifyInstance, { deps }: RouteContext): void 
     const given = body.value.entries.map((entry) => own(callerOf(request), entryOf(entry, deps.clock.now())));
     return answer(
       reply,
-      await change(deps, given, async (entries) => {
+      await change(logOf(deps, request), given, async (entries) => {
         const added = await deps.queue.stopList.add(entries);
         return added.ok
           ? ok({ added: added.value })
@@ -69,7 +70,9 @@ export function addStopList(app: FastifyInstance, { deps }: RouteContext): void 
     const given = body.value.entries.map((entry) => own(callerOf(request), keyOf(entry)));
     return answer(
       reply,
-      await change(deps, given, async (keys) => ok({ removed: await deps.queue.stopList.remove(keys) })),
+      await change(logOf(deps, request), given, async (keys) =>
+        ok({ removed: await deps.queue.stopList.remove(keys) }),
+      ),
     );
   });
 }
@@ -102,7 +105,7 @@ function keyOf(given: unknown): Result<StopKey, FieldProblem> {
 }
 
 async function change<T>(
-  { log }: ApiDependencies,
+  log: Log,
   given: readonly Result<T, FieldProblem>[],
   apply: (valid: readonly T[]) => Promise<Result<Omit<StopListChange, 'rejected'>, Refused>>,
 ): Promise<Result<StopListChange, Refused>> {

@@ -113,6 +113,8 @@ describe('errors of the control API', () => {
       assert.equal(answer.status, 503);
       assert.equal(errorOf(answer).code, 'unavailable');
       assert.ok(!answer.text.includes('ENOSPC'), 'the inside stays inside');
+      const named = control.lines.map(({ details }) => (details as { request?: string }).request);
+      assert.ok(named.includes(String(answer.headers['x-request-id'])), 'the log names the request');
     }
     assert.equal(control.logged.filter(({ level }) => level === 'error').length, 2);
   });
@@ -130,5 +132,38 @@ describe('errors of the control API', () => {
     assert.equal((control.lines.at(-1)!.details as { request?: string }).request, id);
     assert.ok(answer.text.includes(`under request ${String(id)}`), 'who asked can name it');
     assert.notEqual((await control.get('/v1/status')).headers['x-request-id'], id);
+  });
+
+  test('the log of such a fault names no recipient that was asked for', async (t) => {
+    const control = await startControl(t);
+    t.mock.method(control.egress, 'path', () => {
+      throw new Error('secret');
+    });
+    const answer = await control.get('/v1/explain?recipient=person@gmail.com&sender=promo');
+    assert.equal(answer.status, 500, answer.text);
+    assert.equal((control.lines.at(-1)!.details as { url?: string }).url, '/v1/explain');
+    assert.ok(!JSON.stringify(control.lines).includes('person'));
+  });
+
+  test('what the store does not take of an operator is logged with the request', async (t) => {
+    const control = await startControl(t);
+    const broken = (): Promise<never> => Promise.reject(new Error('ENOSPC'));
+    t.mock.method(control.queue.operations, 'submit', broken);
+    t.mock.method(control.queue.stopList, 'add', broken);
+    t.mock.method(control.egress.campaigns, 'set', broken);
+    for (const [path, body] of [
+      ['/v1/queue/hold', { all: true }],
+      ['/v1/stop-list', { entries: [{ address: 'a@b.test' }] }],
+      ['/v1/campaigns/c1/limits', { rate: '1/1m' }],
+    ] as const) {
+      const answer = await control.post(path, body);
+      assert.equal(answer.status, 503, answer.text);
+      const id = answer.headers['x-request-id'];
+      const lines = control.lines.filter(({ details }) => (details as { request?: string }).request === id);
+      assert.ok(
+        lines.some(({ details }) => 'err' in details),
+        path,
+      );
+    }
   });
 });
