@@ -9,7 +9,7 @@ import { RecentLabels } from './recent-labels.ts';
 
 type Ended = Pick<
   Event,
-  'type' | 'corrects' | 'account_id' | 'campaign_id' | 'sender' | 'node' | 'recipient'
+  'type' | 'reason' | 'corrects' | 'account_id' | 'campaign_id' | 'sender' | 'node' | 'recipient'
 >;
 
 const PERIOD_MS = 150_000;
@@ -79,9 +79,12 @@ export class EndSpeeds {
     this.#start = mono();
   }
 
-  /** Looks at an event; one that ends a delivery counts. What a late report takes back had ended before. */
+  /**
+   * Looks at an event; one that ends a delivery counts. What a late report takes back had ended before, and what an
+   * operator removes in one go says nothing of how fast the rest goes.
+   */
   add(event: Ended): void {
-    if (event.corrects !== undefined || !TERMINAL.has(event.type)) return;
+    if (event.corrects !== undefined || !TERMINAL.has(event.type) || event.reason === 'removed') return;
     this.#add(event, [event.recipient ?? '']);
   }
 

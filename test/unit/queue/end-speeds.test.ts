@@ -73,6 +73,7 @@ describe('the speed of a campaign', () => {
     speeds.add({ type: 'accepted', ...labels });
     speeds.add({ type: 'soft_bounce', ...labels });
     speeds.add({ type: 'hard_bounce', corrects: 7, ...labels });
+    speeds.add({ type: 'undelivered', reason: 'removed', ...labels });
     assert.equal(speeds.ofCampaign('a', 'c1'), 0);
   });
 
