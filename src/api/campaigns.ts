@@ -1,6 +1,6 @@
 /** `GET /v1/campaigns`: how the mail of each campaign went, what of it is queued, and how fast it goes; in pages. */
 import type { FastifyInstance } from 'fastify';
-import { oldestOf, type Row, type RowKey, type Totals } from '../queue/index.ts';
+import { oldestOf, oldestQueued, type Row, type RowKey, type Totals } from '../queue/index.ts';
 import { owns } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import { type CampaignLimitsView, limitsView } from './campaign-limits.ts';
@@ -38,9 +38,10 @@ export function addCampaigns(app: FastifyInstance, { deps }: RouteContext): void
     const { page, next } = await pageOf(deps, { ...query.value, caller: callerOf(request) }, slices);
     const rows = await rowsOf(deps, page, slices);
     const now = deps.clock.now();
+    const first = oldestQueued(deps.queue.state) ?? Infinity;
     // What is made of a campaign is of one moment, so that its counts add up.
     const view = (one: CampaignName): CampaignView =>
-      viewOf(deps, one, { rows: rows.get(nameOf(one))!, now });
+      viewOf(deps, one, { rows: rows.get(nameOf(one))!, now, first });
     return answerList(reply, { name: 'campaigns', items: page, view, rest: { next } }, slices);
   });
 }
@@ -94,18 +95,20 @@ async function rowsOf(
 interface Counted {
   readonly rows: readonly Readonly<Row>[];
   readonly now: number;
+  /** The oldest acceptance of all: none of a campaign is older. */
+  readonly first: number;
 }
 
 function viewOf(
   { queue, egress }: ApiDependencies,
   { account, campaign }: CampaignName,
-  { rows, now }: Counted,
+  { rows, now, first }: Counted,
 ): CampaignView {
   const counts = noCounts();
   let oldest = Infinity;
   for (const row of rows) {
     addRow(counts, row, heldOf(queue, row));
-    if (row.new + row.retry > 0) oldest = Math.min(oldest, oldestOf(queue.state, row));
+    if (row.new + row.retry > 0) oldest = Math.min(oldest, Math.max(first, oldestOf(queue.state, row)));
   }
   const { total, ...states } = counts;
   const perSecond = queue.state.speeds.ofCampaign(account, campaign);

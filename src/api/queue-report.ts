@@ -1,6 +1,6 @@
 /** `GET /v1/queue`: what is queued, grouped as asked, how old it is and how fast it goes. */
 import type { FastifyInstance } from 'fastify';
-import { oldestOf, type RowKey } from '../queue/index.ts';
+import { oldestOf, oldestQueued, type RowKey } from '../queue/index.ts';
 import { isBound, owns, ownsSelector } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
@@ -99,6 +99,8 @@ async function sumRows(
   const all = noCounts();
   const sums = new Map<string, Sum>();
   const { counters, speeds } = queue.state;
+  // What the last sweep found may have ended since: no part is older than the whole.
+  const oldest = oldestQueued(queue.state) ?? Infinity;
   const valuesOf = (row: RowKey): string[] =>
     groups.map((group) => (group === 'isp' ? ispLabel(egress, row.domain) : row[group]));
   await slices.each(counters.rows(), (row) => {
@@ -110,7 +112,7 @@ async function sumRows(
     const held = heldOf(queue, row);
     addRow(sum.counts, row, held);
     addRow(all, row, held);
-    sum.oldest = Math.min(sum.oldest, oldestOf(queue.state, row));
+    sum.oldest = Math.min(sum.oldest, Math.max(oldest, oldestOf(queue.state, row)));
   });
   await slices.each(speeds.rows(), ({ perSecond, ...row }) => {
     const sum = sums.get(valuesOf(row).join('\0'));

@@ -8,7 +8,7 @@ import {
   type QueueCounts,
   type Slices,
 } from '../api/index.ts';
-import { oldestOf, TEST_CAMPAIGN } from '../queue/index.ts';
+import { oldestOf, oldestQueued, TEST_CAMPAIGN } from '../queue/index.ts';
 import type { CellCounts } from './cells.ts';
 import { PairMap } from './pair-map.ts';
 import type { CampaignLine } from './view.ts';
@@ -40,12 +40,14 @@ export async function sumQueue(deps: ApiDependencies, slices: Slices): Promise<Q
   };
   const ispOf = new Map<string, string>();
   const { counters } = deps.queue.state;
+  // What the last sweep found may have ended since: no part is older than the whole.
+  const oldest = oldestQueued(deps.queue.state) ?? Infinity;
   await slices.each(counters.rows(), (row) => {
     let isp = ispOf.get(row.domain);
     if (isp === undefined) ispOf.set(row.domain, (isp = ispLabel(deps.egress, row.domain)));
     const { node } = row;
     const held = heldOf(deps.queue, row);
-    const at = oldestOf(deps.queue.state, row);
+    const at = Math.max(oldest, oldestOf(deps.queue.state, row));
     const cell = sums.cells.entry(node, isp, () => ({ node, isp, oldest: at, ...noCounts() }));
     cell.oldest = Math.min(cell.oldest, at);
     addRow(cell, row, held);

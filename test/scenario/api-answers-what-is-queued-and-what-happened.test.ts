@@ -265,6 +265,23 @@ describe('control API', () => {
     assert.equal(held!.estimated_end, undefined, 'what is held has no end');
   });
 
+  test('no row of the queue is older than the queue, also when its oldest has ended since a sweep', async (t) => {
+    const control = await startControl(t);
+    await inject(control, ['u1@gmail.com']);
+    control.clock.advance(60_000);
+    await inject(control, ['u2@gmail.com']);
+    await control.queue.sweep();
+    const facts = { time: control.clock.now(), reply: { ...REPLY, code: 250 } };
+    await control.queue.record(await lease(control), { kind: 'delivered', facts });
+    control.clock.advance(5_000);
+    const { rows, totals } = (await control.get('/v1/queue?group_by=isp')).json;
+    assert.equal((totals as { oldest_seconds: number }).oldest_seconds, 5);
+    assert.deepEqual(
+      (rows as { oldest_seconds: number }[]).map(({ oldest_seconds: oldest }) => oldest),
+      [5],
+    );
+  });
+
   test('campaigns come in pages, each once, in the order of account and campaign', async (t) => {
     const control = await startControl(t);
     for (const campaign of ['c2', 'c1', 'c10', 'c3', 'c4'])
