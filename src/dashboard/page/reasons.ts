@@ -4,6 +4,7 @@
  */
 const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/\bnext message in (\d+) s/g, 'следующее письмо через $1 с'],
+  [/\bnext message in (\d+) h (\d+) min/g, 'следующее письмо через $1 ч $2 мин'],
   [/\bnext connection in (\d+) s, after: /g, 'следующее соединение через $1 с, после: '],
   [
     /^limit of the campaign: (\d+) per start are used up; .*/,

@@ -15,6 +15,7 @@ import { msSince } from './moment.ts';
 import { Parking } from './parking.ts';
 import type { SharedLimit } from './shared-limit.ts';
 import { type Cap, CAP_WAIT_MS } from './token-line.ts';
+import { nextMessageIn } from './wait-text.ts';
 
 /** Absent is no limit. */
 export interface CampaignLimit {
@@ -177,7 +178,7 @@ export class CampaignCap implements SharedLimit {
     if (!rate || (wait === 0 && this.parking.size === 0)) return undefined;
     const speed = `${rate.count} per ${rate.perMs / 1000} s`;
     const now = this.#limit.growth ? `${speed} now, growing` : speed;
-    return `limit of the campaign: ${now}; next message in ${Math.ceil(wait / 1000)} s`;
+    return `limit of the campaign: ${now}; ${nextMessageIn(wait)}`;
   }
 
   get #usedUp(): boolean {

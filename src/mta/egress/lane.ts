@@ -15,6 +15,7 @@ import { Pace } from './pace.ts';
 import type { SpeedChange, SpeedState } from './speed-control.ts';
 import type { LaneStatus } from './status.ts';
 import { type CapsNow, TokenLine } from './token-line.ts';
+import { nextMessageIn } from './wait-text.ts';
 import { Warmup, type WarmupMark } from './warmup.ts';
 
 /** A delivery is handed to a session only when its token comes within this time. */
@@ -370,7 +371,7 @@ export class Lane {
 
 const noCaps: CapsNow = () => [];
 
-const nextIn = (who: string, ms: number): string => `${who}: next message in ${Math.ceil(ms / 1000)} s`;
+const nextIn = (who: string, ms: number): string => `${who}: ${nextMessageIn(ms)}`;
 
 const limits = (strategy: StrategyConfig, timezone: string) => ({
   rate: strategy.ratePerInterval,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nextMessageIn } from '../../../src/mta/egress/wait-text.ts';
 import { Speech } from '../../../src/dashboard/page/language.ts';
 import { TABLES } from '../../../src/dashboard/page/words.ts';
 
@@ -8,6 +9,7 @@ const [en, ru] = [new Speech('en'), new Speech('ru')];
 test('reasons of the server are said in Russian, and what others wrote stays as it is', () => {
   for (const [text, said] of [
     ['strategy careful: next message in 23 s', 'стратегия careful: следующее письмо через 23 с'],
+    [`cap day: ${nextMessageIn(78_073_000)}`, 'предел day: следующее письмо через 21 ч 42 мин'],
     ['cap day: next message in 3 s', 'предел day: следующее письмо через 3 с'],
     [
       'warm-up slow, stage 2: 500 a day: next message in 60 s',
