@@ -6,8 +6,9 @@ import { answer, type ApiDependencies, checkRequest } from '../api/index.ts';
 import { type Event, ok } from '../core/index.ts';
 import type { CellDetails } from './view.ts';
 
-/** How far back it looks, and how much of it in one turn. */
-const EVENTS_BACK = 20_000;
+/** How far back it looks at most: minutes of a busy site. In such steps, and so much of them in one turn. */
+const EVENTS_BACK = 200_000;
+const STEP = 10_000;
 const SLICE = 1_000;
 const LAST_EVENTS = 50;
 const LAST_ERRORS = 10;
@@ -26,31 +27,49 @@ export function addCell(app: FastifyInstance, deps: ApiDependencies): void {
   });
 }
 
-async function detailsOf(
-  { queue, egress }: ApiDependencies,
-  { node, isp }: z.infer<typeof cellQuery>,
+type Place = z.infer<typeof cellQuery>;
+
+export async function detailsOf(
+  { queue, egress }: Pick<ApiDependencies, 'queue' | 'egress'>,
+  place: Place,
 ): Promise<CellDetails> {
   const { journal } = queue.state;
-  const start = Math.max(0, journal.last - EVENTS_BACK);
+  const { last } = journal;
+  const least = Math.max(0, last - EVENTS_BACK);
+  let [events, errors, from]: [Event[], Event[], number] = [[], [], last];
+  // From the end backwards, no further than it takes to have enough: of a busy site the end is a few seconds.
+  while (from > least && (events.length < LAST_EVENTS || errors.length < LAST_ERRORS)) {
+    const through = from;
+    from = Math.max(least, through - STEP);
+    const found = await eventsOf(journal, place, { after: from, through });
+    events = [...found, ...events].slice(-LAST_EVENTS);
+    errors = [...found.filter(isRefusal), ...errors].slice(-LAST_ERRORS);
+  }
+  const settings = egress.settingsOf(place.node, place.isp);
+  return { events: events.reverse(), errors: errors.reverse(), settings, looked: last - from };
+}
+
+const isRefusal = ({ type, reply }: Event): boolean => reply !== undefined && type !== 'delivered';
+
+async function eventsOf(
+  journal: ApiDependencies['queue']['state']['journal'],
+  { node, isp }: Place,
+  { after, through }: { readonly after: number; readonly through: number },
+): Promise<Event[]> {
+  const found: Event[] = [];
   const needle = `"node":${JSON.stringify(node)}`;
-  let [events, errors, after]: [Event[], Event[], number] = [[], [], start];
-  for (let more = true; more; await nextTurn()) {
-    const before = after;
-    for (const { seq, line } of journal.lines(after)) {
-      after = seq;
+  for (let at = after; at < through; await nextTurn()) {
+    const before = at;
+    for (const { seq, line } of journal.lines(at)) {
+      if (seq > through) return found;
+      at = seq;
       if (line.includes(needle)) {
         const event = JSON.parse(line) as Event;
-        if (event.node === node && event.isp === isp) {
-          events.push(event);
-          if (event.reply && event.type !== 'delivered') errors.push(event);
-        }
+        if (event.node === node && event.isp === isp) found.push(event);
       }
       if (seq - before >= SLICE) break;
     }
-    events = events.slice(-LAST_EVENTS);
-    errors = errors.slice(-LAST_ERRORS);
-    more = after - before >= SLICE && after < journal.last;
+    if (at === before) return found;
   }
-  const settings = egress.settingsOf(node, isp);
-  return { events: events.reverse(), errors: errors.reverse(), settings, looked: after - start };
+  return found;
 }

@@ -180,6 +180,8 @@ function healthOf(cell: Cell, locked: boolean): Health {
   if (due && (locked || (state !== 'running' && state !== 'draining'))) return 'stuck';
   if (due && delivered === 0 && (waits || refused > 0)) return 'stuck';
   if (locked || refused > (delivered + refused) * MANY_REFUSALS || (due && waits)) return 'slow';
+  // What was put off is not forgotten while it waits for its next attempt, when nothing else goes there.
+  if (counts.retry > 0 && delivered === 0) return 'slow';
   return counts.total > 0 || delivered > 0 ? 'good' : 'idle';
 }
 

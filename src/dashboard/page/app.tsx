@@ -70,7 +70,7 @@ export function App() {
         {snapshot && (
           <>
             <Summary snapshot={snapshot} lost={link === 'lost'} open={setOpen} />
-            <Chart hour={snapshot.hour} theme={theme} />
+            <Chart hour={snapshot.hour} started={snapshot.started} theme={theme} />
             <Grid snapshot={snapshot} found={found} look={look} open={setOpen} />
             <div class="columns">
               <NodeTable nodes={snapshot.nodes} act={act} />

@@ -86,7 +86,7 @@ function Facts({ cell }: { readonly cell: CellView }) {
 }
 
 function Details({ node, isp }: { readonly node: string; readonly isp: string }) {
-  const { say } = useSpeech();
+  const { say, number } = useSpeech();
   const [answer, setAnswer] = useState<Answer<CellDetails>>();
   useEffect(() => {
     const query = new URLSearchParams({ node, isp }).toString();
@@ -94,7 +94,8 @@ function Details({ node, isp }: { readonly node: string; readonly isp: string })
   }, [node, isp]);
   if (!answer) return <p class="muted">{say('loading')} …</p>;
   if (!answer.ok) return <p class="problem">{`${say('failed')}: ${answer.message}`}</p>;
-  const { errors, events, settings } = answer.value;
+  const { errors, events, settings, looked } = answer.value;
+  const none = <p class="muted">{say('noneAmong', { n: number(looked) })}</p>;
   return (
     <>
       <h3>{say('settings')}</h3>
@@ -102,9 +103,9 @@ function Details({ node, isp }: { readonly node: string; readonly isp: string })
         <Settings group={one} />
       ))}
       <h3>{say('lastErrors')}</h3>
-      {errors.length === 0 ? <p class="muted">{say('none')}</p> : <EventTable events={errors} />}
+      {errors.length === 0 ? none : <EventTable events={errors} />}
       <h3>{say('lastEvents')}</h3>
-      {events.length === 0 ? <p class="muted">{say('none')}</p> : <EventTable events={events} />}
+      {events.length === 0 ? none : <EventTable events={events} />}
     </>
   );
 }

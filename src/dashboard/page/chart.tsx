@@ -7,7 +7,14 @@ import { useSpeech } from './speech.ts';
 const LINES = ['delivered', 'soft', 'hard', 'complaints'] as const;
 const HEIGHT = 220;
 
-export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: string }) {
+interface ChartProps {
+  readonly hour: Series;
+  /** Of what was before nothing is known. */
+  readonly started: number;
+  readonly theme: string;
+}
+
+export function Chart({ hour, started, theme }: ChartProps) {
   const speech = useSpeech();
   const { say } = speech;
   const place = useRef<HTMLDivElement>(null);
@@ -16,7 +23,7 @@ export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: 
     const element = place.current!;
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(element.clientWidth, say), dataOf(hour), element);
+      plot.current = new uPlot(options(element.clientWidth, say), dataOf(hour, started), element);
     };
     draw();
     const resize = new ResizeObserver(() => {
@@ -33,7 +40,7 @@ export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: 
       plot.current = undefined;
     };
   }, [speech, theme]);
-  useEffect(() => plot.current?.setData(dataOf(hour)), [hour]);
+  useEffect(() => plot.current?.setData(dataOf(hour, started)), [hour]);
   return (
     <section class="panel chart">
       <h2>
@@ -44,9 +51,13 @@ export function Chart({ hour, theme }: { readonly hour: Series; readonly theme: 
   );
 }
 
-function dataOf({ from, stepMs, delivered, soft, hard, complaints }: Series): uPlot.AlignedData {
-  const times = delivered.map((_, i) => (from + i * stepMs) / 1000);
-  return [times, [...delivered], [...soft], [...hard], [...complaints]];
+/** The minute before the start is shown as none, so that the first one has a line that leads to it. */
+function dataOf({ from, stepMs, ...series }: Series, started: number): uPlot.AlignedData {
+  const times = series.delivered.map((_, i) => (from + i * stepMs) / 1000);
+  const first = Math.floor((started - from) / stepMs) - 1;
+  const known = (values: readonly number[]): (number | null)[] =>
+    values.map((value, i) => (i < first ? null : value));
+  return [times, ...LINES.map((name) => known(series[name]))];
 }
 
 const last = (u: uPlot): void => u.setLegend({ idx: u.data[0].length - 1 }, false);

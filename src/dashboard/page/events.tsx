@@ -29,7 +29,7 @@ export function Events({ events }: { readonly events: readonly EventDraft[] }) {
         >
           <option value="">{say('allTypes')}</option>
           {types.map((one) => (
-            <option value={one}>{one}</option>
+            <option value={one}>{say(`type_${one}`)}</option>
           ))}
         </select>
         <input
@@ -68,7 +68,7 @@ export function EventTable({ events }: { readonly events: readonly (EventDraft |
             <tr>
               <td class="nowrap">{time(event.time)}</td>
               <td>
-                <span class={`chip ${toneOf(event.type)}`}>{event.type}</span>
+                <span class={`chip ${toneOf(event.type)}`}>{say(`type_${event.type}`)}</span>
               </td>
               <td>{event.recipient}</td>
               <td>{event.isp}</td>

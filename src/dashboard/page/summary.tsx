@@ -111,17 +111,21 @@ function Attention({
 }) {
   const speech = useSpeech();
   const { say, number, age } = speech;
-  const why = ({ waiting, lock, slowed, refused, delivered, lastError }: CellView): string =>
-    [
+  const why = (cell: CellView): string => {
+    const { waiting, lock, slowed, refused, delivered, lastError } = cell;
+    const rests = cell.retry > 0 && cell.new + cell.proc + refused === 0;
+    return [
       lock ? lockText(speech, lock) : waiting && speech.reason(waiting),
       slowed && say('slowedTo', { speed: speech.speed(slowed.perSecond) }),
       refused > 0
         ? say('refusedOf', { refused: number(refused), all: number(refused + delivered) })
         : undefined,
-      refused > 0 && lastError && say('lastReply', { text: lastError.text }),
+      rests && say('forNextAttempt'),
+      (refused > 0 || rests) && lastError && say('lastReply', { text: lastError.text }),
     ]
       .filter(Boolean)
       .join('; ');
+  };
   const oldest = ({ oldestSeconds: seconds }: CellView): string =>
     seconds === undefined ? '' : `, ${say('oldest')} ${age(seconds)}`;
   return (

@@ -38,6 +38,7 @@ interface Case {
   readonly lock?: Partial<LockRecord>;
   readonly state?: NodeStatus['state'];
   readonly hold?: number;
+  readonly retry?: number;
   readonly full?: boolean;
 }
 
@@ -46,15 +47,16 @@ async function cell({
   lock,
   state = 'running',
   hold = 0,
+  retry = 0,
   full = false,
 }: Case): Promise<CellView> {
   const node = { name: 'n1', state } as NodeFigures;
   const counts = {
     node: 'n1',
     isp: 'strict',
-    new: 10 - hold,
+    new: 10 - hold - retry,
     proc: 0,
-    retry: 0,
+    retry,
     hold,
     total: 10,
     oldest: NOW - 90_000,
@@ -102,6 +104,11 @@ describe('a cell of the grid', () => {
       assert.equal((await cell({ lock })).health, 'stuck', JSON.stringify(lock));
     for (const lock of [{ node: 'n2' }, { node: 'n1', isp: 'other' }, { isp: 'strict', sender: 'shop' }])
       assert.equal((await cell({ lock })).health, 'good', JSON.stringify(lock));
+  });
+
+  test('what was put off makes it slow until something is delivered, long after the refusal', async () => {
+    assert.equal((await cell({ retry: 10 })).health, 'slow');
+    assert.equal((await cell({ retry: 0 })).health, 'good');
   });
 
   test('what an operator holds is not stuck, and a node that drains goes on', async () => {
