@@ -9,12 +9,15 @@ import { type Clock, domainOf } from '../core/index.ts';
 import type { EventDraft, Queue } from '../queue/index.ts';
 import { once } from './metrics-gauge.ts';
 import type { Figure, FigureRegistry } from './metrics-text.ts';
+import { Spread } from './spread.ts';
 import { type Cell, Tally } from './tally.ts';
 
-/** Each line is a series that Prometheus keeps: these bound a site of 100 nodes and 300 ISPs to some 8,000. */
+/** Each line is a series that Prometheus keeps: these bound a site of 100 nodes and 300 ISPs to some 11,000. */
 export const MAX_ISPS = 300;
 export const MAX_CELLS = 750;
 export const REST = 'other';
+/** Of the time from acceptance to delivery. */
+const SECONDS = [1, 10, 60, 300, 1_800, 7_200, 43_200];
 
 export class EventCounts {
   /** By ISP, node, outcome. */
@@ -24,6 +27,8 @@ export class EventCounts {
   readonly bounces = new Tally();
   /** What came back: by type, ISP; the third is empty. */
   readonly reports = new Tally();
+  /** Seconds from acceptance to delivery, by ISP. */
+  readonly deliverySeconds = new Map<string, Spread>();
   possibleDuplicates = 0;
   readonly #isps = new Set<string>();
   readonly #cells = new Map<string, Set<string>>();
@@ -44,8 +49,15 @@ export class EventCounts {
       this.attempts.add(this.#cellOf(isp, node), node, type);
       this.outcomes.add(isp, type, '');
     }
+    if (type === 'delivered' && event.queue_ms !== undefined) this.#took(isp, event.queue_ms / 1000);
     if (event.bounce) this.bounces.add(event.bounce.class, event.bounce.category, isp);
     if (event.possible_duplicate && type === 'delivered') this.possibleDuplicates++;
+  }
+
+  #took(isp: string, seconds: number): void {
+    let spread = this.deliverySeconds.get(isp);
+    if (!spread) this.deliverySeconds.set(isp, (spread = new Spread(SECONDS)));
+    spread.add(seconds);
   }
 
   #ispOf(isp: string | undefined): string {
@@ -111,6 +123,19 @@ export function counterMetrics(
     ['isp', 'outcome'],
     counts.outcomes,
   );
+  registry.add({
+    name: `${prefix}delivery_seconds`,
+    help: 'Time from acceptance to delivery by ISP; ISPs beyond the first 300 as other',
+    type: 'histogram',
+    labelNames: ['isp'],
+    collect: (set) => {
+      for (const [isp, spread] of counts.deliverySeconds) {
+        for (const [upTo, count] of spread.upTo()) set(count, { isp }, { end: '_bucket', upTo });
+        set(spread.sum, { isp }, { end: '_sum' });
+        set(spread.count, { isp }, { end: '_count' });
+      }
+    },
+  });
   byLabels('bounces_total', 'Refusals by class', ['class', 'category', 'isp'], counts.bounces);
   byLabels(
     'reports_total',

@@ -5,12 +5,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 
-export type SetFigure = (value: number, labels?: Readonly<Record<string, string>>) => void;
+/** `part`: of a histogram, the end of the name and the bound. */
+export type SetFigure = (
+  value: number,
+  labels?: Readonly<Record<string, string>>,
+  part?: { readonly end: '_bucket' | '_sum' | '_count'; readonly upTo?: number },
+) => void;
 
 export interface Figure {
   readonly name: string;
   readonly help: string;
-  readonly type: 'gauge' | 'counter';
+  readonly type: 'gauge' | 'counter' | 'histogram';
   readonly labelNames: readonly string[];
   /** Sets each value once. */
   readonly collect: (set: SetFigure) => void;
@@ -41,11 +46,12 @@ export class FigureRegistry extends Registry {
 
 function textOf({ name, help, type, labelNames, collect }: Figure): string {
   let text = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-  collect((value, labels) => {
+  collect((value, labels, part) => {
     let inside = '';
     if (labels)
       for (const label of labelNames) inside += `${inside && ','}${label}="${escaped(labels[label] ?? '')}"`;
-    text += `${name}${inside && `{${inside}}`} ${valueText(value)}\n`;
+    if (part?.upTo !== undefined) inside += `${inside && ','}le="${valueText(part.upTo)}"`;
+    text += `${name}${part?.end ?? ''}${inside && `{${inside}}`} ${valueText(value)}\n`;
   });
   return text;
 }

@@ -126,6 +126,25 @@ describe('metrics', () => {
     assert.match(text, /^postrider_possible_duplicates_total 0$/m);
   });
 
+  test('how long deliveries took is a histogram by ISP', async (t) => {
+    const { metrics } = await setUp(t);
+    const after = (seconds: number): EventDraft => event({ queue_ms: seconds * 1000 });
+    const refused = event({ type: 'soft_bounce', reply: REPLY, queue_ms: 1_000 });
+    metrics.onCommit({ ms: 1, events: [after(0.5), after(10), after(11), after(90_000), refused] });
+    const text = await metrics.registry.metrics();
+    assert.match(text, /^# TYPE postrider_delivery_seconds histogram$/m);
+    for (const line of [
+      '_bucket{isp="gmail",le="1"} 1',
+      '_bucket{isp="gmail",le="10"} 2',
+      '_bucket{isp="gmail",le="60"} 3',
+      '_bucket{isp="gmail",le="43200"} 3',
+      '_bucket{isp="gmail",le="+Inf"} 4',
+      '_sum{isp="gmail"} 90021.5',
+      '_count{isp="gmail"} 4',
+    ])
+      assert.ok(text.includes(`\npostrider_delivery_seconds${line}\n`), line);
+  });
+
   test('no number of ISPs makes more than 300 labels', async (t) => {
     const { metrics } = await setUp(t);
     const events = Array.from({ length: 1000 }, (_, i) => event({ isp: `isp${i}` }));
