@@ -24,6 +24,8 @@ export interface RouteRequest extends Omit<RoutingFacts, 'isp'> {
   readonly allowed: readonly string[] | undefined;
   /** For sticky rules. */
   readonly recipient?: string;
+  /** A test send: such mail is split by itself, so it takes no turn from what is counted. */
+  readonly test?: boolean;
 }
 
 type Named = Pick<RouteRequest, 'sender' | 'virtualSender' | 'allowed'>;
@@ -105,7 +107,7 @@ export class Router {
     const virtual = this.#config.virtualSenders.find(({ name }) => name === named.value.name)!;
     const isp = this.#isps.get(request.toDomain);
     const rule = matchingRule(virtual, { ...request, isp });
-    const share = this.#share(rule, isp, request.recipient);
+    const share = this.#share(rule, isp, request);
     return ok(
       this.#routed(share.sender, { virtual: virtual.name, rule: virtual.rules.indexOf(rule) + 1, share }),
     );
@@ -179,13 +181,15 @@ export class Router {
   #share(
     rule: VirtualSenderRuleConfig,
     isp: string | undefined,
-    recipient: string | undefined,
+    { recipient, test = false }: Pick<RouteRequest, 'recipient' | 'test'>,
   ): VirtualSenderShareConfig {
     const { key, weights } = this.#keys.get(rule)!;
     if (weights.length === 1) return rule.senders[0]!;
     const free = rule.fallback ? rule.senders.map(({ sender }) => this.#sends(sender, isp)) : [];
     if (!rule.sticky || recipient === undefined)
-      return rule.senders[this.#book.next(key, weights, (index) => free[index] ?? true)]!;
+      return rule.senders[
+        this.#book.next(test ? `${key}\0test` : key, weights, (index) => free[index] ?? true)
+      ]!;
     const index = stickyIndex(key, weights, recipient);
     if (free[index] ?? true) return rule.senders[index]!;
     const others = weights.map((weight, i) => (free[i] ? weight : 0));

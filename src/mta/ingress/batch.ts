@@ -81,13 +81,17 @@ export class CampaignBatch implements Batch {
 
   async add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]> {
     const { queue, number, clock, router, keyed, pressure, limits } = this.#options;
+    // At once, in the order of the lines; and routed after the wait: what is refused takes no turn in a split.
+    const found = keyed && lines.map(({ line }) => keyed.known.find(line - 1));
+    if (pressure && pressure.level !== 'none' && !(await pressure.admit()))
+      throw new NoMailTaken(pressure.reason ?? 'short of room');
     const deliveries: NewDelivery[] = [];
     const digests: LineDigest[] = [];
     const rejected: RejectedLine[] = [];
     const now = clock.now();
-    for (const line of lines) {
+    for (const [i, line] of lines.entries()) {
       const digest = keyed && digestOf(line);
-      const known = keyed?.known.find(line.line - 1);
+      const known = found?.[i];
       if (known && isSame(line, digest!, known)) continue;
       const delivery = known ? err(CHANGED) : this.#delivery(line, now);
       if (delivery.ok) {
@@ -95,8 +99,6 @@ export class CampaignBatch implements Batch {
         if (digest) digests.push({ index: line.line - 1, digest });
       } else rejected.push({ line: line.line, ...delivery.error });
     }
-    if (pressure && pressure.level !== 'none' && !(await pressure.admit()))
-      throw new NoMailTaken(pressure.reason ?? 'short of room');
     const also = digests.length > 0 ? [linesOp(number, digests)] : undefined;
     const splits = router.takeMarks();
     const more = { ...(also && { also }), ...(splits && { splits }), ...(limits && { limits }) };

@@ -36,6 +36,7 @@ export function recipientRecord(
     fromEmail: message.fromAddress,
     toDomain: domainOf(input.recipient),
     recipient: input.recipient,
+    ...(message.test && { test: true }),
   });
   if (!routed.ok) return err(routed.error);
   const { sender, node, override } = routed.value;

@@ -79,6 +79,8 @@ describe('batch', () => {
     await batch.add([{ line: 3, to: 'b@one.test' }]);
     await batch.close();
     assert.equal(events(desk).length, 2);
+    const senders = [2, 3].map((line) => stored(desk, batch.messageId, line - 1).record.sender);
+    assert.equal(new Set(senders).size, 2, 'what was refused took no turn in the split');
   });
 
   test('variables of one recipient are bounded, the limit is named', async () => {

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Batch, BatchHeader, BatchLine, Labels } from '../../../src/mta/ingress/index.ts';
 import { auditStore } from '../../support/audit.ts';
-import { type Desk, events, injected, openDesk, ORIGIN, refusedBy, stored, taken } from './fixture.ts';
+import {
+  type Desk,
+  events,
+  injected,
+  openDesk,
+  openQueue,
+  ORIGIN,
+  refusedBy,
+  stored,
+  taken,
+} from './fixture.ts';
 
 const HEADER: BatchHeader = {
   from: 'bounce@shop.test',
@@ -49,6 +59,26 @@ describe('a test send', () => {
     assert.deepEqual(
       refused.map((event) => event.campaign_id),
       ['spring'],
+    );
+  });
+
+  test('takes no turn in a split: both kinds are exact by themselves, over a restart too', async () => {
+    let desk = await openDesk();
+    for (const test of [true, undefined, true, undefined]) {
+      await injected(desk, { labels: { ...SPRING, test } });
+      desk = await openDesk({}, { ...desk, queue: await openQueue(desk) });
+    }
+    const sendersOf = (campaign: string): (string | undefined)[] =>
+      events(desk)
+        .filter((event) => event.campaign_id === campaign)
+        .map(({ sender }) => sender)
+        .toSorted();
+    assert.deepEqual(
+      [sendersOf('spring'), sendersOf('(test)')],
+      [
+        ['news', 'promo'],
+        ['news', 'promo'],
+      ],
     );
   });
 });
