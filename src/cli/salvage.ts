@@ -15,6 +15,7 @@ import {
   keyBetween,
   type Kv,
   lockInstance,
+  mistrustSlots,
   openLmdbKv,
   openLmdbReader,
   STORE_FILE,
@@ -28,6 +29,8 @@ import { auditInChild } from './walk.ts';
 
 const CHUNK = 1_000;
 const SECRET = 'secret';
+/** Tables that say where deliveries wait: where one has a gap, a start has to give each its place anew. */
+const PLACES: ReadonlySet<Table> = new Set(['queues', 'deliveries', 'schedule', 'slot_log', 'leases']);
 /** Begins the line of a child that could not write. */
 const FAILED = 'failed ';
 /** How often a gap is halved where nothing is found: 7 keys in it are tried, each costs a start of the program. */
@@ -62,6 +65,7 @@ async function salvage(io: Io, target: string, options: StoreOptions): Promise<E
   try {
     mkdirSync(target, { recursive: true, mode: 0o750 });
     for (const table of TABLES) tables.push(await copyTable({ source, target, table }));
+    if (tables.some(({ table, whole }) => !whole && PLACES.has(table))) await mistrustSlotsIn(target);
     const secret = await secretFileOf(options);
     if (existsSync(secret)) copyFileSync(secret, join(target, SECRET));
   } catch (error) {
@@ -85,6 +89,12 @@ async function salvage(io: Io, target: string, options: StoreOptions): Promise<E
     options.json ? `${JSON.stringify({ tables, violations }, undefined, 2)}\n` : `${lines.join('\n')}\n`,
   );
   return tables.every(({ whole }) => whole) && violations.length === 0 ? 0 : 1;
+}
+
+async function mistrustSlotsIn(dir: string): Promise<void> {
+  const kv = openLmdbKv({ dir, durability: 'sync' });
+  await mistrustSlots(kv);
+  await kv.close();
 }
 
 interface Job {

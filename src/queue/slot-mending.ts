@@ -3,7 +3,7 @@
  * still although its delivery waits for another time, was leased or has ended. The wrong ones go here; deliveries that
  * have no place then get theirs from the recovery (recovery.ts).
  */
-import { deliveryKey, numberKey, parseSlotKey, slotKey } from './keys.ts';
+import { deliveryKey, numberKey, parseNumberKey, parseSlotKey, slotKey } from './keys.ts';
 import type { Kv, Op } from './kv.ts';
 import { decodeLease } from './leases.ts';
 import { queueKeyOf, storedKey } from './queue-key.ts';
@@ -19,6 +19,13 @@ export async function removeWrongSlots(kv: Kv): Promise<void> {
       ops.push({ table: 'schedule', key, value: undefined });
   }
   await kv.commit(ops);
+}
+
+/** For a store that lost entries: the next start looks at all slots as after damage in their log. */
+export async function mistrustSlots(kv: Kv): Promise<void> {
+  let last = 0;
+  for (const { key } of kv.range('slot_log', { reverse: true, limit: 1 })) last = parseNumberKey(key);
+  await kv.commit([{ table: 'slot_log', key: numberKey(last + 1), value: Buffer.of(0) }]);
 }
 
 const nameOf = (key: Buffer): string => key.toString('latin1');

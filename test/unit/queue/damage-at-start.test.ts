@@ -1,6 +1,7 @@
 /** A start on a store in which one value is damaged: it starts, says so, and all mail goes on. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { mistrustSlots } from '../../../src/queue/index.ts';
 import type { Entry, Table } from '../../../src/queue/kv.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
@@ -186,6 +187,23 @@ describe('a start without a group in the log of the slots', () => {
         assert.deepEqual(auditStore(again.store), []);
       }
     });
+
+  test('or with slots that are lost, gives each delivery its place anew where nobody trusts them', async () => {
+    const { rig: before } = await slotScene();
+    const lost = [entries(before, 'slot_log')[0]!, entries(before, 'slot_log').at(-1)!];
+    const ops = lost.map(({ key }) => ({ table: 'slot_log', key, value: undefined }) as const);
+    const stored = [...before.store.range('schedule', { limit: 1 })];
+    const slots = stored.map(({ key }) => ({ table: 'schedule', key, value: undefined }) as const);
+    await before.store.commit([...ops, ...slots]);
+    assert.notDeepEqual(auditStore((await crash(before)).store), []);
+    await mistrustSlots(before.store);
+    const rig = await crash(before);
+    assert.deepEqual(auditStore(rig.store), []);
+    rig.clock.advance(HOUR);
+    let sent = 0;
+    for (const domain of DOMAINS) sent += (await lease(rig, domain)).length;
+    assert.equal(sent, 10);
+  });
 
   test('in the middle of a move leaves each slot once, and the move goes on', async () => {
     const whole = await openRig();
