@@ -84,13 +84,12 @@ export class EndSpeeds {
    * operator removes in one go says nothing of how fast the rest goes.
    */
   add(event: Ended): void {
-    if (event.corrects !== undefined || !TERMINAL.has(event.type) || event.reason === 'removed') return;
-    this.#add(event, [event.recipient ?? '']);
+    if (event.corrects === undefined && isEnd(event)) this.#add(event, [event.recipient ?? '']);
   }
 
   /** The same for each event of a run. */
   addRun({ draft, recipients }: EventRun): void {
-    if (TERMINAL.has(draft.type)) this.#add(draft, recipients);
+    if (isEnd(draft)) this.#add(draft, recipients);
   }
 
   #add(event: Omit<Ended, 'recipient'>, recipients: readonly string[]): void {
@@ -133,3 +132,6 @@ export class EndSpeeds {
     return at;
   }
 }
+
+const isEnd = ({ type, reason }: Pick<Event, 'type' | 'reason'>): boolean =>
+  TERMINAL.has(type) && reason !== 'removed';
