@@ -162,6 +162,26 @@ test('a lifetime that ends while the delivery is leased: nothing is sent, no att
   assert.deepEqual([...held.held], ['a@to.test']);
 });
 
+test('a lifetime that ends while the delivery waits for a token hours away ends it then', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const clock = new RunningClock();
+  const sink = await receiver(t);
+  const settings = { strategies: [{ name: 'free', rate: '1/12h', concurrent_connections: 1 }] };
+  const world = await openWorld(t, { clock, sink, settings });
+  await world.send('a@to.test');
+  await world.ended(1);
+  await world.send('b@to.test', { expiresAt: clock.now() + 3_600_000 });
+  await world.send('c@to.test');
+  const inMemory = (): number => world.egress.nodes()[0]!.lanes[0]!.inFlight;
+  await eventually(() => inMemory() > 0, 'the next one is leased');
+  clock.advance(3_600_000);
+  t.mock.timers.tick(60_000);
+  await world.ended(2);
+  assert.deepEqual(world.story('b@to.test'), ['undelivered lifetime']);
+  await eventually(() => inMemory() > 0, 'the one behind it has its place');
+  assert.deepEqual(world.story('c@to.test'), []);
+});
+
 test('a restart does not give tokens that were spent', async (t) => {
   const kv = openMemoryKv();
   const sink = await receiver(t);

@@ -58,6 +58,11 @@ export class Attempts {
     void this.#context.recorder.record(delivery, unattempted('dropped', this.#context.clock.now()));
   }
 
+  /** Records that the lifetime of the delivery was over before its turn came. */
+  expire(delivery: LeasedDelivery): void {
+    void this.#context.recorder.record(delivery, unattempted('lifetime', this.#context.clock.now()));
+  }
+
   /** Records a refusal that came before any session (DNS, no connection). */
   refuse(
     delivery: LeasedDelivery,

@@ -261,6 +261,11 @@ export class Destination {
     this.#claimed += queue.claimed;
   }
 
+  /** Takes out what has outlived its lifetime while it waited in memory. */
+  takeExpired(now: number): LeasedDelivery[] {
+    return this.#ready.takeExpired(now);
+  }
+
   /** Ends idle sessions and gives back what waits in memory. */
   stop(): LeasedDelivery[] {
     this.#rest.stop();

@@ -43,6 +43,13 @@ export class FlowQueue {
     return this.#buffer[this.#head];
   }
 
+  /** Whether the lifetime of any of it is over. */
+  hasExpired(now: number): boolean {
+    for (let at = this.#head; at < this.#buffer.length; at++)
+      if (this.#buffer[at]!.record.expiresAt <= now) return true;
+    return false;
+  }
+
   push(delivery: LeasedDelivery): void {
     this.#buffer.push(delivery);
   }

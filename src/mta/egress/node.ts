@@ -232,6 +232,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
 
   /** Forgets what holds nothing, so memory does not grow with the domains seen. A lane with a limit keeps its count. */
   prune(): void {
+    for (const destination of this.#destinations.values()) this.#endExpired(destination);
     for (const [head, queue] of this.#queues) {
       if (queue.idle && head.wakeAt === Infinity) this.#forget(queue);
     }
@@ -353,6 +354,17 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
 
   #limitsOf(head: QueueHead, { lane }: Destination): readonly SharedLimit[] {
     return limitsOf(this.#options.context, lane, head);
+  }
+
+  /** A token may be hours away, and the sweep of the queue leaves out what is leased. */
+  #endExpired(destination: Destination): void {
+    const { context, attempts } = this.#options;
+    const over = destination.takeExpired(context.queue.lifetimeNow());
+    for (const delivery of over) {
+      this.settled(destination.lane, delivery);
+      attempts.expire(delivery);
+    }
+    if (over.length > 0) destination.pump();
   }
 
   #forget(queue: FlowQueue): void {

@@ -74,6 +74,19 @@ export class Ready {
     return queue.drain();
   }
 
+  /** Takes out what has outlived its lifetime. */
+  takeExpired(now: number): LeasedDelivery[] {
+    const over: LeasedDelivery[] = [];
+    for (const queue of [...this.#turns.queues()]) {
+      if (queue.gathering || !queue.hasExpired(now)) continue;
+      for (const delivery of this.withdraw(queue)) {
+        if (delivery.record.expiresAt <= now) over.push(delivery);
+        else this.put(queue, delivery, 'last');
+      }
+    }
+    return over;
+  }
+
   /** Takes out everything, in the order of the queues. */
   drain(): LeasedDelivery[] {
     const all: LeasedDelivery[] = [];
