@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ZoneEntry } from '../../src/testbed/index.ts';
+import { eventually } from '../support/mta-world.ts';
 import { hostOf, openWorld, receiver, RunningClock } from '../unit/egress/sending-world.ts';
 
 const DOMAINS = 60;
@@ -45,4 +46,29 @@ test('each receiver gets what its limit says, not each domain', async (t) => {
   const lanes = world.egress.nodes()[0]!.lanes;
   assert.deepEqual(lanes.map(({ key }) => key).sort(), ['mx:mx.other.test', 'mx:mx1.one.test,mx2.one.test']);
   assert.match(world.egress.whyWaiting('n1', names.at(-1)!)!, /strategy free: next message in/);
+});
+
+test('hosts to which nothing goes any more leave memory, and what they got today still counts', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const sink = await receiver(t);
+  const zones: Record<string, ZoneEntry> = {
+    'mx.one.test': { A: [hostOf(sink)], ttl: 300 },
+    'one.test': { MX: [[10, 'mx.one.test']], ttl: 300 },
+  };
+  const clock = new RunningClock();
+  clock.step(NOON - clock.now());
+  const strategies = [{ name: 'free', daily_limit: 2, concurrent_connections: 3 }];
+  const world = await openWorld(t, { zones, clock, settings: { egress: { port: sink.port }, strategies } });
+  await world.send(['a@one.test', 'b@one.test']);
+  await world.ended(2);
+  const lanes = () => world.egress.nodes()[0]!.lanes;
+  await eventually(() => lanes().every(({ sessions }) => sessions === 0), 'the session has ended');
+  await eventually(() => {
+    t.mock.timers.tick(60_000);
+    return lanes().length === 0;
+  }, 'nothing is in memory');
+  await world.send('c@one.test');
+  await eventually(() => world.egress.whyWaiting('n1', 'one.test') !== undefined, 'the day is full');
+  assert.match(world.egress.whyWaiting('n1', 'one.test')!, /^strategy free: next message in/);
+  assert.equal(sink.stats().messages, 2);
 });

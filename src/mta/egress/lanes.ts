@@ -10,10 +10,15 @@ import type { SpeedChange } from './speed-control.ts';
 /** Where the mark of a lane is stored. */
 export const laneMarkKey = (node: string, laneKey: string): string => `${node}\0${laneKey}`;
 
+/** Lanes that leave memory with one look, so that their marks are one commit and no later one is overwritten. */
+const LEAVE_AT_ONCE = 2_000;
+
 export class Lanes {
   readonly #context: EgressContext;
   readonly #onToken: (lane: Lane) => void;
   readonly #lanes = new Map<string, Lane>();
+  /** Unused since the last look, when what they have counted was given to the store. */
+  readonly #leaving = new Set<Lane>();
   #config: NodeConfig;
 
   constructor(config: NodeConfig, context: EgressContext, onToken: (lane: Lane) => void) {
@@ -32,7 +37,9 @@ export class Lanes {
 
   /** The lane of an ISP; undefined stands for a domain of none, whose key names the hosts. */
   get(key: string, isp: string | undefined): Lane {
-    return this.#lanes.get(key) ?? this.#add(key, isp);
+    const lane = this.#lanes.get(key) ?? this.#add(key, isp);
+    this.#leaving.delete(lane);
+    return lane;
   }
 
   configure(config: NodeConfig): void {
@@ -59,12 +66,28 @@ export class Lanes {
     for (const lane of this) lane.resumeWarmup();
   }
 
-  /** Forgets lanes that nothing uses; one with a limit keeps its count. */
+  /**
+   * Forgets lanes that nothing uses. One with a limit keeps its count: that of an ISP in memory, that of a set of hosts,
+   * of which there may be any number, in the store; it is forgotten with the look after that.
+   */
   prune(used: ReadonlySet<Lane>): void {
+    const toStore: Lane[] = [];
     for (const [key, lane] of this.#lanes) {
       lane.look();
-      if (!used.has(lane) && lane.sessions === 0 && lane.unlimited) this.#lanes.delete(key);
+      if (used.has(lane) || lane.sessions + lane.inFlight + lane.leasing > 0) continue;
+      if (lane.unlimited || this.#leaving.has(lane)) {
+        this.#leaving.delete(lane);
+        this.#lanes.delete(key);
+        lane.stop();
+      } else if (key.startsWith('mx:') && !lane.slowed && toStore.length < LEAVE_AT_ONCE) toStore.push(lane);
     }
+    if (toStore.length > 0) this.#leave(toStore);
+  }
+
+  #leave(lanes: readonly Lane[]): void {
+    for (const lane of lanes) this.#leaving.add(lane);
+    const marks = lanes.flatMap((lane) => this.marks(lane, 0));
+    this.#context.queue.store(marks).catch(() => lanes.forEach((lane) => this.#leaving.delete(lane)));
   }
 
   /**
