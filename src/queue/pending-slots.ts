@@ -118,3 +118,14 @@ export class PendingQueue {
     return numbers[at + 2]! < index;
   }
 }
+
+/** Where the first one stands, of numbers in order, that is `low` or larger. */
+export function firstFrom(ids: readonly number[], low: number): number {
+  let [from, to] = [0, ids.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (ids[middle]! < low) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}

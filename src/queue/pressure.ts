@@ -31,9 +31,8 @@ const COMMIT_BYTES = 1024 * 1024;
 const COMMIT_PART = 1 / 4;
 /** One byte of it is written before each commit. */
 const PROBE_FILE = 'probe';
-/** A file system with so much free that took a commit so lately is not asked before each: that costs 0.05 ms a time. */
-const ASK_MS = 100;
-const PLENTY_BYTES = 512 * 1024 * 1024;
+/** With so much free the look of each second is enough: a commit a second long does not fill it. */
+const PLENTY_BYTES = 1024 * 1024 * 1024;
 
 /** Two parts of a sentence. */
 export interface DiskTrouble {
@@ -58,8 +57,6 @@ export class Pressure {
   /** A commit failed, and none has succeeded since. */
   #failing: Error | undefined;
   #probe: number | undefined;
-  /** When the file system was last asked whether it takes a commit, in milliseconds. */
-  #askedAt = -Infinity;
   #waitingBytes = 0;
   #journal: string | undefined;
   #told: PressureLevel = 'none';
@@ -188,10 +185,7 @@ export class Pressure {
     const { dir, reserveBytes } = this.#options;
     let room = Math.min(COMMIT_BYTES, reserveBytes * COMMIT_PART);
     for (const { value } of ops) room += 2 * (value?.length ?? 0);
-    const now = performance.now();
-    if (now - this.#askedAt < ASK_MS && this.#free - room > PLENTY_BYTES && !this.#failing) return;
-    this.#askedAt = now;
-    this.#look();
+    if (this.#free - room < PLENTY_BYTES || this.#failing) this.#look();
     if (this.#free < room) {
       this.#giveUp();
       this.#look();

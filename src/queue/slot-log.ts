@@ -13,7 +13,7 @@
  */
 import { numberKey, parseNumberKey, parseSlotKey, SLOT_BYTES } from './keys.ts';
 import { checkOps, type Entry, type Kv, type Op, type RangeOptions, type Table } from './kv.ts';
-import { PendingQueue, type PendingSlot } from './pending-slots.ts';
+import { firstFrom, PendingQueue, type PendingSlot } from './pending-slots.ts';
 import { seal, unseal } from './records.ts';
 
 /** When queues are folded, and how much of it is done with one commit. */
@@ -29,6 +29,9 @@ export interface SlotBounds {
 }
 
 const BOUNDS: SlotBounds = { pending: 65_536, logged: 262_144, groups: 32_768, many: 64, slice: 512 };
+
+/** Groups that can be missing in a row: a number beyond is damaged itself. */
+const FAR = 1_000_000;
 
 /** Commits that fold nothing after one that failed: on a full disk what must be written may fit where more does not. */
 const REST = 64;
@@ -272,6 +275,10 @@ export class SlotLog implements Kv {
     let expected: number | undefined;
     for (const { key, value } of this.#base.range('slot_log', {})) {
       const number = parseNumberKey(key);
+      if (number - (expected ?? number) > FAR) {
+        this.#damaged.push(key);
+        continue;
+      }
       if (expected === undefined) this.#first = this.#needed = number;
       for (let lost = expected ?? number; lost < number; lost++) this.#damaged.push(numberKey(lost));
       expected = number + 1;
@@ -314,17 +321,6 @@ export class SlotLog implements Kv {
 
 const lowest = (start: Buffer | undefined): number =>
   start && start.length >= ID_BYTES ? queueOf(start) : 0;
-
-/** Where the first one stands that is `low` or larger. */
-function firstFrom(ids: readonly number[], low: number): number {
-  let [from, to] = [0, ids.length];
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if (ids[middle]! < low) from = middle + 1;
-    else to = middle;
-  }
-  return from;
-}
 
 /** A group of the log that says nothing: stands in for one that is lost. */
 export const EMPTY_GROUP = seal(nothing());

@@ -312,9 +312,10 @@ export class Egress implements Dispatcher, EgressView {
    */
   async #storeLimits(ended: boolean): Promise<void> {
     const { queue, caps } = this.#context;
-    const ofNodes = [...this.#nodes.values()].flatMap((node) => node.marks(ended));
     const shared = [...caps, ...this.campaigns].map((limit) => limit.stored(ended ? 0 : undefined));
-    await queue.store([...ofNodes, ...shared]).catch(() => undefined);
+    await queue.store(shared).catch(() => undefined);
+    // Node by node, each told when it is written: a lease of meanwhile has a later mark.
+    for (const node of this.#nodes.values()) await queue.store(node.marks(ended)).catch(() => undefined);
   }
 
   #prune(): void {

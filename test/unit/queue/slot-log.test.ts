@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openLmdbKv, openMemoryKv } from '../../../src/queue/index.ts';
-import { slotBound, slotKey } from '../../../src/queue/keys.ts';
+import { numberKey, slotBound, slotKey } from '../../../src/queue/keys.ts';
 import type { Entry, Kv, Op, RangeOptions } from '../../../src/queue/kv.ts';
 import { type SlotBounds, SlotLog } from '../../../src/queue/slot-log.ts';
 import { FaultyKv } from './fixture.ts';
@@ -194,4 +194,14 @@ test('a slot that came and went, and comes back with a fold of its queue, is the
   await log.commit(keys.map(add));
   assert.ok([...base.range('schedule', {})].length >= 4, 'it was folded');
   assert.deepEqual(hex(new SlotLog(base, SMALL).range('schedule', {})), hex(log.range('schedule', {})));
+});
+
+test('a group whose number cannot be is damage, and not a reason to look for all those before it', async () => {
+  const kv = openMemoryKv();
+  await new SlotLog(kv).commit([add(slot(1, 1))]);
+  const far = numberKey(2 ** 40);
+  await kv.commit([{ table: 'slot_log', key: far, value: NOTHING }]);
+  const again = new SlotLog(kv);
+  assert.deepEqual(again.damaged, [far]);
+  assert.deepEqual(hex(again.range('schedule', {})), [slot(1, 1).toString('hex')]);
 });
