@@ -12,7 +12,8 @@ import { SlotLog } from '../../src/queue/slot-log.ts';
 import { BUILT, Mta } from '../support/mta.ts';
 import { batch, gate, receiver, routeTo } from '../support/mta-world.ts';
 
-const COUNT = 50;
+/** More than are leased at once, so that slots are there. */
+const COUNT = 2_000;
 const MARK = textKey('store');
 
 async function inStore(mta: Mta, change: (kv: Kv) => Promise<void>): Promise<void> {
