@@ -313,9 +313,9 @@ export class Egress implements Dispatcher, EgressView {
   async #storeLimits(ended: boolean): Promise<void> {
     const { queue, caps } = this.#context;
     const shared = [...caps, ...this.campaigns].map((limit) => limit.stored(ended ? 0 : undefined));
-    await queue.store(shared).catch(() => undefined);
-    // Node by node, each told when it is written: a lease of meanwhile has a later mark.
-    for (const node of this.#nodes.values()) await queue.store(node.marks(ended)).catch(() => undefined);
+    const ofNodes = [...this.#nodes.values()].map((node) => node.marks(ended));
+    // Each by itself, in one turn: they share a commit, which a lease of later goes behind.
+    await Promise.all([shared, ...ofNodes].map((marks) => queue.store(marks).catch(() => undefined)));
   }
 
   #prune(): void {
