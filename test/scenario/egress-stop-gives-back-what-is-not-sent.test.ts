@@ -101,14 +101,20 @@ test('an outcome that cannot be stored is stored later: nothing is sent twice', 
   assert.ok(world.reports.some(({ text }) => /an outcome could not be stored/.test(text)));
 });
 
-test('an end in a hurry does not wait for a store that refuses: what was taken comes back as a possible duplicate', async (t) => {
-  const kv = new FaultyKv();
+/** One delivery was taken by its receiver, and the store takes nothing any more. */
+async function withOutcomeRefused(t: TestContext, kv: FaultyKv): ReturnType<typeof openWorld> {
   const { world, held } = await gated(t, { kv, faults: true });
   await world.send('a@to.test');
   await holds(held, 1);
   kv.failures = Infinity;
   held.open();
   await world.reported(/an outcome could not be stored/);
+  return world;
+}
+
+test('an end in a hurry does not wait for a store that refuses: what was taken comes back as a possible duplicate', async (t) => {
+  const kv = new FaultyKv();
+  const world = await withOutcomeRefused(t, kv);
   const stopped = world.egress.stop(60_000);
   world.egress.kill();
   await stopped;
@@ -120,12 +126,7 @@ test('an end in a hurry does not wait for a store that refuses: what was taken c
 
 test('an end does not wait for a store that refuses beyond its deadline', async (t) => {
   const kv = new FaultyKv();
-  const { world, held } = await gated(t, { kv, faults: true });
-  await world.send('a@to.test');
-  await holds(held, 1);
-  kv.failures = Infinity;
-  held.open();
-  await world.reported(/an outcome could not be stored/);
+  const world = await withOutcomeRefused(t, kv);
   await world.egress.stop(100);
   const [lost] = await world.reported(/outcomes could not be stored/);
   assert.deepEqual(lost!.details, { outcomes: 1 });
