@@ -1,7 +1,8 @@
 /**
  * The store on LMDB. One commit is one `batch` of lmdb-js, which is one transaction, synced before it resolves: an
- * awaited put alone promises visibility, so `flushed` is awaited as well. The next commit is only made when the one before has ended, so nothing is gained by overlapping syncs
- * (measured: 11,481/s against 12,327/s at 20 messages a commit) and they are off.
+ * awaited put alone promises visibility, so `flushed` is awaited as well. The next commit is only made when the one
+ * before has ended, so nothing is gained by overlapping syncs (measured: 11,481/s against 12,327/s at 20 messages a
+ * commit) and they are off.
  *
  * The map grows by itself. Never call `process.exit` or end a worker with a commit under way: close first.
  */
