@@ -3,7 +3,7 @@ import type { JobRecord } from './job.ts';
 import { deliveryKey } from './keys.ts';
 import { readDelivery } from './leasing.ts';
 import type { QueueHead } from './queue-head.ts';
-import { fitsDelivery, fitsNumber, fitsQueue } from './selector.ts';
+import { fitsDelivery, fitsNumber, fitsQueue, type IspOf } from './selector.ts';
 import type { QueueState } from './state.ts';
 
 /** Slots looked at in one slice, and records read. */
@@ -12,14 +12,17 @@ const READS = 1_000;
 
 export class JobCount {
   readonly #state: QueueState;
+  readonly #ispOf: IspOf;
   readonly #queues: QueueHead[];
   #after: Buffer | undefined;
   record: JobRecord;
 
-  constructor(state: QueueState, record: JobRecord) {
+  /** `ispOf` says which ISP a domain belongs to as far as this is concerned. */
+  constructor(state: QueueState, record: JobRecord, ispOf: IspOf) {
     this.#state = state;
+    this.#ispOf = ispOf;
     this.record = { ...record, matched: record.state === 'counting' ? 0 : record.matched };
-    this.#queues = record.state === 'counting' ? [...state.schedule.fitting(record.selector)] : [];
+    this.#queues = record.state === 'counting' ? [...state.schedule.fitting(record.selector, ispOf)] : [];
     if (record.state === 'counting') this.#add(this.#leased());
   }
 
@@ -62,7 +65,7 @@ export class JobCount {
       const delivery = readDelivery(this.#state, number, index);
       if (!delivery || !fitsDelivery(selector, number, delivery.record)) return false;
       const queue = this.#state.schedule.of(delivery);
-      return fitsQueue(selector, queue, this.#state.holds.ispOf);
+      return fitsQueue(selector, queue, this.#ispOf);
     } catch {
       return false;
     }

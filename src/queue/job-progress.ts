@@ -3,15 +3,27 @@ import type { Transaction } from './committer.ts';
 import { changed, type JobRecord } from './job.ts';
 import { movedEvent } from './event-runs.ts';
 import type { Holds } from './holds.ts';
+import { ispForJob, type JobDomains } from './job-domains.ts';
 import { deliveryKey, numberKey } from './keys.ts';
 import { type Delivery, type DeliveryRecord, encode } from './records.ts';
+import type { IspOf } from './selector.ts';
 
 /** A job under way: its record, and what works of commits that have not ended add to it. */
 export interface Progress {
   record: JobRecord;
   /** Changes that are being committed. */
   pending: number;
+  readonly domains: JobDomains;
+  /** By its domains, where they are known. */
+  readonly ispOf: IspOf;
 }
+
+export const begun = (record: JobRecord, domains: JobDomains, now: IspOf): Progress => ({
+  record,
+  pending: 0,
+  domains,
+  ispOf: ispForJob(record.selector, domains, now),
+});
 
 /** The record as a job leaves it; undefined when there is nothing to change. A hold or release sets the marks. */
 export function changedRecord(

@@ -34,6 +34,7 @@ export const TABLES = [
   'policies',
   'holds',
   'jobs',
+  'job_domains',
   'controls',
   'operator_log',
   'damaged',

@@ -11,12 +11,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Work } from './committer.ts';
 import type { JobRecord, Operation } from './job.ts';
-import type { Progress } from './job-progress.ts';
+import { domainsOf, domainsOp, type JobDomains, storedDomains } from './job-domains.ts';
+import { begun, type Progress } from './job-progress.ts';
 import { JobWork, type Place } from './job-work.ts';
 import { JobCount } from './job-count.ts';
 import { deliveryKey, numberKey, parseNumberKey } from './keys.ts';
 import { RecordWork } from './record-work.ts';
-import { encode, healthy } from './records.ts';
+import { type DamageTold, encode, healthy } from './records.ts';
 import type { OperatorLog } from './operator-log.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsQueue, isWhole, type Selector } from './selector.ts';
@@ -82,18 +83,21 @@ export class Operations {
     this.#state = state;
     this.#log = log;
     this.#nextNumber = nextNumber;
+    const told: DamageTold = (what, consequence) =>
+      state.report('error', 'damage in the store', { what, consequence });
     for (const { key, value } of state.kv.range('jobs', {})) {
       this.#lastId = parseNumberKey(key); // a mark has the id of its job: none is given twice
       const record = healthy<JobRecord>(value);
       if (!record) {
-        const consequence = 'what it had not done is not done: ask for it again; postrider audit-log has it';
-        state.report('error', 'damage in the store', { what: `job ${this.#lastId}`, consequence });
+        const text = 'what it had not done is not done: ask for it again; postrider audit-log has it';
+        told(`job ${this.#lastId}`, text);
         this.#lost.push(key);
         continue;
       }
-      const progress = { record, pending: 0 };
-      this.#jobs.set(progress.record.id, progress);
-      if (progress.record.state !== 'done') this.#walk(progress, false);
+      const running = record.state !== 'done';
+      const progress = this.#begun(record, running ? storedDomains(record, state.kv, told) : undefined);
+      this.#jobs.set(record.id, progress);
+      if (running) this.#walk(progress, false);
     }
     state.schedule.applyHolds();
   }
@@ -126,7 +130,7 @@ export class Operations {
   /** How many deliveries fit: exact at once for whole queues, else counted in slices. */
   count({ operation, selector }: OperationRequest): JobCount {
     const record = this.#record(++this.#lastId, { operation, selector, text: '' });
-    const count = new JobCount(this.#state, record);
+    const count = new JobCount(this.#state, record, this.#state.holds.ispOf);
     this.#counts.set(record.id, count);
     if (this.#counts.size > KEPT) this.#counts.delete(this.#counts.keys().next().value!);
     return count;
@@ -209,21 +213,28 @@ export class Operations {
 
   /** It holds from the moment it is stored: what comes back in the next commit meets it. */
   #store(record: JobRecord, { text }: OperationRequest, more?: Work): Promise<void> {
+    const { counters, holds } = this.#state;
+    const domains = record.state === 'done' ? undefined : domainsOf(record.selector, counters, holds.ispOf);
     const forgotten = [...this.#jobs.values()].filter((job) => job.record.state === 'done').slice(0, -KEPT);
     return this.#state.committer.submit({
       build: (transaction) => {
         more?.build(transaction);
         for (const { record: old } of forgotten)
           transaction.ops.push({ table: 'jobs', key: numberKey(old.id), value: undefined });
-        for (const key of this.#lost) transaction.ops.push({ table: 'jobs', key, value: undefined });
+        for (const key of this.#lost)
+          transaction.ops.push(
+            { table: 'jobs', key, value: undefined },
+            domainsOp(parseNumberKey(key), undefined),
+          );
         transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
+        if (domains) transaction.ops.push(domainsOp(record.id, domains));
         transaction.events.push({ type: 'operation', time: record.at, reason: text });
       },
       applied: () => {
         more?.applied?.();
         for (const { record: old } of forgotten) this.#jobs.delete(old.id);
         this.#lost.length = 0;
-        const progress = { record, pending: 0 };
+        const progress = this.#begun(record, domains);
         this.#jobs.set(record.id, progress);
         if (record.state !== 'done') this.#walk(progress, true);
       },
@@ -231,16 +242,19 @@ export class Operations {
     });
   }
 
+  #begun(record: JobRecord, domains: JobDomains): Progress {
+    return begun(record, domains, (domain) => this.#state.holds.ispOf(domain));
+  }
+
   #walk(progress: Progress, fresh: boolean): void {
-    const { record } = progress;
-    const count = record.state === 'counting' ? new JobCount(this.#state, record) : undefined;
+    const { record, ispOf } = progress;
+    const count = record.state === 'counting' ? new JobCount(this.#state, record, ispOf) : undefined;
     this.#walks.push({ progress, count, place: undefined, lease: undefined });
     const { holds, jobs } = this.#state;
     jobs.add(progress);
     const { id, operation, selector, watermark, at } = record;
     if (!takesAway(operation) || !isWhole(selector)) return;
-    const fits: Stop['fits'] = (queue) =>
-      concerns(operation, queue) && fitsQueue(selector, queue, holds.ispOf);
+    const fits: Stop['fits'] = (queue) => concerns(operation, queue) && fitsQueue(selector, queue, ispOf);
     holds.stop(id, { fits, watermark, at, fresh });
   }
 
@@ -253,7 +267,7 @@ export class Operations {
 
   async #walkOn(walk: Walk, sliceMs: number): Promise<void> {
     const { record } = walk.progress;
-    walk.place ??= this.#isMuch(record) ? deliveryKey(0, 0) : this.#queuesOf(record);
+    walk.place ??= this.#isMuch(walk.progress) ? deliveryKey(0, 0) : this.#queuesOf(walk.progress);
     if ('queues' in walk.place && walk.place.queues.length === 0) {
       walk.lease = this.#state.leases.newest;
       if (this.#state.holds.unstop(record.id)) this.#applyHolds();
@@ -265,18 +279,18 @@ export class Operations {
         : new RecordWork(this.#state, walk.progress, walk.place, sliceMs);
     await this.#state.committer.submit(work);
     this.#own++;
-    walk.place = work.next ?? this.#queuesOf(record);
+    walk.place = work.next ?? this.#queuesOf(walk.progress);
   }
 
-  #queuesOf({ selector, operation }: JobRecord): Place {
-    const fitting = [...this.#state.schedule.fitting(selector)];
+  #queuesOf({ record: { selector, operation }, ispOf }: Progress): Place {
+    const fitting = [...this.#state.schedule.fitting(selector, ispOf)];
     return { queues: fitting.filter((one) => concerns(operation, one)), after: undefined };
   }
 
   /** Records first and slots after that: of a job on enough mail, and only where nothing of it is sent in between. */
-  #isMuch({ operation, selector, matched }: JobRecord): boolean {
-    // Which ISP a domain belongs to nobody knows for a while after a start: slots that were left would not be found.
-    if (selector.isp !== undefined) return false;
+  #isMuch({ record: { operation, selector, matched }, domains }: Progress): boolean {
+    // Of queues whose ISP is known anew only later, slots that were left would not be found.
+    if (selector.isp !== undefined && !domains) return false;
     const apart = operation.op === 'purge' || (isPlacing(operation) && isWhole(selector));
     return apart && matched * MUCH >= this.#state.counters.sum().queued;
   }
@@ -295,6 +309,7 @@ export class Operations {
     await this.#state.committer.submit({
       build: (transaction) => {
         transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
+        if (record.selector.isp !== undefined) transaction.ops.push(domainsOp(record.id, undefined));
         if (record.entry !== undefined) this.#log.jobDone(transaction, record.entry, record.done);
       },
     });

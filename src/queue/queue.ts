@@ -105,7 +105,7 @@ export class Queue {
     this.#told = (what, consequence) => report('error', 'damage in the store', { what, consequence });
     const holds = new Holds(kv, this.#told);
     const schedule = new Schedule(kv, holds, this.#told);
-    const jobs = new RunningJobs((domain) => holds.ispOf(domain));
+    const jobs = new RunningJobs();
     this.#state = {
       kv,
       clock,

@@ -115,13 +115,13 @@ export class RecordWork implements Work {
   #look(transaction: Transaction, from: StoredDelivery, key: Buffer): void {
     const { number, index } = from;
     if (!this.#texts.every((text) => from.value.includes(text))) return;
-    const { leases, quarantine, holds } = this.#state;
+    const { leases, quarantine } = this.#state;
     if (leases.size > 0 && leases.of(number, index) !== undefined) return;
     if (quarantine.has(from)) return;
     const delivery = this.#read(from);
     const { selector, operation } = this.#progress.record;
     if (!delivery || !fitsDelivery(selector, number, delivery.record)) return;
-    if (!fitsQueue(selector, queueKeyOf(delivery), holds.ispOf)) return;
+    if (!fitsQueue(selector, queueKeyOf(delivery), this.#progress.ispOf)) return;
     if (operation.op === 'purge') this.#remove(transaction, delivery, { key, value: from.value });
     else this.#change(transaction, delivery);
   }

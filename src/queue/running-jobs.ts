@@ -1,9 +1,9 @@
 /** The jobs that are not done: what leased deliveries are asked about when they come back. */
-import { changed, type JobRecord } from './job.ts';
+import { changed } from './job.ts';
 import type { Progress } from './job-progress.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { DeliveryRecord, LeasedDelivery } from './records.ts';
-import { fitsDelivery, fitsQueue, type IspOf } from './selector.ts';
+import { fitsDelivery, fitsQueue } from './selector.ts';
 
 export interface Asked {
   /** The record as the jobs leave it; undefined when one removes the delivery. */
@@ -14,11 +14,6 @@ export interface Asked {
 
 export class RunningJobs {
   readonly #running = new Set<Progress>();
-  readonly #ispOf: IspOf;
-
-  constructor(ispOf: IspOf) {
-    this.#ispOf = ispOf;
-  }
 
   get none(): boolean {
     return this.#running.size === 0;
@@ -45,7 +40,7 @@ export class RunningJobs {
     const by: Progress[] = [];
     for (const progress of this.#running) {
       const { operation, at, id } = progress.record;
-      if (operation.op === 'retry' || !this.#fits(progress.record, delivery)) continue;
+      if (operation.op === 'retry' || !fits(progress, delivery)) continue;
       if (operation.op === 'redate') {
         asked = { ...asked, wakeAt: Math.min(asked.wakeAt, at), redated: id };
         continue;
@@ -61,19 +56,16 @@ export class RunningJobs {
 
   /** Whether a purge may have ended a delivery of the queue and not taken its slot yet. */
   leftSlot(queue: QueueHead, number: number): boolean {
-    for (const { record } of this.#running)
-      if (record.operation.op === 'purge' && this.#mayFit(record, { number, queue })) return true;
+    for (const progress of this.#running)
+      if (progress.record.operation.op === 'purge' && mayFit(progress, { number, queue })) return true;
     return false;
   }
-
-  #fits(job: JobRecord, delivery: LeasedDelivery): boolean {
-    return this.#mayFit(job, delivery) && fitsDelivery(job.selector, delivery.number, delivery.record);
-  }
-
-  #mayFit(
-    { selector, watermark }: JobRecord,
-    { number, queue }: Pick<LeasedDelivery, 'number' | 'queue'>,
-  ): boolean {
-    return number < watermark && fitsQueue(selector, queue, this.#ispOf);
-  }
 }
+
+const fits = (progress: Progress, delivery: LeasedDelivery): boolean =>
+  mayFit(progress, delivery) && fitsDelivery(progress.record.selector, delivery.number, delivery.record);
+
+const mayFit = (
+  { record: { selector, watermark }, ispOf }: Progress,
+  { number, queue }: Pick<LeasedDelivery, 'number' | 'queue'>,
+): boolean => number < watermark && fitsQueue(selector, queue, ispOf);

@@ -12,7 +12,7 @@ import type { QueueHead, QueueKey } from './queue-head.ts';
 import { nameOf, parseStoredKey, type Queued, queueKeyOf, storedKey } from './queue-key.ts';
 import { RecentLabels } from './recent-labels.ts';
 import { type DamageTold, type Delivery, encode, healthy, TOLD_NOBODY } from './records.ts';
-import { fitsQueue, type Selector } from './selector.ts';
+import { fitsQueue, type IspOf, type Selector } from './selector.ts';
 
 class Head implements QueueHead {
   readonly id: number;
@@ -108,9 +108,9 @@ export class Schedule {
   }
 
   /** The queues that have a slot, held ones too, and may hold deliveries that fit. */
-  *fitting(selector: Selector): Generator<QueueHead> {
+  *fitting(selector: Selector, ispOf: IspOf): Generator<QueueHead> {
     for (const head of this.#heads.values())
-      if (head.slotAt !== Infinity && fitsQueue(selector, head, this.#holds.ispOf)) yield head;
+      if (head.slotAt !== Infinity && fitsQueue(selector, head, ispOf)) yield head;
   }
 
   /** Looks again what is kept back, among all queues or these; gives those that changed. */
