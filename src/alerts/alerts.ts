@@ -7,6 +7,7 @@ import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, type Clock, withoutNames } from '../core/index.ts';
 import type { EgressView, LaneStatus } from '../mta/egress/index.ts';
 import {
+  type CommitTimes,
   type EventDraft,
   journalLags,
   oldestOf,
@@ -18,7 +19,7 @@ import {
   rowName,
   worstLag,
 } from '../queue/index.ts';
-import { type Finding, judge, type Measured } from './judge.ts';
+import { commitTime, type Finding, judge, type Measured } from './judge.ts';
 import { Traffic } from './traffic.ts';
 import type { Counts } from './time-ring.ts';
 
@@ -62,6 +63,7 @@ export interface AlertsOptions {
   readonly queue: Pick<Queue, 'control' | 'controls' | 'state'>;
   readonly egress: Pick<EgressView, 'nodeFigures' | 'lanes' | 'ispOf'>;
   readonly pressure?: Pick<Pressure, 'ofDisk'>;
+  readonly commitTimes?: Pick<CommitTimes, 'measure'>;
   readonly clock: Clock;
   readonly config: () => AlertsConfig;
   readonly log: {
@@ -116,6 +118,11 @@ export class Alerts {
     return [...this.#firing.values()]
       .map(({ name, isp, node, since, text }) => ({ name, isp, node, since, text }))
       .sort((a, b) => a.since - b.since);
+  }
+
+  /** Only a commit tells that the disk is quick again. */
+  get diskIsSlow(): boolean {
+    return this.#firing.has(idOf({ name: 'slow_disk' }));
   }
 
   /** To be told of each group commit. */
@@ -177,12 +184,20 @@ export class Alerts {
   #resolve(id: string, alert: Firing, now: number): void {
     this.#firing.delete(id);
     const { name, isp, node } = alert;
-    const text = `over: ${alert.text}`;
+    const text = this.#over(alert);
     this.#options.log.info(
       { alert: name, isp, node, since: new Date(alert.since).toISOString(), ms: now - alert.since },
       `alert is ${text}`,
     );
     this.#tell(alert, 'resolved', text);
+  }
+
+  #over({ name, text }: Firing): string {
+    const { count, ms } = (name === 'slow_disk' && this.#options.commitTimes?.measure()) || {
+      count: 0,
+      ms: 0,
+    };
+    return count === 0 ? `over: ${text}` : `over: a commit takes ${commitTime(ms / count)} again`;
   }
 
   /** One after the other, so that the store ends with what was told last. */
@@ -214,6 +229,7 @@ export class Alerts {
       })),
       lag: worstLag(journalLags(queue.state.journal, now)),
       disk: pressure?.ofDisk,
+      commits: this.#options.commitTimes?.measure(),
     };
   }
 

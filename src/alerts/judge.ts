@@ -4,7 +4,7 @@
  */
 import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, formatDuration } from '../core/index.ts';
-import { type DiskTrouble, type JournalLag, LAG_WARNS } from '../queue/index.ts';
+import { type CommitTime, type DiskTrouble, type JournalLag, LAG_WARNS } from '../queue/index.ts';
 import type { Counts } from './time-ring.ts';
 
 export interface Measured {
@@ -23,6 +23,8 @@ export interface Measured {
   readonly down: Iterable<{ readonly node: string; readonly since: number; readonly why: string }>;
   /** What is wrong with the disk, and what to do. */
   readonly disk: DiskTrouble | undefined;
+  /** Commits of the last minute. */
+  readonly commits?: CommitTime | undefined;
   /** Who follows the journal and is nearest to losing events. */
   readonly lag?: JournalLag | undefined;
 }
@@ -36,10 +38,14 @@ export interface Finding {
   readonly text: string;
 }
 
+/** So much time of slow commits in a minute is a slow disk. */
+const SLOW_TOTAL_MS = 10_000;
+
 /** Everything that is not found is fine. */
 export function judge(measured: Measured, config: AlertsConfig): Finding[] {
   return [
     ...disk(measured),
+    ...slowDisk(measured, config),
     ...lag(measured),
     ...nodes(measured, config),
     ...stuck(measured, config),
@@ -49,6 +55,22 @@ export function judge(measured: Measured, config: AlertsConfig): Finding[] {
 
 const disk = ({ disk: trouble }: Measured): Finding[] =>
   trouble ? [{ name: 'disk_reserve', verdict: 'holds', text: `${trouble.text}; ${trouble.remedy}` }] : [];
+
+/** Any slow commit of the last minute keeps the alert; so does a minute without commits, which proves nothing. */
+function slowDisk({ commits }: Measured, { slowCommitMs }: AlertsConfig): Finding[] {
+  if (commits === undefined || slowCommitMs === null) return [];
+  const { count, slowCount, slowTotalMs } = commits;
+  if (count > 0 && slowCount === 0) return [];
+  if (slowTotalMs < SLOW_TOTAL_MS) return [{ name: 'slow_disk', verdict: 'unknown', text: '' }];
+  const took = commitTime(slowTotalMs / slowCount);
+  return [
+    {
+      name: 'slow_disk',
+      verdict: 'holds',
+      text: `the disk is slow: a commit takes ${took} (${slowCount} of ${count} in the last minute were slow). Mail is acknowledged and sent no faster than that, none is lost; see what keeps the disk of data_dir busy, or whether it fails (iostat -x 1, dmesg)`,
+    },
+  ];
+}
 
 const lag = ({ lag: worst }: Measured): Finding[] =>
   worst === undefined || worst.share < LAG_WARNS
@@ -142,6 +164,10 @@ function shareFinding(
   const text = `${isp}: ${part} of ${whole} ${says} (${figure(share)} %, more than ${percent} %) in ${age(Math.min(periodMs, now - since))}; see "postrider report ${name === 'complaints' ? 'bounces' : 'bounces --by isp,reply'}"`;
   return [{ name, isp, verdict: 'holds', text }];
 }
+
+/** For people: `0.8ms`, `210ms`, `1.2s`. */
+export const commitTime = (ms: number): string =>
+  ms >= 1_000 ? `${(ms / 1_000).toFixed(1)}s` : `${ms.toFixed(ms >= 10 ? 0 : 1)}ms`;
 
 const age = (ms: number): string => formatDuration(Math.max(0, Math.round(ms / 1000) * 1000));
 const figure = (value: number): string => String(Number(value.toPrecision(2)));

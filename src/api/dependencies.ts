@@ -4,7 +4,7 @@ import type { Clock, Result } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import type { Injector } from '../mta/ingress/index.ts';
 import type { Preview, RouteRequest, RoutingError } from '../routing/index.ts';
-import type { AuditReport, Durability, Expected, Queue } from '../queue/index.ts';
+import type { AuditReport, CommitTime, Durability, Expected, Queue } from '../queue/index.ts';
 import type { Metrics } from './metrics.ts';
 
 /** The part of a pino logger that is used here. */
@@ -20,6 +20,7 @@ export interface ServerStatus {
   /** Wall time (ms) of the start. */
   readonly started: number;
   readonly durability: Durability;
+  readonly commitTime: CommitTime;
   readonly ready: boolean;
   /** Why it is not ready, one sentence each. */
   readonly notReady: readonly string[];

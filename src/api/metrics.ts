@@ -9,8 +9,9 @@ import { collectDefaultMetrics, Counter, Histogram, type Registry } from 'prom-c
 import type { Clock } from '../core/index.ts';
 import type { EgressView } from '../mta/egress/index.ts';
 import {
-  type Durability,
   type Commit,
+  type CommitTimes,
+  type Durability,
   journalLags,
   oldestQueued,
   type Pressure,
@@ -31,6 +32,7 @@ const LOOP_WINDOW_MS = 10_000;
 export interface MetricsOptions {
   readonly queue: Queue;
   readonly pressure?: Pressure | undefined;
+  readonly commitTimes?: Pick<CommitTimes, 'measure'> | undefined;
   readonly egress: EgressView;
   readonly clock: Clock;
   readonly version: string;
@@ -133,7 +135,7 @@ interface QueueSources extends MetricsOptions {
 
 function queueMetrics(
   registry: FigureRegistry,
-  { queue, pressure, egress, clock, oldest }: QueueSources,
+  { queue, pressure, commitTimes, egress, clock, oldest }: QueueSources,
 ): void {
   gauge(registry, 'queue', 'Queued deliveries', ['state', 'isp'], (set) => {
     for (const [isp, counts] of countsByIsp(queue, egress)) {
@@ -180,6 +182,13 @@ function queueMetrics(
     '1 while there is no room for mail, 0.5 while it is slowed',
     [],
     (set) => set({ none: 0, slow: 0.5, refuse: 1 }[pressure?.level ?? 'none']),
+  );
+  gauge(
+    registry,
+    'slow_commit_seconds',
+    'Time of the last minute that went to commits of alerts.slow_commit or longer, the one under way included',
+    [],
+    (set) => set((commitTimes?.measure().slowTotalMs ?? 0) / 1000),
   );
   gauge(registry, 'disk_free_bytes', 'Free space where the store is', [], (set) =>
     set(pressure?.freeBytes ?? Infinity),

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Flow } from '../alerts/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
 import type { LaneStatus, Lock, NodeFigures } from '../mta/egress/index.ts';
-import type { Totals } from '../queue/index.ts';
+import type { CommitTime, Totals } from '../queue/index.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { lockView, type LockView } from './nodes.ts';
 import { answerList } from './long-list.ts';
@@ -112,6 +112,7 @@ export interface StatusView {
   readonly up_since: string;
   readonly uptime_seconds: number;
   readonly durability: string;
+  readonly commits: CommitsView;
   readonly ready: boolean;
   readonly not_ready: readonly string[];
   /** What is wrong now, the oldest first. */
@@ -124,6 +125,14 @@ export interface StatusView {
   readonly nodes: readonly Pick<NodeView, 'name' | 'address' | 'state' | 'sessions' | 'max_sessions'>[];
   readonly events: { readonly first_seq: number; readonly last_seq: number };
   readonly inbound: InboundView;
+}
+
+/** Commits of the last minute, the one under way included when it is slow (`alerts.slow_commit`). */
+export interface CommitsView {
+  readonly count: number;
+  /** Absent without any. */
+  readonly mean_ms?: number | undefined;
+  readonly slow: number;
 }
 
 /** Mail to the MX. */
@@ -167,6 +176,12 @@ export function addOverview(app: FastifyInstance, { deps }: RouteContext): void 
   });
 }
 
+const commitsView = ({ count, ms, slowCount }: CommitTime): CommitsView => ({
+  count,
+  mean_ms: count === 0 ? undefined : Number((ms / count).toPrecision(3)),
+  slow: slowCount,
+});
+
 async function statusView(deps: ApiDependencies): Promise<StatusView> {
   const slices = new Slices();
   const queue = await queueTotals(deps, slices);
@@ -179,6 +194,7 @@ async function statusView(deps: ApiDependencies): Promise<StatusView> {
     up_since: new Date(status.started).toISOString(),
     uptime_seconds: Math.max(0, Math.floor((deps.clock.now() - status.started) / 1000)),
     durability: status.durability,
+    commits: commitsView(status.commitTime),
     ready: status.ready,
     not_ready: status.notReady,
     alerts: status.alerts.map(({ since, ...alert }) => ({ ...alert, since: new Date(since).toISOString() })),

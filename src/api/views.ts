@@ -313,6 +313,9 @@ export const statusView = z.object({
   up_since: time,
   uptime_seconds: count,
   durability: z.string(),
+  commits: z
+    .object({ count, mean_ms: z.number().optional(), slow: count })
+    .describe('Of the last minute; `slow`: that took `alerts.slow_commit` or longer, or have by now.'),
   ready: z.boolean(),
   not_ready: z.array(z.string()),
   alerts: z

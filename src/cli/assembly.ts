@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Classifier } from '../bounce/index.ts';
 import { type Config, formatProblem, loadConfig } from '../config/index.ts';
@@ -13,16 +13,20 @@ import { createMxPlanner, createResolver, type Resolver, systemServers } from '.
 import { RoutePlanner, type Sender } from '../mta/egress/index.ts';
 import type { InjectionAccess } from '../mta/ingress/index.ts';
 import {
+  type CommitTimes,
   lockInstance,
+  lookAtStore,
   oldestQueued,
   openLmdbKv,
   Pressure,
   Queue,
   type QueueOptions,
   SendingFile,
+  STORE_FILE,
   withKillPoint,
 } from '../queue/index.ts';
 import { bootClock } from './boot-clock.ts';
+import { tellLongOpening } from './start-watch.ts';
 import { loadSenders, loadUsers } from './secrets.ts';
 import { underMark, whyUnopened } from './store-check.ts';
 
@@ -84,11 +88,19 @@ export function makeDirectory(path: string): void {
   mkdirSync(path, { mode: 0o750 });
 }
 
-export async function openQueue(
-  config: Config,
-  log: Logger,
-  onCommit: QueueOptions['onCommit'] & object,
-): Promise<Result<{ readonly queue: Queue; readonly pressure: Pressure }, string>> {
+export interface QueueParts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly commitTimes: CommitTimes;
+  readonly onCommit: QueueOptions['onCommit'] & object;
+}
+
+export async function openQueue({
+  config,
+  log,
+  commitTimes,
+  onCommit,
+}: QueueParts): Promise<Result<{ readonly queue: Queue; readonly pressure: Pressure }, string>> {
   const { dataDir: dir, durability, diskReserveBytes: reserveBytes } = config;
   const clock = bootClock();
   if (!clock.boot)
@@ -98,11 +110,14 @@ export async function openQueue(
   try {
     const refused = await whyUnopened(dir, log);
     if (refused !== undefined) return err(`the queue in ${dir} cannot be opened: ${refused}`);
+    if (lookAtStore(join(dir, STORE_FILE)) === 'missing') log.info({ dataDir: dir }, 'a new queue is made');
     const pressure = new Pressure({ dir, reserveBytes, report: reporter(log) });
     const { queue, recovered } = await underMark(dir, () => {
+      const start = clock.mono();
       const store = withKillPoint(openLmdbKv({ dir, durability }), process.env['POSTRIDER_KILL_POINT']);
+      tellLongOpening(log, clock.mono() - start);
       return Queue.open({
-        kv: pressure.guard(store),
+        kv: pressure.guard(commitTimes.guard(store)),
         clock,
         report: reporter(log),
         sending: new SendingFile(dir, clock.boot?.id),

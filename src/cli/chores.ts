@@ -17,6 +17,7 @@ const OPERATOR_LOG_MS = 90 * 86_400_000;
 export interface ChoresOptions {
   readonly queue: Queue;
   readonly pressure: Pick<Pressure, 'journal' | 'failing'>;
+  readonly diskIsSlow: () => boolean;
   readonly onSweep: (oldest: ReadonlyMap<string, number>) => void;
   readonly log: Logger;
   readonly config: () => Config;
@@ -26,6 +27,8 @@ export class Chores {
   readonly #options: ChoresOptions;
   readonly #timers: NodeJS.Timeout[] = [];
   #busy = false;
+  /** A commit for its own sake is under way. */
+  #touching = false;
   /** When the next sweep may begin (monotonic ms). */
   #sweepFrom = -Infinity;
 
@@ -44,13 +47,12 @@ export class Chores {
   }
 
   async #look(): Promise<void> {
-    const { queue, pressure, config } = this.#options;
+    const { queue, pressure, config, diskIsSlow } = this.#options;
     try {
       const { journal } = queue.state;
       journal.kept = config().journal;
       pressure.journal(journalFull(journal, systemClock.now()));
-      // While mail is refused nobody else may write, and only a commit tells that the disk is well again.
-      if (pressure.failing) await touch(queue.state);
+      if (pressure.failing || diskIsSlow()) await this.#touch();
       await queue.lookAtClock();
     } catch (error) {
       if (pressure.failing) return; // that is told already
@@ -58,6 +60,17 @@ export class Chores {
         { err: error },
         'the journal and the clock could not be looked at, trying again',
       );
+    }
+  }
+
+  /** Nobody else may write now, and only a commit tells that the disk is well again. */
+  async #touch(): Promise<void> {
+    if (this.#touching) return;
+    this.#touching = true;
+    try {
+      await touch(this.#options.queue.state);
+    } finally {
+      this.#touching = false;
     }
   }
 

@@ -19,8 +19,8 @@ import {
 import { appendFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DeliveryLogConfig } from '../config/index.ts';
-import { type Clock, domainOf, type Event, withoutNames } from '../core/index.ts';
+import type { DeliveryLogConfig, LogConfig } from '../config/index.ts';
+import { type Clock, domainOf, type Event, systemClock, withoutNames } from '../core/index.ts';
 import type { Queue } from '../queue/index.ts';
 import { makeDirectory } from './assembly.ts';
 
@@ -49,6 +49,18 @@ interface Old {
   readonly bytes: number;
   /** When it ended (wall ms). */
   readonly at: number;
+}
+
+/** Undefined where none is configured. */
+export function deliveryLogOf(
+  { deliveries, recipients }: Pick<LogConfig, 'deliveries' | 'recipients'>,
+  journal: DeliveryLogOptions['journal'],
+  log: DeliveryLogOptions['log'],
+): DeliveryLog | undefined {
+  const { file } = deliveries;
+  return file === null
+    ? undefined
+    : new DeliveryLog({ ...deliveries, file, recipients, journal, clock: systemClock, log });
 }
 
 export class DeliveryLog {

@@ -23,7 +23,7 @@ import type { Tokens } from '../fbl/index.ts';
 import type { Resolver } from '../mta/dns/index.ts';
 import { Egress } from '../mta/egress/index.ts';
 import { type InjectionDoor, type InjectionRules, QueueInjector } from '../mta/ingress/index.ts';
-import type { Commit, Pressure, Queue } from '../queue/index.ts';
+import { type Commit, CommitTimes, type Pressure, type Queue } from '../queue/index.ts';
 import { Router, SplitBook } from '../routing/index.ts';
 import {
   type Current,
@@ -37,10 +37,12 @@ import {
 } from './assembly.ts';
 import { bootClock } from './boot-clock.ts';
 import { Chores } from './chores.ts';
-import { DeliveryLog } from './delivery-log.ts';
+import { type DeliveryLog, deliveryLogOf } from './delivery-log.ts';
 import { openDoors } from './doors.ts';
 import { createInbound, type Inbound } from './inbound.ts';
+import { readinessOf } from './readiness.ts';
 import { loadAccessTokens, loadTokens } from './secrets.ts';
+import { watchStart } from './start-watch.ts';
 import { version } from './version.ts';
 import { auditInChild } from './walk.ts';
 
@@ -55,6 +57,7 @@ export class Service {
   readonly #lock: Lock;
   readonly #queue: Queue;
   readonly #pressure: Pressure;
+  readonly #commitTimes: CommitTimes;
   readonly #egress: Egress;
   readonly #injector: QueueInjector;
   readonly #metrics: Metrics;
@@ -78,6 +81,7 @@ export class Service {
     lock: Lock;
     queue: Queue;
     pressure: Pressure;
+    commitTimes: CommitTimes;
     egress: Egress;
     resolver: Resolver;
     metrics: Metrics;
@@ -90,6 +94,7 @@ export class Service {
     this.#lock = parts.lock;
     this.#queue = parts.queue;
     this.#pressure = parts.pressure;
+    this.#commitTimes = parts.commitTimes;
     this.#egress = parts.egress;
     this.#resolver = parts.resolver;
     this.#metrics = parts.metrics;
@@ -98,22 +103,12 @@ export class Service {
       queue: parts.queue,
       egress: parts.egress,
       pressure: parts.pressure,
+      commitTimes: parts.commitTimes,
       clock: systemClock,
       config: () => this.config.alerts,
       log: parts.options.log,
     });
-    const { deliveries, recipients } = parts.current.config.log;
-    if (deliveries.file !== null) {
-      const { log } = parts.options;
-      this.#deliveryLog = new DeliveryLog({
-        ...deliveries,
-        file: deliveries.file,
-        recipients,
-        journal: parts.queue.state.journal,
-        clock: systemClock,
-        log,
-      });
-    }
+    this.#deliveryLog = deliveryLogOf(parts.current.config.log, parts.queue.state.journal, parts.options.log);
     parts.onCommits.push((commit) => this.#alerts.onCommit(commit));
     this.#splits = new SplitBook((key) => parts.queue.splitMark(key));
     this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
@@ -129,6 +124,7 @@ export class Service {
     this.#chores = new Chores({
       queue: parts.queue,
       pressure: parts.pressure,
+      diskIsSlow: () => this.#alerts.diskIsSlow,
       onSweep: (oldest) => {
         parts.metrics.onSweep(oldest);
         this.#alerts.onSweep();
@@ -145,21 +141,28 @@ export class Service {
     const { config } = current.value;
     const lock = await takeDataDir(config.dataDir);
     if (!lock.ok) return lock;
-    const service = await Service.#assemble(options, current.value, lock.value);
-    if (!service.ok) {
-      await lock.value.release();
-      return service;
+    const commitTimes = new CommitTimes({ ...systemClock, slowMs: slowCommitMs(config) });
+    const unwatch = watchStart({ commitTimes, log: options.log });
+    try {
+      const service = await Service.#assemble(options, current.value, lock.value, commitTimes);
+      if (!service.ok) {
+        await lock.value.release();
+        return service;
+      }
+      const opened = await service.value.#open();
+      if (opened.ok) return service;
+      await service.value.stop(0);
+      return opened;
+    } finally {
+      unwatch();
     }
-    const opened = await service.value.#open();
-    if (opened.ok) return service;
-    await service.value.stop(0);
-    return opened;
   }
 
   static async #assemble(
     options: ServiceOptions,
     current: Current,
     lock: Lock,
+    commitTimes: CommitTimes,
   ): Promise<Result<Service, readonly string[]>> {
     const { config, senders, classifier } = current;
     const { log } = options;
@@ -167,9 +170,10 @@ export class Service {
     if (!tokens.ok) return err([tokens.error]);
     const dashboard = new Dashboard();
     const onCommits = [(commit: Commit) => dashboard.onCommit(commit)];
-    const opened = await openQueue(config, log, (commit) => {
-      for (const onCommit of onCommits) onCommit(commit);
-    });
+    const onCommit = (commit: Commit): void => {
+      for (const tell of onCommits) tell(commit);
+    };
+    const opened = await openQueue({ config, log, commitTimes, onCommit });
     if (!opened.ok) return err([opened.error]);
     const { queue, pressure } = opened.value;
     const resolver = resolverOf(config);
@@ -183,7 +187,15 @@ export class Service {
       report: reporter(log),
     });
     const { durability } = config;
-    const metrics = createMetrics({ queue, pressure, egress, clock: systemClock, version, durability });
+    const metrics = createMetrics({
+      queue,
+      pressure,
+      commitTimes,
+      egress,
+      clock: systemClock,
+      version,
+      durability,
+    });
     onCommits.push((commit) => metrics.onCommit(commit));
     return ok(
       new Service({
@@ -192,6 +204,7 @@ export class Service {
         lock,
         queue,
         pressure,
+        commitTimes,
         egress,
         resolver,
         metrics,
@@ -244,6 +257,7 @@ export class Service {
     }
     const diff = diffConfig(this.config, next.value.config);
     this.#current = next.value;
+    this.#commitTimes.slowMs = slowCommitMs(this.config);
     const before = this.#resolver;
     this.#resolver = resolverOf(this.config);
     await this.#egress.configure(this.#current, plannerOf(this.config, this.#resolver));
@@ -331,27 +345,19 @@ export class Service {
         hostname: this.config.hostname,
         started: this.started,
         durability: this.config.durability,
-        ...this.#readiness(),
+        commitTime: this.#commitTimes.measure(),
+        ...readinessOf({
+          nodes: this.#egress.nodeFigures(),
+          pressure: this.#pressure,
+          smtpDown: this.#doors?.smtp.down,
+          stopping: this.#stopping,
+        }),
         alerts: this.#alerts.active(),
         flow: (walk) => this.#alerts.flow(walk),
         dataDir: this.config.dataDir,
         configFile,
       }),
     };
-  }
-
-  #readiness(): { ready: boolean; notReady: string[] } {
-    const nodes = this.#egress.nodeFigures();
-    const notReady = nodes
-      .filter(({ state }) => state === 'down')
-      .map(({ name, address }) => `node ${name} is down: ${address} is not on this machine`);
-    const sends = nodes.length === 0 || notReady.length < nodes.length;
-    const { level, reason } = this.#pressure;
-    if (level === 'refuse') notReady.push(`injection is refused: ${reason}`);
-    const closed = this.#doors?.smtp.down;
-    if (closed !== undefined) notReady.push(`no mail comes in over SMTP: ${closed}`);
-    if (this.#stopping) notReady.push('stopping');
-    return { ready: !this.#stopping && sends && level !== 'refuse', notReady };
   }
 
   #injectorOptions(): ConstructorParameters<typeof QueueInjector>[0] {
@@ -387,3 +393,5 @@ export class Service {
     );
   }
 }
+
+const slowCommitMs = ({ alerts }: Config): number => alerts.slowCommitMs ?? Infinity;

@@ -3,6 +3,7 @@
  * are for somebody who was woken up; what does not change comes last.
  */
 import { Command } from 'commander';
+import { commitTime } from '../alerts/index.ts';
 import type { StatusView } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
@@ -56,13 +57,18 @@ export function statusText(paper: Paper, view: StatusView): string {
     `accepted    ${counters.accepted} = ${counters.delivered} delivered + ${failed} failed + ${counters.removed} removed + ${counters.queued} queued`,
     ...inboundLines(view),
     `up          since ${clock(view.up_since)} (${formatDuration(view.uptime_seconds * 1000)})`,
-    `durability  ${view.durability}`,
+    `durability  ${view.durability}${commitText(view)}`,
     `events      ${events.last_seq < events.first_seq ? 'none yet' : `${events.first_seq} to ${events.last_seq}`}`,
     `data        ${view.data_dir}`,
     `config      ${view.config_file}`,
     ...nextSteps(view),
   ];
   return `${lines.map((line) => (paper.colour ? line : clean(line))).join('\n')}\n`;
+}
+
+function commitText({ commits: { mean_ms: ms, slow } }: StatusView): string {
+  if (ms === undefined) return '';
+  return `; a commit takes ${commitTime(ms)}${slow === 0 ? '' : `, ${slow} in the last minute were slow`}`;
 }
 
 /** `sending     1200 delivered, 30 put off, 2 bounced in the last 1h; the last one 2s ago` */

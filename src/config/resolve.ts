@@ -153,6 +153,7 @@ function resolveAlerts(alerts: Settings['alerts']): AlertsConfig {
     stuckMailMs: alerts.stuck_mail,
     stuckVolume: alerts.stuck_volume,
     nodeDownMs: alerts.node_down,
+    slowCommitMs: alerts.slow_commit,
     clearAfterMs: alerts.clear_after,
   };
 }

@@ -25,5 +25,9 @@ export const alertsSchema = section({
   stuck_mail: waitOrNever('30m', 'An ISP has mail older than this and took none for as long; null: never.'),
   stuck_volume: key(leaf(integer({ min: 1 })).prefault(10), 'So many deliveries have to wait there.'),
   node_down: waitOrNever('1m', 'A node is down for so long; null: never.'),
+  slow_commit: waitOrNever(
+    '500ms',
+    'Commits of the store that take so long, or longer, are slow; ten seconds of them in a minute alert. Null: never.',
+  ),
   clear_after: wait('1m', 'An alert ends when its cause has been away for so long.'),
 });

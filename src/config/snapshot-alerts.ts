@@ -12,5 +12,6 @@ export interface AlertsConfig {
   readonly stuckMailMs: number | null;
   readonly stuckVolume: number;
   readonly nodeDownMs: number | null;
+  readonly slowCommitMs: number | null;
   readonly clearAfterMs: number;
 }

@@ -28,6 +28,7 @@ export type AlertName =
   | 'complaints'
   | 'node_down'
   | 'disk_reserve'
+  | 'slow_disk'
   | 'journal_lag';
 
 export interface EventReply {

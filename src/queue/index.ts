@@ -13,6 +13,7 @@ export {
   linesOp,
 } from './answers.ts';
 export { backupStore, copyPart, keyBetween } from './copies.ts';
+export { type CommitTime, CommitTimes } from './commit-times.ts';
 export type { Control, ControlChange } from './controls.ts';
 export type { Commit, EventDraft, EventRun } from './committer.ts';
 export { draftsOf } from './event-runs.ts';

@@ -168,3 +168,52 @@ test('a slow disk: injections share its syncs', { timeout: 300_000 }, async (t) 
   assert.equal(accepted.length, 60);
   assert.ok((await mta.groups()) < 60, 'fewer commits than messages');
 });
+
+test(
+  'a slow disk is told: by a start that waits for it, while it lasts, and when it is over',
+  { timeout: 300_000 },
+  async (t) => {
+    const shim = storeShim(t);
+    if (!shim) return;
+    const sink = await receiver(t);
+    const alerts = { slow_commit: '500ms', clear_after: '1s' };
+    const mta = await Mta.prepare(t, { routes: [routeTo(sink)], alerts });
+    mta.launch({ env: shim({ SYNC_DELAY_MS: 2_100 }) });
+    assert.ok(await mta.heard(({ msg }) => msg === 'postrider is running'), mta.stderr);
+    const said = mta.log.map(({ msg }) => msg);
+    const waits = said.findIndex((msg) => /^the start waits for the disk of data_dir.*iostat/.test(msg));
+    assert.equal(said[0], 'a new queue is made');
+    assert.match(said[1]!, /^the disk of data_dir took \d+s to open the store/);
+    assert.ok(waits > 0 && waits < said.indexOf('queue opened'), said.join('\n'));
+
+    const slow = ({ name }: { readonly name: string }): boolean => name === 'slow_disk';
+    let sent = 0;
+    await eventually(async () => {
+      assert.equal((await inject(mta, `r${++sent}@to.test`)).status, 202);
+      return (await mta.status()).alerts.some(slow);
+    }, 'the alert is there');
+    const { alerts: firing, commits } = await mta.status();
+    assert.match(firing.find(slow)!.text, /takes [2-9]\.\ds .*none is lost; see what keeps the disk/);
+    assert.ok(commits.slow > 0 && commits.mean_ms! >= 2_100, JSON.stringify(commits));
+    const shown = spawnSync(process.execPath, [MAIN, 'status', '-c', mta.configFile], { encoding: 'utf8' });
+    assert.match(shown.stdout, /^ALERT +slow_disk: the disk is slow: a commit takes /m);
+    await mta.settled(sent);
+    const before = mta.log.filter(({ alert }) => alert === 'slow_disk');
+    assert.deepEqual(
+      before.map(({ level }) => level),
+      [40],
+      'one line',
+    );
+    await mta.end();
+
+    await mta.start();
+    await mta.heard(({ alert }) => alert === 'slow_disk');
+    const [over] = mta.log.filter(({ alert }) => alert === 'slow_disk');
+    assert.match(over!.msg, /^alert is over: a commit takes [\d.]+ms again$/);
+    const told = (await mta.end()).filter(({ alert }) => alert?.name === 'slow_disk');
+    assert.deepEqual(
+      told.map(({ alert }) => alert!.state),
+      ['firing', 'resolved'],
+    );
+  },
+);

@@ -8,12 +8,15 @@ import { Slices } from '../../../src/api/slices.ts';
 import { parseConfig } from '../../../src/config/index.ts';
 import {
   type DiskTrouble,
+  CommitTimes,
   type EventDraft,
   type Kv,
   openMemoryKv,
   Pressure,
   Queue,
+  touch,
 } from '../../../src/queue/index.ts';
+import type { Op } from '../../../src/queue/kv.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { FakeEgress } from '../api/fake-egress.ts';
 import { accept, delivered, HOUR, lease, openRig } from '../queue/fixture.ts';
@@ -142,6 +145,46 @@ test('a full disk is told also while the journal takes no mail', async (t) => {
   assert.deepEqual(
     alerts.active().map(({ name, text }) => [name, /are free/.test(text)]),
     [['disk_reserve', true]],
+  );
+});
+
+test('a disk that comes and goes slow is one alert, and the end says how quick it is', async (t) => {
+  const clock = createFakeClock();
+  const commitTimes = new CommitTimes({ mono: () => clock.mono(), slowMs: 500 });
+  let ms = 1;
+  const kv = openMemoryKv();
+  const disk = { ...kv, commit: (ops: readonly Op[]) => (clock.advance(ms), kv.commit(ops)) };
+  const one = await world(t, commitTimes.guard(disk), clock, { commitTimes });
+  const seconds = async (count: number, each: number): Promise<void> => {
+    ms = each;
+    for (const end = clock.mono() + count * 1000; clock.mono() < end; clock.advance(1_000 - (ms % 1_000))) {
+      await touch(one.queue.state);
+      one.alerts.look();
+    }
+  };
+  await seconds(120, 20);
+  await seconds(5, 900);
+  assert.deepEqual(one.logged, [], 'some slow writes are no slow disk');
+  assert.equal(one.alerts.diskIsSlow, false);
+  await seconds(30, 900);
+  assert.equal(one.logged.length, 1);
+  assert.equal(one.alerts.diskIsSlow, true);
+  for (let i = 0; i < 20; i++) {
+    await seconds(50, 20);
+    await seconds(2, 900);
+  }
+  assert.equal(one.logged.length, 1, one.logged.join('\n'));
+  await seconds(180, 20);
+  await one.alerts.stop();
+  assert.deepEqual(one.alerts.active(), []);
+  assert.match(one.logged[0]!, /^warn alert: the disk is slow: a commit takes 900ms /);
+  assert.deepEqual(one.logged.slice(1), ['info alert is over: a commit takes 20ms again']);
+  assert.deepEqual(
+    one.events.map(({ alert }) => [alert?.name, alert?.state]),
+    [
+      ['slow_disk', 'firing'],
+      ['slow_disk', 'resolved'],
+    ],
   );
 });
 

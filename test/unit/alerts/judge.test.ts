@@ -17,6 +17,7 @@ const CONFIG: AlertsConfig = {
   stuckMailMs: 30 * MINUTE,
   stuckVolume: 10,
   nodeDownMs: MINUTE,
+  slowCommitMs: 500,
   clearAfterMs: MINUTE,
 };
 const QUIET: Measured = {
@@ -54,6 +55,10 @@ const down = (ms: number): Measured => ({
   down: [{ node: 'n1', since: NOW - ms, why: 'address away' }],
 });
 const behind = (share: number): Measured['lag'] => ({ reader: 'api', events: 9, share });
+const commits = (count: number, slowCount: number, slowTotalMs: number): Measured => ({
+  ...QUIET,
+  commits: { count, ms: slowTotalMs, slowCount, slowTotalMs },
+});
 const told = (measured: Measured, config = CONFIG): string[] =>
   judge(measured, config).map(({ name, isp, node, verdict }) => `${name} ${isp ?? node ?? ''} ${verdict}`);
 
@@ -65,6 +70,9 @@ describe('what alerts', () => {
       { ...QUIET, disk: { text: '100 MB are free', remedy: 'make room' } },
       ['disk_reserve  holds'],
     ],
+    ['ten seconds of slow commits', commits(500, 10, 10_000), ['slow_disk  holds']],
+    ['a little less', commits(500, 10, 9_999), []],
+    ['quick commits', commits(500, 0, 0), []],
     ['a follower at half of the journal', { ...QUIET, lag: behind(0.5) }, ['journal_lag  holds']],
     ['a follower that is behind a little', { ...QUIET, lag: behind(0.49) }, []],
     ['a node that is down', down(MINUTE), ['node_down n1 holds']],
@@ -101,6 +109,17 @@ describe('what alerts', () => {
     assert.deepEqual(told(bounced({ delivered: 1 })), []);
   });
 
+  test('some slow commits, or none at all, neither begin nor end the alert about the disk', () => {
+    assert.deepEqual(told(commits(500, 1, 600)), ['slow_disk  unknown']);
+    assert.deepEqual(told(commits(0, 0, 0)), ['slow_disk  unknown']);
+    assert.deepEqual(told(commits(1, 0, 0)), []);
+    const [finding] = judge(commits(12, 9, 10_800), CONFIG);
+    assert.match(
+      finding!.text,
+      /takes 1\.2s \(9 of 12 in the last minute were slow\)\. .* none is lost; .*iostat/,
+    );
+  });
+
   test('null turns each off', () => {
     const off = {
       ...CONFIG,
@@ -108,14 +127,16 @@ describe('what alerts', () => {
       softBounces: null,
       complaints: null,
       stuckMailMs: null,
+      slowCommitMs: null,
       nodeDownMs: null,
     };
     const all = {
       ...bounced({ soft: 195, hard: 5 }),
       waiting: waits(600, 600).waiting,
       down: down(HOUR).down,
+      commits: commits(20, 20, 20_000).commits,
     };
-    assert.equal(told(all).length, 4);
+    assert.equal(told(all).length, 5);
     assert.deepEqual(told(all, off), []);
   });
 

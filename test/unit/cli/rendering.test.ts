@@ -202,6 +202,7 @@ describe('overviews', () => {
     up_since: AT,
     uptime_seconds: 90,
     durability: 'sync',
+    commits: { count: 4, mean_ms: 1234, slow: 3 },
     ready: false,
     not_ready: ['node n2 is down'],
     alerts: [{ name: 'node_down', node: 'n2', since: AT, text: 'node n2 is down for 1m' }],
@@ -268,6 +269,7 @@ describe('overviews', () => {
       text,
       /^ {2}gmail: 6 waiting, the oldest for 1h: locked\n {2}and 3 more: postrider queue list$/m,
     );
+    assert.match(text, /^durability {2}sync; a commit takes 1\.2s, 3 in the last minute were slow$/m);
     assert.match(text, /^next {8}.*postrider explain ADDRESS/m);
     assert.match(text, /6 \(1 new, 2 proc, 3 retry, 0 hold\), oldest 1h\n/);
     assert.match(text, /10 = 2 delivered \+ 2 failed \+ 0 removed \+ 6 queued\n/);

@@ -62,6 +62,21 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 const op = { table: 'meta', key: Buffer.of(1), value: Buffer.of(1) } as const;
 
+test('a new store is made in one transaction, and so with one sync', (t) => {
+  const dir = temporary();
+  let transactions: unknown;
+  const kv = openLmdbKv({ dir, durability: 'sync' }, (options) => {
+    const env = open(options);
+    transactions = () => (env.getStats() as { readonly lastTxnId: number }).lastTxnId;
+    return env;
+  });
+  t.after(async () => {
+    await kv.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  assert.equal((transactions as () => number)(), 1);
+});
+
 describe('durability of the LMDB store', () => {
   test('sync: a commit resolves only after the flush', async (t) => {
     const { kv, asked, flush, noSync } = openFlushedByHand(t, 'sync');
