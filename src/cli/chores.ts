@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../core/index.ts';
-import { journalFull, type Pressure, type Queue, touch } from '../queue/index.ts';
+import { journalFull, type LimitMark, type Pressure, type Queue, touch } from '../queue/index.ts';
 
 const SWEEP_MS = 10_000;
 /** A sweep reads all that is queued: it rests so many times as long as it took, so that it takes 5 % of the time at most. */
@@ -11,6 +11,9 @@ const TRIM_MS = 60_000;
 const LOOK_MS = 1_000;
 /** Counts of sending policies that are looked at in one go: 1.2 million in an hour. */
 const POLICY_SLICE = 20_000;
+/** Marks of limits that are looked at in one go, and how often a minute. */
+const LIMITS_SLICE = 1_000;
+const LIMITS_SLICES = 5;
 /** What operators did is kept this long. */
 const OPERATOR_LOG_MS = 90 * 86_400_000;
 
@@ -18,6 +21,8 @@ export interface ChoresOptions {
   readonly queue: Queue;
   readonly pressure: Pick<Pressure, 'journal' | 'failing'>;
   readonly diskIsSlow: () => boolean;
+  /** Says which marks of limits are spent. */
+  readonly spentLimits: () => (mark: LimitMark) => boolean;
   readonly onSweep: (oldest: ReadonlyMap<string, number>) => void;
   readonly log: Logger;
   readonly config: () => Config;
@@ -108,6 +113,8 @@ export class Chores {
     await this.#options.queue.mergeRecipients();
     while ((await this.#options.queue.stopList.expire()) > 0);
     await this.#options.queue.policies.expire(POLICY_SLICE);
+    const spent = this.#options.spentLimits();
+    for (let i = 0; i < LIMITS_SLICES; i++) await this.#options.queue.forgetLimits(spent, LIMITS_SLICE);
     while ((await this.#options.queue.operatorLog.trim(now - OPERATOR_LOG_MS)) > 0);
   }
 }

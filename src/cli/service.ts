@@ -125,6 +125,7 @@ export class Service {
       queue: parts.queue,
       pressure: parts.pressure,
       diskIsSlow: () => this.#alerts.diskIsSlow,
+      spentLimits: () => parts.egress.spentLimits(),
       onSweep: (oldest) => {
         parts.metrics.onSweep(oldest);
         this.#alerts.onSweep();

@@ -29,7 +29,8 @@ export type { JobRecord, Operation } from './job.ts';
 export { deliveryEvent } from './labels.ts';
 export type { LateResult } from './late-report.ts';
 
-export type { LeaseRequest, LimitMark } from './leasing.ts';
+export type { LeaseRequest } from './leasing.ts';
+export type { LimitMark } from './limit-marks.ts';
 export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';

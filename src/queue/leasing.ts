@@ -3,16 +3,15 @@
  * damaged delivery loses its slot, is reported and goes to the quarantine.
  */
 import { deliveryIdOf } from '../core/index.ts';
-import type { EventDraft, Transaction, Work } from './committer.ts';
-import { deliveryKey, numberKey, textKey } from './keys.ts';
-import type { Op } from './kv.ts';
+import type { Transaction, Work } from './committer.ts';
+import { deliveryKey, numberKey } from './keys.ts';
 import { endUnattempted } from './ending.ts';
+import { type LimitMark, limitOp } from './limit-marks.ts';
 import {
   DamagedValue,
   decode,
   type Delivery,
   type DeliveryRecord,
-  encode,
   type LeasedDelivery,
   type SharedMessage,
   unseal,
@@ -21,8 +20,6 @@ import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 
 const CAMPAIGN_CONTENTS = 32;
-/** Limiter states of one commit. */
-const MARKS_SLICE = 2_000;
 
 /** Contents of campaigns that were read lately; raw contents are read once anyway. */
 export class ContentCache {
@@ -91,33 +88,6 @@ function inspect<T>(what: string, read: () => T): T {
     return read();
   } catch (cause) {
     throw new DamagedValue(`${what} is damaged`, { cause });
-  }
-}
-
-/** State of a limiter, by its key. */
-export interface LimitMark {
-  readonly key: string;
-  readonly value: object;
-}
-
-const limitOp = ({ key, value }: LimitMark): Op => ({
-  table: 'limits',
-  key: textKey(key),
-  value: encode(value),
-});
-
-/** An event, and the limiter state that goes with it. */
-export const announcement = (event: EventDraft, mark: LimitMark | undefined): Work => ({
-  build({ events, ops }) {
-    events.push(event);
-    if (mark) ops.push(limitOp(mark));
-  },
-});
-
-export async function storeMarks({ committer }: QueueState, marks: readonly LimitMark[]): Promise<void> {
-  for (let from = 0; from < marks.length; from += MARKS_SLICE) {
-    const slice = marks.slice(from, from + MARKS_SLICE).map(limitOp);
-    await committer.submit({ build: ({ ops }) => void ops.push(...slice) });
   }
 }
 

@@ -22,14 +22,8 @@ import type { Kv } from './kv.ts';
 import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
 import { lastNumber, timeOfNewest } from './newest.ts';
-import {
-  announcement,
-  ContentCache,
-  type LeaseRequest,
-  LeaseWork,
-  type LimitMark,
-  storeMarks,
-} from './leasing.ts';
+import { ContentCache, type LeaseRequest, LeaseWork } from './leasing.ts';
+import { announcement, type LimitMark, MarksWalk, readMark as readLimit, storeMarks } from './limit-marks.ts';
 import { Operations } from './operations.ts';
 import { OldestRows } from './oldest-rows.ts';
 import { OperatorLog } from './operator-log.ts';
@@ -82,6 +76,7 @@ export class Queue {
   readonly #operations: Operations;
   readonly #told: DamageTold;
   readonly #redating: Redating;
+  readonly #marksWalk: MarksWalk;
   #snapshotAt: number;
   /** The group of the recipient index that the merging has come to. */
   #mergedTo: Buffer | undefined;
@@ -128,6 +123,7 @@ export class Queue {
       report,
     };
     this.#redating = new Redating(this.#state);
+    this.#marksWalk = new MarksWalk(this.#state);
     this.inbox = new Inbox(kv, () => this.#state, this.#told);
     if (!loadCounts({ kv, journal, counters }, counted !== undefined))
       report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
@@ -212,8 +208,12 @@ export class Queue {
 
   /** Limiter state stored with leases (LeaseRequest.mark), by its key. */
   limitMark(key: string): unknown {
-    const value = this.#state.kv.get('limits', textKey(key));
-    return value && healthy(value);
+    return readLimit(this.#state.kv, key);
+  }
+
+  /** Forgets limiter state that is spent, as the sending side says, among the next `slice`; the number that went. */
+  forgetLimits(spent: (mark: LimitMark) => boolean, slice: number): Promise<number> {
+    return this.#marksWalk.forget(spent, slice);
   }
 
   /** What a split owed when its last mail was accepted. */

@@ -1,6 +1,7 @@
 /** Domains of no ISP are counted by their set of MX hosts: however many a receiver hosts, they have one limit. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { openMemoryKv } from '../../src/queue/index.ts';
 import type { ZoneEntry } from '../../src/testbed/index.ts';
 import { eventually } from '../support/mta-world.ts';
 import { hostOf, openWorld, receiver, RunningClock } from '../unit/egress/sending-world.ts';
@@ -67,8 +68,46 @@ test('hosts to which nothing goes any more leave memory, and what they got today
     t.mock.timers.tick(60_000);
     return lanes().length === 0;
   }, 'nothing is in memory');
+  const [path] = (await world.egress.path('one.test', ['n1'])).nodes;
+  assert.match(path!.waiting!, /^strategy free: next message in/, 'the store knows');
   await world.send('c@one.test');
   await eventually(() => world.egress.whyWaiting('n1', 'one.test') !== undefined, 'the day is full');
   assert.match(world.egress.whyWaiting('n1', 'one.test')!, /^strategy free: next message in/);
   assert.equal(sink.stats().messages, 2);
+});
+
+test('limits of hosts that are never mailed again leave the store, those in use stay', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const sink = await receiver(t);
+  const zones: Record<string, ZoneEntry> = {
+    'mx.one.test': { A: [hostOf(sink)], ttl: 300 },
+    'one.test': { MX: [[10, 'mx.one.test']], ttl: 300 },
+    'mx.two.test': { A: [hostOf(sink)], ttl: 300 },
+    'two.test': { MX: [[10, 'mx.two.test']], ttl: 300 },
+  };
+  const clock = new RunningClock();
+  const kv = openMemoryKv();
+  const strategies = [{ name: 'free', daily_limit: 2, concurrent_connections: 3 }];
+  const settings = { egress: { port: sink.port }, strategies };
+  const world = await openWorld(t, { zones, clock, kv, settings });
+  const stored = (): string[] =>
+    [...kv.range('limits', {})].map(({ key }) => key.toString().replace('\0', ' '));
+  const forget = (): Promise<number> => world.queue.forgetLimits(world.egress.spentLimits(), 100);
+  await world.send('a@one.test');
+  await world.send('a@two.test');
+  await world.ended(2);
+  clock.advance(6 * 24 * 3_600_000);
+  assert.equal(await forget(), 0, 'they are in memory');
+  await eventually(() => {
+    t.mock.timers.tick(60_000);
+    return world.egress.nodes()[0]!.lanes.length === 0;
+  }, 'nothing is in memory');
+  assert.deepEqual(stored(), ['n1 mx:mx.one.test', 'n1 mx:mx.two.test']);
+  clock.advance(4 * 24 * 3_600_000);
+  assert.equal(await forget(), 0, 'a clock that is set back may ask for these days');
+  await world.send('b@two.test');
+  await world.ended(3);
+  clock.advance(2 * 24 * 3_600_000);
+  assert.equal(await forget(), 1);
+  assert.deepEqual(stored(), ['n1 mx:mx.two.test']);
 });

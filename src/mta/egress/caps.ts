@@ -125,6 +125,10 @@ export class Caps {
     for (const cap of this) cap.parking.close();
   }
 
+  has(name: string): boolean {
+    return this.#caps.has(name);
+  }
+
   /** Those of an ISP. */
   of(isp: string): LaneCaps {
     const mine = [...this.#caps.values()].filter(({ config }) => config.isp === isp);

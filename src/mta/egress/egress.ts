@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../core/index.ts';
 import type { Tokens } from '../../fbl/index.ts';
-import type { Dispatcher, LeasedDelivery, Queue, QueueHead } from '../../queue/index.ts';
+import type { Dispatcher, LeasedDelivery, LimitMark, Queue, QueueHead } from '../../queue/index.ts';
 import { Attempts } from './attempt.ts';
 import { Budget } from './budget.ts';
 import { Caps } from './caps.ts';
@@ -29,6 +29,7 @@ import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
 import type { Report } from './report.ts';
 import type { EgressView, LanesOf, MailOf } from './egress-view.ts';
+import { spentLimits } from './spent-limits.ts';
 import { type SpeedFilter, type SpeedRow, speedTable } from './speed-table.ts';
 import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
 import { Waking } from './waking.ts';
@@ -62,11 +63,13 @@ export class Egress implements Dispatcher, EgressView {
   readonly #waking: Waking;
   readonly #timers: NodeJS.Timeout[] = [];
   #stopping = false;
+  readonly #since: number;
 
   constructor(options: EgressOptions) {
     const { planner, ...rest } = options;
     const recorder = new Recorder(options.queue, options.report);
     const { queue, settings, clock, report } = options;
+    this.#since = clock.mono();
     const caps = new Caps(clock, settings.config, (key) => queue.limitMark(key));
     const locks = new Locks({ queue, clock, report, onChange: () => this.#relock() });
     this.campaigns = new CampaignLimits({ queue, clock });
@@ -192,6 +195,20 @@ export class Egress implements Dispatcher, EgressView {
 
   held(queues: readonly QueueHead[]): void {
     for (const queue of queues) this.#nodes.get(queue.node)?.held(queue);
+  }
+
+  /** Says of limits in the store which can be forgotten; for one walk. */
+  spentLimits(): (mark: LimitMark) => boolean {
+    const { clock, settings, caps } = this.#context;
+    return spentLimits({
+      clock,
+      config: settings.config,
+      since: this.#since,
+      hasLane: (name, lane) =>
+        [this.#nodes.get(name), ...this.#leaving].some((node) => node?.name === name && node.hasLane(lane)),
+      hasCap: (name) => caps.has(name),
+      hasCampaign: (account, campaign) => this.campaigns.of({ account, campaign }) !== undefined,
+    });
   }
 
   // EgressView

@@ -214,6 +214,9 @@ function speedFrom(speed: string): Speed {
   return { rate: count && perMs ? { count, perMs } : null, burst: burst ?? 1 };
 }
 
+/** The window (ms) of the rate that a mark was made for; 0: none. */
+export const windowOf = ({ speed = '' }: LimiterMark): number => speedFrom(speed).rate?.perMs ?? 0;
+
 /** The calendar day of a moment: its name (2026-11-21) and when it ends (wall ms). */
 export function dayAt(time: number, timezone: string): { name: string; endsAt: number } {
   const format = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' });

@@ -221,6 +221,11 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
       .flatMap((lane) => this.#lanes.marks(lane));
   }
 
+  /** Whether what is counted towards an ISP is in memory. */
+  hasLane(key: string): boolean {
+    return this.#lanes.known(key) !== undefined;
+  }
+
   /** Paused warm-ups go on. */
   resumeWarmups(): void {
     this.#lanes.resumeWarmups();

@@ -8,7 +8,7 @@ import { chosenBy, strategyOf } from './node-strategy.ts';
 import type { RoutePlan } from './plan.ts';
 import { type SpeedLimit, speedLimits } from './speed-limits.ts';
 import type { NodeStatus } from './status.ts';
-import { storedLane } from './stored-lane.ts';
+import { storedLane, storedWait } from './stored-lane.ts';
 
 /** What one node may send there. */
 export interface NodePath {
@@ -84,9 +84,10 @@ function nodePath(at: {
   const strategy = strategyOf(context.settings.config, config, isp?.isp.name);
   const status = statuses.find(({ name }) => name === config.name);
   const now = context.clock.now();
-  const laneStatus = status?.lanes.find(({ key }) => key === lane);
   const locks = lane === undefined ? [] : context.locks.of(config.name, lane);
   const ispName = isp?.isp.name ?? 'other';
+  const known = status?.lanes.find(({ key }) => key === lane);
+  const stored = known || lane === undefined ? undefined : { key: lane, isp: ispName };
   const { ratePerInterval: rate, dailyLimit, concurrentConnections } = strategy;
   return {
     node: config.name,
@@ -102,14 +103,12 @@ function nodePath(at: {
       caps: context.settings.config.caps,
       places: context.settings.config.places,
       isp: ispName,
-      lane:
-        laneStatus ??
-        (lane === undefined ? undefined : storedLane(context, config, { key: lane, isp: ispName })),
+      lane: known ?? (stored && storedLane(context, config, stored)),
       stopped: stoppedBy(config.name, status, locks),
       now,
     }),
     locks,
-    waiting: laneStatus?.waiting,
+    waiting: known ? known.waiting : stored && storedWait(context, config, stored),
   };
 }
 

@@ -37,6 +37,7 @@ test('while the disk is slow or fails there is a commit each second, one at a ti
       },
     },
     diskIsSlow: () => state.slow,
+    spentLimits: () => () => false,
     onSweep: () => undefined,
     log: { error: (details: unknown) => assert.fail(String(details)) } as unknown as Logger,
     config: () => config,
