@@ -65,13 +65,13 @@ export class Demand {
   }
 
   /**
-   * As much as there is room for, shared with the other queues of the flow, and soon over when other bands wait. `free`
-   * of `capacity` places are nobody's.
+   * As much as there is room for and the queue asks for, shared with the other queues of the flow, and soon over when
+   * other bands wait. `free` of `capacity` places are nobody's.
    */
   limit(queue: FlowQueue, capacity: number, free: number): number {
     const share = this.#shares.left(queue.share!, capacity);
     const each = Math.max(1, Math.ceil(share / this.#due.siblings(queue)));
-    const limit = Math.min(free, each);
+    const limit = Math.min(free, each, queue.asks);
     return this.#due.othersThan(queue.share!.band) ? Math.min(limit, PATIENCE) : limit;
   }
 
@@ -88,12 +88,13 @@ export class Demand {
     return this.#requests.get(queue)?.ended.promise;
   }
 
-  /** It has ended; says how many places it had taken. */
-  end(queue: FlowQueue): number {
+  /** It has ended and brought so many; says how many places it had taken. */
+  end(queue: FlowQueue, brought: number): number {
     const { share, limit, ended } = this.#requests.get(queue)!;
     this.#requests.delete(queue);
     this.#shares.hold(share, -limit);
     this.#leasing -= limit;
+    queue.brought(brought, limit);
     ended.resolve();
     return limit;
   }

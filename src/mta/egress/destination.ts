@@ -125,9 +125,9 @@ export class Destination {
     this.#ready.put(queue, delivery, 'last');
   }
 
-  /** The lease request of a queue has ended. */
-  leased(queue: FlowQueue): void {
-    this.lane.leasing -= this.#demand.end(queue);
+  /** The lease request of a queue has ended, and brought so many. */
+  leased(queue: FlowQueue, brought: number): void {
+    this.lane.leasing -= this.#demand.end(queue, brought);
   }
 
   /** A session that `runSession` was asked for is over. */

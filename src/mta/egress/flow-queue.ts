@@ -2,6 +2,12 @@
 import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
 import type { Share } from './shares.ts';
 
+/**
+ * What a queue asks the store for at first. Often one retry woke it, and what is asked for keeps places from new mail until
+ * the store has answered.
+ */
+const FIRST_ASK = 4;
+
 /** What a queue knows of where its mail goes. */
 export interface Place {
   /** That is being looked up. */
@@ -16,6 +22,8 @@ export class FlowQueue {
   share: Share | undefined;
   /** A lease request is under way; there is never more than one. */
   leasing = false;
+  /** What the next request may ask for. */
+  asks = FIRST_ASK;
   /** More of the message of its first delivery is being fetched: nobody else takes from it. */
   gathering = false;
   /** Wall time (ms) for which the queue stands in the wake heap; Infinity when it does not. */
@@ -37,6 +45,11 @@ export class FlowQueue {
   /** Nothing in memory and nothing under way. */
   get idle(): boolean {
     return this.buffered + this.claimed === 0 && !this.leasing && !this.place.resolving;
+  }
+
+  /** What a request for `limit` has brought: all of it, so there is more, and the next one may ask for twice as much. */
+  brought(count: number, limit: number): void {
+    this.asks = count < limit ? FIRST_ASK : Math.max(FIRST_ASK, 2 * limit);
   }
 
   get first(): LeasedDelivery | undefined {

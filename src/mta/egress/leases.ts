@@ -105,12 +105,12 @@ export class Leases {
     } catch (error) {
       this.#refused.error({ node, domain: queue.head.domain, error });
       brought([]);
-      destination.leased(queue);
+      destination.leased(queue, 0);
       setTimeout(() => this.#takeAgain(queue), LEASE_AGAIN_MS);
       return;
     }
     queue.leasing = false;
-    destination.leased(queue);
+    destination.leased(queue, taken.length);
     const here = this.#kept(lane, withoutLocked(context, lane.key, taken));
     brought(here);
     this.#arrived(queue, destination, here);

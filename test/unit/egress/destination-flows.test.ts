@@ -80,9 +80,30 @@ describe('flows', () => {
     for (let i = 0; i < 20; i++) owner.destination.unclaim(alone);
     const [a, b] = [owner.queue('a.test', 100, { campaign: 'x' }), owner.queue('b.test', 100)];
     owner.destination.ready(a, b);
-    assert.deepEqual(
-      owner.asked.map(({ limit }) => limit),
-      [10, 10],
-    );
+    owner.answerAll();
+    assert.deepEqual([a.buffered, b.buffered], [10, 10]);
+  });
+
+  test('a queue that one retry woke leaves places to new mail until the store has answered', () => {
+    const owner = new FakeOwner({ concurrentConnections: 10 });
+    const { destination } = owner;
+    destination.ready(owner.queue('retry.test', 1, { campaign: 'a' }));
+    assert.equal(owner.asked.length, 1);
+    assert.ok(destination.claim(owner.queue('new.test', 0, { campaign: 'a' })));
+  });
+
+  test('a queue that has more than it asked for asks for twice as much, one that has not begins anew', () => {
+    const owner = new FakeOwner({ concurrentConnections: 100 });
+    const queue = owner.queue('a.test', 40);
+    const asked: number[] = [];
+    owner.destination.ready(queue);
+    while (owner.asked.length > 0) {
+      asked.push(owner.asked[0]!.limit);
+      owner.answer();
+    }
+    assert.deepEqual(asked, [4, 8, 16, 32]);
+    owner.setDue(queue, 1);
+    owner.destination.ready(queue);
+    assert.equal(owner.asked[0]!.limit, 4);
   });
 });

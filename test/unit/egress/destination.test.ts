@@ -272,7 +272,7 @@ describe('what is in memory', () => {
       // As when the plan is found to be out of date, and a fresh one is at hand.
       owner.onLease = undefined;
       queue.leasing = false;
-      owner.destination.leased(queue);
+      owner.destination.leased(queue, 0);
       owner.destination.ready(queue);
     };
     owner.destination.ready(queue);

@@ -121,7 +121,7 @@ export class FakeOwner implements DestinationOwner {
     );
     this.setDue(queue, due - taken.length);
     queue.leasing = false;
-    this.destination.leased(queue);
+    this.destination.leased(queue, taken.length);
     for (const delivery of taken) this.destination.arrived(queue, delivery, false);
     if (due > taken.length) this.destination.ready(queue);
     else this.destination.pump();
