@@ -48,8 +48,7 @@ export function audit(store: Kv, options: AuditOptions = {}): AuditReport {
   const kv = new SlotLog(store);
   const findings = new Findings();
   const journal = new JournalAudit(kv, findings, options);
-  for (const key of kv.damaged)
-    findings.say(`group ${parseNumberKey(key)} in the log of the slots is damaged or lost`);
+  for (const groups of kv.damaged) findings.say(`damaged or lost in the log of the slots: ${groups}`);
   new StoreAudit(kv, findings, journal).run();
   new RequestAudit(kv, findings).run();
   new RecipientAudit(kv, findings).run();

@@ -141,6 +141,7 @@ export class Queue {
     const queue = new Queue({ ...options, kv }, mark);
     const recovery = new RecoverWork(queue.#state, kv.damaged);
     await queue.#state.committer.submit(recovery);
+    if (kv.damaged.length > 0) await kv.renew();
     options.sending?.start((error) => {
       const text =
         'it is not written any more which deliveries are being sent: after a crash all leased ones may arrive twice';

@@ -15,7 +15,6 @@ import { readDelivery } from './leasing.ts';
 import { type Delivery, encode, healthy, type SharedMessage } from './records.ts';
 import type { Place } from './quarantine.ts';
 import type { QueueHead } from './queue-head.ts';
-import { EMPTY_GROUP } from './slot-log.ts';
 import type { QueueState } from './state.ts';
 
 /** Marks of batches that take more recipients: `open NUL number`. */
@@ -38,10 +37,10 @@ export class RecoverWork implements Work {
   #closed = 0;
   #marked = 0;
   #lostLeases = false;
-  /** Keys of groups in the log of the slots that cannot be read. */
-  readonly #lostSlots: readonly Buffer[];
+  /** Groups in the log of the slots that cannot be read. */
+  readonly #lostSlots: readonly string[];
 
-  constructor(state: QueueState, lostSlots: readonly Buffer[]) {
+  constructor(state: QueueState, lostSlots: readonly string[]) {
     this.#state = state;
     this.#lostSlots = lostSlots;
   }
@@ -57,10 +56,7 @@ export class RecoverWork implements Work {
       transaction.ops.push({ table: 'leases', key, value: undefined });
     }
     if (this.#lostLeases || this.#lostSlots.length > 0) this.#returnPlaceless(transaction);
-    for (const key of this.#lostSlots) {
-      this.#damaged.push(`group ${parseNumberKey(key)} of the slots`);
-      transaction.ops.push({ table: 'slot_log', key, value: EMPTY_GROUP });
-    }
+    for (const groups of this.#lostSlots) this.#damaged.push(`${groups} of the slots`);
     for (const { key } of kv.range('meta', OPEN_BATCHES)) this.#close(transaction, key);
   }
 

@@ -7,14 +7,14 @@
  *
  * A commit that folds a queue says so in the log: what that said of the queue before is void. So the log, read from its
  * beginning, gives what was in memory. Its groups go when a round through the queues has made them void; their numbers
- * have no gap, so one that is lost is noticed.
+ * have no gap, so one that is lost is noticed (slot-groups.ts).
  *
  * While a commit is under way a read may see what it does to other tables, and not yet what it does to slots.
  */
-import { numberKey, parseNumberKey, parseSlotKey, SLOT_BYTES } from './keys.ts';
+import { parseSlotKey, SLOT_BYTES } from './keys.ts';
 import { checkOps, type Entry, type Kv, type Op, type RangeOptions, type Table } from './kv.ts';
 import { firstFrom, PendingQueue, type PendingSlot } from './pending-slots.ts';
-import { seal, unseal } from './records.ts';
+import { encodeGroup, groupOp, readLog, renewLog } from './slot-groups.ts';
 
 /** When queues are folded, and how much of it is done with one commit. */
 export interface SlotBounds {
@@ -30,14 +30,9 @@ export interface SlotBounds {
 
 const BOUNDS: SlotBounds = { pending: 65_536, logged: 262_144, groups: 32_768, many: 64, slice: 512 };
 
-/** Groups that can be missing in a row: a number beyond is damaged itself. */
-const FAR = 1_000_000;
-
 /** Commits that fold nothing after one that failed: on a full disk what must be written may fit where more does not. */
 const REST = 64;
 
-/** What the log says: of a slot, its key follows; of a queue, its id. */
-const [TAKEN, ADDED, FOLDED] = [0, 1, 2];
 const ID_BYTES = 4;
 
 /** The value of each slot: its key says all. */
@@ -84,7 +79,7 @@ export class SlotLog implements Kv {
   #needed = 1;
   #next = 1;
   #round: Round | undefined;
-  readonly #damaged: Buffer[] = [];
+  #lost: readonly string[] = [];
   /** Commits until it is folded again. */
   #resting = 0;
   /** The commits that were asked for. */
@@ -98,11 +93,11 @@ export class SlotLog implements Kv {
   }
 
   /**
-   * Keys of the groups of the log that are lost. Then slots may be missing, and there may be some whose delivery has
-   * another place, or has ended.
+   * The groups of the log that are lost. Then slots may be missing, and there may be some whose delivery has another
+   * place, or has ended.
    */
-  get damaged(): readonly Buffer[] {
-    return this.#damaged;
+  get damaged(): readonly string[] {
+    return this.#lost;
   }
 
   get(table: Table, key: Buffer): Buffer | undefined {
@@ -128,8 +123,17 @@ export class SlotLog implements Kv {
   }
 
   commit(ops: readonly Op[]): Promise<void> {
+    return this.#inTurn(() => this.#commit(ops));
+  }
+
+  /** Begins anew after damage, when each delivery has its place: nothing of it is named again. */
+  renew(): Promise<void> {
+    return this.#inTurn(() => this.#renew());
+  }
+
+  #inTurn(commit: () => Promise<void>): Promise<void> {
     // What a commit becomes depends on what the one before left.
-    const done = this.#under ? this.#under.then(() => this.#commit(ops)) : this.#commit(ops);
+    const done = this.#under ? this.#under.then(commit) : commit();
     const under = done
       .catch(() => undefined)
       .then(() => {
@@ -194,10 +198,9 @@ export class SlotLog implements Kv {
     let logged = 0;
     for (const group of pending.values()) logged += group.length;
     const value = encodeGroup(markers, pending, logged);
-    if (value) ops.push({ table: 'slot_log', key: numberKey(this.#next), value });
+    if (value) ops.push(groupOp(this.#next, value));
     const first = rests ? this.#first : Math.min(this.#needed, this.#first + this.#bounds.slice);
-    for (let number = this.#first; number < first; number++)
-      ops.push({ table: 'slot_log', key: numberKey(number), value: undefined });
+    for (let number = this.#first; number < first; number++) ops.push(groupOp(number, undefined));
     return { ops, folded, pending, round, first, next: this.#next + (value ? 1 : 0), logged };
   }
 
@@ -222,10 +225,7 @@ export class SlotLog implements Kv {
   #fold(id: number, changes: readonly Op[], ops: Op[]): void {
     const queue = this.#pending.get(id)?.copy() ?? new PendingQueue(id);
     for (const op of changes) this.#change(queue, op);
-    for (let i = 0; i < queue.size; i++) {
-      const { key, added } = queue.at(i);
-      ops.push({ table: 'schedule', key, value: added ? nothing() : undefined });
-    }
+    for (const op of opsOf(queue)) ops.push(op);
   }
 
   #apply({ folded, pending, round, first, next, logged }: Plan): void {
@@ -271,37 +271,28 @@ export class SlotLog implements Kv {
     else queue.take(slot, () => this.#base.get('schedule', key) !== undefined);
   }
 
-  #load(): void {
-    let expected: number | undefined;
-    for (const { key, value } of this.#base.range('slot_log', {})) {
-      const number = parseNumberKey(key);
-      if (number - (expected ?? number) > FAR) {
-        this.#damaged.push(key);
-        continue;
-      }
-      if (expected === undefined) this.#first = this.#needed = number;
-      for (let lost = expected ?? number; lost < number; lost++) this.#damaged.push(numberKey(lost));
-      expected = number + 1;
-      const group = readGroup(value);
-      if (group) this.#replay(group);
-      else this.#damaged.push(key);
-    }
-    this.#next = expected ?? 1;
+  async #renew(): Promise<void> {
+    const first = this.#next;
+    const pending = new Map([...this.#pending].map(([id, queue]) => [id, opsOf(queue)]));
+    const group = encodeGroup([], pending, this.#count);
+    await renewLog(this.#base, first, group);
+    this.#first = first;
+    this.#next = first + (group ? 1 : 0);
+    this.#endRound({ start: first, logged: this.#count });
+    this.#lost = [];
   }
 
-  #replay(group: Buffer): void {
-    for (let at = 0; at < group.length;) {
-      const what = group[at++];
-      if (what === FOLDED) {
-        this.#forget(group.readUInt32BE(at));
-        at += ID_BYTES;
-        continue;
-      }
-      const key = group.subarray(at, at + SLOT_BYTES);
-      this.#changePending({ key, value: what === ADDED ? nothing() : undefined });
-      this.#logged++;
-      at += SLOT_BYTES;
-    }
+  #load(): void {
+    const { first, next, lost } = readLog(this.#base, {
+      folded: (id) => this.#forget(id),
+      changed: ({ key, added }) => {
+        this.#changePending({ key, value: added ? nothing() : undefined });
+        this.#logged++;
+      },
+    });
+    this.#first = this.#needed = first;
+    this.#next = next;
+    this.#lost = lost;
   }
 
   /** The queues with pending slots, in the order of their keys. */
@@ -322,35 +313,13 @@ export class SlotLog implements Kv {
 const lowest = (start: Buffer | undefined): number =>
   start && start.length >= ID_BYTES ? queueOf(start) : 0;
 
-/** A group of the log that says nothing: stands in for one that is lost. */
-export const EMPTY_GROUP = seal(nothing());
-
-function readGroup(value: Buffer): Buffer | undefined {
-  try {
-    return unseal(value);
-  } catch {
-    return undefined;
+function opsOf(queue: PendingQueue): Op[] {
+  const ops: Op[] = [];
+  for (let i = 0; i < queue.size; i++) {
+    const { key, added } = queue.at(i);
+    ops.push({ table: 'schedule', key, value: added ? nothing() : undefined });
   }
-}
-
-/** Undefined when there is nothing to say. */
-function encodeGroup(
-  folded: readonly number[],
-  slots: ReadonlyMap<number, readonly Op[]>,
-  count: number,
-): Buffer | undefined {
-  const group = Buffer.allocUnsafe(folded.length * (1 + ID_BYTES) + count * (1 + SLOT_BYTES));
-  let at = 0;
-  for (const id of folded) {
-    group[at] = FOLDED;
-    at = group.writeUInt32BE(id, at + 1);
-  }
-  for (const ops of slots.values())
-    for (const { key, value } of ops) {
-      group[at] = value === undefined ? TAKEN : ADDED;
-      at += 1 + key.copy(group, at + 1);
-    }
-  return at > 0 ? seal(group) : undefined;
+  return ops;
 }
 
 function* pendingIn(

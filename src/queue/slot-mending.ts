@@ -3,11 +3,12 @@
  * still although its delivery waits for another time, was leased or has ended. The wrong ones go here; deliveries that
  * have no place then get theirs from the recovery (recovery.ts).
  */
-import { deliveryKey, numberKey, parseNumberKey, parseSlotKey, slotKey } from './keys.ts';
+import { deliveryKey, numberKey, parseSlotKey, slotKey } from './keys.ts';
 import type { Kv, Op } from './kv.ts';
 import { decodeLease } from './leases.ts';
 import { queueKeyOf, storedKey } from './queue-key.ts';
 import { type DeliveryRecord, healthy, type SharedMessage } from './records.ts';
+import { groupOp, newestGroup } from './slot-groups.ts';
 
 /** Removes slots that are not, or may not be, the one place of their delivery. */
 export async function removeWrongSlots(kv: Kv): Promise<void> {
@@ -23,9 +24,7 @@ export async function removeWrongSlots(kv: Kv): Promise<void> {
 
 /** For a store that lost entries: the next start looks at all slots as after damage in their log. */
 export async function mistrustSlots(kv: Kv): Promise<void> {
-  let last = 0;
-  for (const { key } of kv.range('slot_log', { reverse: true, limit: 1 })) last = parseNumberKey(key);
-  await kv.commit([{ table: 'slot_log', key: numberKey(last + 1), value: Buffer.of(0) }]);
+  await kv.commit([groupOp(newestGroup(kv) + 1, Buffer.of(0))]);
 }
 
 const nameOf = (key: Buffer): string => key.toString('latin1');

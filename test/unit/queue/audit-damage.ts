@@ -108,7 +108,7 @@ export const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op
   {
     name: 'a damaged group in the log of the slots',
     ops: ({ rig }) => [...rig.kv.range('slot_log', {})].map(({ key }) => spoil('slot_log', key)),
-    says: /group \d+ in the log of the slots is damaged or lost/,
+    says: /in the log of the slots: groups? \d+/,
   },
   { name: 'a lost slot', ops: ({ slot }) => [remove('schedule', slot)], says: /neither a slot nor a lease/ },
   { name: 'a lost lease', ops: () => [remove('leases', numberKey(3))], says: /neither a slot nor a lease/ },

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { mistrustSlots } from '../../../src/queue/index.ts';
+import { numberKey } from '../../../src/queue/keys.ts';
 import type { Entry, Table } from '../../../src/queue/kv.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
@@ -156,7 +157,7 @@ describe('a start without a group in the log of the slots', () => {
     return { rig, leased: held!.id };
   }
 
-  for (const what of ['damaged', 'lost'] as const)
+  for (const what of ['damaged', 'lost', 'under another number'] as const)
     test(`that is ${what}, any of them, sends all that is queued once, and marks what was leased`, async () => {
       const { rig: whole } = await slotScene();
       const count = entries(whole, 'slot_log').length;
@@ -168,9 +169,15 @@ describe('a start without a group in the log of the slots', () => {
         const group = entries(before, 'slot_log')[i]!;
         if (what === 'damaged') await flip(before, 'slot_log', group);
         else await before.kv.commit([{ table: 'slot_log', key: group.key, value: undefined }]);
-        assert.match(auditStore(before.store)[0]!, /group \d+ in the log of the slots is damaged or lost/);
+        if (what === 'under another number')
+          await before.store.commit([
+            { table: 'slot_log', key: numberKey(2 ** (40 + i)), value: group.value },
+          ]);
+        assert.match(auditStore(before.store)[0]!, /damaged or lost in the log of the slots: groups? \d+/);
         const rig = await crash(before);
-        assert.ok(rig.reports.some(({ details }) => /^group \d+ of the slots/.test(String(details['what']))));
+        assert.ok(
+          rig.reports.some(({ details }) => /^groups? \d+.* of the slots/.test(String(details['what']))),
+        );
         assert.deepEqual(auditStore(rig.store), [], `${what} ${i}`);
         const again = await crash(rig);
         assert.deepEqual(again.reports, [], 'it is told once');
