@@ -136,6 +136,7 @@ const everyPair = (type: 'delivered' | 'soft_bounce'): EventDraft[] =>
     recipient: 'u@a.test',
     node: `n${i % NODES}`,
     isp: `isp${Math.floor(i / NODES)}`,
+    queue_ms: i,
     ...(type === 'soft_bounce' && { reply: { code: 451, enhanced: '4.7.1', text: 'later', phase: 'rcpt' } }),
   }));
 

@@ -9,10 +9,10 @@ import { type Clock, domainOf } from '../core/index.ts';
 import type { EventDraft, Queue } from '../queue/index.ts';
 import { once } from './metrics-gauge.ts';
 import type { Figure, FigureRegistry } from './metrics-text.ts';
-import { Spread } from './spread.ts';
+import { Spreads } from './spread.ts';
 import { type Cell, Tally } from './tally.ts';
 
-/** Each line is a series that Prometheus keeps: these bound a site of 100 nodes and 300 ISPs to some 11,000. */
+/** Each line is a series that Prometheus keeps: these bound a site of 100 nodes and 300 ISPs to some 10,000. */
 export const MAX_ISPS = 300;
 export const MAX_CELLS = 750;
 export const REST = 'other';
@@ -27,8 +27,9 @@ export class EventCounts {
   readonly bounces = new Tally();
   /** What came back: by type, ISP; the third is empty. */
   readonly reports = new Tally();
-  /** Seconds from acceptance to delivery, by ISP. */
-  readonly deliverySeconds = new Map<string, Spread>();
+  /** Seconds from acceptance to delivery. */
+  readonly secondsByIsp = new Spreads(SECONDS);
+  readonly secondsByNode = new Spreads(SECONDS);
   possibleDuplicates = 0;
   readonly #isps = new Set<string>();
   readonly #cells = new Map<string, Set<string>>();
@@ -49,15 +50,12 @@ export class EventCounts {
       this.attempts.add(this.#cellOf(isp, node), node, type);
       this.outcomes.add(isp, type, '');
     }
-    if (type === 'delivered' && event.queue_ms !== undefined) this.#took(isp, event.queue_ms / 1000);
+    if (type === 'delivered' && event.queue_ms !== undefined) {
+      this.secondsByIsp.add(isp, event.queue_ms / 1000);
+      this.secondsByNode.add(node, event.queue_ms / 1000);
+    }
     if (event.bounce) this.bounces.add(event.bounce.class, event.bounce.category, isp);
     if (event.possible_duplicate && type === 'delivered') this.possibleDuplicates++;
-  }
-
-  #took(isp: string, seconds: number): void {
-    let spread = this.deliverySeconds.get(isp);
-    if (!spread) this.deliverySeconds.set(isp, (spread = new Spread(SECONDS)));
-    spread.add(seconds);
   }
 
   #ispOf(isp: string | undefined): string {
@@ -123,18 +121,17 @@ export function counterMetrics(
     ['isp', 'outcome'],
     counts.outcomes,
   );
-  registry.add({
+  histogram(registry, {
     name: `${prefix}delivery_seconds`,
     help: 'Time from acceptance to delivery by ISP; ISPs beyond the first 300 as other',
-    type: 'histogram',
-    labelNames: ['isp'],
-    collect: (set) => {
-      for (const [isp, spread] of counts.deliverySeconds) {
-        for (const [upTo, count] of spread.upTo()) set(count, { isp }, { end: '_bucket', upTo });
-        set(spread.sum, { isp }, { end: '_sum' });
-        set(spread.count, { isp }, { end: '_count' });
-      }
-    },
+    labelName: 'isp',
+    spreads: counts.secondsByIsp,
+  });
+  histogram(registry, {
+    name: `${prefix}node_delivery_seconds`,
+    help: 'Time from acceptance to delivery by the node that delivered, all ISPs together',
+    labelName: 'node',
+    spreads: counts.secondsByNode,
   });
   byLabels('bounces_total', 'Refusals by class', ['class', 'category', 'isp'], counts.bounces);
   byLabels(
@@ -149,6 +146,25 @@ interface CounterSources {
   readonly counts: EventCounts;
   readonly queue: Queue;
   readonly clock: Clock;
+}
+
+interface Histogram {
+  readonly name: string;
+  readonly help: string;
+  readonly labelName: string;
+  readonly spreads: Spreads;
+}
+
+function histogram(registry: FigureRegistry, { name, help, labelName, spreads }: Histogram): void {
+  const collect: Figure['collect'] = (set) => {
+    for (const [label, spread] of spreads) {
+      const labels = { [labelName]: label };
+      for (const [upTo, count] of spread.upTo()) set(count, labels, { end: '_bucket', upTo });
+      set(spread.sum, labels, { end: '_sum' });
+      set(spread.count, labels, { end: '_count' });
+    }
+  };
+  registry.add({ name, help, type: 'histogram', labelNames: [labelName], collect });
 }
 
 function namedLabels(names: readonly string[], values: Cell['labels']): Record<string, string> {

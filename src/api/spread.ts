@@ -30,3 +30,23 @@ export class Spread {
     }
   }
 }
+
+/** A spread for each label, all with the same bounds. */
+export class Spreads {
+  readonly #bounds: readonly number[];
+  readonly #spreads = new Map<string, Spread>();
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+  }
+
+  add(label: string, value: number): void {
+    let spread = this.#spreads.get(label);
+    if (!spread) this.#spreads.set(label, (spread = new Spread(this.#bounds)));
+    spread.add(value);
+  }
+
+  [Symbol.iterator](): Iterator<readonly [label: string, spread: Spread]> {
+    return this.#spreads.entries();
+  }
+}

@@ -126,11 +126,13 @@ describe('metrics', () => {
     assert.match(text, /^postrider_possible_duplicates_total 0$/m);
   });
 
-  test('how long deliveries took is a histogram by ISP', async (t) => {
+  test('how long deliveries took is a histogram by ISP and one by node', async (t) => {
     const { metrics } = await setUp(t);
     const after = (seconds: number): EventDraft => event({ queue_ms: seconds * 1000 });
     const refused = event({ type: 'soft_bounce', reply: REPLY, queue_ms: 1_000 });
     metrics.onCommit({ ms: 1, events: [after(0.5), after(10), after(11), after(90_000), refused] });
+    metrics.onCommit({ ms: 1, events: [event({ isp: 'yahoo', queue_ms: 2_000 })] });
+    metrics.onCommit({ ms: 1, events: [event({ isp: 'yahoo', node: 'n2', queue_ms: 3_000 })] });
     const text = await metrics.registry.metrics();
     assert.match(text, /^# TYPE postrider_delivery_seconds histogram$/m);
     for (const line of [
@@ -143,6 +145,17 @@ describe('metrics', () => {
       '_count{isp="gmail"} 4',
     ])
       assert.ok(text.includes(`\npostrider_delivery_seconds${line}\n`), line);
+    assert.match(text, /^# TYPE postrider_node_delivery_seconds histogram$/m);
+    for (const line of [
+      '_bucket{node="n1",le="1"} 1',
+      '_bucket{node="n1",le="10"} 3',
+      '_bucket{node="n1",le="60"} 4',
+      '_bucket{node="n1",le="+Inf"} 5',
+      '_sum{node="n1"} 90023.5',
+      '_count{node="n1"} 5',
+      '_count{node="n2"} 1',
+    ])
+      assert.ok(text.includes(`\npostrider_node_delivery_seconds${line}\n`), line);
   });
 
   test('no number of ISPs makes more than 300 labels', async (t) => {
