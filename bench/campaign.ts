@@ -7,6 +7,7 @@ import { type ClientRequest, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Injected, Load } from './generator.ts';
+import { quantile } from './report.ts';
 import { FROM_ADDRESS, CAMPAIGN, RECIPIENT_DOMAINS, recipientOf } from './workloads.ts';
 
 interface Answer {
@@ -48,14 +49,12 @@ export async function sendCampaign({
   post.end();
   const { accepted, latenciesMs } = await answered;
   const seconds = (performance.timeOrigin + performance.now() - firstAtMs) / 1000;
-  latenciesMs.sort();
-  const quantile = (share: number): number => latenciesMs[Math.ceil(count * share) - 1] ?? 0;
   return {
     firstAtMs,
     accepted,
     seconds,
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
+    p50Ms: quantile(latenciesMs, 0.5),
+    p99Ms: quantile(latenciesMs, 0.99),
     firstRefusal: undefined,
   };
 }

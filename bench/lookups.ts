@@ -14,7 +14,7 @@ import { describeMachine } from './machine.ts';
 import { postrider } from './postrider.ts';
 import { memoryOf } from './process-tree.ts';
 import { refusals } from './refusals.ts';
-import { median, table, whole } from './report.ts';
+import { median, quantile, table, whole } from './report.ts';
 import { commandOf, formatPart, keep, type Part } from './results.ts';
 
 /** One entry in twenty is a domain. */
@@ -151,9 +151,7 @@ function timesOf({ stopList: list }: Queue, { name, recipient, found, accountId 
     took[i] = (performance.now() - start) * 1000;
     if ((entry !== undefined) !== found) throw new Error(`${asked}: ${JSON.stringify(entry)}`);
   }
-  took.sort();
-  const quantile = (share: number): number => took[Math.ceil(LOOK_UPS * share) - 1]!;
-  return { name, p50Us: quantile(0.5), p99Us: quantile(0.99) };
+  return { name, p50Us: quantile(took, 0.5), p99Us: quantile(took, 0.99) };
 }
 
 function classification(): { lines: string[]; met: boolean } {

@@ -48,6 +48,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The value that so large a share of all is not above; NaN of none. */
+export function quantile(values: ArrayLike<number>, share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.ceil(sorted.length * share) - 1] ?? NaN;
+}
+
 /**
  * Bounds that have the median of what the values were drawn from with 95 % certainty, whatever its distribution: each
  * value is above it as likely as below (binomial). Of fewer than six values: the smallest and the largest.

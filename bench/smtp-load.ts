@@ -7,6 +7,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Injected, Load } from './generator.ts';
+import { quantile } from './report.ts';
 import { FROM_ADDRESS, RECIPIENT_DOMAINS, recipientOf } from './workloads.ts';
 
 const DATA = 'DATA\r\n';
@@ -90,14 +91,13 @@ class Run {
   }
 
   report(): Injected {
-    const sorted = this.#latenciesMs.subarray(0, this.#accepted).sort();
-    const quantile = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
+    const latenciesMs = this.#latenciesMs.subarray(0, this.#accepted);
     return {
       firstAtMs: performance.timeOrigin + this.#startMs,
       accepted: this.#accepted,
       seconds: (performance.now() - this.#startMs) / 1_000,
-      p50Ms: quantile(0.5),
-      p99Ms: quantile(0.99),
+      p50Ms: quantile(latenciesMs, 0.5),
+      p99Ms: quantile(latenciesMs, 0.99),
       firstRefusal: this.#firstRefusal,
     };
   }

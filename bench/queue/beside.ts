@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchRecipient, Postrider } from '../../src/client/index.ts';
+import { quantile } from '../report.ts';
 import { FROM_ADDRESS } from '../workloads.ts';
 
 /** Of the other mail: how much arrived, and how long the slowest of a hundred took (ms). */
@@ -103,9 +104,4 @@ export class OtherMail {
       if (i % LINES === LINES - 1) await delay(LINES_MS);
     }
   }
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * share) - 1] ?? NaN;
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ClientSession, DEFAULT_TIMEOUTS, openSession } from '../../src/mta/smtp/index.ts';
 import { answerJobs } from '../child.ts';
+import { quantile } from '../report.ts';
 
 export interface ReportTarget {
   /** Return path of a delivery: a bounce goes there. */
@@ -129,16 +130,14 @@ answerJobs<ReportJobs>({
       await session.quit();
     };
     await Promise.all(Array.from({ length: SESSIONS }, async () => hand(await open(port))));
-    took.sort((a, b) => a - b);
-    const quantile = (share: number): number => took[Math.ceil(took.length * share) - 1] ?? NaN;
     const seconds = (performance.now() - start) / 1000;
     return {
       taken,
       firstRefusal,
       seconds,
-      p50Ms: quantile(0.5),
-      p99Ms: quantile(0.99),
-      maxMs: took.at(-1) ?? NaN,
+      p50Ms: quantile(took, 0.5),
+      p99Ms: quantile(took, 0.99),
+      maxMs: quantile(took, 1),
     };
   },
 });
