@@ -1,15 +1,15 @@
 /**
- * `--watch`: a command over and over until Ctrl-C. On a terminal each picture is drawn over the last one, in lines no longer
- * than the window, and cut to its height; into a pipe or file they follow each other, as JSON one after the other.
+ * `--watch`: a command over and over until Ctrl-C. On a terminal each picture is drawn over the last one, cut to the height
+ * of the window; into a pipe or file, and as JSON, they follow each other.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { folded } from './fold.ts';
 import type { ExitCode, Io } from './io.ts';
 
 export interface WatchOptions {
   /** Seconds; true: the usual. */
   readonly watch?: number | true;
+  readonly json?: true;
 }
 
 export const DEFAULT_SECONDS = 2;
@@ -31,12 +31,12 @@ export function parseSeconds(text: string): number {
 /** Runs `once`, or again and again; gives the last exit code, or 0 when it was watched. */
 export async function watched(
   io: Io,
-  { watch }: WatchOptions,
+  { watch, json }: WatchOptions,
   once: (io: Io) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   if (watch === undefined) return once(io);
   const stop = io.interrupted();
-  const draw = io.columns === undefined ? undefined : new Screen(io);
+  const draw = io.columns === undefined || json ? undefined : new Screen(io);
   try {
     for (;;) {
       const page = { out: '', err: '' };
@@ -84,9 +84,10 @@ class Screen {
     this.#io = io;
   }
 
+  /** No line of the text is longer than the window (`show` has folded it). */
   async show(text: string): Promise<void> {
     const rows = this.#io.rows ?? 24;
-    const lines = folded(text.trimEnd(), this.#io.columns ?? 80).split('\n');
+    const lines = text.trimEnd().split('\n');
     const seen =
       lines.length > rows
         ? [...lines.slice(0, rows - 1), `... ${lines.length - rows + 1} more lines`]

@@ -4,6 +4,7 @@
  */
 import type { DeliveryId, MessageId, Result } from '../../core/index.ts';
 import type { Band, MessageRecord } from '../../queue/index.ts';
+import type { LineFacts } from '../message/index.ts';
 
 /** What the platform says about a message; the same names over HTTP and as `X-Postrider-*` headers. */
 export interface Labels {
@@ -49,8 +50,8 @@ export interface InjectRequest {
   readonly to: readonly string[];
   /** A whole message (RFC 5322). */
   readonly content: Buffer;
-  /** What the way in has seen of its lines already: each CR and LF is part of a CRLF. */
-  readonly lines?: { readonly dotLine: boolean } | undefined;
+  /** What the way in has seen of its lines already. */
+  readonly lines?: LineFacts | undefined;
   /** Win over the labels in the message's own headers. */
   readonly labels: Labels;
   readonly origin: Origin;

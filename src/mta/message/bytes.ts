@@ -20,8 +20,11 @@ export interface ByteCheck {
 /** What must be known before content is stored. */
 export type LineCheck = Omit<ByteCheck, 'longestLine'>;
 
+/** Of content in which each CR and LF is part of a CRLF. */
+export type LineFacts = Pick<ByteCheck, 'dotLine'>;
+
 /** The same of content whose lines somebody has looked at: two searches that are not JavaScript. */
-export const checkedLines = (content: Buffer, { dotLine }: Pick<ByteCheck, 'dotLine'>): LineCheck => ({
+export const checkedLines = (content: Buffer, { dotLine }: LineFacts): LineCheck => ({
   bareCr: false,
   bareLf: false,
   nul: content.includes(0),

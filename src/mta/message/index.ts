@@ -1,4 +1,11 @@
-export { checkBytes, checkedLines, normaliseLineEnds, MAX_LINE_OCTETS, type ByteCheck } from './bytes.ts';
+export {
+  checkBytes,
+  checkedLines,
+  normaliseLineEnds,
+  MAX_LINE_OCTETS,
+  type ByteCheck,
+  type LineFacts,
+} from './bytes.ts';
 export {
   bodyVaries,
   decodeCampaign,

@@ -9,7 +9,7 @@
  */
 import { isAscii } from 'node:buffer';
 import { err, formatAddress, ok, parseAddress, type Address, type Result } from '../../core/index.ts';
-import { checkBytes, checkedLines, normaliseLineEnds, type LineCheck } from './bytes.ts';
+import { checkBytes, checkedLines, normaliseLineEnds, type LineCheck, type LineFacts } from './bytes.ts';
 import { editHeader, tightenNames } from './header-edit.ts';
 import { formatDate } from './header-text.ts';
 import { fieldValue, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
@@ -38,7 +38,7 @@ export interface PrepareOptions {
   /** Bytes left free in front of the content, in the same memory (header-edit.ts); default none. */
   readonly room?: number;
   /** Known already: each CR and LF is part of a CRLF, and whether a line may begin with a dot. */
-  readonly lines?: { readonly dotLine: boolean };
+  readonly lines?: LineFacts;
 }
 
 export interface PreparedContent {
