@@ -1,27 +1,48 @@
-/** `GET /v1/explain`: the way a message to a recipient would take, and what stands in it. Nothing takes a turn. */
+/**
+ * `GET /v1/explain`: the way a message to a recipient would take, and what stands in it. Nothing takes a turn. Who asks
+ * about an ISP or a domain is told of the mail to it that is due first.
+ */
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { placeOf, type Places, writtenAt } from '../config/index.ts';
-import { err, type EventReply, ok, parseAddress, type Result } from '../core/index.ts';
+import {
+  domainOf,
+  err,
+  type EventReply,
+  ok,
+  parseAddress,
+  type Result,
+  toAsciiDomain,
+} from '../core/index.ts';
 import { type Lock, lowestLimit, type SpeedLimit } from '../mta/egress/index.ts';
-import { type AttemptRecord, listDeliveries } from '../queue/index.ts';
+import { type AttemptRecord, findDelivery, listDeliveries, type QueueHead } from '../queue/index.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { address, label } from './fields.ts';
 import { lockView, type LockView } from './nodes.ts';
-import { answer, invalid, type Refused } from './refused.ts';
-import { checkRequest } from './shape.ts';
+import { ispLabel } from './queue-counts.ts';
+import { answer, invalid, notFound, type Refused } from './refused.ts';
+import { checkRequest, instead } from './shape.ts';
 import { holdOf, whyWaiting } from './why-waiting.ts';
 import { entryView, type StopEntryView } from './stop-list.ts';
 
-export const explainQuery = z.strictObject({
-  recipient: address,
-  sender: label.optional(),
-  virtual_sender: label.optional(),
-  from: address.optional(),
-  group: label.optional(),
-  account_id: label.optional(),
-});
+export const explainQuery = z
+  .strictObject({
+    recipient: address.optional(),
+    isp: label
+      .optional()
+      .describe('In place of a recipient: that of the mail to this ISP that is due first.'),
+    domain: label.optional().describe('The same of a domain.'),
+    sender: label.optional(),
+    virtual_sender: label.optional(),
+    from: address.optional(),
+    group: label.optional(),
+    account_id: label.optional(),
+  })
+  .refine(
+    ({ recipient, isp, domain }) => [recipient, isp, domain].filter((one) => one !== undefined).length === 1,
+    { path: ['recipient'], message: 'give exactly one of recipient, isp and domain' },
+  );
 
 export interface ExplainedNode {
   readonly node: string;
@@ -116,11 +137,12 @@ async function explain(
   asked: z.infer<typeof explainQuery>,
   caller: Caller,
 ): Promise<Result<ExplainView, Refused>> {
-  const recipient = parseAddress(asked.recipient);
-  if (!recipient.ok) return err(invalid([{ field: 'recipient', message: recipient.error }]));
-  const { domain } = recipient.value;
+  const of = recipientOf(deps, asked);
+  if (!of.ok) return of;
+  const recipient = of.value;
+  const domain = domainOf(recipient);
   const from = asked.from ?? '';
-  const queued = queuedTo(deps, asked.recipient, caller);
+  const queued = queuedTo(deps, recipient, caller);
   const way = (sender: string | undefined): ReturnType<ApiDependencies['preview']> =>
     deps.preview({
       sender,
@@ -137,11 +159,11 @@ async function explain(
     routed = way(queued[0].sender);
   if (!routed.ok) return err(invalid([{ field: routed.error.field, message: routed.error.text }]));
   const { senders, virtualSender, rule } = routed.value;
-  const stopped = deps.queue.stopList.find(asked.recipient, asked.account_id);
+  const stopped = deps.queue.stopList.find(recipient, asked.account_id);
   const nodes = new Set(senders.flatMap(({ sender }) => sender.nodes.map(({ node }) => node)));
   const path = await deps.egress.path(domain, [...nodes]);
   return ok({
-    recipient: asked.recipient,
+    recipient,
     domain,
     virtual_sender: virtualSender,
     rule,
@@ -162,6 +184,37 @@ async function explain(
     senders: senders.map((share) => explainedSender(deps, share, path)),
     queued,
   });
+}
+
+/** Of an ISP or a domain: of its mail that waits, held or not, what is due first. */
+function recipientOf(
+  deps: ApiDependencies,
+  { recipient, isp, domain }: z.infer<typeof explainQuery>,
+): Result<string, Refused> {
+  if (recipient !== undefined) {
+    const parsed = parseAddress(recipient);
+    return parsed.ok ? ok(recipient) : err(invalid([{ field: 'recipient', message: parsed.error }]));
+  }
+  const { state } = deps.queue;
+  const ispOf = (of: string): string => ispLabel(deps.egress, of);
+  const selector = { isp, domain: domain && (toAsciiDomain(domain) ?? domain) };
+  let first: QueueHead | undefined;
+  for (const head of state.schedule.fitting(selector, ispOf))
+    if (!first || head.wakeAt < first.wakeAt) first = head;
+  const [slot] = first ? state.schedule.slots(first, undefined, 1) : [];
+  const waiting = slot && findDelivery(state, slot.number, slot.index);
+  return waiting ? ok(waiting.record.recipient) : err(notFound(nothingWaits(deps, selector)));
+}
+
+function nothingWaits(
+  { queue, egress }: ApiDependencies,
+  { isp, domain }: { readonly isp: string | undefined; readonly domain: string | undefined },
+): string {
+  const names = new Set<string>();
+  for (const row of queue.state.counters.rows())
+    names.add(domain === undefined ? ispLabel(egress, row.domain) : row.domain);
+  const name = domain ?? isp ?? '';
+  return `no mail to ${domain === undefined ? 'ISP' : 'domain'} ${name} waits${instead(name, [...names])}`;
 }
 
 type Preview = Extract<ReturnType<ApiDependencies['preview']>, { ok: true }>['value'];

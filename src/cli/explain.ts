@@ -18,17 +18,21 @@ export const explainCommand = (io: Io): Command =>
   withConnection(
     new Command('explain').description('which way mail to an address takes, and what stands in it'),
   )
-    .argument('<address>')
+    .argument(
+      '<address>',
+      'or the name of an ISP or a domain: of the mail that waits for it, what is due first',
+    )
     .option('--sender <name>', 'as if it were sent by this sender')
     .option('--virtual-sender <name>', 'as if it were sent by this virtual sender')
     .option('--from <address>', 'From address, for the rules of a virtual sender')
     .option('--group <label>', 'group, for the rules of a virtual sender')
     .option('--account <id>', 'account, for its entries of the stop list')
-    .action(exitingWith((recipient: string, options: ExplainOptions) => explain(io, recipient, options)));
+    .action(exitingWith((to: string, options: ExplainOptions) => explain(io, to, options)));
 
-async function explain(io: Io, recipient: string, options: ExplainOptions): Promise<ExitCode> {
+async function explain(io: Io, to: string, options: ExplainOptions): Promise<ExitCode> {
   const { sender, virtualSender, from, group, account } = options;
-  const asked = { recipient, sender, virtual_sender: virtualSender, from, group, account_id: account };
+  const about = to.includes('@') ? 'recipient' : to.includes('.') ? 'domain' : 'isp';
+  const asked = { [about]: to, sender, virtual_sender: virtualSender, from, group, account_id: account };
   const given = Object.entries(asked).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, value] as const],
   );
@@ -41,10 +45,10 @@ async function explain(io: Io, recipient: string, options: ExplainOptions): Prom
     const message = `${result.error.message}; say which with ${option}`;
     return fail(io, options, { ...result.error, message });
   }
-  return show(io, options, result, explainText);
+  return show(io, options, result, (view) => explainText(io, view));
 }
 
-export function explainText(view: ExplainView): string {
+export function explainText(paper: Pick<Io, 'now'>, view: ExplainView): string {
   const { isp, hosts, problem, queued } = view;
   const rule = view.rule === undefined ? '' : `, rule ${view.rule}`;
   const lines = [
@@ -58,7 +62,9 @@ export function explainText(view: ExplainView): string {
       : `hosts     none: ${clean(problem)}`,
     ...(view.stop_list ? [stopLine(view.stop_list)] : []),
     ...view.senders.flatMap(senderLines),
-    ...(queued.length === 0 ? ['queued    nothing to this address'] : queued.map(queuedLine)),
+    ...(queued.length === 0
+      ? ['queued    nothing to this address']
+      : queued.map((one) => queuedLine(paper, one))),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -117,15 +123,13 @@ function lockText({ id, rule, state, seconds_left: left, reason, waiting }: Lock
   return `lock ${id} ${rule === undefined ? 'by hand' : `by ${rule}`}, ${when}, mail ${waiting}s: ${clean(reason)}`;
 }
 
-function queuedLine({
-  id,
-  node,
-  attempts,
-  next_attempt: next,
-  last_reply: reply,
-  why_waiting: why,
-}: ExplainView['queued'][number]): string {
+function queuedLine({ now }: Pick<Io, 'now'>, one: ExplainView['queued'][number]): string {
+  const { id, node, attempts, next_attempt: next, last_reply: reply, why_waiting: why } = one;
   const made = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  const wait = Date.parse(next) - now();
+  const due = wait > 0 ? `next ${clock(next)}, in ${formatDuration(wait)}` : `due since ${clock(next)}`;
+  const when = { new: due, retry: due, proc: 'a session has it now' }[one.state];
+  const parts = [made, when, why && clean(why)].filter((part) => part !== undefined);
   const said = reply ? `; last reply, ${clock(reply.at)}: ${replyText(reply)}` : '';
-  return `queued    ${id} on ${node}, ${made}, ${why === undefined ? `next ${clock(next)}` : clean(why)}${said}`;
+  return `queued    ${id} on ${node}, ${parts.join(', ')}${said}`;
 }

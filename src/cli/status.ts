@@ -109,8 +109,9 @@ export const waitingLines = ({ flow }: StatusView): string[] => [
 
 function nextSteps({ alerts, flow, not_ready: notReady }: StatusView): string[] {
   if (alerts.length === 0 && flow.waiting.length === 0 && notReady.length === 0) return [];
+  const isp = flow.waiting[0]?.isp ?? 'ADDRESS';
   return [
-    `next        postrider queue list --by isp,campaign; postrider explain ADDRESS (why mail to it waits); postrider node list`,
+    `next        postrider explain ${clean(isp)} (why mail to it waits); postrider queue list --by isp,campaign; postrider node list`,
   ];
 }
 

@@ -119,6 +119,11 @@ test('explain says who sends, from where, how fast, and what stands in the way',
   assert.equal(view.stop_list, undefined, 'the entry is of one account');
   const ofAccount = (await mta.api('/v1/explain?recipient=r0@one.test&account_id=a7')).body as typeof view;
   assert.partialDeepStrictEqual(ofAccount.stop_list, { domain: 'one.test', reason: 'asked by mail' });
+  for (const about of ['isp=one', 'domain=ONE.test'])
+    assert.deepEqual((await mta.api(`/v1/explain?${about}`)).body, body, about);
+  const nothing = await mta.api('/v1/explain?isp=ome');
+  assert.equal(nothing.status, 404);
+  assert.match(JSON.stringify(nothing.body), /no mail to ISP ome waits, did you mean \\"one\\"/);
   assert.equal((await mta.api(`/v1/locks/${lock!.id}`, { method: 'DELETE' })).status, 200);
   const unlocked = (await mta.api('/v1/explain?recipient=r0@one.test')).body as typeof view;
   assert.partialDeepStrictEqual(unlocked.senders[0]!.nodes[0]!.effective, {
@@ -127,7 +132,8 @@ test('explain says who sends, from where, how fast, and what stands in the way',
     set_at: lineOf('rate: 30/1m'),
   });
   assert.match(view.queued[0]!.why_waiting!, /locked by hand: by me/);
-  assert.equal((await mta.api('/v1/explain?recipient=nobody')).status, 400);
+  for (const wrong of ['recipient=nobody', '', 'recipient=r0@one.test&isp=one'])
+    assert.equal((await mta.api(`/v1/explain?${wrong}`)).status, 400, wrong);
   assert.equal((await mta.api('/v1/explain?recipient=a@b.test&sender=shpo')).status, 400);
   await mta.end();
 });

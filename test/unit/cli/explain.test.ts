@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExplainedNode, ExplainView } from '../../../src/api/index.ts';
 import { explainText } from '../../../src/cli/explain.ts';
+import { createPaper } from './paper.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
+const PAPER = createPaper();
 const NODE: ExplainedNode = {
   ...{ node: 'n1', weight: 1, takes_mail: true, state: 'running', address: '192.0.2.10', locks: [] },
   ...{ strategy: 'own', strategy_at: 'mta.yaml:5' },
@@ -30,7 +32,7 @@ const VIEW: ExplainView = {
 };
 
 test('speed, stop list and last reply stand in lines of their own', () => {
-  const text = explainText(VIEW);
+  const text = explainText(PAPER, VIEW);
   assert.match(
     text,
     /^ +speed: 30 a minute \(cap together, mta\.yaml:9\), 400 a day \(strategy own\), 1 session$/m,
@@ -39,11 +41,14 @@ test('speed, stop list and last reply stand in lines of their own', () => {
     text,
     /^stopped {3}a\.test is in the stop list \(operator, since .*\): asked by[^\u001b]* mail$/m,
   );
-  assert.match(text, /^queued .* 1 attempt, next .*; last reply, .*: 451 4\.7\.1 greylisted \(rcpt\)$/m);
+  assert.match(
+    text,
+    /^queued .* 1 attempt, due since 2026-.*; last reply, .*: 451 4\.7\.1 greylisted \(rcpt\)$/m,
+  );
 });
 
 test('strategy, what chose it, and retry rule say where they are written', () => {
-  const text = explainText(VIEW);
+  const text = explainText(PAPER, VIEW);
   assert.match(
     text,
     /^ +strategy own \(mta\.yaml:5\), by strategies\.default of sender shop \(mta\.yaml:30\)$/m,
@@ -51,7 +56,7 @@ test('strategy, what chose it, and retry rule say where they are written', () =>
   assert.match(text, /retry rule default \(built in\),/);
   const isp = { name: 'gmail', matched_by: 'domain', entry: 'gmail.com', at: 'config/isps/google.yaml:9' };
   assert.match(
-    explainText({ ...VIEW, isp }),
+    explainText(PAPER, { ...VIEW, isp }),
     /^ISP +gmail, by domain gmail\.com \(config\/isps\/google\.yaml:9\)$/m,
   );
 });
@@ -59,7 +64,23 @@ test('strategy, what chose it, and retry rule say where they are written', () =>
 test('without limits, entries and replies it says so, or nothing', () => {
   const effective = { per_second: null, per_day: null };
   const senders = [{ ...SENDER, nodes: [{ ...NODE, effective }] }];
-  const text = explainText({ ...VIEW, stop_list: undefined, senders, queued: [] });
+  const text = explainText(PAPER, { ...VIEW, stop_list: undefined, senders, queued: [] });
   assert.match(text, /^ +speed: no limit of speed, 1 session$/m);
   assert.doesNotMatch(text, /stopped|last reply/);
+});
+
+test('what is queued says when its turn is and why it waits', () => {
+  const queuedAs = (changes: object): string => {
+    const queued = [{ ...VIEW.queued[0]!, last_reply: undefined, ...changes }];
+    return explainText(PAPER, { ...VIEW, queued })
+      .split('\n')
+      .find((line) => line.startsWith('queued'))!;
+  };
+  const why = 'the interval of the retry rule is not over';
+  assert.equal(
+    queuedAs({ next_attempt: '2026-01-01T00:06:00.000Z', why_waiting: why }),
+    `queued    01.1 on n1, 1 attempt, next 2026-01-01 00:06:00Z, in 5m, ${why}`,
+  );
+  assert.match(queuedAs({ state: 'proc', attempts: 0 }), / 0 attempts, a session has it now$/);
+  assert.match(queuedAs({ state: 'hold', why_waiting: 'held by ann' }), / 1 attempt, held by ann$/);
 });
