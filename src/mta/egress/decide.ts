@@ -17,7 +17,7 @@
  */
 import type { LockRuleConfig, RuleConfig } from '../../config/index.ts';
 import type { UndeliveredReason } from '../../core/index.ts';
-import { type RetryRule, retryDelayMs } from './retry.ts';
+import { retryAt, type RetryRule, retryDelayMs } from './retry.ts';
 import type { RuleBook, RuleFacts } from './rules.ts';
 
 export type Ending =
@@ -80,8 +80,9 @@ function endingOf(input: DecideInput, rule: RuleConfig | undefined): Ending {
 function deferral({ attempt, random, now, expiresAt }: DecideInput, retry: RetryRule): Ending {
   const delay = retryDelayMs(retry, attempt, random);
   if (delay === undefined) return undelivered('attempts_exhausted');
-  if (now + delay >= expiresAt) return undelivered('lifetime');
-  return { kind: 'deferred', nextAttemptAt: now + delay, retry };
+  const nextAttemptAt = retryAt(now, delay);
+  if (nextAttemptAt >= expiresAt) return undelivered('lifetime');
+  return { kind: 'deferred', nextAttemptAt, retry };
 }
 
 /** An address goes to the stop list only when its delivery ended by a permanent refusal. */

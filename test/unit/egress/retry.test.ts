@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { retryDelayMs, type RetryRule } from '../../../src/mta/egress/retry.ts';
+import { retryAt, retryDelayMs, type RetryRule } from '../../../src/mta/egress/retry.ts';
 import { rule } from './retry-rule.ts';
 
 /** The waits after attempts 1, 2, ...; undefined when there is no further one. */
@@ -53,6 +53,30 @@ describe('retryDelayMs', () => {
         assert.ok(Number.isInteger(delay) && delay! > 0 && delay! <= 14_400_000, String(delay));
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('retryAt', () => {
+  const NOW = 1_000_000_000_003;
+
+  test('retries that fall due near each other have one time', () => {
+    const times = (count: number, apart: number, delay: number): number =>
+      new Set(Array.from({ length: count }, (_, i) => retryAt(NOW + i * apart, delay))).size;
+    assert.equal(times(100, 10, 1_000), 20);
+    assert.ok(times(100, 10, 300_000) <= 2);
+  });
+
+  test('never before the delay is over, and later by a twentieth of it at most', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 86_400_000 }),
+        fc.integer({ min: 0, max: 5_000 }),
+        (delay, past) => {
+          const late = retryAt(NOW + past, delay) - (NOW + past + delay);
+          assert.ok(late >= 0 && late < Math.max(1, Math.min(1_000, delay / 20)), String(late));
+        },
+      ),
     );
   });
 });
