@@ -131,25 +131,26 @@ export class Alerts {
     for (const event of events) this.#traffic.add(event, ispOf);
   }
 
-  /** To be told after each `queue.sweep()`. */
-  onSweep(): void {
-    const { schedule, counters } = this.#options.queue.state;
-    const waits = new Waits(this.#options);
-    for (const head of schedule.heads()) waits.head(head);
-    for (const row of counters.rows()) waits.row(row);
-    this.#waiting = waits.byIsp;
+  /** To be told after each `queue.sweep()`; the next sweep waits for it. */
+  async onSweep(walk: Walk): Promise<void> {
+    this.#waiting = await this.#count(walk);
   }
 
   /** What waits is counted now, as the sums that are shown beside it are. */
   async flow(walk: Walk): Promise<Flow> {
-    const { queue, clock } = this.#options;
-    const waits = new Waits(this.#options);
-    await walk.each(queue.state.schedule.heads(), (head) => waits.head(head));
-    await walk.each(queue.state.counters.rows(), (row) => waits.row(row));
+    const waiting = await this.#count(walk);
     return {
-      ...this.#traffic.total(clock.now()),
-      waiting: this.#waitingAt(waits.byIsp).sort((a, b) => silentSince(a) - silentSince(b)),
+      ...this.#traffic.total(this.#options.clock.now()),
+      waiting: this.#waitingAt(waiting).sort((a, b) => silentSince(a) - silentSince(b)),
     };
+  }
+
+  async #count(walk: Walk): Promise<ReadonlyMap<string, Waiting>> {
+    const { schedule, counters } = this.#options.queue.state;
+    const waits = new Waits(this.#options);
+    await walk.each(schedule.heads(), (head) => waits.head(head));
+    await walk.each(counters.rows(), (row) => waits.row(row));
+    return waits.byIsp;
   }
 
   /** Compares what is with what was told. */
@@ -276,7 +277,7 @@ class Waits {
     const isp = egress.ispOf(row.domain) ?? 'unresolved';
     const waiting = this.byIsp.get(isp) ?? { count: 0, oldest: Infinity };
     waiting.count += count;
-    waiting.oldest = Math.min(waiting.oldest, Math.max(this.#oldest, oldestOf(queue.state, row)));
+    waiting.oldest = Math.min(waiting.oldest, Math.max(this.#oldest, oldestOf(row)));
     this.byIsp.set(isp, waiting);
   }
 }

@@ -23,7 +23,7 @@ export interface ChoresOptions {
   readonly diskIsSlow: () => boolean;
   /** Says which marks of limits are spent. */
   readonly spentLimits: () => (mark: LimitMark) => boolean;
-  readonly onSweep: (oldest: ReadonlyMap<string, number>) => void;
+  readonly onSweep: (oldest: ReadonlyMap<string, number>) => Promise<void>;
   readonly log: Logger;
   readonly config: () => Config;
 }
@@ -95,7 +95,7 @@ export class Chores {
   async #sweep(): Promise<void> {
     const start = systemClock.mono();
     if (start < this.#sweepFrom) return;
-    this.#options.onSweep(await this.#options.queue.sweep());
+    await this.#options.onSweep(await this.#options.queue.sweep());
     const end = systemClock.mono();
     this.#sweepFrom = end + SWEEP_REST * (end - start);
   }

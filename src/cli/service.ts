@@ -13,6 +13,7 @@ import {
   createStatusServer,
   type Metrics,
   type Reloaded,
+  Slices,
   type StatusServer,
 } from '../api/index.ts';
 import { Alerts } from '../alerts/index.ts';
@@ -128,7 +129,7 @@ export class Service {
       spentLimits: () => parts.egress.spentLimits(),
       onSweep: (oldest) => {
         parts.metrics.onSweep(oldest);
-        this.#alerts.onSweep();
+        return this.#alerts.onSweep(new Slices());
       },
       log: parts.options.log,
       config: () => this.config,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Alerts, type AlertsOptions } from '../../../src/alerts/index.ts';
-import { Slices } from '../../../src/api/slices.ts';
+import { SLICE, Slices } from '../../../src/api/slices.ts';
 import { parseConfig } from '../../../src/config/index.ts';
 import {
   type DiskTrouble,
@@ -18,6 +18,8 @@ import {
 } from '../../../src/queue/index.ts';
 import type { Op } from '../../../src/queue/kv.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { ISPS, largeSite, NODES } from '../../support/large-site.ts';
+import { Meter } from '../../support/meter.ts';
 import { FakeEgress } from '../api/fake-egress.ts';
 import { accept, delivered, HOUR, lease, openRig } from '../queue/fixture.ts';
 
@@ -223,7 +225,7 @@ test('stuck is what is due or was tried; what is held or for later is not', asyn
   });
   rig.clock.advance(HOUR);
   await rig.queue.sweep();
-  alerts.onSweep();
+  await alerts.onSweep(slices);
   alerts.look();
   assert.deepEqual(
     alerts.active().map(({ name, isp }) => [name, isp]),
@@ -236,7 +238,7 @@ test('stuck is what is due or was tried; what is held or for later is not', asyn
     text: 'hold',
   });
   await rig.queue.sweep();
-  alerts.onSweep();
+  await alerts.onSweep(slices);
   assert.deepEqual((await alerts.flow(slices)).waiting, []);
   await alerts.stop();
 });
@@ -254,7 +256,7 @@ test('what waits is of the moment at which it is asked for, and not older than a
   });
   rig.clock.advance(HOUR);
   await rig.queue.sweep();
-  alerts.onSweep();
+  await alerts.onSweep(slices);
   const later = rig.clock.now();
   await accept(rig, { to: ['c@gmail.com', 'd@gmail.com', 'e@gmail.com', 'f@web.de'] });
   for (const one of await lease(rig, 'gmail.com', { limit: 2 })) await rig.queue.record(one, delivered(rig));
@@ -266,4 +268,18 @@ test('what waits is of the moment at which it is asked for, and not older than a
     rig.queue.state.counters.sum().queued,
   );
   assert.ok(flow.waiting.every(({ oldest }) => oldest >= later - 1 && Number.isFinite(oldest)));
+});
+
+test('on a large site no turn of the event loop counts more than a slice of it', async (t) => {
+  const deps = await largeSite(t);
+  const meter = new Meter(deps, t);
+  const alerts = new Alerts({
+    ...deps,
+    config: () => ({ ...CONFIG, stuckVolume: 2 }),
+    log: { warn: () => undefined, info: () => undefined, error: () => undefined },
+  });
+  await alerts.onSweep(new Slices());
+  meter.stop();
+  assert.equal(meter.all, NODES * ISPS);
+  assert.ok(meter.most <= SLICE, `${meter.most} rows in one turn`);
 });
