@@ -7,8 +7,8 @@ import { type CampaignLimitsView, limitsView } from './campaign-limits.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { firstOf } from './first-of.ts';
 import { answerList } from './long-list.ts';
-import { type Pace, paceOf } from './pace.ts';
-import { addRow, heldOf, noCounts, type QueueCounts } from './queue-counts.ts';
+import { type Pace, Paced } from './pace.ts';
+import { heldOf, ispLabel, type QueueCounts } from './queue-counts.ts';
 import { answer } from './refused.ts';
 import { campaignCursor, type CampaignsQuery, campaignsQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
@@ -36,12 +36,12 @@ export function addCampaigns(app: FastifyInstance, { deps }: RouteContext): void
     if (!query.ok) return answer(reply, query);
     const slices = new Slices();
     const { page, next } = await pageOf(deps, { ...query.value, caller: callerOf(request) }, slices);
-    const rows = await rowsOf(deps, page, slices);
+    const found = await foundOf(deps, page, slices);
     const now = deps.clock.now();
     const first = oldestQueued(deps.queue.state) ?? Infinity;
     // What is made of a campaign is of one moment, so that its counts add up.
     const view = (one: CampaignName): CampaignView =>
-      viewOf(deps, one, { rows: rows.get(nameOf(one))!, now, first });
+      viewOf(deps, one, { ...found.get(nameOf(one))!, now, first });
     return answerList(reply, { name: 'campaigns', items: page, view, rest: { next } }, slices);
   });
 }
@@ -81,19 +81,25 @@ async function pageOf({ queue }: ApiDependencies, asked: Asked, slices: Slices):
   };
 }
 
+interface Found {
+  readonly rows: Readonly<Row>[];
+  readonly speeds: { readonly domain: string; readonly perSecond: number }[];
+}
+
 /** By campaign of the page. */
-async function rowsOf(
+async function foundOf(
   { queue }: ApiDependencies,
   page: readonly CampaignName[],
   slices: Slices,
-): Promise<ReadonlyMap<string, readonly Readonly<Row>[]>> {
-  const rows = new Map<string, Readonly<Row>[]>(page.map((one) => [nameOf(one), []]));
-  await slices.each(queue.state.counters.rows(), (row) => void rows.get(nameOf(row))?.push(row));
-  return rows;
+): Promise<ReadonlyMap<string, Found>> {
+  const found = new Map<string, Found>(page.map((one) => [nameOf(one), { rows: [], speeds: [] }]));
+  const { counters, speeds } = queue.state;
+  await slices.each(counters.rows(), (row) => void found.get(nameOf(row))?.rows.push(row));
+  await slices.each(speeds.rows(), (speed) => void found.get(nameOf(speed))?.speeds.push(speed));
+  return found;
 }
 
-interface Counted {
-  readonly rows: readonly Readonly<Row>[];
+interface Counted extends Readonly<Found> {
   readonly now: number;
   /** The oldest acceptance of all: none of a campaign is older. */
   readonly first: number;
@@ -102,16 +108,19 @@ interface Counted {
 function viewOf(
   { queue, egress }: ApiDependencies,
   { account, campaign }: CampaignName,
-  { rows, now, first }: Counted,
+  { rows, speeds, now, first }: Counted,
 ): CampaignView {
-  const counts = noCounts();
-  let oldest = Infinity;
-  for (const row of rows) {
-    addRow(counts, row, heldOf(queue, row));
-    if (row.new + row.retry > 0) oldest = Math.min(oldest, Math.max(first, oldestOf(queue.state, row)));
-  }
-  const { total, ...states } = counts;
-  const perSecond = queue.state.speeds.ofCampaign(account, campaign);
+  const isp = (domain: string): string => ispLabel(egress, domain);
+  const sum = new Paced(now);
+  for (const row of rows)
+    if (row.new + row.retry > 0)
+      sum.add(row, {
+        isp: isp(row.domain),
+        held: heldOf(queue, row),
+        oldest: Math.max(first, oldestOf(row)),
+      });
+  for (const { domain, perSecond } of speeds) sum.addSpeed(isp(domain), domain, perSecond);
+  const { total, ...states } = sum.counts;
   const cap = egress.campaigns.of({ account, campaign });
   return {
     account_id: account,
@@ -119,7 +128,7 @@ function viewOf(
     ...queue.state.counters.totalsOf(account, campaign)!,
     queued: total,
     ...states,
-    ...paceOf(counts, { oldest, perSecond }, now),
+    ...sum.pace(queue.state.speeds.ofCampaign(account, campaign)),
     ...(cap && { limits: limitsView(cap) }),
   };
 }

@@ -24,8 +24,15 @@ import { ownsDelivery } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { type MarkView, markView } from './operation-view.ts';
-import { answer, notFound, type Refused } from './refused.ts';
-import { deliveriesQuery, type DeliveriesQuery, deliveryPath, messagePath, messageQuery } from './schemas.ts';
+import { answer, invalid, notFound, type Refused } from './refused.ts';
+import {
+  deliveriesQuery,
+  type DeliveriesQuery,
+  deliveryPath,
+  messagePath,
+  type MessageQuery,
+  messageQuery,
+} from './schemas.ts';
 import { checkRequest } from './shape.ts';
 import { holdOf, whyWaiting } from './why-waiting.ts';
 
@@ -73,6 +80,8 @@ export interface MessageView {
   readonly deliveries: readonly DeliveryView[];
   /** There are more deliveries than were asked for. */
   readonly more: boolean;
+  /** Cursor of the next page; absent at the end. */
+  readonly next?: string | undefined;
 }
 
 export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): void {
@@ -82,9 +91,7 @@ export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): voi
     const query = checkRequest(messageQuery, request.query);
     return answer(
       reply,
-      query.ok
-        ? messageView(deps, { id: path.value.id, limit: query.value.limit, caller: callerOf(request) })
-        : query,
+      query.ok ? messageView(deps, { ...query.value, id: path.value.id, caller: callerOf(request) }) : query,
     );
   });
   app.get('/v1/deliveries/:id', (request, reply) => {
@@ -99,10 +106,13 @@ export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): voi
 
 function messageView(
   deps: ApiDependencies,
-  { id, limit, caller }: { readonly id: string; readonly limit: number; readonly caller: Caller },
+  { id, cursor, limit, caller }: MessageQuery & { readonly id: string; readonly caller: Caller },
 ): Result<MessageView, Refused> {
   const number = messageNumberOf(id)!;
-  const all = deliveriesOf(deps.queue.state, number, limit + 1);
+  const after = cursor === undefined ? { number, index: 0 } : parseDeliveryId(cursor)!;
+  if (after.number !== number)
+    return err(invalid([{ field: 'cursor', message: `it is not of message ${id}` }]));
+  const all = deliveriesOf(deps.queue.state, number, limit + 1, after.index + 1);
   const found = all.filter((delivery) => ownsDelivery(caller, delivery));
   const [first] = found;
   if (!first) return err(notFound(`no message ${id} is queued or in the history`));
@@ -117,6 +127,7 @@ function messageView(
     content_kept: hasContent(deps.queue.state, number),
     deliveries: found.slice(0, limit).map((delivery) => deliveryView(deps, delivery, caller)),
     more: all.length > limit,
+    next: all.length > limit ? all[limit - 1]!.id : undefined,
   });
 }
 

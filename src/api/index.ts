@@ -28,7 +28,7 @@ export type { QuarantineChange, QuarantinedView, QuarantineView } from './schema
 export type { KeptMailContent, KeptMailRemoved, ReportQuarantineView } from './report-quarantine.ts';
 export type { CampaignLimitsView, LimitedCampaign } from './campaign-limits.ts';
 export type { CampaignsView, CampaignView } from './campaigns.ts';
-export { type Pace, paceOf } from './pace.ts';
+export { type Pace, Paced } from './pace.ts';
 export type { QueueReport, QueueRow } from './queue-report.ts';
 export { answer, type FieldProblem, refuse, type RefusedCode } from './refused.ts';
 export * as schemas from './schemas.ts';

@@ -6,7 +6,7 @@ import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { firstOf } from './first-of.ts';
 import { answerList } from './long-list.ts';
-import { type Pace, paceOf } from './pace.ts';
+import { type Pace, Paced } from './pace.ts';
 import {
   addRow,
   heldOf,
@@ -27,9 +27,7 @@ export type QueueRow = QueueCounts & Pace & { readonly [group in Group]?: string
 /** What is summed up in one row of the answer. */
 interface Sum {
   readonly values: readonly string[];
-  readonly counts: QueueCounts;
-  oldest: number;
-  perSecond: number;
+  readonly of: Paced;
 }
 
 export interface QueueReport {
@@ -48,8 +46,7 @@ export function addQueueReport(app: FastifyInstance, { deps }: RouteContext): vo
     const slices = new Slices();
     const asked = { ...query.value, caller: callerOf(request) };
     const { first, ...rest } = await report(deps, asked, slices);
-    const now = deps.clock.now();
-    const view = (sum: Sum): QueueRow => rowOf(asked.group_by, sum, now);
+    const view = (sum: Sum): QueueRow => rowOf(asked.group_by, sum);
     return answerList(reply, { name: 'rows', items: first, view, rest }, slices);
   });
 }
@@ -65,7 +62,7 @@ type Report = Omit<QueueReport, 'rows'> & { readonly first: readonly Sum[] };
 async function report(deps: ApiDependencies, asked: Asked, slices: Slices): Promise<Report> {
   const { limit, caller } = asked;
   const { all, sums } = await sumRows(deps, asked, slices);
-  const order = (a: Sum, b: Sum): number => b.counts.total - a.counts.total;
+  const order = (a: Sum, b: Sum): number => b.of.counts.total - a.of.counts.total;
   const first = await firstOf(sums.values(), { order, count: limit, slices });
   return {
     first,
@@ -77,10 +74,10 @@ async function report(deps: ApiDependencies, asked: Asked, slices: Slices): Prom
   };
 }
 
-const rowOf = (groups: readonly Group[], { values, counts, ...sum }: Sum, now: number): QueueRow => ({
+const rowOf = (groups: readonly Group[], { values, of }: Sum): QueueRow => ({
   ...Object.fromEntries(groups.map((group, i) => [group, values[i]!])),
-  ...counts,
-  ...paceOf(counts, sum, now),
+  ...of.counts,
+  ...of.pace(),
 });
 
 interface Sums {
@@ -91,7 +88,7 @@ interface Sums {
 
 /** Of the rows that the caller may see. */
 async function sumRows(
-  { queue, egress }: ApiDependencies,
+  { queue, egress, clock }: ApiDependencies,
   { group_by: groups, caller }: Asked,
   slices: Slices,
 ): Promise<Sums> {
@@ -101,22 +98,24 @@ async function sumRows(
   const { counters, speeds } = queue.state;
   // What the last sweep found may have ended since: no part is older than the whole.
   const oldest = oldestQueued(queue.state) ?? Infinity;
-  const valuesOf = (row: RowKey): string[] =>
-    groups.map((group) => (group === 'isp' ? ispLabel(egress, row.domain) : row[group]));
+  const now = clock.now();
+  const valuesOf = (row: RowKey, isp: string): string[] =>
+    groups.map((group) => (group === 'isp' ? isp : row[group]));
   await slices.each(counters.rows(), (row) => {
     if (bound && !owns(caller, row)) return;
-    const values = valuesOf(row);
+    const isp = ispLabel(egress, row.domain);
+    const values = valuesOf(row, isp);
     const key = values.join('\0');
     let sum = sums.get(key);
-    if (!sum) sums.set(key, (sum = { values, counts: noCounts(), oldest: Infinity, perSecond: 0 }));
+    if (!sum) sums.set(key, (sum = { values, of: new Paced(now) }));
     const held = heldOf(queue, row);
-    addRow(sum.counts, row, held);
+    sum.of.add(row, { isp, held, oldest: Math.max(oldest, oldestOf(row)) });
     addRow(all, row, held);
-    sum.oldest = Math.min(sum.oldest, Math.max(oldest, oldestOf(queue.state, row)));
   });
   await slices.each(speeds.rows(), ({ perSecond, ...row }) => {
-    const sum = sums.get(valuesOf(row).join('\0'));
-    if (sum && (!bound || owns(caller, row))) sum.perSecond += perSecond;
+    const isp = ispLabel(egress, row.domain);
+    const sum = sums.get(valuesOf(row, isp).join('\0'));
+    if (sum && (!bound || owns(caller, row))) sum.of.addSpeed(isp, row.domain, perSecond);
   });
   return { all, sums };
 }

@@ -184,7 +184,10 @@ const listOf = <T extends string>(values: readonly [T, ...T[]]): z.ZodType<T[], 
     .transform((text) => text.split(','))
     .pipe(z.array(z.enum(values)));
 
-export const messageQuery = z.strictObject({ limit: wholeNumber(1, 1000).default(100) });
+export const messageQuery = z.strictObject({
+  cursor: deliveryId.optional(),
+  limit: wholeNumber(1, 1000).default(100),
+});
 
 export const deliveriesQuery = z.strictObject({
   recipient: z.string().min(3).max(400).optional(),
@@ -238,6 +241,7 @@ export type BatchHeaderInput = z.input<typeof batchHeader>;
 export type BatchLineInput = z.input<typeof batchLine>;
 export type BatchHeaderBody = z.infer<typeof batchHeader>;
 export type BatchLineBody = z.infer<typeof batchLine>;
+export type MessageQuery = z.infer<typeof messageQuery>;
 export type DeliveriesQuery = z.infer<typeof deliveriesQuery>;
 export type CampaignsQuery = z.infer<typeof campaignsQuery>;
 export type EventsQuery = z.infer<typeof eventsQuery>;

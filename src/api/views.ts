@@ -111,6 +111,7 @@ export const messageView: z.ZodType<Omit<MessageView, 'deliveries'>> = z.object(
   content_kept: z.boolean(),
   deliveries: z.array(deliveryView),
   more: z.boolean().describe('There are more deliveries than were asked for'),
+  next: z.string().optional().describe('Cursor of the next page'),
 });
 
 export const deliveryList = z.object({
@@ -131,7 +132,14 @@ export const pace = {
     .optional()
     .describe('As of the last sweep of the queue, or of what came since where nothing waited then'),
   per_second: z.number().describe('Deliveries that ended, over the last minutes'),
-  estimated_end: time.optional().describe('When what is not held will have ended at this speed'),
+  estimated_end: time
+    .optional()
+    .describe('When what is not held will have ended at the speeds of now; the slowest ISP decides'),
+  earliest_end: time
+    .optional()
+    .describe(
+      'In place of `estimated_end`: the last of it waits for an attempt until then, so it ends no sooner',
+    ),
 };
 
 export const jobView = z.object({

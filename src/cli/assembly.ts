@@ -121,6 +121,7 @@ export async function openQueue({
         clock,
         report: reporter(log),
         sending: new SendingFile(dir, clock.boot?.id),
+        timezone: config.timezone,
         onCommit,
       });
     });

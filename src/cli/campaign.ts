@@ -93,13 +93,14 @@ export function campaignsText(io: Pick<Io, 'columns' | 'now'>, { campaigns, next
     one.queued,
     one.hold,
     one.queued > 0 ? rateText(one) : '-',
-    endsInText(one, io.now()),
+    endsInText(one, one.queued, io.now()),
   ]);
   return `${renderTable(columns, rows, io)}${next === undefined ? '' : `more: --after ${next}\n`}`;
 }
 
 export function campaignText(one: CampaignView): string {
-  const { account_id: account, campaign_id: campaign, oldest_seconds: oldest, estimated_end: end } = one;
+  const { account_id: account, campaign_id: campaign, oldest_seconds: oldest } = one;
+  const { estimated_end: end, earliest_end: earliest } = one;
   const lines = [
     `${campaign || '(no campaign)'}${account === '' ? '' : ` of account ${account}`}`,
     `  accepted   ${one.accepted}`,
@@ -111,6 +112,9 @@ export function campaignText(one: CampaignView): string {
     `  speed      ${rateText(one)}/s over the last minutes`,
     ...(one.limits ? [`  limits     ${limitsText(one.limits)}`] : []),
     ...(end === undefined ? [] : [`  end        about ${clock(end)} at this speed`]),
+    ...(earliest === undefined
+      ? []
+      : [`  end        not before ${clock(earliest)}: the last of it waits for an attempt until then`]),
   ];
   return lines.map((line) => `${clean(line)}\n`).join('');
 }

@@ -16,5 +16,17 @@ export function about(ms: number): string {
 export const oldestText = ({ oldest_seconds: seconds }: Pick<Pace, 'oldest_seconds'>): string =>
   seconds === undefined ? '-' : about(seconds * 1000);
 
-export const endsInText = ({ estimated_end: end }: Pick<Pace, 'estimated_end'>, now: number): string =>
-  end === undefined ? '-' : about(Date.parse(end) - now);
+interface Ending extends Pick<Pace, 'estimated_end' | 'earliest_end'> {
+  readonly hold: number;
+}
+
+/** `total`: with what is held. `>` where it ends no sooner. */
+export function endsInText(
+  { estimated_end: end, earliest_end: earliest, hold }: Ending,
+  total: number,
+  now: number,
+): string {
+  if (end !== undefined) return about(Date.parse(end) - now);
+  if (earliest !== undefined) return `>${about(Date.parse(earliest) - now)}`;
+  return total > 0 && hold === total ? 'held' : '-';
+}

@@ -52,7 +52,7 @@ export function queueText(
     ...COUNTS.map((name) => row[name]),
     oldestText(row),
     rateText(row),
-    endsInText(row, io.now()),
+    endsInText(row, row.total, io.now()),
   ];
   const sum = [
     ...groups.map((_, i) => (i === 0 ? 'all' : '')),

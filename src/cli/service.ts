@@ -260,6 +260,7 @@ export class Service {
     const diff = diffConfig(this.config, next.value.config);
     this.#current = next.value;
     this.#commitTimes.slowMs = slowCommitMs(this.config);
+    this.#queue.state.endedToday.timezone = this.config.timezone;
     const before = this.#resolver;
     this.#resolver = resolverOf(this.config);
     await this.#egress.configure(this.#current, plannerOf(this.config, this.#resolver));

@@ -139,7 +139,7 @@ const campaignRows = ({ rows }: QueueReport, now: number): (string | number)[][]
       row.retry,
       row.hold,
       rateText(row),
-      endsInText(row, now),
+      endsInText(row, row.total, now),
     ]);
 
 /** A row for each node and ISP that has mail or sessions; most mail first. */

@@ -1,5 +1,6 @@
 export * from './address.ts';
 export * from './bounce.ts';
+export * from './calendar-day.ts';
 export * from './clock.ts';
 export * from './duration.ts';
 export * from './events.ts';

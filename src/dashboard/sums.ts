@@ -5,13 +5,14 @@ import {
   heldOf,
   ispLabel,
   noCounts,
+  Paced,
   type QueueCounts,
   type Slices,
 } from '../api/index.ts';
 import { oldestOf, oldestQueued, TEST_CAMPAIGN } from '../queue/index.ts';
 import type { CellCounts } from './cells.ts';
 import { PairMap } from './pair-map.ts';
-import type { CampaignLine } from './view.ts';
+import type { CampaignLine, PaceLine } from './view.ts';
 
 export interface QueueSums {
   readonly all: QueueCounts;
@@ -20,52 +21,58 @@ export interface QueueSums {
   /** What is not leased, by node. */
   readonly nodes: ReadonlyMap<string, number>;
   readonly isps: ReadonlyMap<string, { readonly queued: number; readonly oldest: number }>;
-  readonly senders: ReadonlyMap<string, QueueCounts>;
-  /** Deliveries of a sender that ended, per second, in the last minutes. */
-  readonly senderSpeeds: ReadonlyMap<string, number>;
+  readonly senders: ReadonlyMap<string, Paced>;
   /** By account and campaign. */
-  readonly campaigns: PairMap<QueueCounts>;
+  readonly campaigns: PairMap<Paced>;
 }
 
 /** One pass over the rows of the queue. */
-export async function sumQueue(deps: ApiDependencies, slices: Slices): Promise<QueueSums> {
+export async function sumQueue(deps: ApiDependencies, now: number, slices: Slices): Promise<QueueSums> {
   const sums = {
     all: noCounts(),
     cells: new PairMap<CellCounts>(),
     nodes: new Map<string, number>(),
     isps: new Map<string, { queued: number; oldest: number }>(),
-    senders: new Map<string, QueueCounts>(),
-    senderSpeeds: new Map<string, number>(),
-    campaigns: new PairMap<QueueCounts>(),
+    senders: new Map<string, Paced>(),
+    campaigns: new PairMap<Paced>(),
   };
-  const ispOf = new Map<string, string>();
-  const { counters } = deps.queue.state;
+  const known = new Map<string, string>();
+  const ispOf = (domain: string): string => entry(known, domain, () => ispLabel(deps.egress, domain));
+  const paced = (): Paced => new Paced(now);
+  const { counters, endedToday, speeds } = deps.queue.state;
   // What the last sweep found may have ended since: no part is older than the whole.
   const oldest = oldestQueued(deps.queue.state) ?? Infinity;
   await slices.each(counters.rows(), (row) => {
-    let isp = ispOf.get(row.domain);
-    if (isp === undefined) ispOf.set(row.domain, (isp = ispLabel(deps.egress, row.domain)));
     const { node } = row;
+    const isp = ispOf(row.domain);
     const held = heldOf(deps.queue, row);
-    const at = Math.max(oldest, oldestOf(deps.queue.state, row));
+    const at = Math.max(oldest, oldestOf(row));
     const cell = sums.cells.entry(node, isp, () => ({ node, isp, oldest: at, ...noCounts() }));
     cell.oldest = Math.min(cell.oldest, at);
     addRow(cell, row, held);
     addRow(sums.all, row, held);
-    addRow(entry(sums.senders, row.sender, noCounts), row, held);
-    addRow(sums.campaigns.entry(row.account, row.campaign, noCounts), row, held);
+    const place = { isp, held, oldest: at };
+    entry(sums.senders, row.sender, paced).add(row, place);
+    sums.campaigns.entry(row.account, row.campaign, paced).add(row, place);
     sums.nodes.set(node, (sums.nodes.get(node) ?? 0) + row.new + row.retry);
     const ofIsp = entry(sums.isps, isp, () => ({ queued: 0, oldest: at }));
     ofIsp.queued += row.new + row.retry;
     ofIsp.oldest = Math.min(ofIsp.oldest, at);
   });
-  await slices.each(deps.queue.state.speeds.rows(), ({ sender, perSecond }) => {
-    sums.senderSpeeds.set(sender, (sums.senderSpeeds.get(sender) ?? 0) + perSecond);
+  // Those that are through are shown too.
+  await slices.each(endedToday.senders(now), (sender) => void entry(sums.senders, sender, paced));
+  await slices.each(speeds.rows(), ({ account, campaign, sender, domain, perSecond }) => {
+    const isp = ispOf(domain);
+    sums.senders.get(sender)?.addSpeed(isp, domain, perSecond);
+    sums.campaigns.get(account, campaign)?.addSpeed(isp, domain, perSecond);
   });
   return sums;
 }
 
-export type CampaignSum = Omit<CampaignLine, 'perSecond' | 'estimatedEnd'>;
+export type CampaignSum = Omit<CampaignLine, keyof PaceLine> & {
+  /** Absent: nothing of it is queued. */
+  readonly paced: Paced | undefined;
+};
 
 export interface CampaignSums {
   /** With mail in the queue first, the largest first; then those that have ended. */
@@ -88,8 +95,9 @@ export async function sumCampaigns(
       sums.delivered += delivered;
       sums.failed += hard + undelivered + removed;
     }
-    const counts = queued.get(account, campaign) ?? noCounts();
-    campaigns.push({ account, campaign, ...counts, accepted, delivered, hard, undelivered });
+    const paced = queued.get(account, campaign);
+    const counts = paced?.counts ?? noCounts();
+    campaigns.push({ account, campaign, ...counts, accepted, delivered, hard, undelivered, paced });
   });
   slices.run(() => campaigns.sort((a, b) => b.total - a.total || b.accepted - a.accepted));
   return { campaigns, totals: sums };

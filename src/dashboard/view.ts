@@ -97,24 +97,28 @@ export interface IspLine {
   readonly oldestSeconds?: number | undefined;
 }
 
-export interface CampaignLine extends Counts {
+/** How fast something goes, and when it will be over, as `Pace` of the API says it. */
+export interface PaceLine {
+  /** Deliveries that ended, per second, in the last minutes. */
+  readonly perSecond: number;
+  /** ISO 8601; one of them at most. */
+  readonly estimatedEnd?: string | undefined;
+  readonly earliestEnd?: string | undefined;
+}
+
+export interface CampaignLine extends Counts, PaceLine {
   readonly account: string;
   readonly campaign: string;
   readonly accepted: number;
   readonly delivered: number;
   readonly hard: number;
   readonly undelivered: number;
-  /** Deliveries that ended, per second, in the last minutes. */
-  readonly perSecond: number;
-  /** When what is not held will have ended at this speed (ISO 8601). */
-  readonly estimatedEnd?: string | undefined;
 }
 
-export interface SenderLine extends Counts {
+export interface SenderLine extends Counts, PaceLine {
   readonly sender: string;
-  /** As of a campaign. */
-  readonly perSecond: number;
-  readonly estimatedEnd?: string | undefined;
+  /** Deliveries that ended since midnight. */
+  readonly endedToday: number;
 }
 
 export interface RefusalView {

@@ -40,11 +40,15 @@ export interface Row extends RowKey {
   proc: number;
   /** The first id that came in since it was empty; not known of rows that were never empty in this run. */
   first?: string | undefined;
+  /** Acceptance (wall ms) of its oldest delivery, as of the last sweep. */
+  oldest?: number | undefined;
+  /** When the last of its deliveries is to be tried (wall ms), as of the last sweep and the attempts since. */
+  latest?: number | undefined;
 }
 
 type CountedEvent = Pick<
   Event,
-  'type' | 'attempt' | 'reply' | 'reason' | 'node' | 'corrects' | 'delivery_id'
+  'type' | 'attempt' | 'reply' | 'reason' | 'node' | 'corrects' | 'delivery_id' | 'next_attempt'
 > &
   Pick<Event, 'account_id' | 'campaign_id' | 'sender' | 'recipient' | 'next_node' | 'next_sender'>;
 
@@ -90,10 +94,13 @@ const next = (event: CountedEvent): CountedEvent =>
 function enter(
   row: Row,
   state: 'new' | 'retry',
-  { delivery_id: id }: Pick<CountedEvent, 'delivery_id'>,
+  { delivery_id: id, next_attempt: wakes }: Pick<CountedEvent, 'delivery_id' | 'next_attempt'>,
 ): void {
-  if (row.new + row.retry === 0) row.first = id;
-  else if (row.first !== undefined && id !== undefined && id < row.first) row.first = id;
+  if (row.new + row.retry === 0) {
+    row.first = id;
+    row.oldest = row.latest = undefined;
+  } else if (row.first !== undefined && id !== undefined && id < row.first) row.first = id;
+  if (wakes !== undefined) row.latest = Math.max(row.latest ?? -Infinity, Date.parse(wakes));
   row[state]++;
 }
 
@@ -234,6 +241,12 @@ export class Counters {
     const { sender, node, recipient } = record;
     const { accountId, campaignId } = message;
     this.#rowOf({ account_id: accountId, campaign_id: campaignId, sender, recipient }, node).proc += by;
+  }
+
+  /** What a sweep saw of a row. */
+  swept(name: string, { oldest, latest }: Required<Pick<Row, 'oldest' | 'latest'>>): void {
+    const row = this.#rows.get(name);
+    if (row) Object.assign(row, { oldest, latest });
   }
 
   /** Adds what changed since the last snapshot. */

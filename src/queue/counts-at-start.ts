@@ -3,34 +3,52 @@
  * counted anew: what is queued from the deliveries, how campaigns went from the events that are kept, and what was
  * accepted so that it is the sum of the others, because no more than that is known.
  */
-import { domainOf } from '../core/index.ts';
+import { domainOf, type Event } from '../core/index.ts';
 import type { Counters } from './counters.ts';
+import type { EndedToday } from './ended-today.ts';
 import type { Journal } from './journal.ts';
 import { numberKey, parseDeliveryKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import type { QuarantineRecord } from './quarantine.ts';
-import { type DeliveryRecord, healthy, type MessageRecord, type SharedMessage } from './records.ts';
+import {
+  type DamageTold,
+  type DeliveryRecord,
+  healthy,
+  type MessageRecord,
+  type SharedMessage,
+} from './records.ts';
 
 interface Sources {
   readonly kv: Kv;
   readonly journal: Journal;
   readonly counters: Counters;
+  readonly endedToday: EndedToday;
+  readonly told: DamageTold;
 }
 
 /** False: they were counted anew. */
-export function loadCounts({ kv, journal, counters }: Sources, markIsWhole: boolean): boolean {
+export function loadCounts(
+  { kv, journal, counters, endedToday, told }: Sources,
+  markIsWhole: boolean,
+): boolean {
   let whole = counters.load(kv) && markIsWhole;
+  endedToday.load(kv, told);
+  const apply = (event: Event): void => {
+    counters.apply(event);
+    endedToday.apply(event);
+  };
   // Without the mark nobody knows which events the snapshot has.
   if (markIsWhole)
     for (const event of journal.events(journal.counted)) {
       if (event.type === 'sink_gap') whole = false;
-      counters.apply(event);
+      apply(event);
     }
   if (whole) return true;
   // A snapshot of an unknown event, or a campaign without one: all that is kept is told again, if it is all there was.
   if (journal.first === 1) {
     counters.forget();
-    for (const event of journal.events(0)) counters.apply(event);
+    endedToday.forget();
+    for (const event of journal.events(0)) apply(event);
   }
   counters.recount(queuedRows(kv));
   return false;

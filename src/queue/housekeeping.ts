@@ -9,11 +9,11 @@ import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import { deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
-import type { OldestRows } from './oldest-rows.ts';
 import { trimRecipients } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, encode, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
+import type { SweptRows } from './swept-rows.ts';
 
 const SLICE = 500;
 
@@ -21,16 +21,16 @@ const SLICE = 500;
 export class SweepWork implements Work {
   readonly #state: QueueState;
   readonly #from: Buffer | undefined;
-  readonly #oldest: OldestRows;
+  readonly #seen: SweptRows;
   next: Buffer | undefined;
   /** Slots taken, by queue. */
   readonly #queues = new Map<QueueHead, number>();
 
-  /** `oldest` is told of what the slice has. */
-  constructor(state: QueueState, from: Buffer | undefined, oldest: OldestRows) {
+  /** `seen` is told of what the slice has. */
+  constructor(state: QueueState, from: Buffer | undefined, seen: SweptRows) {
     this.#state = state;
     this.#from = from;
-    this.#oldest = oldest;
+    this.#seen = seen;
   }
 
   build(transaction: Transaction): void {
@@ -50,7 +50,7 @@ export class SweepWork implements Work {
       const { accountId: account = '', campaignId: campaign = '' } = message;
       const { sender, node } = record;
       const row = { account, campaign, sender, node, domain: domainOf(record.recipient) };
-      this.#oldest.saw(row, timeOfMessageNumber(number));
+      this.#seen.saw(row, timeOfMessageNumber(number), record.wakeAt);
       if (record.expiresAt <= now && leases.of(number, index) === undefined)
         this.#expire(transaction, delivery);
     }

@@ -34,7 +34,6 @@ export type { LimitMark } from './limit-marks.ts';
 export { withKillPoint } from './kill-points.ts';
 export { type Durability, openLmdbKv, openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 export { openMemoryKv } from './memory-kv.ts';
-export { oldestOf } from './oldest-rows.ts';
 export {
   acceptedOf,
   contentOf,
@@ -85,3 +84,4 @@ export type { Dispatcher, QueueState } from './state.ts';
 export type { StopEntry, StopKey, StopList, StopListPage, StopListQuery, StopSource } from './stop-list.ts';
 export { type StopKind, type StopTarget, stopTarget } from './stop-target.ts';
 export { lookAtStore, type StoreFile } from './store-file.ts';
+export { oldestOf } from './swept-rows.ts';

@@ -73,9 +73,9 @@ export function contentOf(state: QueueState, number: number): Result<Buffer, 'ov
   }
 }
 
-/** Up to `limit` deliveries of a message, by index. */
-export function deliveriesOf(state: QueueState, number: number, limit: number): FoundDelivery[] {
-  const range = { start: deliveryKey(number, 0), end: deliveryKey(number + 1, 0), limit };
+/** Up to `limit` deliveries of a message, by index, from `first` on. */
+export function deliveriesOf(state: QueueState, number: number, limit: number, first = 0): FoundDelivery[] {
+  const range = { start: deliveryKey(number, first), end: deliveryKey(number + 1, 0), limit };
   const all: FoundDelivery[] = [];
   for (const table of ['deliveries', 'history'] as const) {
     for (const { key, value } of state.kv.range(table, range)) {

@@ -5,6 +5,7 @@
  * Failure: a rejected promise means that nothing of the work was stored. The store's errors reach the caller as they
  * are; they do not end the process.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, type Event, messageNumbers } from '../core/index.ts';
 import { AcceptWork, type Addition, type NewMessage } from './accepting.ts';
 import { ClockWatch } from './clock-watch.ts';
@@ -13,6 +14,7 @@ import { type Control, type ControlChange, controlWork, readControls } from './c
 import { Counters, parseRowName } from './counters.ts';
 import { loadCounts } from './counts-at-start.ts';
 import { EarlyReports } from './early-reports.ts';
+import { EndedToday } from './ended-today.ts';
 import { EndSpeeds } from './end-speeds.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
@@ -25,7 +27,6 @@ import { lastNumber, timeOfNewest } from './newest.ts';
 import { ContentCache, type LeaseRequest, LeaseWork } from './leasing.ts';
 import { announcement, type LimitMark, MarksWalk, readMark as readLimit, storeMarks } from './limit-marks.ts';
 import { Operations } from './operations.ts';
-import { OldestRows } from './oldest-rows.ts';
 import { OperatorLog } from './operator-log.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
 import { sealRecipients } from './recipient-index.ts';
@@ -45,10 +46,12 @@ import type { Dispatcher, QueueState } from './state.ts';
 import type { SendingFile } from './sending-file.ts';
 import { StopList } from './stop-list.ts';
 import { openFormat, type StoreMark } from './store-format.ts';
+import { SweptRows } from './swept-rows.ts';
 
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_EVENTS = 50_000;
 const FOLLOW_BATCH = 500;
+const ROWS_OF_A_TURN = 1_000;
 
 export interface QueueOptions {
   readonly kv: Kv;
@@ -56,6 +59,8 @@ export interface QueueOptions {
   readonly report: QueueState['report'];
   /** Where it is written which deliveries have begun to send their content. */
   readonly sending?: SendingFile | undefined;
+  /** Of the days that counts are of. */
+  readonly timezone?: string;
   /** Told of each durable commit: events in it, time it took. */
   readonly onCommit?: (commit: Commit) => void;
   /** When slots are folded into their table; for tests. */
@@ -97,6 +102,7 @@ export class Queue {
     const journal = new Journal(kv, mark.storeId, counted);
     const newest = timeOfNewest(journal);
     const counters = new Counters();
+    const endedToday = new EndedToday(options.timezone ?? 'UTC');
     this.#told = (what, consequence) => report('error', 'damage in the store', { what, consequence });
     const holds = new Holds(kv, this.#told);
     const schedule = new Schedule(kv, holds, this.#told);
@@ -108,7 +114,7 @@ export class Queue {
       journal,
       counters,
       speeds: new EndSpeeds(() => clock.mono()),
-      oldest: new Map(),
+      endedToday,
       schedule,
       holds,
       jobs,
@@ -125,7 +131,7 @@ export class Queue {
     this.#redating = new Redating(this.#state);
     this.#marksWalk = new MarksWalk(this.#state);
     this.inbox = new Inbox(kv, () => this.#state, this.#told);
-    if (!loadCounts({ kv, journal, counters }, counted !== undefined))
+    if (!loadCounts({ kv, journal, counters, endedToday, told: this.#told }, counted !== undefined))
       report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
     this.#snapshotAt = clock.mono();
     this.#nextNumber = messageNumbers(() => clock.now(), lastNumber(kv, newest), this.numbers);
@@ -265,19 +271,20 @@ export class Queue {
 
   /** One pass over the queue: ends what has outlived its lifetime, returns the oldest acceptance per domain (ms). */
   async sweep(): Promise<ReadonlyMap<string, number>> {
-    const seen = new OldestRows();
+    const seen = new SweptRows();
     let from: Buffer | undefined;
     do {
       const work = new SweepWork(this.#state, from, seen);
       await this.#state.committer.submit(work);
       from = work.next;
     } while (from);
-    const { rows } = seen;
-    this.#state.oldest = rows;
     const oldest = new Map<string, number>();
-    for (const [row, at] of rows) {
-      const { domain } = parseRowName(row);
-      oldest.set(domain, Math.min(at, oldest.get(domain) ?? Infinity));
+    let count = 0;
+    for (const [name, row] of seen.rows) {
+      this.#state.counters.swept(name, row);
+      const { domain } = parseRowName(name);
+      oldest.set(domain, Math.min(row.oldest, oldest.get(domain) ?? Infinity));
+      if (++count % ROWS_OF_A_TURN === 0) await nextTurn();
     }
     return oldest;
   }
@@ -352,16 +359,18 @@ export class Queue {
     this.#snapshotting = this.#snapshotDue();
     if (!this.#snapshotting) return;
     this.#state.counters.snapshot(ops);
+    this.#state.endedToday.snapshot(ops);
     ops.push(markOp(this.#state.journal.mark()));
   }
 
   #committed(transaction: Transaction, ms: number): void {
-    const { journal, counters, speeds, leases, early, quarantine } = this.#state;
+    const { journal, counters, endedToday, speeds, leases, early, quarantine } = this.#state;
     leases.sealed();
     early.committed(transaction);
     quarantine.changed(transaction.quarantined);
     if (this.#snapshotting) {
       counters.snapshotted();
+      endedToday.snapshotted();
       this.#snapshotAt = this.#options.clock.mono();
       journal.marked();
     }
@@ -369,10 +378,12 @@ export class Queue {
     journal.written(events.length + inRuns);
     for (const event of events) {
       counters.apply(event);
+      endedToday.apply(event);
       speeds.add(event);
     }
     for (const run of runs) {
       counters.applyRun(run);
+      endedToday.applyRun(run);
       speeds.addRun(run);
     }
     if (transaction.ops.length > 0) this.#options.onCommit?.({ events, runs, ms });

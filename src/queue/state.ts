@@ -4,6 +4,7 @@ import type { ClockWatch } from './clock-watch.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
 import type { EarlyReports } from './early-reports.ts';
+import type { EndedToday } from './ended-today.ts';
 import type { EndSpeeds } from './end-speeds.ts';
 import type { Journal } from './journal.ts';
 import type { Holds } from './holds.ts';
@@ -43,8 +44,7 @@ export interface QueueState {
   readonly journal: Journal;
   readonly counters: Counters;
   readonly speeds: EndSpeeds;
-  /** Acceptance (wall ms) of the oldest delivery of each row (`rowName`), as of the last sweep. */
-  oldest: ReadonlyMap<string, number>;
+  readonly endedToday: EndedToday;
   readonly schedule: Schedule;
   readonly holds: Holds;
   readonly jobs: RunningJobs;

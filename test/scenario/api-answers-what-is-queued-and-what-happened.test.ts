@@ -127,13 +127,30 @@ describe('control API', () => {
     assert.deepEqual(message.deliveries, [ended]);
   });
 
-  test('a message says when it has more deliveries than were asked for', async (t) => {
+  test('a message says when it has more deliveries than were asked for, and gives them page by page', async (t) => {
     const control = await startControl(t);
     const id = await inject(control, ['u1@a.test', 'u2@a.test', 'u3@a.test']);
+    const recipients = ({ deliveries }: Readonly<Record<string, unknown>>): string[] =>
+      (deliveries as { recipient: string }[]).map(({ recipient }) => recipient);
     const two = (await control.get(`/v1/messages/${id}?limit=2`)).json;
-    assert.equal((two.deliveries as object[]).length, 2);
+    assert.deepEqual(recipients(two), ['u1@a.test', 'u2@a.test']);
     assert.equal(two.more, true);
+    const rest = (await control.get(`/v1/messages/${id}?limit=2&cursor=${String(two.next)}`)).json;
+    assert.deepEqual([recipients(rest), rest.more, rest.next], [['u3@a.test'], false, undefined]);
     assert.equal((await control.get(`/v1/messages/${id}?limit=3`)).json.more, false);
+    const other = await inject(control, ['u1@a.test']);
+    const wrong = await control.get(`/v1/messages/${other}?cursor=${String(two.next)}`);
+    assert.deepEqual(
+      [wrong.status, wrong.json.error],
+      [
+        400,
+        {
+          code: 'invalid_request',
+          message: `cursor: it is not of message ${other}`,
+          details: [{ field: 'cursor', message: `it is not of message ${other}` }],
+        },
+      ],
+    );
   });
 
   test('deliveries are found by recipient, campaign and state, page by page', async (t) => {

@@ -12,7 +12,7 @@
  * Timers fire late. A fast limiter therefore lets who has waited for a token catch up with up to `slack`, and makes
  * the interval so much longer that no window notices: (perMs + slack) / (count - burst + 1).
  */
-import type { Clock, Rate } from '../../core/index.ts';
+import { type Clock, dayAt, type Rate } from '../../core/index.ts';
 import { type Moment, momentOf, msSince } from './moment.ts';
 
 interface Speed {
@@ -216,16 +216,3 @@ function speedFrom(speed: string): Speed {
 
 /** The window (ms) of the rate that a mark was made for; 0: none. */
 export const windowOf = ({ speed = '' }: LimiterMark): number => speedFrom(speed).rate?.perMs ?? 0;
-
-/** The calendar day of a moment: its name (2026-11-21) and when it ends (wall ms). */
-export function dayAt(time: number, timezone: string): { name: string; endsAt: number } {
-  const format = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' });
-  const name = format.format(time);
-  let [low, high] = [time, time + 27 * 3600e3];
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (format.format(middle) === name) low = middle;
-    else high = middle;
-  }
-  return { name, endsAt: high };
-}

@@ -8,11 +8,11 @@
  * forget an address that is silent for a quarter of a year, and those of configured ISPs are few.
  */
 import type { Config } from '../../config/index.ts';
-import type { Clock } from '../../core/index.ts';
+import { type Clock, dayAt } from '../../core/index.ts';
 import type { LimitMark } from '../../queue/index.ts';
 import type { CapMark } from './campaign-cap.ts';
 import type { LaneMark } from './lane.ts';
-import { dayAt, type LimiterMark, windowOf } from './limiter.ts';
+import { type LimiterMark, windowOf } from './limiter.ts';
 import { msSince } from './moment.ts';
 
 const DAY_MS = 86_400_000;

@@ -6,8 +6,8 @@
  * It is a gate of the lane: the cap is counted by a limiter of its own, exact over restarts.
  */
 import type { WarmupPlanConfig } from '../../config/index.ts';
-import type { BounceClass, Clock } from '../../core/index.ts';
-import { dayAt, Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
+import { type BounceClass, type Clock, dayAt } from '../../core/index.ts';
+import { Limiter, type LimiterMark, type LimiterOptions } from './limiter.ts';
 
 export interface WarmupState {
   /** From 0; the number of stages when the plan is done. */

@@ -38,7 +38,7 @@ test('while the disk is slow or fails there is a commit each second, one at a ti
     },
     diskIsSlow: () => state.slow,
     spentLimits: () => () => false,
-    onSweep: () => undefined,
+    onSweep: () => Promise.resolve(),
     log: { error: (details: unknown) => assert.fail(String(details)) } as unknown as Logger,
     config: () => config,
   });

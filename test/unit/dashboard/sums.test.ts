@@ -1,7 +1,7 @@
 /** What the page sums up over the campaigns. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ApiDependencies, noCounts, type QueueCounts, Slices } from '../../../src/api/index.ts';
+import { type ApiDependencies, Paced, Slices } from '../../../src/api/index.ts';
 import { PairMap } from '../../../src/dashboard/pair-map.ts';
 import { sumCampaigns } from '../../../src/dashboard/sums.ts';
 import { TEST_CAMPAIGN } from '../../../src/queue/index.ts';
@@ -17,8 +17,11 @@ test('test sends and copies are campaigns of the list, and in none of its totals
     await rig.queue.record(await acceptLeased(rig, { campaignId, ...wish }), failed(rig));
     await accept(rig, { campaignId, ...wish });
   }
-  const queued = new PairMap<QueueCounts>();
-  queued.entry('', 'spring', () => ({ ...noCounts(), new: 1, total: 1 }));
+  const queued = new PairMap<Paced>();
+  const row = { account: '', campaign: 'spring', sender: 'promo', node: 'n1', domain: 'one.test' };
+  queued
+    .entry('', 'spring', () => new Paced(0))
+    .add({ ...row, new: 1, retry: 0, proc: 0 }, { isp: 'one', held: 0, oldest: 0 });
   const deps = { queue: rig.queue } as unknown as ApiDependencies;
   const { campaigns, totals } = await sumCampaigns(deps, queued, new Slices());
   assert.deepEqual(totals, { accepted: 3, delivered: 1, failed: 1 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { dayAt, Limiter, type LimiterMark, type LimiterOptions } from '../../../src/mta/egress/limiter.ts';
+import { dayAt } from '../../../src/core/index.ts';
+import { Limiter, type LimiterMark, type LimiterOptions } from '../../../src/mta/egress/limiter.ts';
 import { TwoClocks } from './two-clocks.ts';
 
 const HOUR = 3_600_000;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { WarmupPlanConfig } from '../../../src/config/index.ts';
-import { dayAt } from '../../../src/mta/egress/limiter.ts';
+import { dayAt } from '../../../src/core/index.ts';
 import { Warmup, type WarmupMark } from '../../../src/mta/egress/warmup.ts';
 import { TwoClocks } from './two-clocks.ts';
 

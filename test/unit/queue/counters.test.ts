@@ -10,6 +10,7 @@ import {
   delivered,
   dropped,
   failed,
+  HOUR,
   keysOf,
   lease,
   openRig,
@@ -36,7 +37,7 @@ async function mixed(): Promise<Rig> {
 const told = ({ queue }: Rig) => ({
   rows: [...queue.state.counters.rows()]
     // How old a row is, is told by the next sweep.
-    .map((row) => ({ ...row, proc: 0, first: undefined }))
+    .map((row) => ({ ...row, proc: 0, first: undefined, oldest: undefined, latest: undefined }))
     .map((row) => JSON.stringify(row))
     .sort(),
   totals: [...queue.state.counters.totals()].map((totals) => JSON.stringify(totals)).sort(),
@@ -79,7 +80,7 @@ describe('counts', () => {
   test('tell how old what waits in a row is, also before a sweep and after it was empty', async () => {
     const rig = await openRig();
     const ages = (): number[] =>
-      [...rig.queue.state.counters.rows()].map((row) => rig.clock.now() - oldestOf(rig.queue.state, row));
+      [...rig.queue.state.counters.rows()].map((row) => rig.clock.now() - oldestOf(row));
     await accept(rig, { to: ['a@one.test'] });
     rig.clock.advance(5_000);
     await accept(rig, { to: ['b@one.test'] });
@@ -92,6 +93,32 @@ describe('counts', () => {
     assert.deepEqual(ages(), [1_000]);
     await rig.queue.sweep();
     assert.deepEqual(ages(), [1_000]);
+  });
+
+  test('tell until when the last of a row waits, from the attempts and from each sweep', async () => {
+    const rig = await openRig();
+    const latest = (): (number | undefined)[] =>
+      [...rig.queue.state.counters.rows()].map((row) => row.latest && row.latest - rig.clock.now());
+    await accept(rig, { to: ['a@one.test', 'b@one.test', 'c@one.test'] });
+    assert.deepEqual(latest(), [undefined]);
+    const [a, b] = await lease(rig, 'one.test', { limit: 2 });
+    await rig.queue.record(a!, deferred(rig, 2 * HOUR));
+    await rig.queue.record(b!, deferred(rig, HOUR));
+    assert.deepEqual(latest(), [2 * HOUR]);
+    // What must not be sent before a time is known from the sweep.
+    await accept(rig, { to: ['d@one.test'], delayMs: 3 * HOUR });
+    await rig.queue.sweep();
+    assert.deepEqual(latest(), [3 * HOUR]);
+    const again = await crash(rig);
+    await again.queue.sweep();
+    assert.deepEqual(
+      [...again.queue.state.counters.rows()].map((row) => row.latest),
+      [rig.clock.now() + 3 * HOUR],
+    );
+    rig.clock.advance(4 * HOUR);
+    for (const delivery of await lease(rig)) await rig.queue.record(delivery, delivered(rig));
+    await accept(rig, { to: ['e@one.test'] });
+    assert.deepEqual(latest(), [undefined], 'the row was empty');
   });
 
   test('come back from the journal alone', async () => {

@@ -103,13 +103,24 @@ export interface Rig {
 
 /** Opens a queue; given the store and clock of another rig it is what a restart finds. */
 export async function openRig(
-  from: { readonly kv?: Kv; readonly clock?: FakeClock; readonly slotBounds?: SlotBounds } = {},
+  from: {
+    readonly kv?: Kv;
+    readonly clock?: FakeClock;
+    readonly slotBounds?: SlotBounds;
+    readonly timezone?: string;
+  } = {},
 ): Promise<Rig> {
-  const { kv = openMemoryKv(), clock = createFakeClock(), slotBounds } = from;
+  const { kv = openMemoryKv(), clock = createFakeClock(), slotBounds, timezone = 'UTC' } = from;
   const reports: Rig['reports'] = [];
   const report = (_: string, text: string, details: Readonly<Record<string, unknown>>): void =>
     void reports.push({ text, details });
-  const { queue, recovered } = await Queue.open({ kv, clock, report, ...(slotBounds && { slotBounds }) });
+  const { queue, recovered } = await Queue.open({
+    kv,
+    clock,
+    report,
+    timezone,
+    ...(slotBounds && { slotBounds }),
+  });
   const dispatcher = new FakeDispatcher();
   queue.attach(dispatcher);
   return { kv: queue.state.kv, store: kv, clock, queue, dispatcher, recovered, reports };
