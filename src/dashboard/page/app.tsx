@@ -12,6 +12,7 @@ import { Grid } from './grid.tsx';
 import { Header } from './header.tsx';
 import { Lookup } from './lookup.tsx';
 import { NodeTable } from './nodes.tsx';
+import { NowContext } from './now.ts';
 import { Refusals } from './refusals.tsx';
 import { savedLanguage, savedTheme, useLanguage, useTheme } from './settings.ts';
 import { SignInDialog } from './sign-in.tsx';
@@ -50,55 +51,57 @@ export function App() {
   };
   return (
     <SpeechContext.Provider value={speech}>
-      <a class="skip" href="#figures">
-        {speech.say('skip')}
-      </a>
-      <Header
-        {...{ picture, language, setLanguage, theme, setTheme, again }}
-        signIn={() => setSigningIn(true)}
-      />
-      <main id="figures" class={link === 'lost' ? 'stale' : ''}>
-        {link === 'refused' && (
-          <section class="panel center">
-            <p>{speech.say('mustSignIn')}</p>
-            <button class="primary" onClick={() => setSigningIn(true)}>
-              {speech.say('signIn')}
-            </button>
-          </section>
+      <NowContext.Provider value={snapshot?.at ?? 0}>
+        <a class="skip" href="#figures">
+          {speech.say('skip')}
+        </a>
+        <Header
+          {...{ picture, language, setLanguage, theme, setTheme, again }}
+          signIn={() => setSigningIn(true)}
+        />
+        <main id="figures" class={link === 'lost' ? 'stale' : ''}>
+          {link === 'refused' && (
+            <section class="panel center">
+              <p>{speech.say('mustSignIn')}</p>
+              <button class="primary" onClick={() => setSigningIn(true)}>
+                {speech.say('signIn')}
+              </button>
+            </section>
+          )}
+          {!snapshot && link !== 'refused' && <p class="center muted">{speech.say('connecting')} …</p>}
+          {snapshot && (
+            <>
+              <Summary snapshot={snapshot} lost={link === 'lost'} open={setOpen} />
+              <Chart hour={snapshot.hour} started={snapshot.started} theme={theme} />
+              <Grid snapshot={snapshot} found={found} look={look} open={setOpen} />
+              <div class="columns">
+                <NodeTable nodes={snapshot.nodes} act={act} />
+                <SenderTable senders={snapshot.senders} act={act} />
+              </div>
+              <Refusals
+                refusals={snapshot.refusals}
+                find={signedIn ? (text) => setWanted({ text }) : undefined}
+              />
+              <CampaignTable snapshot={snapshot} found={found} look={look} act={act} />
+              {signedIn ? (
+                <>
+                  <Lookup wanted={wanted} />
+                  <Events events={picture.events} />
+                </>
+              ) : (
+                <section class="panel center muted">
+                  <p>{speech.say(session?.canSignIn ? 'signInFor' : 'noToken')}</p>
+                </section>
+              )}
+            </>
+          )}
+        </main>
+        {signingIn && <SignInDialog done={again} cancel={() => setSigningIn(false)} />}
+        {target && <ActionDialog target={target} close={() => setTarget(undefined)} />}
+        {open && (
+          <CellDialog {...open} cell={cellOf(open)} signedIn={signedIn} close={() => setOpen(undefined)} />
         )}
-        {!snapshot && link !== 'refused' && <p class="center muted">{speech.say('connecting')} …</p>}
-        {snapshot && (
-          <>
-            <Summary snapshot={snapshot} lost={link === 'lost'} open={setOpen} />
-            <Chart hour={snapshot.hour} started={snapshot.started} theme={theme} />
-            <Grid snapshot={snapshot} found={found} look={look} open={setOpen} />
-            <div class="columns">
-              <NodeTable nodes={snapshot.nodes} act={act} />
-              <SenderTable senders={snapshot.senders} at={snapshot.at} act={act} />
-            </div>
-            <Refusals
-              refusals={snapshot.refusals}
-              find={signedIn ? (text) => setWanted({ text }) : undefined}
-            />
-            <CampaignTable snapshot={snapshot} found={found} look={look} act={act} />
-            {signedIn ? (
-              <>
-                <Lookup wanted={wanted} />
-                <Events events={picture.events} />
-              </>
-            ) : (
-              <section class="panel center muted">
-                <p>{speech.say(session?.canSignIn ? 'signInFor' : 'noToken')}</p>
-              </section>
-            )}
-          </>
-        )}
-      </main>
-      {signingIn && <SignInDialog done={again} cancel={() => setSigningIn(false)} />}
-      {target && <ActionDialog target={target} close={() => setTarget(undefined)} />}
-      {open && (
-        <CellDialog {...open} cell={cellOf(open)} signedIn={signedIn} close={() => setOpen(undefined)} />
-      )}
+      </NowContext.Provider>
     </SpeechContext.Provider>
   );
 }

@@ -1,9 +1,19 @@
 /** Campaigns and senders with what they have in the queue. Of ten thousand campaigns those in view are drawn. */
 import { useEffect, useState } from 'preact/hooks';
-import type { CampaignLine, CampaignPart, Counts, Found, Look, SenderLine, Snapshot } from '../view.ts';
+import type {
+  CampaignLine,
+  CampaignPart,
+  Counts,
+  Found,
+  Look,
+  PaceLine,
+  SenderLine,
+  Snapshot,
+} from '../view.ts';
 import { ActButton } from './act-button.tsx';
 import type { Target } from './actions.ts';
 import { Filter } from './filter.tsx';
+import { useNow } from './now.ts';
 import { useSpeech } from './speech.ts';
 import { covers, inView, useView } from './window.ts';
 import { Space } from './space.tsx';
@@ -43,28 +53,65 @@ function PaceHeads() {
       <th scope="col" class="num">
         {say('rate')}
       </th>
-      <th scope="col" class="num">
+      <th scope="col" class="num" title={say('etaRule')}>
         {say('eta')}
       </th>
     </>
   );
 }
 
-interface PaceProps {
-  readonly of: Pick<SenderLine, 'total' | 'perSecond' | 'estimatedEnd'>;
-  /** When this was so. */
-  readonly at: number;
-}
-
-function PaceCells({ of: { total, perSecond, estimatedEnd: end }, at }: PaceProps) {
-  const { speed, age, dateTime } = useSpeech();
+function PaceCells({ of }: { readonly of: Counts & PaceLine }) {
+  const { speed } = useSpeech();
+  const end = useEnd(of);
   return (
     <>
-      <td class="num">{total > 0 ? speed(perSecond) : '–'}</td>
-      <td class="num" title={end && dateTime(end)}>
-        {end === undefined ? '–' : age((Date.parse(end) - at) / 1000)}
+      <td class="num">{of.total > 0 ? speed(of.perSecond) : '–'}</td>
+      <td class="num" title={end.why}>
+        {end.text}
       </td>
     </>
+  );
+}
+
+interface End {
+  readonly text: string;
+  readonly why?: string;
+}
+
+/** When something will be over, and what that depends on. */
+function useEnd({ total, hold, estimatedEnd, earliestEnd }: Counts & PaceLine): End {
+  const { say, age, dateTime, minute } = useSpeech();
+  const now = useNow();
+  if (total === 0) return { text: '–' };
+  if (hold === total) return { text: say('held'), why: say('heldWhy') };
+  if (estimatedEnd !== undefined) {
+    const at = Date.parse(estimatedEnd);
+    return { text: age(Math.max(0, at - now) / 1000), why: `${dateTime(at)}. ${say('etaRule')}` };
+  }
+  if (earliestEnd !== undefined)
+    return {
+      text: say('notBefore', { time: minute(Date.parse(earliestEnd), now) }),
+      why: say('notBeforeWhy'),
+    };
+  return { text: say('endUnknown'), why: say('endUnknownWhy') };
+}
+
+interface ProgressProps {
+  readonly ended: number;
+  readonly all: number;
+  readonly title?: string;
+}
+
+function ProgressCell({ ended, all, title }: ProgressProps) {
+  const { say, number } = useSpeech();
+  const share = all === 0 ? 0 : ended / all;
+  return (
+    <td class="progress" title={title}>
+      <progress max={1} value={share} aria-label={say('progress')} />
+      <span class="small muted">
+        {number(Math.floor(share * 100))} % / {number(all)}
+      </span>
+    </td>
   );
 }
 
@@ -126,7 +173,6 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
               <CampaignRow
                 key={`${one.account}\0${one.campaign}`}
                 {...{ one, act }}
-                at={snapshot.at}
                 number={shown.first + i}
               />
             ))}
@@ -140,28 +186,20 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
 
 interface CampaignRowProps {
   readonly one: CampaignLine;
-  /** When this was so. */
-  readonly at: number;
   readonly number: number;
   readonly act: Act;
 }
 
-function CampaignRow({ one, at, number: row, act }: CampaignRowProps) {
-  const { say, number } = useSpeech();
-  const ended = one.accepted === 0 ? 0 : (one.accepted - one.total) / one.accepted;
+function CampaignRow({ one, number: row, act }: CampaignRowProps) {
+  const { say } = useSpeech();
   const name = one.campaign || say('noCampaign');
   return (
     <tr aria-rowindex={row + 2}>
       <th scope="row" class="name" title={name}>
         {name} <span class="small muted">{one.account}</span>
       </th>
-      <td class="progress">
-        <progress max={1} value={ended} aria-label={say('progress')} />
-        <span class="small muted">
-          {number(Math.floor(ended * 100))} % / {number(one.accepted)}
-        </span>
-      </td>
-      <PaceCells of={one} at={at} />
+      <ProgressCell ended={one.accepted - one.total} all={one.accepted} />
+      <PaceCells of={one} />
       <CountCells of={one} />
       {act && one.campaign !== '' && <ActButton target={campaignTarget(one)} act={act} />}
     </tr>
@@ -171,15 +209,12 @@ function CampaignRow({ one, at, number: row, act }: CampaignRowProps) {
 const campaignTarget = ({ account, campaign }: CampaignLine): Target =>
   account === '' ? { campaign_id: campaign } : { account_id: account, campaign_id: campaign };
 
-export function SenderTable({
-  senders,
-  at,
-  act,
-}: {
+interface SenderProps {
   readonly senders: readonly SenderLine[];
-  readonly at: number;
   readonly act: Act;
-}) {
+}
+
+export function SenderTable({ senders, act }: SenderProps) {
   const { say } = useSpeech();
   return (
     <section class="panel">
@@ -191,6 +226,9 @@ export function SenderTable({
             <thead>
               <tr>
                 <th scope="col">{say('sender')}</th>
+                <th scope="col" title={say('progressTodayRule')}>
+                  {say('progressToday')}
+                </th>
                 <PaceHeads />
                 <CountHeads />
                 {act && <th aria-label={say('actions')} />}
@@ -200,7 +238,12 @@ export function SenderTable({
               {senders.map((one) => (
                 <tr key={one.sender}>
                   <th scope="row">{one.sender}</th>
-                  <PaceCells of={one} at={at} />
+                  <ProgressCell
+                    ended={one.endedToday}
+                    all={one.endedToday + one.total}
+                    title={say('progressTodayRule')}
+                  />
+                  <PaceCells of={one} />
                   <CountCells of={one} />
                   {act && one.sender !== '' && <ActButton target={{ sender: one.sender }} act={act} />}
                 </tr>

@@ -7,6 +7,7 @@ import { Dialog } from './dialog.tsx';
 import { EventTable } from './events.tsx';
 import { lockText, warmupText } from './lock-text.ts';
 import { Settings } from './cell-settings.tsx';
+import { useNow } from './now.ts';
 import { useSpeech } from './speech.ts';
 
 interface CellProps {
@@ -36,18 +37,19 @@ export function CellDialog({ node, isp, cell, signedIn, close }: CellProps) {
 function Facts({ cell }: { readonly cell: CellView }) {
   const speech = useSpeech();
   const { say, number, age, time, dateTime, speed } = speech;
+  const now = useNow();
   const { lock, slowed, warmup } = cell;
   const facts: readonly (readonly [string, string | undefined])[] = [
     [say('state'), say(cell.health === 'idle' ? 'idleCell' : cell.health)],
     [say('why'), lock || cell.waiting === undefined ? undefined : speech.reason(cell.waiting)],
-    [say('lock'), lock && lockText(speech, lock)],
+    [say('lock'), lock && lockText(speech, lock, now)],
     [
       say('slowed'),
       slowed &&
         [
           say('slowedTo', { speed: speed(slowed.perSecond) }),
           `${say('since')} ${dateTime(slowed.since)}`,
-          slowed.reason,
+          slowed.reason && speech.reason(slowed.reason),
         ]
           .filter(Boolean)
           .join(', '),

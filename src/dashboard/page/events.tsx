@@ -49,7 +49,7 @@ export function Events({ events }: { readonly events: readonly EventDraft[] }) {
 }
 
 export function EventTable({ events }: { readonly events: readonly (EventDraft | Event)[] }) {
-  const { say, time } = useSpeech();
+  const { say, time, reason } = useSpeech();
   return (
     <div class="scroll tall" tabIndex={0} role="region" aria-label={say('event')}>
       <table class="events">
@@ -73,7 +73,7 @@ export function EventTable({ events }: { readonly events: readonly (EventDraft |
               <td>{event.recipient}</td>
               <td>{event.isp}</td>
               <td>{event.node}</td>
-              <td>{replyText(event)}</td>
+              <td>{replyText(event, reason)}</td>
             </tr>
           ))}
         </tbody>
@@ -91,5 +91,10 @@ const TONES: Readonly<Record<string, string>> = {
 };
 const toneOf = (type: string): string => TONES[type] ?? 'idle';
 
-export const replyText = ({ reply, reason }: Pick<EventDraft, 'reply' | 'reason'>): string =>
-  [reply?.code, reply?.enhanced, reply?.text, reason].filter(Boolean).join(' ');
+/** What the receiver said, and what the server says of it. */
+function replyText(
+  { reply, reason }: Pick<EventDraft, 'reply' | 'reason'>,
+  inWords: (reason: string) => string,
+): string {
+  return [reply?.code, reply?.enhanced, reply?.text, reason && inWords(reason)].filter(Boolean).join(' ');
+}

@@ -4,6 +4,7 @@ import type { CellView, Found, GridPart, IspLine, Look, Snapshot } from '../view
 import { Filter } from './filter.tsx';
 import { lockText } from './lock-text.ts';
 import { Space } from './space.tsx';
+import { useNow } from './now.ts';
 import { useSpeech } from './speech.ts';
 import { covers, inView, type Shown, useView } from './window.ts';
 
@@ -160,10 +161,11 @@ function Row({ isp, number: row, nodes, part, open }: RowProps) {
 function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly open: GridProps['open'] }) {
   const speech = useSpeech();
   const { say, short, number, speed, age } = speech;
+  const now = useNow();
   if (!cell) return <span class="nothing" aria-hidden="true" />;
   const health = say(cell.health === 'idle' ? 'idleCell' : cell.health);
   const limit = cell.slowed?.perSecond ?? cell.ratePerSecond;
-  const why = cell.lock ? lockText(speech, cell.lock) : cell.waiting && speech.reason(cell.waiting);
+  const why = cell.lock ? lockText(speech, cell.lock, now) : cell.waiting && speech.reason(cell.waiting);
   return (
     <button
       class={`tile ${cell.health}`}

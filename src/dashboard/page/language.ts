@@ -1,5 +1,6 @@
 /** How the page says things in a language: texts, figures, ages and times. */
 import { inRussian } from './reasons.ts';
+import { type TermKind, termInRussian } from './terms.ts';
 import { type Language, TABLES, type Word } from './words.ts';
 
 export class Speech {
@@ -20,8 +21,13 @@ export class Speech {
   readonly say = (word: Word, values: Readonly<Record<string, string | number>> = {}): string =>
     TABLES[this.language][word].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
 
-  /** What the server gives as a reason. */
-  readonly reason = (text: string): string => (this.language === 'ru' ? inRussian(text) : text);
+  /** What the server gives as a reason: a term, or a sentence. */
+  readonly reason = (text: string): string =>
+    this.language === 'ru' ? (termInRussian('reason', text) ?? inRussian(text)) : text;
+
+  /** What the server calls something; it may call it otherwise in a language. */
+  readonly term = (kind: TermKind, name: string): string =>
+    (this.language === 'ru' ? termInRussian(kind, name) : undefined) ?? name;
 
   readonly number = (value: number, digits: 0 | 1 | 2 = 0): string => this.#numbers[digits]!.format(value);
 
@@ -43,6 +49,13 @@ export class Speech {
 
   readonly time = (at: number | string): string =>
     new Date(at).toLocaleTimeString(this.language, { hourCycle: 'h23' });
+  /** To the minute, with the date where that is another one than `now` has. */
+  readonly minute = (at: number, now: number): string => {
+    const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
+    const day = sameDay ? {} : ({ day: 'numeric', month: 'short' } as const);
+    const options = { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+    return new Date(at).toLocaleString(this.language, options);
+  };
   readonly dateTime = (at: number | string): string =>
     new Date(at).toLocaleString(this.language, {
       dateStyle: 'medium',

@@ -1,9 +1,13 @@
 import type { LockLine, WarmupLine } from '../view.ts';
 import type { Speech } from './language.ts';
 
-/** Why nothing goes out, who decided that, since when, and for how long still. */
-export function lockText({ say, age, dateTime }: Speech, { since, until, rule, reason }: LockLine): string {
-  const left = until === undefined ? undefined : Math.max(0, (until - Date.now()) / 1000);
+/** Why nothing goes out, who decided that, since when, and for how long still; `now` is the server's time. */
+export function lockText(
+  { say, age, dateTime, reason: inWords }: Speech,
+  { since, until, rule, reason }: LockLine,
+  now: number,
+): string {
+  const left = until === undefined ? undefined : Math.max(0, (until - now) / 1000);
   return [
     left === undefined
       ? say('lockedOpen')
@@ -11,7 +15,11 @@ export function lockText({ say, age, dateTime }: Speech, { since, until, rule, r
         ? say('lockedFor', { left: age(left) })
         : say('probing'),
     // What an operator gave as the reason says also that it was one.
-    rule === undefined ? (reason ?? say('byOperator')) : say('byRule', { rule }),
+    rule === undefined
+      ? reason === undefined
+        ? say('byOperator')
+        : inWords(reason)
+      : say('byRule', { rule }),
     `${say('since')} ${dateTime(since)}`,
     rule === undefined ? undefined : reason,
   ]

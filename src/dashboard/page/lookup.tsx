@@ -1,37 +1,56 @@
 /** One message or recipient: every attempt, with what the receiver said. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { DeliveryView, MessageView } from '../../api/index.ts';
+import type { AttemptView, DeliveryView } from '../../api/index.ts';
 import { ask } from './ask.ts';
 import { useSpeech } from './speech.ts';
 
 const LIMIT = 20;
 
+interface Answered {
+  readonly deliveries: readonly DeliveryView[];
+  readonly next?: string | undefined;
+}
+
+/** What was found so far, or what went wrong. */
+type Found =
+  | {
+      readonly deliveries: readonly DeliveryView[];
+      /** Where the rest is. */
+      readonly more?: { readonly path: string; readonly cursor: string };
+    }
+  | string;
+
 /** Recipients have an @, ids of deliveries a dot and a number at their end; messages and campaigns are tried in turn. */
-async function find(text: string): Promise<readonly DeliveryView[] | string> {
+async function find(text: string): Promise<Found> {
   const name = encodeURIComponent(text);
   if (text.includes('@')) return list(`recipient=${name}`);
   if (/^[\da-z]+\.\d+$/i.test(text)) {
     const one = await ask<DeliveryView>(`/v1/deliveries/${name}`);
-    if (one.ok) return [one.value];
+    if (one.ok) return { deliveries: [one.value] };
   } else if (/^[\da-z]{8,}$/i.test(text)) {
-    const message = await ask<MessageView>(`/v1/messages/${name}?limit=${LIMIT}`);
-    if (message.ok) return message.value.deliveries;
+    const message = await page(`/v1/messages/${name}?limit=${LIMIT}`);
+    if (typeof message === 'object') return message;
   }
   return list(`campaign_id=${name}`);
 }
 
-async function list(query: string): Promise<readonly DeliveryView[] | string> {
-  const answer = await ask<{ readonly deliveries: readonly DeliveryView[] }>(
-    `/v1/deliveries?${query}&limit=${LIMIT}`,
-  );
-  return answer.ok ? answer.value.deliveries : answer.message;
+const list = (query: string): Promise<Found> => page(`/v1/deliveries?${query}&limit=${LIMIT}`);
+
+/** A page of deliveries; `path` without its cursor. */
+async function page(path: string, cursor?: string): Promise<Found> {
+  const at = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+  const answer = await ask<Answered>(path + at);
+  if (!answer.ok) return answer.message;
+  const { deliveries, next } = answer.value;
+  return { deliveries, ...(next !== undefined && { more: { path, cursor: next } }) };
 }
 
 /** `wanted`: what somewhere else on the page was asked for; it is looked up and brought into view. */
 export function Lookup({ wanted }: { readonly wanted: { readonly text: string } | undefined }) {
   const { say } = useSpeech();
   const [text, setText] = useState('');
-  const [found, setFound] = useState<readonly DeliveryView[] | string>();
+  const [found, setFound] = useState<Found>();
+  const [busy, setBusy] = useState(false);
   const section = useRef<HTMLElement>(null);
   useEffect(() => {
     if (!wanted) return;
@@ -45,6 +64,17 @@ export function Lookup({ wanted }: { readonly wanted: { readonly text: string } 
     event.preventDefault();
     const asked = text.trim();
     if (asked !== '') setFound(await find(asked));
+  };
+  const goOn = async ({ deliveries, more }: Exclude<Found, string>): Promise<void> => {
+    if (!more || busy) return;
+    setBusy(true);
+    const rest = await page(more.path, more.cursor);
+    setBusy(false);
+    // Unless something else was asked for meanwhile.
+    setFound((now) => {
+      if (typeof now !== 'object' || now.deliveries !== deliveries) return now;
+      return typeof rest === 'string' ? rest : { ...rest, deliveries: [...deliveries, ...rest.deliveries] };
+    });
   };
   return (
     <section class="panel" id="lookup" ref={section}>
@@ -62,10 +92,35 @@ export function Lookup({ wanted }: { readonly wanted: { readonly text: string } 
       </form>
       <div aria-live="polite">
         {typeof found === 'string' && <p class="problem">{found}</p>}
-        {typeof found === 'object' && found.length === 0 && <p class="muted">{say('notFound')}</p>}
-        {typeof found === 'object' && found.map((delivery) => <Delivery key={delivery.id} of={delivery} />)}
+        {typeof found === 'object' && <Deliveries {...found} busy={busy} goOn={() => void goOn(found)} />}
       </div>
     </section>
+  );
+}
+
+interface DeliveriesProps extends Exclude<Found, string> {
+  readonly busy: boolean;
+  readonly goOn: () => void;
+}
+
+function Deliveries({ deliveries, more, busy, goOn }: DeliveriesProps) {
+  const { say, number } = useSpeech();
+  const n = number(deliveries.length);
+  if (deliveries.length === 0 && !more) return <p class="muted">{say('notFound')}</p>;
+  return (
+    <>
+      <p class="small muted">{say(more ? 'foundFirst' : 'foundAll', { n })}</p>
+      {deliveries.map((delivery) => (
+        <Delivery key={delivery.id} of={delivery} />
+      ))}
+      {more && (
+        <div class="tools">
+          <button disabled={busy} onClick={goOn}>
+            {say('showMore')}
+          </button>
+        </div>
+      )}
+    </>
   );
 }
 
@@ -77,13 +132,13 @@ const TONES: Readonly<Record<string, string>> = {
 };
 
 function Delivery({ of }: { readonly of: DeliveryView }) {
-  const { say, dateTime, reason } = useSpeech();
+  const { say, term, dateTime, reason } = useSpeech();
   const why = of.why_waiting === undefined ? undefined : reason(of.why_waiting);
   return (
     <article class="delivery">
       <p>
-        <span class={`chip ${TONES[of.state] ?? 'stuck'}`}>{of.state}</span> <strong>{of.recipient}</strong>{' '}
-        <code>{of.id}</code>{' '}
+        <span class={`chip ${TONES[of.state] ?? 'stuck'}`}>{term('state', of.state)}</span>{' '}
+        <strong>{of.recipient}</strong> <code>{of.id}</code>{' '}
         <span class="muted">
           {[of.sender, of.node, of.isp, of.labels.campaign_id].filter(Boolean).join(' · ')}
         </span>
@@ -94,12 +149,13 @@ function Delivery({ of }: { readonly of: DeliveryView }) {
         </li>
         {of.attempts.map((attempt) => (
           <li>
-            {dateTime(attempt.at)} <code>{attemptText(attempt)}</code>
+            <Attempt of={attempt} />
           </li>
         ))}
         {of.final && (
           <li>
-            {dateTime(of.final.at)} {[of.final.type, of.final.reason].filter(Boolean).join(' ')}
+            {dateTime(of.final.at)} {term('state', of.final.type)}
+            {of.final.reason !== undefined && `: ${reason(of.final.reason)}`}
           </li>
         )}
       </ol>
@@ -113,13 +169,14 @@ function Delivery({ of }: { readonly of: DeliveryView }) {
   );
 }
 
-/** All that is known of it, but its time. */
-function attemptText(record: object): string {
-  const parts: string[] = [];
-  for (const [name, value] of Object.entries(record) as [string, unknown][]) {
-    if (name === 'at' || value === undefined) continue;
-    if (typeof value === 'object' && value !== null) parts.push(attemptText(value));
-    else parts.push(typeof value === 'string' ? value : JSON.stringify(value));
-  }
-  return parts.join(' ');
+/** What came of it, where, and what the receiver said at which point. */
+function Attempt({ of: { at, outcome, node, mx, reply } }: { readonly of: AttemptView }) {
+  const { term, dateTime } = useSpeech();
+  const place = [node, mx, reply && term('phase', reply.phase)].filter(Boolean).join(' · ');
+  return (
+    <>
+      {dateTime(at)} {term('state', outcome)} <span class="muted">{place}</span>{' '}
+      {reply && <code>{[reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ')}</code>}
+    </>
+  );
 }

@@ -2,6 +2,7 @@ import type { NodeLine } from '../view.ts';
 import { ActButton } from './act-button.tsx';
 import type { Target } from './actions.ts';
 import { lockText, warmupText } from './lock-text.ts';
+import { useNow } from './now.ts';
 import { useSpeech } from './speech.ts';
 import { useGradually } from './window.ts';
 
@@ -23,6 +24,7 @@ interface NodeProps {
 export function NodeTable({ nodes, act }: NodeProps) {
   const speech = useSpeech();
   const { say, number, time } = speech;
+  const now = useNow();
   return (
     <section class="panel">
       <h2>{say('nodes')}</h2>
@@ -50,7 +52,7 @@ export function NodeTable({ nodes, act }: NodeProps) {
                 <th scope="row">
                   {node.name}
                   <p class="small muted">{node.address}</p>
-                  {node.lock && <p class="small bad">{lockText(speech, node.lock)}</p>}
+                  {node.lock && <p class="small bad">{lockText(speech, node.lock, now)}</p>}
                   {node.warmup && (
                     <p class="small muted">
                       {say('warmup')} {warmupText(speech, node.warmup)}

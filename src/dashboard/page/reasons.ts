@@ -2,7 +2,11 @@
  * Reasons as the server words them, in Russian. What is not known here (a reply of a receiver, a reason that an operator
  * wrote) stays as it is.
  */
-const PHRASES: readonly (readonly [RegExp, string])[] = [
+import { termInRussian } from './terms.ts';
+
+type Phrase = readonly [RegExp, string | ((found: string, ...parts: string[]) => string)];
+
+const PHRASES: readonly Phrase[] = [
   [/\bnext message in (\d+) s/g, 'следующее письмо через $1 с'],
   [/\bnext message in (\d+) h (\d+) min/g, 'следующее письмо через $1 ч $2 мин'],
   [/\bnext connection in (\d+) s, after: /g, 'следующее соединение через $1 с, после: '],
@@ -41,7 +45,94 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/^down$/, 'недоступен'],
   [/^stopped$/, 'остановлен'],
   [/^this is not the token of /, 'это не токен из '],
+  [/^too many wrong tokens: wait a minute$/, 'слишком много неверных токенов: подождите минуту'],
+  // Locks and speeds, as their events say it; behind the name of a rule or not.
+  [/^by an operator$/, 'оператором'],
+  [/^(\S+: )?lifted by hand$/, '$1снята оператором'],
+  [/^(\S+: )?its time is over$/, '$1её время кончилось'],
+  [/^(\S+: )?no mail came to try$/, '$1не нашлось почты для пробы'],
+  [/^(\S+: )?a probe was delivered$/, '$1пробная доставка удалась'],
+  [
+    /^(\S+: )?a probe was refused for another reason$/,
+    '$1пробная доставка отвергнута по другой причине: получатель отвечает',
+  ],
+  [/^no trouble$/, 'отказов нет'],
+  [/^no trouble up to the speed of the strategy$/, 'отказов нет до скорости стратегии'],
+  [/^a little trouble at the known speed$/, 'немного отказов на известной скорости'],
+  [/^nothing was sent for a day$/, 'сутки ничего не отправлялось'],
+  [/^the strategy is not faster than this any more$/, 'стратегия больше не быстрее этого'],
+  [/^(\d+) % ([a-z_]+): /, (_, share, category) => `${share} % — ${categoryOf(category)}: `],
+  [/^rule (\S+): /, 'правило $1: '],
+  // Nodes and warm-ups.
+  [/^node (\S+) is (running|draining|locked|stopped)$/, (_, node, state) => `узел ${node}: ${STATES[state]}`],
+  [/^the address (\S+) is not on this machine$/, 'адреса $1 нет на этой машине'],
+  [/^warm-up (?:resumed by hand|goes on after a pause)$/, 'прогрев продолжается'],
+  [/^warm-up done$/, 'прогрев завершён'],
+  [/^warm-up stage (\d+) of (\d+): (\d+) a day$/, 'прогрев: этап $1 из $2, $3 в сутки'],
+  [
+    /^прогрев приостановлен: ([\d.]+) % (hard bounces|blocks) of (\d+), the last one: /,
+    (_, share, what, all) =>
+      `прогрев приостановлен: ${share} % ${what === 'blocks' ? 'блокировок' : 'постоянных отказов'} из ${all}, последний: `,
+  ],
+  // Alerts; `over: ` when they are.
+  [/^over: /, 'прошло: '],
+  [
+    /^(прошло: )?(\d+) deliveries to (\S+) wait, the oldest for (\S+), and none was taken for ([^\s:]+)/,
+    '$1к $3 ждут доставок: $2, старейшая — $4, ничего не принято $5',
+  ],
+  [
+    /^(прошло: )?node (\S+) is down for (\S+): (\S+) is not on this machine; bring the address up$/,
+    '$1узел $2 недоступен $3: адреса $4 нет на этой машине; поднимите адрес',
+  ],
+  [
+    /^(прошло: )?(\S+): (\d+) of (\d+) (attempts bounced for good|attempts were put off|deliveries were complained about) \(([\d.e+]+) %, more than ([\d.]+) %\) in ([^\s;]+); see /,
+    (_, ...[over, isp, part, all, what, share, most, period]) =>
+      `${over ?? ''}${isp}: ${SHARES[what!]} ${part} из ${all} (${share} %, больше ${most} %) за ${period}; см. `,
+  ],
+  [
+    /^(прошло: )?(\S+) is (\d+) events behind, at (\d+) % of what the journal keeps; let it catch up, or raise /,
+    '$1$2 отстаёт на событий: $3, это $4 % того, что хранит журнал; дайте догнать или увеличьте ',
+  ],
+  [/\bthe store cannot write: /, 'хранилище не пишется: '],
+  [
+    /(\d+ MB) are free in (\S+), injection is refused below (\d+ MB) \(disk_reserve\)/,
+    'свободно $1 в $2, ниже $3 (disk_reserve) почта не принимается',
+  ],
+  [/(\d+ MB) of mail wait for the disk/, '$1 почты ждут диска'],
+  [/; make room( in \S+)?$/, (_, place = '') => `; освободите место${place.replace(' in ', ' в ')}`],
+  // What operators and reloads did.
+  [/^reloaded without a change$/, 'перечитана без изменений'],
+  [/^changed: /, 'изменено: '],
+  [/^campaign (.+) was started$/, 'рассылка $1 запущена'],
+  [/^limits of campaign (.+): none$/, 'пределы рассылки $1: нет'],
+  [/^limits of campaign /, 'пределы рассылки '],
+  [
+    /^(hold|release|purge|retry|move|change|redate) (?=\S+=|all)/,
+    (_, operation) => `${OPERATIONS[operation]}: `,
+  ],
 ];
 
+const STATES: Readonly<Record<string, string>> = {
+  running: 'работает',
+  draining: 'выводится из работы',
+  locked: 'заблокирован',
+  stopped: 'остановлен',
+};
+const SHARES: Readonly<Record<string, string>> = {
+  'attempts bounced for good': 'постоянных отказов',
+  'attempts were put off': 'отложено попыток',
+  'deliveries were complained about': 'жалоб на доставки',
+};
+const OPERATIONS: Readonly<Record<string, string>> = {
+  hold: 'удержать',
+  release: 'отпустить',
+  purge: 'удалить',
+  retry: 'повторить сейчас',
+  move: 'перенести',
+  change: 'изменить',
+  redate: 'перенести по времени',
+};
+const categoryOf = (category: string): string => termInRussian('category', category) ?? category;
+
 export const inRussian = (text: string): string =>
-  PHRASES.reduce((said, [phrase, words]) => said.replace(phrase, words), text);
+  PHRASES.reduce((said, [phrase, words]) => said.replace(phrase, words as string), text);

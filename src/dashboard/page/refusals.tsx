@@ -8,7 +8,7 @@ interface RefusalProps {
 }
 
 export function Refusals({ refusals, find }: RefusalProps) {
-  const { say, number, time } = useSpeech();
+  const { say, term, number, time } = useSpeech();
   return (
     <section class="panel">
       <h2>
@@ -41,7 +41,7 @@ export function Refusals({ refusals, find }: RefusalProps) {
                   <span class={`chip ${one.hard ? 'stuck' : 'slow'}`}>
                     {[one.code, one.enhanced].filter(Boolean).join(' ') || '–'}
                   </span>{' '}
-                  {one.text} <span class="small muted">{one.category}</span>
+                  {one.text} <span class="small muted">{one.category && term('category', one.category)}</span>
                 </td>
                 <td class="num muted">{time(one.last)}</td>
                 {find && (

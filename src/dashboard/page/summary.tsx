@@ -1,6 +1,7 @@
 /** The answer in ten seconds: is it sending, how fast, what is stuck, why, since when. */
 import type { CellView, Series, Snapshot } from '../view.ts';
 import { lockText } from './lock-text.ts';
+import { useNow } from './now.ts';
 import { useSpeech } from './speech.ts';
 import type { Word } from './words.ts';
 
@@ -111,11 +112,12 @@ function Attention({
 }) {
   const speech = useSpeech();
   const { say, number, age } = speech;
+  const now = useNow();
   const why = (cell: CellView): string => {
     const { waiting, lock, slowed, refused, delivered, lastError } = cell;
     const rests = cell.retry > 0 && cell.new + cell.proc + refused === 0;
     return [
-      lock ? lockText(speech, lock) : waiting && speech.reason(waiting),
+      lock ? lockText(speech, lock, now) : waiting && speech.reason(waiting),
       slowed && say('slowedTo', { speed: speech.speed(slowed.perSecond) }),
       refused > 0
         ? say('refusedOf', { refused: number(refused), all: number(refused + delivered) })
