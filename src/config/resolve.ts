@@ -62,9 +62,10 @@ export function secretFileOf({ settings }: Draft, sources: Sources): string {
 
 type Settings = Draft['settings'];
 
-function resolveEgress({ port, timeouts }: Settings['egress']): EgressConfig {
+function resolveEgress({ port, max_sessions: maxSessions, timeouts }: Settings['egress']): EgressConfig {
   return {
     port,
+    maxSessions,
     timeouts: {
       connectMs: timeouts.connect,
       greetingMs: timeouts.greeting,

@@ -43,13 +43,17 @@ const timeouts = section({
   data_done: wait('10m', 'Reply to the end of the message; shorter makes duplicates (RFC 5321 §4.5.3.2.6).'),
   shared: wait(
     '30s',
-    'The most of connect, greeting and ehlo where several sets of hosts of an ISP share fewer than four sessions, so that one that is silent does not keep them from the others.',
+    'The most of connect, greeting and ehlo while a quarter of all sessions are being opened to hosts that have not answered yet, and where several sets of hosts of an ISP share fewer than four sessions: one that is silent does not keep them from the others.',
   ),
   idle: wait('10s', 'How long an unused session is kept for the next message.'),
 });
 
 const egress = section({
   port: key(leaf(integer({ min: 1, max: 65535 })).prefault(25), 'Remote port of MX delivery.'),
+  max_sessions: key(
+    leaf(integer({ min: 1, max: 100_000 })).prefault(2_000),
+    'Open SMTP sessions of all nodes together. Each takes about 25 KB of memory and a file descriptor.',
+  ),
   timeouts: key(timeouts.prefault({}), 'Waiting times of a session by phase.'),
 });
 

@@ -43,6 +43,8 @@ export interface TimeoutsConfig {
 
 export interface EgressConfig {
   readonly port: number;
+  /** SMTP sessions of all nodes. */
+  readonly maxSessions: number;
   readonly timeouts: TimeoutsConfig;
 }
 

@@ -23,6 +23,7 @@ test('nothing is sent from another address, and every delivery goes back without
   const sessionOwner: SessionOwner = {
     config: config.nodes[0]!,
     active: true,
+    places: { crowded: false },
     generation: 0,
     settled: () => assert.fail('an attempt was made'),
     together: () => assert.fail('a session was opened'),

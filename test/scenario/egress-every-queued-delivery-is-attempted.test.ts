@@ -28,6 +28,7 @@ const setting = fc.record({
   connections: fc.integer({ min: 1, max: 4 }),
   perConnection: fc.integer({ min: 1, max: 6 }),
   maxSessions: fc.integer({ min: 1, max: 4 }),
+  allSessions: fc.integer({ min: 1, max: 5 }),
   rate: fc.constantFrom(undefined, '1000/1s', '300/500ms'),
   cap: fc.constantFrom(undefined, undefined, { rate: '200/1s' }, { rate: '300/1s', sender: 'promo' }),
   domains: fc.integer({ min: 1, max: 6 }),
@@ -41,6 +42,7 @@ type Setting = typeof setting extends fc.Arbitrary<infer T> ? T : never;
 const settingsOf = (
   one: Omit<Setting, 'cap'> & { readonly cap: object | undefined },
 ): Record<string, unknown> => ({
+  egress: { max_sessions: one.allSessions, timeouts: { idle: '200ms' } },
   nodes: [
     { name: 'n1', address: '127.0.0.1', hostname: 'n1.test', max_sessions: one.maxSessions },
     { name: 'n2', address: '127.0.0.2', hostname: 'n2.test', max_sessions: one.maxSessions },

@@ -17,6 +17,7 @@ import { KEPT_SHARE } from './lane-places.ts';
 import type { RoutePlan } from './plan.ts';
 import { Ready } from './ready.ts';
 import { Rest } from './rest.ts';
+import type { SessionLevels } from './session-levels.ts';
 import { Shares } from './shares.ts';
 
 /** What a destination asks of the node it belongs to. */
@@ -26,8 +27,7 @@ export interface DestinationOwner {
   readonly active: boolean;
   /** Whether there is memory for more content. */
   hasRoom(): boolean;
-  /** Reserves a place for a session; false when the node has as many as it may. */
-  reserveSession(destination: Destination): boolean;
+  readonly places: Pick<SessionLevels, 'reserve' | 'opened' | 'mustYield'>;
   /** Runs one session until there is nothing more for it; never rejects. */
   runSession(destination: Destination): Promise<void>;
   /** How many of `most` deliveries of the queue its campaign lets go now; 0: the owner wakes it when some may. */
@@ -39,7 +39,8 @@ export interface DestinationOwner {
   /** To the store. */
   giveBack(lane: Lane, deliveries: readonly LeasedDelivery[]): void;
   now(): number;
-  idleMs(): number;
+  /** How long a session of this one that has no mail is kept from now on. */
+  keepIdleMs(destination: Destination): number;
 }
 
 export class Destination {
@@ -57,6 +58,8 @@ export class Destination {
   #opening = 0;
   /** Sessions that are open or being opened. */
   #sessions = 0;
+  /** The last session that was to be opened could be. */
+  #answered = false;
   #pumping = false;
   #pumpAgain = false;
 
@@ -86,6 +89,11 @@ export class Destination {
   get unused(): boolean {
     const mail = this.#ready.size + this.#demand.size + this.#claimed + this.#demand.leasing;
     return mail + this.#sessions === 0;
+  }
+
+  /** A session is open, or the last one could be opened. */
+  get answered(): boolean {
+    return this.#answered || this.#sessions > this.#opening;
   }
 
   /** Why it rests, in words; undefined when it does not. */
@@ -162,7 +170,9 @@ export class Destination {
 
   /** The next delivery for a session; undefined when there is none for `idleMs` or the session shall end. */
   async next(session: ClientSession): Promise<LeasedDelivery | undefined> {
-    if (this.lane.places.mustYield(this, this.lane.maxSessions, session.transactions)) return undefined;
+    const { lane } = this;
+    if (lane.places.mustYield(this, lane.maxSessions, session.transactions)) return undefined;
+    if (this.#owner.places.mustYield(this, session.transactions)) return undefined;
     const delivery = this.#pop();
     if (delivery) {
       if (this.#mayConnect()) this.#open();
@@ -209,7 +219,9 @@ export class Destination {
 
   opened(): void {
     this.#opening--;
+    this.#answered = true;
     this.#rest.opened();
+    this.#owner.places.opened(this);
   }
 
   /**
@@ -226,6 +238,7 @@ export class Destination {
    */
   openFailed(refusal: Refusal, heldMs = 0): { bearer: LeasedDelivery | undefined; others: LeasedDelivery[] } {
     this.#opening--;
+    this.#answered = false;
     const [bearer, ...others] = this.#restFor(refusal, heldMs);
     return { bearer, others };
   }
@@ -310,7 +323,7 @@ export class Destination {
     const { lane } = this;
     while (this.#ready.free > this.#opening && this.#mayOpenAnother) {
       if (!lane.mayHandOut() || !lane.places.reserve(this, lane.maxSessions)) return;
-      if (!this.#owner.reserveSession(this)) {
+      if (!this.#owner.places.reserve(this)) {
         lane.places.cancel(this);
         return;
       }
@@ -381,6 +394,6 @@ export class Destination {
   #waitFor(session: ClientSession): Promise<LeasedDelivery | undefined> {
     if (!this.#owner.active || !session.usable || this.lane.places.wanted(this))
       return Promise.resolve(undefined);
-    return this.#idle.wait(session, this.#owner.idleMs());
+    return this.#idle.wait(session, this.#owner.keepIdleMs(this));
   }
 }

@@ -24,6 +24,7 @@ import { NodeControl } from './node-control.ts';
 import { NodeStates } from './node-states.ts';
 import { type PathView, pathView } from './path-view.ts';
 import { fitSessions } from './session-fit.ts';
+import { SessionPlaces } from './session-places.ts';
 import type { RoutePlanner } from './plan.ts';
 import { Reactions } from './reactions.ts';
 import { Recorder } from './recorder.ts';
@@ -57,6 +58,7 @@ export class Egress implements Dispatcher, EgressView {
   readonly #mover: Mover;
   readonly #states: NodeStates;
   readonly #budget: Budget;
+  readonly #sessions = new SessionPlaces(() => this.#context.settings.config.egress.maxSessions);
   readonly #nodes = new Map<string, Node>();
   /** Not configured any more; they end what they have begun. */
   readonly #leaving = new Set<Node>();
@@ -121,7 +123,8 @@ export class Egress implements Dispatcher, EgressView {
     try {
       await Promise.all([this.#checkAddresses(), this.#storeLimits(false)]);
     } finally {
-      // What waited for limits was told to forget them.
+      // There may be more sessions now, and what waited for limits was told to forget them.
+      this.#sessions.wake();
       this.#waking.wakeAll();
     }
   }
@@ -287,6 +290,7 @@ export class Egress implements Dispatcher, EgressView {
       context: this.#context,
       attempts: this.#attempts,
       budget: this.#budget,
+      allSessions: this.#sessions,
       replan: ({ head }) => this.#waking.activate(head),
       sleep: (queue) => this.#waking.sleep(queue),
       addressGone: () => void this.#checkAddresses(),

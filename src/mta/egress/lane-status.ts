@@ -1,12 +1,18 @@
 /** What a lane says of itself and of its destinations. */
 import type { Destination } from './destination.ts';
 import type { Lane } from './lane.ts';
+import type { SessionLevels } from './session-levels.ts';
 import type { LaneStatus } from './status.ts';
 
 /** `destinations`: those of the lane. */
-export function laneStatus(lane: Lane, destinations: readonly Destination[]): LaneStatus {
+export function laneStatus(
+  lane: Lane,
+  destinations: readonly Destination[],
+  places: SessionLevels,
+): LaneStatus {
   const { ratePerInterval, name } = lane.strategy;
-  const resting = destinations.map((destination) => destination.resting()).find((text) => text !== undefined);
+  const first = (why: (destination: Destination) => string | undefined): string | undefined =>
+    destinations.map(why).find((text) => text !== undefined);
   return {
     isp: lane.isp,
     key: lane.key,
@@ -18,7 +24,11 @@ export function laneStatus(lane: Lane, destinations: readonly Destination[]): La
     ratePerSecond: ratePerInterval ? (ratePerInterval.count / ratePerInterval.perMs) * 1000 : undefined,
     inFlight: lane.inFlight,
     queues: destinations.reduce((sum, destination) => sum + destination.queueCount, 0),
-    waiting: lane.waiting() ?? resting ?? lane.capped(),
+    waiting:
+      lane.waiting() ??
+      first((destination) => destination.resting()) ??
+      lane.capped() ??
+      first((destination) => places.waiting(destination)),
     lastError: lane.lastError,
   };
 }

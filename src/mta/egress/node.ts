@@ -18,12 +18,15 @@ import type { RoutePlan } from './plan.ts';
 import { senderLocked } from './sender-locks.ts';
 import { limitsOf } from './limits-of.ts';
 import type { SharedLimit } from './shared-limit.ts';
+import { SessionLevels } from './session-levels.ts';
 import { SessionPlaces } from './session-places.ts';
 import { type SessionOwner, Sessions } from './sessions.ts';
 import type { LaneStatus, NodeFigures, NodeState } from './status.ts';
 
 export interface NodeOptions extends Omit<LeasesOptions, 'node'> {
   readonly config: NodeConfig;
+  /** The sessions of all nodes. */
+  readonly allSessions: SessionPlaces;
   /** Mail waits behind a lock: it may have to move. */
   readonly locked: (queue: FlowQueue, lane: Lane) => void;
   /** The queue's next slot wakes later. */
@@ -34,13 +37,14 @@ export interface NodeOptions extends Omit<LeasesOptions, 'node'> {
 
 export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   readonly name: string;
+  /** Of its sessions. */
+  readonly places: SessionLevels;
   generation = 0;
   readonly #options: NodeOptions;
   readonly #lanes: Lanes;
   readonly #destinations = new Map<string, Destination>();
   readonly #queues = new Map<QueueHead, FlowQueue>();
   readonly #places = new Map<string, DomainPlace>();
-  readonly #sessionPlaces = new SessionPlaces();
   readonly #leases: Leases;
   readonly #sessions: Sessions;
   #config: NodeConfig;
@@ -51,6 +55,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     this.#options = options;
     this.#config = options.config;
     this.name = options.config.name;
+    this.places = new SessionLevels(new SessionPlaces(() => this.#config.maxSessions), options.allSessions);
     this.#lanes = new Lanes(options.config, options.context, (lane) => this.pump(lane));
     this.#leases = new Leases({ ...options, node: this.name }, this, this.#lanes);
     this.#sessions = new Sessions(this, options.context, options.attempts);
@@ -244,7 +249,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     const used = new Set([...this.#places.values()].map(({ destination }) => destination));
     for (const [key, destination] of this.#destinations) {
       if (used.has(destination) || !destination.unused) continue;
-      destination.lane.places.leave(destination);
+      for (const places of [destination.lane.places, this.places]) places.leave(destination);
       this.#destinations.delete(key);
     }
     this.#lanes.prune(new Set([...this.#destinations.values()].map(({ lane }) => lane)));
@@ -252,7 +257,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
 
   figures(): NodeFigures {
     const { name, address, hostname, maxSessions } = this.#config;
-    const counts = { sessions: this.#sessionPlaces.open, maxSessions };
+    const counts = { sessions: this.places.open, maxSessions };
     const locked = this.#state === 'running' && this.#options.context.locks.nodeLocked(name);
     const state = locked ? 'locked' : this.#state;
     return { name, address, hostname, state, ...counts, ...this.#sessions.figures };
@@ -264,7 +269,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     for (const lane of this.#lanes) {
       if (isp !== undefined && lane.isp !== isp) continue;
       destinations ??= Map.groupBy(this.#destinations.values(), ({ lane: of }) => of);
-      yield laneStatus(lane, destinations.get(lane) ?? []);
+      yield laneStatus(lane, destinations.get(lane) ?? [], this.places);
     }
   }
 
@@ -283,8 +288,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   }
 
   /** No time when another destination waits for a place. */
-  idleMs(): number {
-    if (this.#sessionPlaces.wanted) return 0;
+  keepIdleMs(destination: Destination): number {
+    if (!this.places.keepsIdle(destination)) return 0;
     return this.#options.context.settings.config.egress.timeouts.idleMs;
   }
 
@@ -292,12 +297,12 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     this.#options.sleep(queue);
   }
 
-  reserveSession(destination: Destination): boolean {
-    return this.#sessionPlaces.reserve(destination, this.#config.maxSessions, this.#destinations.values());
-  }
-
   runSession(destination: Destination): Promise<void> {
-    return this.#sessions.run(destination).finally(() => this.#sessionPlaces.ended(destination));
+    return this.#sessions.run(destination).finally(() => {
+      destination.sessionEnded();
+      this.places.ended(destination);
+      destination.pump();
+    });
   }
 
   allowed(queue: FlowQueue, most: number): number {

@@ -14,12 +14,14 @@ import type { Destination } from './destination.ts';
 import type { Together } from './gather.ts';
 import type { AttemptEnd } from './handed.ts';
 import type { Lane } from './lane.ts';
+import type { SessionLevels } from './session-levels.ts';
 import type { NodeFigures } from './status.ts';
 
 /** What sessions ask of their node. */
 export interface SessionOwner {
   readonly config: NodeConfig;
   readonly active: boolean;
+  readonly places: Pick<SessionLevels, 'crowded'>;
   /** Grows when sessions that are open do not fit the configuration any more. */
   readonly generation: number;
   /** The delivery has an outcome, or goes back: it is not in memory any more. */
@@ -189,10 +191,10 @@ export class Sessions {
     this.#owner.giveBack(lane, bearer && blameless ? [bearer, ...others] : others);
   }
 
-  /** Where sets of hosts share few sessions, less is waited for one to open. Later on it would make duplicates. */
+  /** Where hosts may wait for places of others, less is waited for a session to open. Later on it would make duplicates. */
   #timeouts(destination: Destination): Timeouts {
     const { timeouts } = this.#context.settings.config.egress;
-    if (!destination.scarce) return timeouts;
+    if (!destination.scarce && !this.#owner.places.crowded) return timeouts;
     const { sharedMs } = timeouts;
     return {
       ...timeouts,

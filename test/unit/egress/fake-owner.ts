@@ -61,11 +61,16 @@ export class FakeOwner implements DestinationOwner {
   mono = (): number => this.clock.mono();
   now = (): number => this.clock.now();
   hasRoom = (): boolean => this.room;
-  idleMs = (): number => this.idle;
+  keepIdleMs = (): number => this.idle;
+  readonly places = {
+    reserve: (): boolean => this.#reserve(),
+    opened: (): undefined => undefined,
+    mustYield: (): boolean => false,
+  };
   notDue = (): undefined => undefined;
   giveBack = (): undefined => undefined;
 
-  reserveSession(): boolean {
+  #reserve(): boolean {
     if (this.sessions >= this.maxSessions) return false;
     this.sessions++;
     return true;

@@ -1,0 +1,103 @@
+/** `max_sessions` of a node and of all nodes: never more, and no host keeps the others of other ISPs waiting. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { Sink } from '../../src/testbed/index.ts';
+import type { Settings } from '../unit/egress/configured.ts';
+import { hostOf, openWorld, receiver, routeTo, type World } from '../unit/egress/sending-world.ts';
+
+const twoNodes = (most: number): Settings => ({
+  egress: { max_sessions: most, timeouts: { idle: '10s' } },
+  strategies: [{ name: 'free', concurrent_connections: 5, messages_per_connection: 10_000 }],
+  nodes: [
+    { name: 'n1', address: '127.0.0.1', hostname: 'n1.test' },
+    { name: 'n2', address: '127.0.0.2', hostname: 'n2.test' },
+  ],
+  senders: [
+    {
+      name: 'promo',
+      nodes: [{ node: 'n1' }, { node: 'n2' }],
+      retry: 'quick',
+      strategies: { default: 'free' },
+    },
+  ],
+});
+
+const DEAD = Array.from({ length: 40 }, (_, at) => `dead${at}.test`);
+
+const sendEach = (world: World, count: number, domain: string, node: string): Promise<unknown> =>
+  world.send(
+    Array.from({ length: count }, (_, at) => `${node}${at}@${domain}`),
+    { node },
+  );
+
+test('two nodes never have more sessions than there may be in all', async (t) => {
+  const sink = await receiver(t, { messageLatencyMs: 5 });
+  const world = await openWorld(t, { settings: { ...twoNodes(3), routes: [routeTo(sink)] } });
+  for (const node of ['n1', 'n2'])
+    for (const domain of ['a.test', 'b.test']) await sendEach(world, 50, domain, node);
+  const seen = new Set<number>();
+  await world.until((events) => {
+    seen.add(world.egress.nodeFigures().reduce((sum, { sessions }) => sum + sessions, 0));
+    return events.filter(({ type }) => type === 'delivered').length === 200;
+  });
+  assert.equal(Math.max(...seen), 3);
+});
+
+test('idle sessions of one node make room for mail of the other', async (t) => {
+  const [first, second] = [await receiver(t), await receiver(t)];
+  const routes = [routeTo(first, 'a.test'), routeTo(second, 'b.test')];
+  const world = await openWorld(t, { settings: { ...twoNodes(1), routes } });
+  await sendEach(world, 1, 'a.test', 'n1');
+  await world.ended(1);
+  await sendEach(world, 1, 'b.test', 'n2');
+  // The idle time is longer than this test may take.
+  await world.ended(2);
+});
+
+/** Forty sets of hosts that accept a connection and say nothing, and one that works. */
+async function silentAndGood(t: TestContext, timeouts: object): Promise<readonly [World, Sink]> {
+  const silent = await receiver(t, { rules: [{ phase: 'greeting', action: 'hang' }] });
+  const good = await receiver(t);
+  // Each has hosts of its own: the second one is never reached.
+  const silentFor = (domain: string, at: number): Settings => ({
+    ...routeTo(silent, domain),
+    hosts: [`${hostOf(silent)}:${silent.port}`, `127.0.0.1:${at + 1}`],
+  });
+  const routes = [routeTo(good, 'good.test'), ...DEAD.map(silentFor)];
+  const egress = { max_sessions: 4, timeouts };
+  return [await openWorld(t, { settings: { ...twoNodes(4), egress, routes } }), silent];
+}
+
+test('many hosts that do not answer leave half of the sessions to those that have answered', async (t) => {
+  const [world, silent] = await silentAndGood(t, { greeting: '5m', shared: '5m' });
+  await sendEach(world, 1, 'good.test', 'n2');
+  await world.ended(1);
+  for (const domain of DEAD) await sendEach(world, 1, domain, 'n1');
+  assert.ok(await silent.until(({ sessionsOpen }) => sessionsOpen > 0));
+  await sendEach(world, 100, 'good.test', 'n2');
+  await world.ended(101);
+  assert.equal(silent.stats().sessionsMax, 2);
+});
+
+test('while many hosts are being tried, they have less time to answer', async (t) => {
+  const [world, silent] = await silentAndGood(t, { greeting: '5m', shared: '50ms' });
+  for (const domain of DEAD) await sendEach(world, 1, domain, 'n1');
+  assert.ok(await silent.until(({ sessionsOpen }) => sessionsOpen > 0));
+  await sendEach(world, 100, 'good.test', 'n2');
+  await world.until((events) => events.filter(({ type }) => type === 'delivered').length === 100);
+});
+
+test('a campaign to one ISP gives its sessions to others in turn', async (t) => {
+  const [big, small] = [await receiver(t, { messageLatencyMs: 2 }), await receiver(t)];
+  const routes = [routeTo(big, 'big.test'), routeTo(small, 'small.test')];
+  const world = await openWorld(t, { settings: { ...twoNodes(2), routes } });
+  await sendEach(world, 1_000, 'big.test', 'n1');
+  await world.until((events) => events.filter(({ type }) => type === 'delivered').length > 10);
+  await sendEach(world, 5, 'small.test', 'n2');
+  await world.ended(1_005);
+  const order = world.events().filter(({ type }) => type === 'delivered');
+  const last = order.findLastIndex(
+    (event) => 'recipient' in event && String(event.recipient).endsWith('small.test'),
+  );
+  assert.ok(last < 500, `the last to the small one was number ${last}`);
+});
