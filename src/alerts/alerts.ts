@@ -30,8 +30,9 @@ export interface ActiveAlert {
   readonly name: AlertName;
   readonly isp?: string | undefined;
   readonly node?: string | undefined;
-  /** Wall time (ms). */
+  /** Wall times (ms): since when, and when its cause was seen last, if that is gone. */
   readonly since: number;
+  readonly goneSince?: number | undefined;
   readonly text: string;
 }
 
@@ -73,7 +74,7 @@ export interface AlertsOptions {
   };
 }
 
-interface Firing extends ActiveAlert {
+interface Firing extends Omit<ActiveAlert, 'goneSince'> {
   /** Wall time (ms) at which its cause was last seen; not stored. */
   readonly seen: number;
 }
@@ -90,6 +91,8 @@ export class Alerts {
   /** As of the last sweep. */
   #waiting: ReadonlyMap<string, Waiting> = new Map();
   #traffic: Traffic;
+  /** Wall ms. */
+  #lookedAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #telling: Promise<void> = Promise.resolve();
 
@@ -98,7 +101,7 @@ export class Alerts {
     this.#traffic = new Traffic(options.config(), options.clock.now());
     for (const { key, value } of options.queue.controls()) {
       if (key[0] !== KEY) continue;
-      const alert = { ...(value as ActiveAlert), seen: options.clock.now() };
+      const alert = { ...(value as Firing), seen: options.clock.now() };
       this.#firing.set(idOf(alert), alert);
       if (alert.isp !== undefined) this.#traffic.know(alert.isp);
     }
@@ -116,7 +119,10 @@ export class Alerts {
 
   active(): readonly ActiveAlert[] {
     return [...this.#firing.values()]
-      .map(({ name, isp, node, since, text }) => ({ name, isp, node, since, text }))
+      .map(({ name, isp, node, since, text, seen }) => {
+        const goneSince = seen < this.#lookedAt ? seen : undefined;
+        return { name, isp, node, since, goneSince, text };
+      })
       .sort((a, b) => a.since - b.since);
   }
 
@@ -157,6 +163,7 @@ export class Alerts {
   look(): void {
     const config = this.#options.config();
     const now = this.#options.clock.now();
+    this.#lookedAt = now;
     const { periods } = this.#traffic;
     if (periods.periodMs !== config.periodMs || periods.complaintPeriodMs !== config.complaintPeriodMs)
       this.#countAnew(config, now);

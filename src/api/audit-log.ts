@@ -87,7 +87,10 @@ export function logOperators(
         { err: error, request: request.id, action },
         'an action of an operator could not be written down, so it is not done',
       );
-      await refuse(reply, unavailable('the store takes nothing now, so the action was not done'));
+      await refuse(
+        reply,
+        unavailable('the store takes nothing now, so the action was not done; postrider status says why'),
+      );
     }
   });
   app.addHook('onSend', async (request, reply, payload) => {

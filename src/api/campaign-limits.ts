@@ -85,7 +85,7 @@ async function stored<T>(log: Log, run: () => Promise<T>): Promise<Result<T, Ref
   } catch (error) {
     if (error instanceof TooManyLimits) return err(invalid([{ field: 'limits', message: error.message }]));
     log.error({ err: error }, 'the store did not take the limits of a campaign');
-    return err(unavailable('the store takes nothing now'));
+    return err(unavailable('the store takes nothing now; postrider status says why'));
   }
 }
 

@@ -84,6 +84,8 @@ export interface AlertView {
   readonly isp?: string | undefined;
   readonly node?: string | undefined;
   readonly since: string;
+  /** When its cause was seen last: it ends soon (`alerts.clear_after`) unless that comes back. */
+  readonly gone_since?: string | undefined;
   readonly text: string;
 }
 
@@ -197,7 +199,11 @@ async function statusView(deps: ApiDependencies): Promise<StatusView> {
     commits: commitsView(status.commitTime),
     ready: status.ready,
     not_ready: status.notReady,
-    alerts: status.alerts.map(({ since, ...alert }) => ({ ...alert, since: new Date(since).toISOString() })),
+    alerts: status.alerts.map(({ since, goneSince, ...alert }) => ({
+      ...alert,
+      since: new Date(since).toISOString(),
+      gone_since: goneSince === undefined ? undefined : new Date(goneSince).toISOString(),
+    })),
     flow: flowView(flow, deps.clock.now()),
     data_dir: status.dataDir,
     config_file: status.configFile,

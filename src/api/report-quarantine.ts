@@ -64,7 +64,7 @@ export function addReportQuarantine(app: FastifyInstance, { deps }: RouteContext
         { err: error, request: request.id },
         'the store did not remove mail from the quarantine',
       );
-      return answer(reply, err(unavailable('the store takes nothing now: try again')));
+      return answer(reply, err(unavailable('the store takes nothing now; postrider status says why')));
     }
   });
 }

@@ -117,7 +117,9 @@ async function change<T>(
   } catch (error) {
     log.error({ err: error }, 'the store did not take entries of the stop list');
     return err(
-      unavailable('the store takes nothing now; a part of the entries may be stored: send them again'),
+      unavailable(
+        'the store takes nothing now (postrider status says why); a part of the entries may be stored: send them again',
+      ),
     );
   }
 }

@@ -333,6 +333,11 @@ export const statusView = z.object({
         isp: z.string().optional(),
         node: z.string().optional(),
         since: time,
+        gone_since: time
+          .optional()
+          .describe(
+            'When its cause was seen last: it ends soon (`alerts.clear_after`) unless that comes back.',
+          ),
         text: z.string(),
       }),
     )

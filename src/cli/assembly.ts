@@ -77,7 +77,9 @@ export async function takeDataDir(dataDir: string): Promise<Result<Lock, readonl
     ]);
   }
   const lock = await lockInstance(dataDir);
-  return lock.ok ? lock : err([lock.error.text]);
+  if (lock.ok) return lock;
+  const { text, pid } = lock.error;
+  return err([pid === undefined ? text : `${text}; stop that one first, or use another data_dir`]);
 }
 
 /** As mkdir -p. Node's own `recursive` tries for ever where the parent is there and still gives ENOENT (/proc). */

@@ -22,7 +22,10 @@ async function compact(io: Io, options: StoreOptions): Promise<ExitCode> {
   const no = (message: string): Promise<ExitCode> =>
     fail(io, options, { exitCode: 1, code: 'compact', message, lines: [] });
   const lock = await lockInstance(dataDir);
-  if (!lock.ok) return no(`${lock.error.text}; a running server reuses free pages by itself`);
+  if (!lock.ok)
+    return no(
+      `${lock.error.text}; stop it to make the file smaller. While it runs it reuses free pages by itself, so nothing needs to be done`,
+    );
   try {
     return await replaced(io, options, dataDir);
   } catch (error) {

@@ -83,8 +83,8 @@ function sendingLine({ now }: Paper, { flow, queue }: StatusView): string {
 
 export const alertLines = (paper: Paper, { alerts }: StatusView): string[] =>
   alerts.map(
-    ({ name, since, text }) =>
-      `${paint(paper, 'red', 'ALERT')}       ${name}: ${clean(text)} (since ${clock(since)}, ${ago(paper.now(), since)})`,
+    ({ name, since, gone_since: gone, text }) =>
+      `${paint(paper, 'red', 'ALERT')}       ${name}: ${clean(text)} (since ${clock(since)}, ${ago(paper.now(), since)}${gone === undefined ? '' : `; not seen any more for ${ago(paper.now(), gone)}`})`,
   );
 
 /** `reports     120 bounce, 3 complaint, 1 unverified; 2 wait to be read, 1 in the quarantine` */

@@ -75,8 +75,9 @@ async function tryLock(dir: string, path: string): Promise<Attempt> {
   if (!tested.isSocket) return refuse(`${join(dir, NAME)} is not a socket; remove it`);
   const found = await ask(path);
   if (found !== 'dead') return refuse(heldBy(dir, found), found);
-  if ((await look(path))?.inode === tested.inode) await unlink(path).catch(() => undefined);
-  return 'again';
+  if ((await look(path))?.inode !== tested.inode) return 'again';
+  const kept = await unlink(path).catch((error: unknown) => error as NodeJS.ErrnoException);
+  return kept && kept.code !== 'ENOENT' ? refuse(`the data directory ${dir} ${describe(kept)}`) : 'again';
 }
 
 /** libuv removes the name before it stops listening, so the name of a successor is never touched. */
@@ -168,7 +169,7 @@ const TROUBLE: Readonly<Record<string, string>> = {
   ENOTDIR: 'is not a directory',
   EACCES: 'cannot be written to by this user',
   EPERM: 'cannot be written to by this user',
-  EROFS: 'is on a file system that is read-only',
+  EROFS: 'is on a file system that is read-only: see dmesg, mend it (fsck) and mount it anew',
   ENAMETOOLONG: 'has a path that is too long for a socket',
 };
 

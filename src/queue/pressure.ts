@@ -100,7 +100,7 @@ export class Pressure {
       };
     if (short)
       return {
-        text: `${megabytes(this.#free)} are free in ${dir}, injection is refused below ${megabytes(reserveBytes)} (disk_reserve)`,
+        text: `${megabytes(this.#free)} are free in ${dir}: injection is slowed below ${megabytes(2 * reserveBytes)} and refused below ${megabytes(reserveBytes)} (disk_reserve), sending goes on`,
         remedy: 'make room',
       };
     if (this.#waitingBytes >= MAX_WAITING_BYTES / 2)

@@ -135,6 +135,7 @@ test('a disk that turns read-only: mail is refused, nothing is lost', { timeout:
     await eventually(async () => (await inject(mta, 'late@to.test')).status === 503, 'mail is refused');
     assert.equal((await mta.status()).counters.accepted, QUEUED, 'it lives and answers');
     await mta.kill('SIGKILL');
+    assert.match(refusalOf(mta, ['serve']), /data is on a file system that is read-only: see dmesg/);
     await held.close();
     disk.unmount();
     disk.repair();

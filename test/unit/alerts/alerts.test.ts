@@ -115,6 +115,8 @@ test('a cause that comes and goes within clear_after is one alert', async (t) =>
     one.clock.advance(30_000);
   }
   assert.equal(one.logged.length, 1, one.logged.join('\n'));
+  const [alert] = one.alerts.active();
+  assert.equal(alert!.goneSince, one.clock.now() - 60_000, 'when its cause was seen last');
   one.alerts.look();
   await one.alerts.stop();
   assert.deepEqual(

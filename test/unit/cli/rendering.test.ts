@@ -205,7 +205,7 @@ describe('overviews', () => {
     commits: { count: 4, mean_ms: 1234, slow: 3 },
     ready: false,
     not_ready: ['node n2 is down'],
-    alerts: [{ name: 'node_down', node: 'n2', since: AT, text: 'node n2 is down for 1m' }],
+    alerts: [{ name: 'node_down', since: AT, gone_since: AT, text: 'node n2 is down for 1m' }],
     flow: {
       since: AT,
       delivered: 2,
@@ -264,7 +264,7 @@ describe('overviews', () => {
       text,
       /^sending {5}2 delivered, 5 put off, 1 bounced in the last [^;]+; the last delivery /m,
     );
-    assert.match(text, /^ALERT {7}node_down: node n2 is down for 1m \(since /m);
+    assert.match(text, /^ALERT {7}node_down: node n2 is down for 1m \(since .*; not seen any more for /m);
     assert.match(
       text,
       /^ {2}gmail: 6 waiting, the oldest for 1h: locked\n {2}and 3 more: postrider queue list$/m,
