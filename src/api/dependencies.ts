@@ -19,6 +19,10 @@ export interface ServerStatus {
   readonly hostname: string;
   /** Wall time (ms) of the start. */
   readonly started: number;
+  /** How long ago that was, whatever the wall clock was set to since. */
+  readonly upMs: number;
+  /** By how much the wall clock was set forward (or, with a minus, back) since. */
+  readonly clockSetMs: number;
   readonly durability: Durability;
   readonly commitTime: CommitTime;
   readonly ready: boolean;

@@ -113,6 +113,8 @@ export interface StatusView {
   readonly hostname: string;
   readonly up_since: string;
   readonly uptime_seconds: number;
+  /** By how much the wall clock was set forward (with a minus: back) since the start, if it was. */
+  readonly clock_set_seconds?: number | undefined;
   readonly durability: string;
   readonly commits: CommitsView;
   readonly ready: boolean;
@@ -178,6 +180,11 @@ export function addOverview(app: FastifyInstance, { deps }: RouteContext): void 
   });
 }
 
+/** Less is no step (queue: `STEP_MS`). */
+const CLOCK_SET_MS = 10_000;
+const clockSet = (ms: number): number | undefined =>
+  Math.abs(ms) < CLOCK_SET_MS ? undefined : Math.round(ms / 1000);
+
 const commitsView = ({ count, ms, slowCount }: CommitTime): CommitsView => ({
   count,
   mean_ms: count === 0 ? undefined : Number((ms / count).toPrecision(3)),
@@ -194,7 +201,8 @@ async function statusView(deps: ApiDependencies): Promise<StatusView> {
     version: status.version,
     hostname: status.hostname,
     up_since: new Date(status.started).toISOString(),
-    uptime_seconds: Math.max(0, Math.floor((deps.clock.now() - status.started) / 1000)),
+    uptime_seconds: Math.floor(status.upMs / 1000),
+    clock_set_seconds: clockSet(status.clockSetMs),
     durability: status.durability,
     commits: commitsView(status.commitTime),
     ready: status.ready,

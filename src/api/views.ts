@@ -320,6 +320,10 @@ export const statusView = z.object({
   hostname: z.string(),
   up_since: time,
   uptime_seconds: count,
+  clock_set_seconds: z
+    .int()
+    .optional()
+    .describe('By how much the wall clock was set forward (with a minus: back) since the start, if it was.'),
   durability: z.string(),
   commits: z
     .object({ count, mean_ms: z.number().optional(), slow: count })

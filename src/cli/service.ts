@@ -44,6 +44,7 @@ import { createInbound, type Inbound } from './inbound.ts';
 import { readinessOf } from './readiness.ts';
 import { loadAccessTokens, loadTokens } from './secrets.ts';
 import { watchStart } from './start-watch.ts';
+import { Uptime } from './uptime.ts';
 import { version } from './version.ts';
 import { auditInChild } from './walk.ts';
 
@@ -53,7 +54,7 @@ export interface ServiceOptions {
 }
 
 export class Service {
-  readonly started = systemClock.now();
+  readonly #uptime = new Uptime(systemClock);
   readonly #options: ServiceOptions;
   readonly #lock: Lock;
   readonly #queue: Queue;
@@ -346,7 +347,7 @@ export class Service {
       status: () => ({
         version,
         hostname: this.config.hostname,
-        started: this.started,
+        ...this.#uptime.figures(),
         durability: this.config.durability,
         commitTime: this.#commitTimes.measure(),
         ...readinessOf({

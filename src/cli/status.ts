@@ -57,6 +57,7 @@ export function statusText(paper: Paper, view: StatusView): string {
     `accepted    ${counters.accepted} = ${counters.delivered} delivered + ${failed} failed + ${counters.removed} removed + ${counters.queued} queued`,
     ...inboundLines(view),
     `up          since ${clock(view.up_since)} (${formatDuration(view.uptime_seconds * 1000)})`,
+    ...clockLines(view),
     `durability  ${view.durability}${commitText(view)}`,
     `events      ${events.last_seq < events.first_seq ? 'none yet' : `${events.first_seq} to ${events.last_seq}`}`,
     `data        ${view.data_dir}`,
@@ -64,6 +65,15 @@ export function statusText(paper: Paper, view: StatusView): string {
     ...nextSteps(view),
   ];
   return `${lines.map((line) => (paper.colour ? line : clean(line))).join('\n')}\n`;
+}
+
+/** Ages go by the wall clock: nobody should look for mail that has waited for hours when it has not. */
+function clockLines({ clock_set_seconds: set }: StatusView): string[] {
+  if (set === undefined) return [];
+  const by = formatDuration(Math.abs(set) * 1000);
+  return [
+    `clock       was set ${set > 0 ? 'forward' : 'back'} by ${by} since the start: ages of what came before are that much too ${set > 0 ? 'long' : 'short'}`,
+  ];
 }
 
 function commitText({ commits: { mean_ms: ms, slow } }: StatusView): string {

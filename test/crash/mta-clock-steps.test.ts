@@ -57,6 +57,8 @@ test('hours forward and back under load', { timeout: 300_000 }, async (t) => {
         `deliveries go on at ${hours} hours beside the time\n${mta.stderr.slice(-1500)}`,
       );
     }
+    const { clock_set_seconds: told = 0, uptime_seconds: up } = await mta.status();
+    assert.ok(Math.abs(told - hours * 3600) < 5 && up < 3600, `status tells of ${told} s, up for ${up} s`);
   }
   done = true;
   await working;

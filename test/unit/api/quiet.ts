@@ -3,7 +3,9 @@ import { err, ok } from '../../../src/core/index.ts';
 /** What a server says of itself on which nothing happens. */
 import type { ServerStatus } from '../../../src/api/index.ts';
 
-export const QUIET: Pick<ServerStatus, 'alerts' | 'commitTime' | 'flow'> = {
+export const QUIET: Pick<ServerStatus, 'alerts' | 'clockSetMs' | 'commitTime' | 'flow' | 'upMs'> = {
+  upMs: 5_000,
+  clockSetMs: 0,
   commitTime: { count: 0, ms: 0, slowCount: 0, slowTotalMs: 0 },
   alerts: [],
   flow: () =>
