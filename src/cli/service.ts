@@ -173,9 +173,7 @@ export class Service {
     if (!tokens.ok) return err([tokens.error]);
     const dashboard = new Dashboard();
     const onCommits = [(commit: Commit) => dashboard.onCommit(commit)];
-    const onCommit = (commit: Commit): void => {
-      for (const tell of onCommits) tell(commit);
-    };
+    const onCommit = (commit: Commit): void => onCommits.forEach((tell) => tell(commit));
     const opened = await openQueue({ config, log, commitTimes, onCommit });
     if (!opened.ok) return err([opened.error]);
     const { queue, pressure } = opened.value;
