@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { DeliveryView, MessageView, QueueReport, StatusView } from '../../../src/api/index.ts';
+import type { DeliveryView, MessageView, QueueReport } from '../../../src/api/index.ts';
 import { eventLine } from '../../../src/cli/event-line.ts';
 import { eventsPath } from '../../../src/cli/events.ts';
 import { folded } from '../../../src/cli/fold.ts';
@@ -9,11 +9,11 @@ import { speedsText } from '../../../src/cli/node-speeds.ts';
 import { nodesText } from '../../../src/cli/node.ts';
 import { queueText } from '../../../src/cli/queue.ts';
 import { reloadText } from '../../../src/cli/reload.ts';
-import { statusText } from '../../../src/cli/status.ts';
 import { deliveryStory, messageStory } from '../../../src/cli/story.ts';
 import { renderTable } from '../../../src/cli/table.ts';
 import { topText, type TopView } from '../../../src/cli/top.ts';
 import { createPaper } from './paper.ts';
+import { STATUS } from './status-view.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const PLAIN = createPaper();
@@ -196,92 +196,12 @@ describe('stories', () => {
 });
 
 describe('overviews', () => {
-  const status: StatusView = {
-    version: '1.2.3',
-    hostname: 'mta1.a.test',
-    up_since: AT,
-    uptime_seconds: 90,
-    durability: 'sync',
-    commits: { count: 4, mean_ms: 1234, slow: 3 },
-    ready: false,
-    not_ready: ['node n2 is down'],
-    alerts: [{ name: 'node_down', since: AT, gone_since: AT, text: 'node n2 is down for 1m' }],
-    flow: {
-      since: AT,
-      delivered: 2,
-      soft_bounces: 5,
-      hard_bounces: 1,
-      last_delivered_at: AT,
-      waiting: [
-        {
-          isp: 'gmail',
-          count: 6,
-          oldest_seconds: 3600,
-          seconds_since_delivered: 1800,
-          why: 'locked',
-        },
-      ],
-      more_waiting: 3,
-    },
-    inbound: {
-      waiting: 2,
-      waiting_bytes: 900,
-      early: 0,
-      quarantined: 1,
-      quarantined_bytes: 500,
-      reports: [
-        { kind: 'dsn', verdict: 'bounce', count: 3 },
-        { kind: 'arf', verdict: 'complaint', count: 1 },
-        { kind: 'dsn', verdict: 'unverified', count: 1 },
-        { kind: 'arf', verdict: 'unverified', count: 1 },
-      ],
-    },
-    data_dir: '/data',
-    config_file: '/etc/mta.yaml',
-    counters: {
-      accepted: 10,
-      delivered: 2,
-      hard_bounced: 1,
-      undelivered: 1,
-      removed: 0,
-      soft_bounces: 5,
-      complaints: 0,
-      unsubscribes: 0,
-      queued: 6,
-    },
-    queue: { ...COUNTS, quarantined: 0, oldest_seconds: 3600 },
-    nodes: [
-      { name: 'n1', address: '192.0.2.1', state: 'running', sessions: 3, max_sessions: 10 },
-      { name: 'n2', address: '192.0.2.2', state: 'down', sessions: 0, max_sessions: 10 },
-    ],
-    events: { first_seq: 1, last_seq: 16 },
-  };
-
-  test('status shows the balance and what is wrong', () => {
-    const text = statusText(PLAIN, status);
-    assert.match(text, /mta1\.a\.test: not ready\n {2}node n2 is down\n/);
-    assert.match(
-      text,
-      /^sending {5}2 delivered, 5 put off, 1 bounced in the last [^;]+; the last delivery /m,
-    );
-    assert.match(text, /^ALERT {7}node_down: node n2 is down for 1m \(since .*; not seen any more for /m);
-    assert.match(
-      text,
-      /^ {2}gmail: 6 waiting, the oldest for 1h: locked\n {2}and 3 more: postrider queue list$/m,
-    );
-    assert.match(text, /^durability {2}sync; a commit takes 1\.2s, 3 in the last minute were slow$/m);
-    assert.match(text, /^next {8}postrider explain gmail /m);
-    assert.match(text, /6 \(1 new, 2 proc, 3 retry, 0 hold\), oldest 1h\n/);
-    assert.match(text, /10 = 2 delivered \+ 2 failed \+ 0 removed \+ 6 queued\n/);
-    assert.match(text, /1 of 2 running, 3 sessions\n {2}n2 \(192\.0\.2\.2\) is down\n/);
-  });
-
   test('top and status say the whole of an alert, whatever the width', () => {
     const text =
       '75 deliveries to greymail wait and none was taken for 2h: 451 Greylisted, please try again in a while';
     const alerts = [{ name: 'stuck_mail', isp: 'greymail', since: AT, text }];
     const queue = { rows: [], more_rows: 0, totals: { ...COUNTS, quarantined: 0 }, marks: [] };
-    const view = { status: { ...status, alerts }, nodes: [], queue, campaigns: queue } as unknown as TopView;
+    const view = { status: { ...STATUS, alerts }, nodes: [], queue, campaigns: queue } as unknown as TopView;
     for (const columns of [40, 80, 120]) {
       const drawn = folded(topText({ ...PLAIN, columns }, view, 0), columns);
       for (const line of drawn.split('\n')) assert.ok(line.length <= columns, line);
