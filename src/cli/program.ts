@@ -17,7 +17,6 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   backup: async (io) => (await import('./backup.ts')).backupCommand(io),
   compact: async (io) => (await import('./compact.ts')).compactCommand(io),
   salvage: async (io) => (await import('./salvage.ts')).salvageCommand(io),
-  'copy-part': async (io) => (await import('./salvage.ts')).copyPartCommand(io),
   walk: async (io) => (await import('./walk.ts')).walkCommand(io),
   'check-config': async (io) => (await import('./check-config.ts')).checkConfigCommand(io),
   status: async (io) => (await import('./status.ts')).statusCommand(io),
@@ -44,7 +43,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
 };
 
 /** What commands run in a child process. */
-const HIDDEN = new Set(['walk', 'copy-part']);
+const HIDDEN = new Set(['walk']);
 
 /** Runs `postrider ARGS`; resolves to the exit code. Rejects only for what nobody expected. */
 export async function run(args: readonly string[], io: Io): Promise<number> {

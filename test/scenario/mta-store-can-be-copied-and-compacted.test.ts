@@ -90,6 +90,13 @@ function spoil(file: string, text: string, most: number): number {
   return spoilt;
 }
 
+interface Copied {
+  readonly table: string;
+  readonly entries: number;
+  readonly missing: number;
+  readonly gaps: readonly object[];
+}
+
 test('a damaged page is found without harm, and the rest is salvaged', { timeout: 300_000 }, async (t) => {
   const held = await gate(t);
   const mta = await Mta.start(t, { routes: [routeTo(held)] });
@@ -108,10 +115,11 @@ test('a damaged page is found without harm, and the rest is salvaged', { timeout
   const target = join(mta.dir, 'salvaged');
   const salvaged = await postrider('salvage', target, '--data-dir', data, '--json');
   assert.equal(salvaged.code, 1, salvaged.out);
-  const { tables } = JSON.parse(salvaged.out) as { tables: { table: string; entries: number }[] };
-  const deliveries = tables.find(({ table }) => table === 'deliveries')!.entries;
-  const lost = COUNT - deliveries;
-  assert.ok(lost > 0 && lost < PAGE * SPOILED.length, `${deliveries} of ${COUNT} deliveries came over`);
+  const { tables } = JSON.parse(salvaged.out) as { tables: Copied[] };
+  const { entries, missing, gaps } = tables.find(({ table }) => table === 'deliveries')!;
+  const lost = COUNT - entries;
+  assert.ok(lost > 0 && lost < PAGE * SPOILED.length, `${entries} of ${COUNT} deliveries came over`);
+  assert.deepEqual([missing, gaps.length], [lost, SPOILED.length]);
   const sound = await postrider(
     'salvage',
     join(mta.dir, 'all'),
