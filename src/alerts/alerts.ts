@@ -62,7 +62,7 @@ export interface Walk {
 
 export interface AlertsOptions {
   readonly queue: Pick<Queue, 'control' | 'controls' | 'state'>;
-  readonly egress: Pick<EgressView, 'nodeFigures' | 'lanes' | 'ispOf'>;
+  readonly egress: Pick<EgressView, 'nodeFigures' | 'lanes' | 'ispOf' | 'whyWaiting'>;
   readonly pressure?: Pick<Pressure, 'ofDisk'>;
   readonly commitTimes?: Pick<CommitTimes, 'measure'>;
   readonly clock: Clock;
@@ -82,6 +82,8 @@ interface Firing extends Omit<ActiveAlert, 'goneSince'> {
 interface Waiting {
   count: number;
   oldest: number;
+  /** The queue that is due for longest, if one is. */
+  readonly first: QueueHead | undefined;
 }
 
 export class Alerts {
@@ -244,13 +246,13 @@ export class Alerts {
   /** Why is looked for only when somebody reads it: hundreds of ISPs may wait, each with a lane at every node. */
   #waitingAt(waiting = this.#waiting): WaitingAt[] {
     const { egress } = this.#options;
-    return [...waiting].map(([isp, { count, oldest }]) => ({
+    return [...waiting].map(([isp, { count, oldest, first }]) => ({
       isp,
       count,
       oldest,
       lastDelivered: this.#traffic.lastDelivered(isp),
       get why() {
-        return whyOf([...egress.lanes({ isp })]);
+        return whyOf([...egress.lanes({ isp })], first && egress.whyWaiting(first.node, first.domain, first));
       },
     }));
   }
@@ -265,6 +267,8 @@ class Waits {
   readonly #oldest: number;
   /** Rows with something due. */
   readonly #due = new Set<string>();
+  /** Of each ISP what is due for longest. */
+  readonly #first = new Map<string, QueueHead>();
 
   constructor(options: AlertsOptions) {
     this.#options = options;
@@ -273,19 +277,27 @@ class Waits {
   }
 
   head(head: QueueHead): void {
-    if (head.wakeAt <= this.#now) this.#due.add(rowName(head));
+    if (head.wakeAt > this.#now) return;
+    this.#due.add(rowName(head));
+    const isp = this.#ispOf(head.domain);
+    const first = this.#first.get(isp);
+    if (!first || head.wakeAt < first.wakeAt) this.#first.set(isp, head);
   }
 
   row(row: Readonly<Row>): void {
-    const { queue, egress } = this.#options;
+    const { queue } = this.#options;
     const queued = row.new + row.retry;
     const count = queued - queue.state.schedule.heldOf(row, queued - row.proc);
     if (count <= 0 || (row.retry === 0 && row.proc === 0 && !this.#due.has(rowName(row)))) return;
-    const isp = egress.ispOf(row.domain) ?? 'unresolved';
-    const waiting = this.byIsp.get(isp) ?? { count: 0, oldest: Infinity };
+    const isp = this.#ispOf(row.domain);
+    const waiting = this.byIsp.get(isp) ?? { count: 0, oldest: Infinity, first: this.#first.get(isp) };
     waiting.count += count;
     waiting.oldest = Math.min(waiting.oldest, Math.max(this.#oldest, oldestOf(row)));
     this.byIsp.set(isp, waiting);
+  }
+
+  #ispOf(domain: string): string {
+    return this.#options.egress.ispOf(domain) ?? 'unresolved';
   }
 }
 
@@ -294,9 +306,12 @@ const silentSince = ({ oldest, lastDelivered }: WaitingAt): number => Math.max(o
 const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): string =>
   `${name} ${isp ?? node ?? ''}`;
 
-/** Why nothing goes to an ISP, as its lanes say: what they wait for, else the last thing that went wrong. */
-function whyOf(lanes: readonly LaneStatus[]): string | undefined {
-  const waiting = lanes.find((lane) => lane.waiting !== undefined)?.waiting;
+/**
+ * Why nothing goes to an ISP: what its longest due queue waits for (its campaign may have a limit), else what its lanes
+ * do; and the last thing that went wrong.
+ */
+function whyOf(lanes: readonly LaneStatus[], first: string | undefined): string | undefined {
+  const waiting = first ?? lanes.find((lane) => lane.waiting !== undefined)?.waiting;
   const errors = lanes.flatMap(({ lastError }) => lastError ?? []).sort((a, b) => b.at - a.at);
   const [last] = errors;
   // A lock says already what the receiver said.

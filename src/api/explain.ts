@@ -71,6 +71,8 @@ export interface ExplainedNode {
   readonly max_sessions: number;
   readonly locks: readonly LockView[];
   readonly waiting?: string | undefined;
+  /** The last thing that went wrong towards these hosts, for any mail. */
+  readonly last_error?: { readonly at: string; readonly text: string } | undefined;
 }
 
 export interface ExplainedSender {
@@ -261,10 +263,22 @@ function explainedSender(
           daily_limit: dailyLimit,
           max_sessions: maxSessions,
           locks: found.locks.map((lock) => lockView(lock, now)),
+          last_error: lastError(egress, node, path.lane),
         },
       ];
     }),
   };
+}
+
+function lastError(
+  egress: ApiDependencies['egress'],
+  node: string,
+  key: string | undefined,
+): ExplainedNode['last_error'] {
+  for (const lane of egress.lanes({ node }))
+    if (lane.key === key)
+      return lane.lastError && { at: new Date(lane.lastError.at).toISOString(), text: lane.lastError.text };
+  return undefined;
 }
 
 /** A lock of the sender at the ISP stops all its nodes there. */

@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { err, ok, parseDuration, type Result } from '../core/index.ts';
-import type { Lock, NodeControls } from '../mta/egress/index.ts';
+import type { EgressView, Lock, NodeControls } from '../mta/egress/index.ts';
 import type { RouteContext } from './dependencies.ts';
 import { label } from './fields.ts';
-import { answer, notFound, type Refused } from './refused.ts';
+import { answer, invalid, notFound, type Refused } from './refused.ts';
 import { noBody, noQuery } from './schemas.ts';
 import { checkRequest, instead } from './shape.ts';
 
@@ -60,11 +60,11 @@ export function lockView({ id, record }: Lock, now: number): LockView {
 }
 
 type Done = Result<object, Refused>;
-type Verb = (control: NodeControls, node: string, body: unknown) => Promise<Done>;
+type Verb = (egress: EgressView, node: string, body: unknown) => Promise<Done>;
 
 const withoutBody =
   (run: (control: NodeControls, node: string) => Promise<void>): Verb =>
-  async (control, node, body) => {
+  async ({ control }, node, body) => {
     const checked = checkRequest(noBody, body);
     if (!checked.ok) return checked;
     await run(control, node);
@@ -72,14 +72,16 @@ const withoutBody =
   };
 
 const VERBS: Readonly<Record<string, Verb>> = {
-  lock: async (control, node, body) => {
+  lock: async (egress, node, body) => {
     const checked = checkRequest(lockBody, body ?? {});
     if (!checked.ok) return checked;
     const { duration: durationMs, ...wish } = checked.value;
-    await control.lock(node, { ...wish, durationMs });
+    const wrong = wish.isp === undefined ? undefined : noSuchIsp(egress, node, wish.isp);
+    if (wrong !== undefined) return err(invalid([{ field: 'isp', message: wrong }]));
+    await egress.control.lock(node, { ...wish, durationMs });
     return ok({ node });
   },
-  unlock: async (control, node, body) => {
+  unlock: async ({ control }, node, body) => {
     const checked = checkRequest(unlockBody, body);
     return checked.ok ? ok({ node, lifted: await control.unlock(node, checked.value?.isp) }) : checked;
   },
@@ -87,6 +89,22 @@ const VERBS: Readonly<Record<string, Verb>> = {
   resume: withoutBody((control, node) => control.resume(node)),
   disable: withoutBody((control, node) => control.disable(node)),
 };
+
+const REST = 'other';
+/** The key of a lane, as `node list` shows it. */
+const LANE = /^(?:mx|isp):/;
+
+/** A lock of a name that is misspelt would stop nothing, and nobody would know. */
+function noSuchIsp(egress: EgressView, node: string, isp: string): string | undefined {
+  if (LANE.test(isp)) return undefined;
+  const known = new Set(egress.speeds({ node }).map((row) => row.isp));
+  // A node of no sender has none.
+  if (known.size === 0 || (isp !== REST && known.has(isp))) return undefined;
+  if (isp === REST)
+    return 'is counted by mail hosts: name those of one, such as mx:mx.example.net (node list)';
+  known.delete(REST);
+  return `${isp} is not configured${instead(isp, [...known])}`;
+}
 
 export function addNodes(app: FastifyInstance, { deps }: RouteContext): void {
   const { control } = deps.egress;
@@ -98,7 +116,7 @@ export function addNodes(app: FastifyInstance, { deps }: RouteContext): void {
       const names = deps.egress.nodeFigures().map((node) => node.name);
       if (!names.includes(name))
         return answer(reply, err(notFound(`there is no node ${name}${instead(name, names)}`)));
-      const done = await run(control, name, request.body);
+      const done = await run(deps.egress, name, request.body);
       if (!done.ok) return answer(reply, done);
       const state = deps.egress.nodeFigures().find((node) => node.name === name)?.state;
       return answer(reply, ok({ ...done.value, state }));

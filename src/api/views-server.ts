@@ -93,6 +93,10 @@ const node = z.looseObject({
   max_sessions: count,
   locks: z.array(lock),
   waiting: z.string().optional(),
+  last_error: z
+    .object({ at: time, text: z.string() })
+    .optional()
+    .describe('The last thing that went wrong towards these hosts, for any mail.'),
 });
 
 export const explainView = z.looseObject({

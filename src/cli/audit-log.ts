@@ -38,9 +38,9 @@ const COLUMNS = [
   { title: 'time', whole: true },
   { title: 'who' },
   { title: 'action' },
-  { title: 'selector' },
+  { title: 'selector', beneath: true },
   { title: 'count', align: 'right' },
-  { title: 'result' },
+  { title: 'result', beneath: true },
 ] as const;
 
 export function auditLogText(io: Pick<Io, 'columns' | 'now'>, { entries, next }: AuditLogView): string {

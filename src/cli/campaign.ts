@@ -80,8 +80,8 @@ export function campaignsText(io: Pick<Io, 'columns' | 'now'>, { campaigns, next
   if (campaigns.length === 0) return 'no campaigns\n';
   const right = (title: string) => ({ title, align: 'right' as const });
   const columns = [
-    { title: 'account' },
-    { title: 'campaign' },
+    { title: 'account', whole: true as const },
+    { title: 'campaign', whole: true as const },
     ...['accepted', 'delivered', 'failed', 'queued', 'hold', '/s', 'ends in'].map(right),
   ];
   const rows = campaigns.map((one) => [

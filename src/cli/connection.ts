@@ -1,14 +1,15 @@
 /** The options that all commands towards a running server have, and how their results are shown. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
 import { loadConfig } from '../config/index.ts';
 import type { Result } from '../core/index.ts';
 import { ControlClient, type Problem } from './client.ts';
 import { folded } from './fold.ts';
 import { clean, type ExitCode, type Io, paint } from './io.ts';
+import { fileProblem } from './new-file.ts';
 
 export const DEFAULT_CONFIG = '/etc/postrider/postrider.yaml';
 const DEFAULT_SOCKET = '/run/postrider/control.sock';
@@ -25,13 +26,24 @@ export const withConnection = (command: Command): Command =>
     .option('--socket <path>', 'control socket (default: $POSTRIDER_SOCKET, then the configuration)')
     .option('--json', 'print JSON');
 
+/** Throws for a configuration that is named and cannot be read: the socket it names is not the usual one. */
 export async function connect(io: Io, options: ConnectionOptions): Promise<ControlClient> {
+  if (options.config !== undefined && options.socket === undefined) await readable(options.config);
   const configFile = options.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
   const socketPath =
     options.socket ??
     (options.config === undefined ? io.env.POSTRIDER_SOCKET : undefined) ??
     (configFile === undefined ? DEFAULT_SOCKET : await socketOf(configFile));
   return new ControlClient({ socketPath, configFile });
+}
+
+async function readable(file: string): Promise<void> {
+  try {
+    await access(file, constants.R_OK);
+  } catch (error) {
+    const { message } = fileProblem(error, file);
+    throw new InvalidArgumentError(`${message}; without it name the control socket with --socket`);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** An event as one line for people. */
 import type { Event, EventType } from '../core/index.ts';
-import { clean, clock, type Io, paint } from './io.ts';
+import { clean, type Io, paint, shortClock } from './io.ts';
 import { replyText } from './story.ts';
 
 const COLOURS: Partial<Record<EventType, 'red' | 'green' | 'yellow'>> = {
@@ -13,7 +13,7 @@ const COLOURS: Partial<Record<EventType, 'red' | 'green' | 'yellow'>> = {
 const LONGEST_TYPE = 11;
 
 /** `17  2026-05-01 08:00:00Z  soft_bounce  u1@a.test  n1 -> mx.a.test  451 4.7.1 later (rcpt)  next 08:10:00Z` */
-export function eventLine(io: Pick<Io, 'colour'>, event: Event): string {
+export function eventLine(io: Pick<Io, 'colour' | 'columns' | 'now'>, event: Event): string {
   const {
     seq,
     type,
@@ -33,13 +33,13 @@ export function eventLine(io: Pick<Io, 'colour'>, event: Event): string {
   const path = [node, mx].filter((part) => part !== undefined).join(' -> ');
   const parts = [
     String(seq),
-    clock(time),
+    shortClock(io, time),
     colour ? paint(io, colour, name) : name,
     clean(recipient ?? ''),
     clean(path),
     reply ? replyText(reply) : '',
     reason === undefined ? '' : clean(reason),
-    next === undefined ? '' : `next ${clock(next)}`,
+    next === undefined ? '' : `next ${shortClock(io, next)}`,
     nextNode === undefined ? '' : `to node ${clean(nextNode)}`,
     event.possible_duplicate ? 'possible duplicate' : '',
     [delivery_id, campaign_id]

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { Event } from '../core/index.ts';
 import { connect, type ConnectionOptions, fail, withConnection } from './connection.ts';
 import { eventLine } from './event-line.ts';
+import { folded } from './fold.ts';
 import { type ExitCode, exitingWith, type Io } from './io.ts';
 
 interface Options extends ConnectionOptions {
@@ -48,7 +49,8 @@ async function events(io: Io, options: Options): Promise<ExitCode> {
   try {
     let printed = 0;
     for await (const line of lines.value) {
-      await io.out(`${options.json ? line : eventLine(io, JSON.parse(line) as Event)}\n`);
+      const text = options.json ? line : folded(eventLine(io, JSON.parse(line) as Event), io.columns);
+      await io.out(`${text}\n`);
       printed++;
     }
     if (printed === 0 && !options.follow && !options.json)

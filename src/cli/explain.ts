@@ -80,8 +80,18 @@ const senderLines = ({
 }: ExplainView['senders'][number]): string[] => [
   `sender    ${sender}, ${percent} % of such mail, retry rule ${retry}${place(retryAt)}, lifetime ${formatDuration(lifetime * 1000)}`,
   ...locks.map((lock) => `  ${lockText(lock)}`),
-  ...nodes.flatMap(nodeLines),
+  ...[...Map.groupBy(nodes, (node) => settingsLines(node).join('\n') + stateOf(node)).values()].flatMap(
+    nodeLines,
+  ),
+  ...lastErrorLine(nodes),
 ];
+
+/** Of all nodes, what happened last. */
+function lastErrorLine(nodes: readonly ExplainedNode[]): string[] {
+  const errors = nodes.flatMap(({ node, last_error: error }) => (error ? [{ node, ...error }] : []));
+  const [last] = errors.sort((a, b) => (a.at < b.at ? 1 : -1));
+  return last ? [`  last error from ${last.node}, ${clock(last.at)}: ${clean(last.text)}`] : [];
+}
 
 const BUILT_IN = 'built in';
 
@@ -90,7 +100,24 @@ const place = (at: string | undefined): string => (at === undefined ? '' : ` (${
 const setBy = (setting = '', at?: string): string =>
   at === undefined ? clean(setting) : `${clean(setting)}, ${clean(at)}`;
 
-function nodeLines(node: ExplainedNode): string[] {
+const MOST_NAMES = 8;
+
+const stateOf = ({ state, weight, takes_mail: takes }: ExplainedNode): string =>
+  `${state}, weight ${weight}${takes ? '' : ', takes no new mail'}`;
+
+/** Nodes with the same settings, of which there may be a hundred, share their lines. */
+function nodeLines(alike: readonly ExplainedNode[]): string[] {
+  const [first] = alike;
+  const names = alike.slice(0, MOST_NAMES).map(({ node, address }) => `${node} (${address})`);
+  const more = alike.length > MOST_NAMES ? ` and ${alike.length - MOST_NAMES} more` : '';
+  const head =
+    alike.length === 1
+      ? `  node    ${names[0]} is ${stateOf(first!)}`
+      : `  nodes   ${names.join(', ')}${more} are ${stateOf(first!)} each`;
+  return [head, ...settingsLines(first!)];
+}
+
+function settingsLines(node: ExplainedNode): string[] {
   const { per_second: speed, set_by: by, set_at: at } = node.effective;
   const { per_day: day, per_day_set_by: dayBy, per_day_set_at: dayAt } = node.effective;
   const limits = [
@@ -99,7 +126,6 @@ function nodeLines(node: ExplainedNode): string[] {
     `${node.max_sessions} ${node.max_sessions === 1 ? 'session' : 'sessions'}`,
   ];
   return [
-    `  node    ${node.node} (${node.address}) is ${node.state}, weight ${node.weight}${node.takes_mail ? '' : ', takes no new mail'}`,
     `          speed: ${limits.join(', ')}`,
     `          strategy ${node.strategy}${place(node.strategy_at ?? BUILT_IN)}, by ${node.chosen_by}${place(node.chosen_at)}`,
     ...node.locks.map((lock) => `          ${lockText(lock)}`),

@@ -59,9 +59,9 @@ export const clock = (iso: string): string => iso.replace('T', ' ').replace(/\.\
 
 const DAY_MS = 86_400_000;
 
-/** In the tables of a terminal, where room is short: of the last day the time, before that the day. */
+/** On a terminal, where room is short: within a day the time, before and after that the day. */
 export function shortClock({ columns, now }: Pick<Io, 'columns' | 'now'>, iso: string): string {
   if (columns === undefined) return clock(iso);
   const age = now() - Date.parse(iso);
-  return age >= 0 && age < DAY_MS ? iso.slice(11, 19) + 'Z' : iso.slice(0, 10);
+  return Math.abs(age) < DAY_MS ? iso.slice(11, 19) + 'Z' : iso.slice(0, 10);
 }

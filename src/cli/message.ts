@@ -66,7 +66,7 @@ const COLUMNS = [
   { title: 'state' },
   { title: 'tried', align: 'right' },
   { title: 'accepted', whole: true },
-  { title: 'the last reply, or why it waits' },
+  { title: 'the last reply, or why it waits', beneath: true },
 ] as const;
 
 export function listText(

@@ -93,13 +93,13 @@ async function locks(io: Io, options: ConnectionOptions): Promise<ExitCode> {
 }
 
 const COLUMNS = [
-  { title: 'id' },
+  { title: 'id', whole: true },
   { title: 'node' },
   { title: 'sender' },
   { title: 'ISP' },
   { title: 'rule' },
-  { title: 'left' },
-  { title: 'because' },
+  { title: 'left', whole: true },
+  { title: 'because', beneath: true },
 ] as const;
 
 export function locksText(io: Pick<Io, 'columns'>, all: readonly LockView[]): string {

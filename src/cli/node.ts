@@ -46,7 +46,7 @@ const LANE_COLUMNS = [
   { title: 'sessions', align: 'right' },
   { title: 'speed', align: 'right' },
   { title: 'in flight', align: 'right' },
-  { title: 'waits for' },
+  { title: 'waits for', beneath: true },
 ] as const;
 
 export function nodesText(io: Pick<Io, 'columns'>, nodes: readonly NodeView[]): string {

@@ -50,7 +50,12 @@ async function list(io: Io, options: ListOptions): Promise<ExitCode> {
 
 export function quarantineText(io: Pick<Io, 'columns'>, { quarantined, deliveries }: QuarantineView): string {
   if (quarantined === 0) return 'the quarantine is empty\n';
-  const columns = ['delivery', 'since', 'to', 'sender', 'node', 'reason'].map((title) => ({ title }));
+  const columns = [
+    { title: 'delivery', whole: true },
+    { title: 'since', whole: true },
+    ...['to', 'sender', 'node'].map((title) => ({ title })),
+    { title: 'reason', beneath: true },
+  ] as const;
   const cells = deliveries.map((one) => [
     one.delivery_id,
     clock(one.since),

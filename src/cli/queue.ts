@@ -44,7 +44,8 @@ export function queueText(
   const { rows, more_rows, totals, marks } = report;
   if (totals.total === 0) return `the queue is empty\n${marks.map(markText).join('')}`;
   const columns = [
-    ...groups.map((title) => ({ title })),
+    // What is cut here could not be given to another command.
+    ...groups.map((title) => ({ title, whole: true as const })),
     ...[...COUNTS, 'oldest', '/s', 'ends in'].map((title) => ({ title, align: 'right' as const })),
   ];
   const cells = (row: QueueRow, names: readonly string[]): (string | number)[] => [

@@ -57,8 +57,8 @@ async function list(io: Io, options: ListOptions): Promise<ExitCode> {
 }
 
 const COLUMNS = [
-  { title: 'id' },
-  { title: 'received' },
+  { title: 'id', whole: true },
+  { title: 'received', whole: true },
   { title: 'reason' },
   { title: 'from' },
   { title: 'to' },

@@ -95,7 +95,7 @@ export function reportText(
     ...row.slice(-2).map((time) => shortClock(io, String(time))),
   ]);
   const columns = [
-    ...groups.map((title) => ({ title })),
+    ...groups.map((title) => (title === 'reply' ? { title, beneath: true as const } : { title })),
     ...COLUMNS.map((title, i) =>
       i < 2 ? { title, align: 'right' as const } : { title, whole: true as const },
     ),

@@ -89,12 +89,12 @@ async function list(io: Io, options: ListOptions): Promise<ExitCode> {
 }
 
 const COLUMNS = [
-  { title: 'entry' },
+  { title: 'entry', whole: true },
   { title: 'account' },
   { title: 'source' },
   { title: 'added', whole: true },
   { title: 'expires', whole: true },
-  { title: 'reason' },
+  { title: 'reason', beneath: true },
 ] as const;
 
 export function listText(io: Pick<Io, 'columns' | 'now'>, { entries, next }: StopListView): string {

@@ -1,6 +1,6 @@
 /**
- * Tables for people: boxed where a terminal has room for that, else in plain columns that are cut to its width; plain and
- * whole where the output is a pipe or a file.
+ * Tables for people: boxed where a terminal has room for that, else in plain columns that are cut to its width, with reasons
+ * beneath their rows; plain and whole where the output is a pipe or a file.
  */
 import Table from 'cli-table3';
 import { clean } from './io.ts';
@@ -10,6 +10,8 @@ export interface Column {
   readonly align?: 'left' | 'right';
   /** Never cut, as figures are: half an id or time is none. */
   readonly whole?: true;
+  /** A reason: where it does not fit it is not cut, but stands beneath its row. */
+  readonly beneath?: true;
 }
 
 type Cell = string | number | undefined;
@@ -30,13 +32,14 @@ export function renderTable(
   rows: readonly (readonly Cell[])[],
   { columns: width, boxes: mayBox }: TableOptions,
 ): string {
-  const texts = rows.map((row) => columns.map((_, i) => clean(String(row[i] ?? '-'))));
+  const texts = rows.map((row) => columns.map((_, i) => clean(String(row[i] ?? NOTHING))));
   const widths = columns.map(({ title }, i) => Math.max(title.length, ...texts.map((row) => row[i]!.length)));
   if (width === undefined) return plain(columns, texts, widths);
   if (mayBox !== false && widthOf(widths, FRAME.boxed) <= width) return boxed(columns, texts, widths);
-  return plain(columns, texts, fit(columns, widths, width));
+  return plain(columns, texts, fitted(columns, texts, { natural: widths, terminal: width }));
 }
 
+/** A column of width 0 is left out. */
 function plain(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -46,9 +49,19 @@ function plain(
     cells
       .map((cell, i) => (cell.length > widths[i]! ? `${cell.slice(0, widths[i]! - 1)}…` : cell))
       .map((cell, i) => (columns[i]!.align === 'right' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .filter((_, i) => widths[i]! > 0)
       .join('  ')
       .trimEnd();
-  return `${[columns.map(({ title }) => title), ...rows].map(line).join('\n')}\n`;
+  const lines = (row: readonly string[]): string[] => {
+    const isBeneath = (cell: string, i: number): boolean =>
+      columns[i]!.beneath === true && cell.length > widths[i]!;
+    const beneath = row.filter((cell, i) => isBeneath(cell, i) && says(cell));
+    return [
+      line(row.map((cell, i) => (isBeneath(cell, i) ? '' : cell))),
+      ...beneath.map((cell) => `  ${cell}`),
+    ];
+  };
+  return `${[line(columns.map(({ title }) => title)), ...rows.flatMap(lines)].join('\n')}\n`;
 }
 
 function boxed(
@@ -67,18 +80,48 @@ function boxed(
 }
 
 const widthOf = (widths: readonly number[], { between, edge }: { between: number; edge: number }): number =>
-  widths.reduce((sum, width) => sum + width + between, edge);
+  widths.reduce((sum, width) => (width > 0 ? sum + width + between : sum), edge);
 
-/** Takes from the widest texts until the table fits. Figures stay whole: half a number is a wrong one. */
-function fit(columns: readonly Column[], natural: readonly number[], terminal: number): number[] {
+const NOTHING = '-';
+const says = (cell: string): boolean => cell !== '' && cell !== NOTHING;
+
+interface Room {
+  readonly natural: readonly number[];
+  readonly terminal: number;
+}
+
+/** A column of reasons that all stand beneath takes no room. */
+function fitted(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  { natural, terminal }: Room,
+): number[] {
+  const widths = fit(columns, { natural, terminal });
+  const stays = columns.map(
+    ({ beneath }, i) => !beneath || rows.some((row) => says(row[i]!) && row[i]!.length <= widths[i]!),
+  );
+  return stays.every(Boolean)
+    ? widths
+    : fit(columns, { natural: natural.map((width, i) => (stays[i] ? width : 0)), terminal });
+}
+
+/** Takes from reasons, then from other texts, until the table fits. Figures stay whole: half a number is a wrong one. */
+function fit(columns: readonly Column[], { natural, terminal }: Room): number[] {
   const widths = [...natural];
   const texts = columns.map(({ align, whole }) => align !== 'right' && whole === undefined);
-  let excess = widthOf(widths, FRAME.plain) - terminal;
-  while (excess > 0) {
-    const widest = Math.max(MIN_WIDTH, ...widths.filter((_, i) => texts[i]));
-    if (widest === MIN_WIDTH) break;
-    widths[widths.findIndex((width, i) => texts[i] && width === widest)]!--;
-    excess--;
-  }
+  narrow(widths, { terminal, may: columns.map(({ beneath }) => beneath === true) });
+  narrow(widths, { terminal, may: texts });
   return widths;
+}
+
+/** Takes from the widest of those that may be narrower. */
+function narrow(
+  widths: number[],
+  { terminal, may }: { readonly terminal: number; readonly may: readonly boolean[] },
+): void {
+  for (let excess = widthOf(widths, FRAME.plain) - terminal; excess > 0; excess--) {
+    const widest = Math.max(MIN_WIDTH, ...widths.filter((_, i) => may[i]));
+    if (widest === MIN_WIDTH) return;
+    widths[widths.findIndex((width, i) => may[i] && width === widest)]!--;
+  }
 }

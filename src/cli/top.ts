@@ -66,16 +66,16 @@ async function ask(client: ControlClient): Promise<Result<TopView, Problem>> {
   });
 }
 
-/** Delivered per second between two pictures; at the first one, of the last hour. */
+/** Delivered per second between two pictures. */
 export class Rate {
   #before: { readonly delivered: number; readonly at: number } | undefined;
 
-  of({ counters, flow }: StatusView, now: number): number {
+  of({ counters }: Pick<StatusView, 'counters'>, now: number): number | undefined {
     const before = this.#before;
     this.#before = { delivered: counters.delivered, at: now };
-    if (before && now > before.at)
-      return ((counters.delivered - before.delivered) * 1000) / (now - before.at);
-    return (flow.delivered * 1000) / Math.max(1000, now - Date.parse(flow.since));
+    return before && now > before.at
+      ? ((counters.delivered - before.delivered) * 1000) / (now - before.at)
+      : undefined;
   }
 }
 
@@ -88,25 +88,27 @@ const COLUMNS = [
   { title: 'hold', align: 'right' },
   { title: 'sessions', align: 'right' },
   { title: 'speed', align: 'right' },
-  { title: 'waits for' },
+  { title: 'waits for', beneath: true },
 ] as const;
 
 export function topText(
   paper: Pick<Io, 'colour' | 'now' | 'columns'>,
   view: TopView,
-  perSecond: number,
+  perSecond: number | undefined,
 ): string {
   const { status, nodes, queue, campaigns } = view;
   const { delivered, soft_bounces: soft, hard_bounces: hard, since } = status.flow;
-  const period = formatDuration(Math.max(0, paper.now() - Date.parse(since)));
+  const periodMs = Math.max(0, paper.now() - Date.parse(since));
+  const average = Number(((delivered * 1000) / Math.max(1000, periodMs)).toFixed(1));
+  const speed = perSecond === undefined ? '' : `${Number(perSecond.toFixed(1))}/s delivered, `;
   const state = status.ready ? paint(paper, 'green', 'ready') : paint(paper, 'red', 'not ready');
   const head = [
-    `${clean(status.hostname)} ${state}, ${Number(perSecond.toFixed(1))}/s delivered, ${queue.totals.total} queued${
+    `${clean(status.hostname)} ${state}, ${speed}${queue.totals.total} queued${
       queue.totals.oldest_seconds === undefined
         ? ''
         : `, oldest ${formatDuration(queue.totals.oldest_seconds * 1000)}`
     }`,
-    `last ${period}: ${delivered} delivered, ${soft} put off, ${hard} bounced`,
+    `last ${formatDuration(periodMs)}: ${delivered} delivered (${average}/s), ${soft} put off, ${hard} bounced`,
     ...status.not_ready.map((reason) => paint(paper, 'red', clean(reason))),
     ...alertLines(paper, status),
     ...waitingLines(status),

@@ -209,6 +209,9 @@ describe('finding the server', () => {
     await writeFile(file, `nonsense: 1\ncontrol: { socket: ${control.path} }\n`);
     assert.equal((await postrider(['status', '-c', file])).code, 0);
     assert.equal((await postrider(['status', '--socket', control.path, '-c', '/none'])).code, 0);
+    const absent = await postrider(['status', '-c', '/none']);
+    assert.equal(absent.code, 2);
+    assert.match(absent.err, /^error: \/none: .*no such file.*name the control socket with --socket$/m);
   });
 
   test('nobody there is explained', async (t) => {

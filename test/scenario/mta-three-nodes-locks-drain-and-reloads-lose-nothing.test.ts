@@ -43,6 +43,14 @@ test('locks, moves, unlocks, a drain and reloads while sending lose and duplicat
   });
   assert.ok(await sink.until(({ recipients }) => recipients > 100));
   assert.equal((await post('/v1/nodes/n2/lock', { isp: 'two', waiting: 'move' })).status, 200);
+  for (const [isp, hint] of [
+    ['twoo', /isp: twoo is not configured, did you mean \\"two\\"/],
+    ['other', /isp: is counted by mail hosts: name those of one/],
+  ] as const) {
+    const refused = await post('/v1/nodes/n2/lock', { isp });
+    assert.equal(refused.status, 400);
+    assert.match(JSON.stringify(refused.body), hint);
+  }
   assert.equal((await post('/v1/nodes/n3/drain', {})).status, 200);
   mta.configure({ strategies: speed(200) });
   assert.equal((await post('/v1/config/reload', {})).status, 200);

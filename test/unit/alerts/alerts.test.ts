@@ -218,9 +218,13 @@ test('stuck is what is due or was tried; what is held or for later is not', asyn
   t.after(() => rig.queue.close());
   await accept(rig, { to: ['a@gmail.com', 'b@gmail.com'], campaignId: 'due' });
   await accept(rig, { to: ['c@gmail.com'], campaignId: 'later', delayMs: 2 * HOUR });
+  const egress = new FakeEgress();
+  const whyWaiting: FakeEgress['whyWaiting'] = (node, _domain, of) =>
+    `campaign ${of?.campaign} waits at ${node}`;
+  Object.assign(egress, { whyWaiting });
   const alerts = new Alerts({
     queue: rig.queue,
-    egress: new FakeEgress(),
+    egress,
     clock: rig.clock,
     config: () => ({ ...CONFIG, stuckVolume: 2 }),
     log: { warn: () => undefined, info: () => undefined, error: () => undefined },
@@ -233,7 +237,9 @@ test('stuck is what is due or was tried; what is held or for later is not', asyn
     alerts.active().map(({ name, isp }) => [name, isp]),
     [['stuck_mail', 'gmail']],
   );
-  assert.equal((await alerts.flow(slices)).waiting[0]?.count, 2);
+  const [waiting] = (await alerts.flow(slices)).waiting;
+  assert.equal(waiting?.count, 2);
+  assert.equal(waiting?.why, 'campaign due waits at n1', 'what its queue waits for, not what the lane does');
   await rig.queue.operations.submit({
     operation: { op: 'hold' },
     selector: { campaign: 'due' },

@@ -115,5 +115,5 @@ export class FakeEgress implements EgressView {
     return Promise.resolve({ ...way, nodes, places: noPlaces });
   }
   readonly settingsOf = () => [];
-  readonly whyWaiting = (): string | undefined => this.waiting;
+  readonly whyWaiting: EgressView['whyWaiting'] = () => this.waiting;
 }

@@ -69,6 +69,20 @@ test('without limits, entries and replies it says so, or nothing', () => {
   assert.doesNotMatch(text, /stopped|last reply/);
 });
 
+test('nodes with the same settings share their lines, and what went wrong last is told once', () => {
+  const nodes: ExplainedNode[] = Array.from({ length: 12 }, (_, i) => ({
+    ...NODE,
+    node: `n${i}`,
+    last_error: { at: `2026-01-01T00:00:0${i % 7}.000Z`, text: `451 later ${i}` },
+  }));
+  const odd = { ...NODE, node: 'odd', state: 'down', takes_mail: false };
+  const text = explainText(PAPER, { ...VIEW, senders: [{ ...SENDER, nodes: [...nodes, odd] }] });
+  assert.match(text, /^ {2}nodes {3}n0 \(192\.0\.2\.10\), n1 .* and 4 more are running, weight 1 each$/m);
+  assert.match(text, /^ {2}node {4}odd \(192\.0\.2\.10\) is down, weight 1, takes no new mail$/m);
+  assert.equal(text.match(/strategy own \(mta/g)?.length, 2);
+  assert.deepEqual(text.match(/last error.*/g), ['last error from n6, 2026-01-01 00:00:06Z: 451 later 6']);
+});
+
 test('what is queued says when its turn is and why it waits', () => {
   const queuedAs = (changes: object): string => {
     const queued = [{ ...VIEW.queued[0]!, last_reply: undefined, ...changes }];

@@ -65,11 +65,41 @@ describe('tables', () => {
     }
   });
 
-  test('times are short in a terminal: of the last day the time, before that the day', () => {
+  test('a reason that does not fit stands beneath its row, and its column goes when all do', () => {
+    const reasons = [
+      { title: 'id', whole: true },
+      { title: 'because', beneath: true },
+    ] as const;
+    const long = '451 4.3.2 our storage is being moved';
+    const drawn = (...texts: (string | undefined)[]): string[] =>
+      renderTable(
+        reasons,
+        texts.map((text, i) => [`delivery${i}`, text]),
+        { columns: 24 },
+      )
+        .trimEnd()
+        .split('\n');
+    assert.deepEqual(drawn(long, 'done', undefined), [
+      'id         because',
+      'delivery0',
+      `  ${long}`,
+      'delivery1  done',
+      'delivery2  -',
+    ]);
+    assert.deepEqual(drawn(long, undefined), ['id', 'delivery0', `  ${long}`, 'delivery1']);
+    assert.match(
+      renderTable(reasons, [['d', long]], { columns: undefined }),
+      /^d {3}451 4\.3\.2 our storage is being moved$/m,
+    );
+  });
+
+  test('times are short in a terminal: within a day the time, else the day', () => {
     const now = (): number => Date.parse('2026-01-02T00:00:00Z');
     const at = '2026-01-01T23:59:58.000Z';
     assert.equal(shortClock({ columns: 80, now }, at), '23:59:58Z');
-    assert.equal(shortClock({ columns: 80, now }, '2025-12-31T00:00:00.000Z'), '2025-12-31');
+    assert.equal(shortClock({ columns: 80, now }, '2026-01-02T00:10:00.000Z'), '00:10:00Z');
+    for (const day of ['2025-12-31', '2026-01-03'])
+      assert.equal(shortClock({ columns: 80, now }, `${day}T00:00:00.000Z`), day);
     assert.equal(shortClock({ columns: undefined, now }, at), '2026-01-01 23:59:58Z');
   });
 
@@ -99,7 +129,7 @@ describe('events', () => {
       '17  2026-01-01 00:00:00Z  soft_bounce  u@a.test  n1 -> mx.a.test  451 4.7.1 greylisted (rcpt)  next 2026-01-01 00:10:00Z  0123456789a.1 c1',
     );
     const bare = eventLine(
-      { colour: true },
+      { ...PLAIN, colour: true },
       { seq: 1, id: 'x-1', type: 'alert', time: AT, reason: 'a\x1bb' },
     );
     assert.equal(bare, '1  2026-01-01 00:00:00Z  \x1b[31malert      \x1b[39m  a?b');
