@@ -12,12 +12,14 @@ import { FaultyKv } from './fixture.ts';
 import { ModelRun } from './model-run.ts';
 import { steps } from './model-steps.ts';
 
-test('the queue does what its model does, in memory', { timeout: 120_000 }, async () => {
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 200);
+
+test('the queue does what its model does, in memory', { timeout: 60_000 + 500 * RUNS }, async () => {
   const property = fc.asyncProperty(steps, async (all) => {
     const run = await ModelRun.start(new FaultyKv(openMemoryKv()), (kv) => Promise.resolve(kv));
     await run.run(all);
   });
-  await fc.assert(property, { numRuns: Number(process.env['MODEL_RUNS'] ?? 200) });
+  await fc.assert(property, { numRuns: RUNS });
 });
 
 test('the queue does what its model does, on LMDB', { timeout: 120_000 }, async (t) => {
