@@ -9,8 +9,9 @@ import type { CellCounts as Recently, Observer } from './observer.ts';
 import { PairMap } from './pair-map.ts';
 import type { CellView, ErrorView, Health, LockLine, SlowedView, WarmupLine } from './view.ts';
 
-/** More than this share of refusals makes a cell slow. */
+/** More than this share of refusals makes a cell slow, if there are so many: one of three attempts says nothing. */
 const MANY_REFUSALS = 0.3;
+const LEAST_REFUSALS = 3;
 const WORST = 6;
 
 export const URGENCY: Readonly<Record<Health, number>> = { stuck: 0, slow: 1, good: 2, idle: 3 };
@@ -179,7 +180,8 @@ function healthOf(cell: Cell, locked: boolean): Health {
   // A node that drains still sends what it has.
   if (due && (locked || (state !== 'running' && state !== 'draining'))) return 'stuck';
   if (due && delivered === 0 && (waits || refused > 0)) return 'stuck';
-  if (locked || refused > (delivered + refused) * MANY_REFUSALS || (due && waits)) return 'slow';
+  const many = refused >= LEAST_REFUSALS && refused > (delivered + refused) * MANY_REFUSALS;
+  if (locked || many || (due && waits)) return 'slow';
   // What was put off is not forgotten while it waits for its next attempt, when nothing else goes there.
   if (counts.retry > 0 && delivered === 0) return 'slow';
   return counts.total > 0 || delivered > 0 ? 'good' : 'idle';

@@ -1,6 +1,6 @@
 /**
  * The live connection of the pages. One picture is made for all of them, in slices and seldom enough that it costs at
- * most MAX_SHARE of the time, and not at all while nobody looks. A browser that does not read is cut off when more than
+ * most MAX_SHARE of the time (but one each LONGEST_PAUSE_MS), and not at all while nobody looks. A browser that does not read is cut off when more than
  * MAX_UNREAD_BYTES wait for it, one that is gone when it misses a ping.
  */
 import type { IncomingMessage, Server } from 'node:http';
@@ -17,6 +17,8 @@ import type { LiveMessage, Look } from './view.ts';
 
 const PAUSE_MS = 1_000;
 const MAX_SHARE = 0.02;
+/** On a machine that is so busy that a picture takes long; the page takes longer silence for a lost connection. */
+const LONGEST_PAUSE_MS = 10_000;
 const PING_MS = 15_000;
 const MAX_CLIENTS = 100;
 const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -143,7 +145,7 @@ export class Live {
       await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       this.#round = undefined;
       this.#events = undefined;
-      pauseMs = Math.max(PAUSE_MS, (await this.#tell([...this.#clients])) / MAX_SHARE);
+      pauseMs = pauseAfter(await this.#tell([...this.#clients]));
     } while (this.#clients.size > 0);
     this.#round = undefined;
     this.#going = false;
@@ -234,6 +236,10 @@ export class Live {
     }
   }
 }
+
+/** How long to rest after a round that took so long of the thread (ms). */
+export const pauseAfter = (tookMs: number): number =>
+  Math.min(LONGEST_PAUSE_MS, Math.max(PAUSE_MS, tookMs / MAX_SHARE));
 
 /** What every snapshot has. */
 const isStart = ({ grid, row, column, campaigns, campaign }: Look): boolean =>

@@ -1,69 +1,15 @@
 /** The status page in a real browser, served by the real program while mail flows. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, test, type TestContext } from 'node:test';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Locator, Page } from 'playwright-core';
-import { noBrowser, picture, Tester, whole } from '../support/browser.ts';
+import { noBrowser, picture, whole } from '../support/browser.ts';
 import { contrastOf } from '../support/contrast.ts';
+import { english } from '../support/english.ts';
 import type { AuditLogView } from '../../src/api/index.ts';
-import { freePort, Mta, ofType } from '../support/mta.ts';
-import { batch, receiver, routeTo } from '../support/mta-world.ts';
-
-const TOKEN = 'token-of-the-status-page';
-const DOMAINS = ['openpost.test', 'greymail.test', 'slowbox.test', 'strictpost.test'];
-const NODES = ['n1', 'n2', 'n3'];
-
-interface World {
-  readonly mta: Mta;
-  readonly url: string;
-  readonly tester: Tester;
-}
-
-async function startWorld(t: TestContext): Promise<World> {
-  const open = await receiver(t);
-  const grey = await receiver(t, {
-    rules: [{ phase: 'rcpt', action: { code: 451, enhanced: '4.7.1', text: 'Greylisted, try again later' } }],
-  });
-  const strict = await receiver(t, { unknownUsers: ['r3*@strictpost.test'] });
-  const port = await freePort('127.0.0.1');
-  const mta = await Mta.prepare(t, {
-    status: { listen: `127.0.0.1:${port}`, token_file: 'status.token' },
-    routes: [routeTo(grey, 'greymail.test'), routeTo(strict, 'strictpost.test'), routeTo(open)],
-    nodes: NODES.map((name, i) => ({ name, address: `127.0.0.${i + 2}`, hostname: `${name}.test` })),
-    isps: DOMAINS.map((domain) => ({ name: domain.split('.')[0], domains: [domain] })),
-    strategies: [
-      { name: 'fast', concurrent_connections: 5, messages_per_connection: 100 },
-      { name: 'careful', rate: '1/30s', concurrent_connections: 2, messages_per_connection: 50 },
-    ],
-    senders: [
-      {
-        name: 'shop',
-        nodes: NODES.map((node) => ({ node })),
-        strategies: { default: 'fast', slowbox: 'careful' },
-      },
-    ],
-  });
-  writeFileSync(join(mta.dir, 'status.token'), `${TOKEN}\n`, { mode: 0o600 });
-  await mta.start();
-  return { mta, url: `http://127.0.0.1:${port}/`, tester: await Tester.start(t) };
-}
-
-const send = async (mta: Mta, campaign: string, count: number): Promise<void> => {
-  const [header = '', ...lines] = batch(count, (i) => DOMAINS[i % DOMAINS.length]!).split('\n');
-  const labelled = { ...(JSON.parse(header) as object), campaign_id: campaign, account_id: 'acme' };
-  const body = [JSON.stringify(labelled), ...lines].join('\n');
-  const answer = await mta.api('/v1/batches', { type: 'application/x-ndjson', body });
-  assert.equal(answer.status, 200, answer.text);
-};
-
-async function signIn(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Sign in' }).first().click();
-  await page.getByLabel('Token').fill(TOKEN);
-  await page.getByRole('dialog').getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('button', { name: 'Sign out' }).waitFor();
-}
+import { type Mta, ofType } from '../support/mta.ts';
+import { DOMAINS, NODES, send, signIn, startWorld, TOKEN } from '../support/status-page-world.ts';
 
 /** As the log of operators calls what the buttons do. */
 const LOGGED: Readonly<Record<string, string>> = {
@@ -132,7 +78,7 @@ const actionsOf = async (mta: Mta): Promise<readonly string[]> => {
     .map(({ action }) => action);
 };
 
-describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
+describe('the status page', { skip: noBrowser, timeout: 600_000 }, () => {
   test('all of it', async (t) => {
     const { mta, url, tester } = await startWorld(t);
     const page = await tester.open(url, { viewport: { width: 1280, height: 900 } });
@@ -159,7 +105,7 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       const end = /([\d.]+ (s|min|h)|not before \d\d:\d\d|not known)/.source;
       assert.match(
         sender ?? '',
-        new RegExp(`^shop\\d+ % / 640[\\d.,]+/(s|min)${end}`),
+        new RegExp(`^shop\\d+ % / 6[34]\\d[\\d.,]+/(s|min)${end}`),
         'how far it is, its speed, and when it will be done',
       );
       await picture(page, 'status-page-before-sign-in');
@@ -197,6 +143,31 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await page.keyboard.press('Escape');
       await page.getByRole('dialog').waitFor({ state: 'detached' });
     });
+    await t.test('every cell does, and no setting is without its line or said to be a default', async () => {
+      const lines = readFileSync(mta.configFile, 'utf8').split('\n');
+      const tiles = page.locator('table.grid .tile');
+      const count = await tiles.count();
+      assert.equal(count, NODES.length * DOMAINS.length);
+      const dialog = page.getByRole('dialog');
+      for (let i = 0; i < count; i++) {
+        const [, isp, node] = /^(\w+), (\w+):/.exec((await tiles.nth(i).getAttribute('aria-label')) ?? '')!;
+        await tiles.nth(i).click();
+        await dialog.getByRole('heading', { name: `${isp} · ${node}` }).waitFor();
+        await dialog.getByRole('heading', { name: 'Last events' }).waitFor();
+        const settings = await dialog.locator('table.settings tr').allTextContents();
+        assert.ok(settings.length > 10, `${isp} ${node}: ${settings.length} settings`);
+        for (const text of settings) {
+          const [, file, line] = /(\/\S+\.yaml):(\d+)$/.exec(text) ?? [];
+          const key = /^[\w.]+?(?=\d|[a-z]*$|$)/.exec(text)?.[0] ?? '';
+          if (file === mta.configFile) assert.ok(lines[Number(line) - 1]!.trim() !== '', `${text} of ${key}`);
+          else assert.match(text, /default$|built in|\.yaml:\d+$/, text);
+        }
+        const events = await dialog.locator('table.events tbody tr').allTextContents();
+        for (const text of events) assert.ok(text.includes(`${isp}${node}`), `${isp} ${node}: ${text}`);
+        await page.keyboard.press('Escape');
+        await dialog.waitFor({ state: 'detached' });
+      }
+    });
     await t.test('a campaign is held and released: first what it touches, then what came of it', async () => {
       const row = page.getByRole('row', { name: /^spring-sale/ });
       await act(page, 'campaign_id=spring-sale', 'Hold');
@@ -233,6 +204,12 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await page.getByRole('button', { name: /^slowbox, n1/ }).click();
       await confirm(page, 'Lock', /locked, .* left, by an operator/);
       await picture(page, 'status-page-cell-locked');
+      // What is left is told by the clock of the server, whatever that of the browser says.
+      const other = await tester.open('about:blank');
+      await other.clock.setSystemTime(Date.now() + 86_400_000);
+      await other.goto(url);
+      await other.getByTitle(/stuck: locked, 2 h left, by an operator/).waitFor();
+      await other.close();
       await confirm(page, 'Unlock', /next message in/);
       await page.keyboard.press('Escape');
     });
@@ -303,7 +280,36 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await page.getByPlaceholder(/recipient/).fill('r1@greymail.test');
       await page.getByRole('button', { name: 'Find' }).click();
       await page.locator('.delivery').first().getByText('Greylisted').first().waitFor();
+      await page.getByText('Found: 2').waitFor();
     });
+    await t.test(
+      'of many deliveries the first are shown, and the others when they are asked for',
+      async () => {
+        const found = page.locator('.delivery');
+        await page.getByPlaceholder(/recipient/).fill('newsletter-48');
+        await page.getByRole('button', { name: 'Find' }).click();
+        await page.getByText('The first 20, the oldest first; there are more.').waitFor();
+        assert.equal(await found.count(), 20);
+        await page.getByRole('button', { name: 'Show more' }).click();
+        await page.getByText('The first 40, the oldest first').waitFor();
+        const ids = await found.locator('code').allTextContents();
+        const deliveries = ids.filter((id) => /^[\da-z]+\.\d+$/.test(id));
+        assert.deepEqual([deliveries.length, new Set(deliveries).size], [40, 40]);
+        // The deliveries of a message come in pages too.
+        await page.getByPlaceholder(/recipient/).fill(deliveries[0]!.split('.')[0]!);
+        await page.getByRole('button', { name: 'Find' }).click();
+        await page.getByText('The first 20, the oldest first').waitFor();
+        // What went on the stop list meanwhile was not accepted any more.
+        for (let n = 40; n <= 220; n += 20) {
+          await page.getByRole('button', { name: 'Show more' }).click();
+          await page.getByText(`The first ${n},`).waitFor();
+        }
+        await page.getByRole('button', { name: 'Show more' }).click();
+        const all = await page.getByText(/^Found: 2[234]\d$/).textContent();
+        assert.equal(all, `Found: ${await found.count()}`);
+        assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
+      },
+    );
     await t.test('a frequent refusal leads to an example with its reply', async () => {
       await page.getByRole('button', { name: 'An example of No such user here' }).click();
       await page.locator('.delivery').getByText('550 5.1.1 No such user here').waitFor();
@@ -331,6 +337,32 @@ describe('the status page', { skip: noBrowser, timeout: 180_000 }, () => {
       await whole(phone);
       const overflow = await phone.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
       assert.ok(overflow <= 0, `${overflow} px too wide`);
+    });
+    await t.test('in Russian nothing is in English but names and what receivers said', async () => {
+      const russian = await tester.open(url, { locale: 'ru-RU', viewport: { width: 1280, height: 900 } });
+      await russian.getByRole('button', { name: 'Войти' }).first().click();
+      await russian.getByLabel('Токен').fill(TOKEN);
+      await russian.getByRole('dialog').getByRole('button', { name: 'Войти' }).click();
+      await russian.getByRole('button', { name: 'Выйти' }).waitFor();
+      await russian.locator('#events tbody tr').first().waitFor();
+      await russian.getByPlaceholder(/получатель/).fill('newsletter-48');
+      await russian.getByRole('button', { name: 'Найти' }).click();
+      await russian.getByRole('button', { name: 'Показать ещё' }).click();
+      await russian.getByText('Первые 40').waitFor();
+      assert.deepEqual(await english(russian), []);
+      await picture(russian, 'status-page-russian');
+      for (const cell of [/^greymail, n2/, /^slowbox, n1/, /^strictpost, n3/]) {
+        await russian.getByRole('button', { name: cell }).click();
+        const dialog = russian.getByRole('dialog');
+        await dialog.getByRole('heading', { name: 'Последние события' }).waitFor();
+        await dialog.getByRole('button', { name: 'Заблокировать' }).click();
+        await dialog.getByText(/доставок в очереди: \d/).waitFor();
+        assert.deepEqual(await english(russian), []);
+        if (cell.source.includes('greymail')) await picture(russian, 'status-page-cell-russian');
+        await russian.keyboard.press('Escape');
+        await dialog.waitFor({ state: 'detached' });
+      }
+      await russian.close();
     });
     await t.test('dark', async () => {
       await page.getByLabel('Theme').selectOption('dark');

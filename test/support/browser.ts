@@ -6,6 +6,8 @@ import type { TestContext } from 'node:test';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { scratch } from './mta.ts';
 
+/** Longer than a busy machine takes for anything. */
+const PATIENCE_MS = 90_000;
 const CHROMIUM = '/usr/bin/chromium';
 const ARGUMENTS = [
   '--no-sandbox',
@@ -49,6 +51,7 @@ export class Tester {
     const context = await this.#browser.newContext({ locale: 'en-GB', ...options });
     this.#t.after(() => context.close());
     const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => this.problems.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error') this.problems.push(message.text());

@@ -6,6 +6,7 @@ import { Dashboard } from '../../src/dashboard/index.ts';
 import type { LaneStatus, NodeFigures, NodeStatus } from '../../src/mta/egress/index.ts';
 import { startControl } from '../unit/api/control-fixture.ts';
 import { FakeEgress } from '../unit/api/fake-egress.ts';
+import { makeBusy } from './busy-site.ts';
 import { freePort } from './mta.ts';
 
 export const [NODES, ISPS, CAMPAIGNS] = [100, 300, 10_000];
@@ -63,9 +64,12 @@ export async function largeSite(t: TestContext): Promise<ApiDependencies> {
   return { ...deps, egress: new LargeEgress() };
 }
 
-/** Gives the address of its page. */
+/** Gives the address of its page, on which it is seen sending. */
 export async function startLargeSite(t: TestContext): Promise<string> {
-  const server = createStatusServer(await largeSite(t), new Dashboard());
+  const deps = await largeSite(t);
+  const dashboard = new Dashboard();
+  await makeBusy(deps, dashboard);
+  const server = createStatusServer(deps, dashboard);
   t.after(() => server.close());
   const port = await freePort('127.0.0.1');
   const listening = await server.listenTcp('127.0.0.1', port);

@@ -18,13 +18,9 @@ type Step =
   | { readonly at: 'failed'; readonly message: string };
 
 export function ActionDialog({ target, close }: { readonly target: Target; readonly close: () => void }) {
-  const { say } = useSpeech();
   return (
     <Dialog title={targetText(target)} close={close}>
       <Actions target={target} />
-      <div class="tools end">
-        <button onClick={close}>{say('close')}</button>
-      </div>
     </Dialog>
   );
 }

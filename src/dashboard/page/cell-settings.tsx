@@ -3,7 +3,7 @@ import type { CellSettings } from '../view.ts';
 import { useSpeech } from './speech.ts';
 
 export function Settings({ group }: { readonly group: CellSettings }) {
-  const { say } = useSpeech();
+  const { say, reason } = useSpeech();
   const { kind, name, at, chosenBy, chosenAt, settings } = group;
   return (
     <table class="settings">
@@ -12,7 +12,7 @@ export function Settings({ group }: { readonly group: CellSettings }) {
         <strong>{name}</strong>
         {` (${at ?? say('builtIn')})`}
         {chosenBy !== undefined &&
-          `, ${say('chosenBy', { setting: chosenBy })}${chosenAt === undefined ? '' : ` (${chosenAt})`}`}
+          `, ${say('chosenBy', { setting: reason(chosenBy) })}${chosenAt === undefined ? '' : ` (${chosenAt})`}`}
       </caption>
       <tbody>
         {settings.map((one) => (

@@ -25,11 +25,6 @@ export function CellDialog({ node, isp, cell, signedIn, close }: CellProps) {
       {cell ? <Facts cell={cell} /> : <p class="muted">{say('idleCell')}</p>}
       {signedIn && <Actions target={{ node, isp }} />}
       {signedIn ? <Details node={node} isp={isp} /> : <p class="muted">{say('signInFor')}</p>}
-      <div class="tools end">
-        <button class="primary" autofocus onClick={close}>
-          {say('close')}
-        </button>
-      </div>
     </Dialog>
   );
 }
@@ -100,12 +95,12 @@ function Details({ node, isp }: { readonly node: string; readonly isp: string })
   const none = <p class="muted">{say('noneAmong', { n: number(looked) })}</p>;
   return (
     <>
+      <h3>{say('lastErrors')}</h3>
+      {errors.length === 0 ? none : <EventTable events={errors} />}
       <h3>{say('settings')}</h3>
       {settings.map((one) => (
         <Settings group={one} />
       ))}
-      <h3>{say('lastErrors')}</h3>
-      {errors.length === 0 ? none : <EventTable events={errors} />}
       <h3>{say('lastEvents')}</h3>
       {events.length === 0 ? none : <EventTable events={events} />}
     </>

@@ -6,6 +6,8 @@ import { useSpeech } from './speech.ts';
 
 const LINES = ['delivered', 'soft', 'hard', 'complaints'] as const;
 const HEIGHT = 220;
+/** Shown of a server that has just started. */
+const LEAST_STEPS = 15;
 
 interface ChartProps {
   readonly hour: Series;
@@ -51,12 +53,19 @@ export function Chart({ hour, started, theme }: ChartProps) {
   );
 }
 
-/** The minute before the start is shown as none, so that the first one has a line that leads to it. */
+/**
+ * The minute under way is not full yet and would look like a fall, so it is left out once there is another one. The
+ * minute before the start is shown as none, so that the first one has a line that leads to it; what was before that is
+ * left out, unless too little would be left.
+ */
 function dataOf({ from, stepMs, ...series }: Series, started: number): uPlot.AlignedData {
-  const times = series.delivered.map((_, i) => (from + i * stepMs) / 1000);
+  const all = series.delivered.length;
   const first = Math.floor((started - from) / stepMs) - 1;
+  const steps = first < all - 2 ? all - 1 : all;
+  const begin = Math.max(0, Math.min(first, steps - LEAST_STEPS));
+  const times = Array.from({ length: steps - begin }, (_, i) => (from + (begin + i) * stepMs) / 1000);
   const known = (values: readonly number[]): (number | null)[] =>
-    values.map((value, i) => (i < first ? null : value));
+    values.slice(begin, steps).map((value, i) => (begin + i < first ? null : value));
   return [times, ...LINES.map((name) => known(series[name]))];
 }
 

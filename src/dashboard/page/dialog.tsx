@@ -1,6 +1,7 @@
-/** A modal dialog: the browser keeps the focus in it and closes it with Escape. */
+/** A modal dialog: the browser keeps the focus in it and closes it with Escape. Its head stays when it is scrolled. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { useSpeech } from './speech.ts';
 
 interface DialogProps {
   readonly title: string;
@@ -9,11 +10,17 @@ interface DialogProps {
 }
 
 export function Dialog({ title, close, children }: DialogProps) {
+  const { say } = useSpeech();
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => element.current?.showModal(), []);
   return (
     <dialog ref={element} aria-label={title} onClose={close} onCancel={close}>
-      <h2>{title}</h2>
+      <div class="head">
+        <h2 class="grow">{title}</h2>
+        <button type="button" onClick={close}>
+          {say('close')}
+        </button>
+      </div>
       {children}
     </dialog>
   );

@@ -158,9 +158,16 @@ function Row({ isp, number: row, nodes, part, open }: RowProps) {
   );
 }
 
+/** Drawn, because not every system has a font with one. */
+const Padlock = () => (
+  <svg class="padlock" viewBox="0 0 12 14" aria-hidden="true">
+    <path d="M3 6V4a3 3 0 0 1 6 0v2h1v7H2V6zm1.5 0h3V4a1.5 1.5 0 0 0-3 0z" />
+  </svg>
+);
+
 function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly open: GridProps['open'] }) {
   const speech = useSpeech();
-  const { say, short, number, speed, age } = speech;
+  const { say, short, number, speed, speedOf, age } = speech;
   const now = useNow();
   if (!cell) return <span class="nothing" aria-hidden="true" />;
   const health = say(cell.health === 'idle' ? 'idleCell' : cell.health);
@@ -177,11 +184,10 @@ function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly op
         <b title={number(cell.total)}>{short(cell.total)}</b>
         {cell.total > 0 && cell.oldestSeconds !== undefined && <small>{age(cell.oldestSeconds)}</small>}
       </span>
-      <small>
-        {cell.lock && '🔒 '}
-        {speed(cell.perSecond)}
-        {limit !== null && ` ≤ ${speed(limit)}`}
-      </small>
+      <span>
+        <small>{limit === null ? speed(cell.perSecond) : speedOf(cell.perSecond, limit)}</small>
+        {cell.lock && <Padlock />}
+      </span>
     </button>
   );
 }

@@ -40,6 +40,13 @@ export class Speech {
       ? `${this.number(perSecond, perSecond < 10 ? 1 : 0)}${this.say('perSecond')}`
       : `${this.number(perSecond * 60, 1)}/${this.say('min')}`;
 
+  /** A speed and what it may be at most; the unit once where it is the same. */
+  readonly speedOf = (perSecond: number, most: number): string => {
+    const [now, limit] = [this.speed(perSecond), this.speed(most)];
+    const unit = limit.slice(limit.indexOf('/'));
+    return `${now.endsWith(unit) ? now.slice(0, -unit.length) : now} ≤ ${limit}`;
+  };
+
   readonly age = (seconds: number): string => {
     if (seconds < 90) return `${Math.round(seconds)} ${this.say('s')}`;
     if (seconds < 90 * 60) return `${Math.round(seconds / 60)} ${this.say('min')}`;

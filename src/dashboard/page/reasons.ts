@@ -18,6 +18,12 @@ const PHRASES: readonly Phrase[] = [
   [/^limit of the campaign: (\d+) per ([\d.]+) s/, 'предел рассылки: $1 за $2 с'],
   [/^strategy /, 'стратегия '],
   [/^cap /, 'предел '],
+  [/^предел (\S+) of sender (\S+): /, 'предел $1 отправителя $2: '],
+  // Why a cell has these settings.
+  [/^(\S+) of sender (\S+)$/, '$1 отправителя $2'],
+  [/^(\S+) of node (\S+)$/, '$1 узла $2'],
+  [/^the strategy that ISP (\S+) starts with$/, 'с неё начинает провайдер $1'],
+  [/^no sender uses the node$/, 'узел не нужен ни одному отправителю'],
   [/^warm-up paused: /, 'прогрев приостановлен: '],
   [/^warm-up (.+), stage (\d+): (\d+) a day/, 'прогрев $1, этап $2: $3 в сутки'],
   [/^slowed down \(/, 'замедлено ('],
@@ -100,6 +106,10 @@ const PHRASES: readonly Phrase[] = [
   ],
   [/(\d+ MB) of mail wait for the disk/, '$1 почты ждут диска'],
   [/; make room( in \S+)?$/, (_, place = '') => `; освободите место${place.replace(' in ', ' в ')}`],
+  [
+    /the disk is slow: a commit takes (\S+) \((\d+) of (\d+) in the last minute were slow\)\. Mail is acknowledged and sent no faster than that, none is lost; see what keeps the disk of data_dir busy, or whether it fails /,
+    'диск медленный: запись занимает $1 (медленных за минуту: $2 из $3). Почта принимается и отправляется не быстрее, ничего не теряется; посмотрите, чем занят диск data_dir и исправен ли он ',
+  ],
   // What operators and reloads did.
   [/^reloaded without a change$/, 'перечитана без изменений'],
   [/^changed: /, 'изменено: '],

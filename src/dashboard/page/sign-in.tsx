@@ -22,6 +22,7 @@ export function SignInDialog({ done, cancel }: { readonly done: () => void; read
             type="password"
             autocomplete="current-password"
             required
+            autofocus
             value={token}
             onInput={({ currentTarget }) => setToken(currentTarget.value)}
           />
@@ -30,9 +31,6 @@ export function SignInDialog({ done, cancel }: { readonly done: () => void; read
           {reason(problem)}
         </p>
         <div class="tools end">
-          <button type="button" onClick={cancel}>
-            {say('cancel')}
-          </button>
           <button class="primary">{say('signIn')}</button>
         </div>
       </form>

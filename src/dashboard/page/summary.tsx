@@ -57,6 +57,9 @@ export function Summary({ snapshot, lost, open }: SummaryProps) {
         </p>
         {verdict.note && <p class="muted">{say(verdict.note)}</p>}
         {!lost && snapshot.notReady.map((text) => <p>{reason(text)}</p>)}
+        {snapshot.totals.accepted > 0 && (
+          <p class="small muted">{say('balance', balanceOf(snapshot, number))}</p>
+        )}
         <Spark values={snapshot.minute.delivered} />
       </div>
       <Figure name={say('speed')} value={short(delivered)} exact={number(delivered)} note={say('lastHour')} />
@@ -69,6 +72,15 @@ export function Summary({ snapshot, lost, open }: SummaryProps) {
       <Attention snapshot={snapshot} open={open} />
     </section>
   );
+}
+
+/** Of all that was accepted since the beginning, but test sends. */
+function balanceOf(
+  { totals: { accepted, delivered, failed } }: Snapshot,
+  number: (value: number) => string,
+): Readonly<Record<string, string>> {
+  const figures = { accepted, delivered, failed, queued: accepted - delivered - failed };
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, number(value)]));
 }
 
 interface FigureProps {

@@ -8,6 +8,7 @@ export const en = {
   notReady: 'Not ready',
   nothingLastMinute: 'mail waits, and none was delivered in the last minute',
   forNextAttempt: 'all that is queued waits for its next attempt',
+  balance: '{accepted} accepted = {delivered} delivered + {failed} failed + {queued} queued',
   allSent: 'all that was accepted has ended',
   unknown: 'Not known now',
   beforeLost: 'the figures are from before the connection was lost',

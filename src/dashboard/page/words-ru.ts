@@ -9,6 +9,7 @@ export const ru: Words = {
   notReady: 'Не готов',
   nothingLastMinute: 'почта ждёт, но за последнюю минуту ничего не доставлено',
   forNextAttempt: 'всё в очереди ждёт следующей попытки',
+  balance: 'принято {accepted} = доставлено {delivered} + не доставлено {failed} + в очереди {queued}',
   allSent: 'всё принятое завершено',
   unknown: 'Сейчас неизвестно',
   beforeLost: 'показатели — на момент до потери связи',

@@ -40,6 +40,9 @@ interface Case {
   readonly hold?: number;
   readonly retry?: number;
   readonly full?: boolean;
+  /** Attempts of the last minutes. */
+  readonly delivered?: number;
+  readonly refused?: number;
 }
 
 async function cell({
@@ -49,7 +52,12 @@ async function cell({
   hold = 0,
   retry = 0,
   full = false,
+  delivered = 0,
+  refused = 0,
 }: Case): Promise<CellView> {
+  const observer = new Observer();
+  for (let i = 0; i < delivered + refused; i++)
+    observer.add({ type: i < delivered ? 'delivered' : 'soft_bounce', time: NOW, node: 'n1', isp: 'strict' });
   const node = { name: 'n1', state } as NodeFigures;
   const counts = {
     node: 'n1',
@@ -65,7 +73,7 @@ async function cell({
   ofCell.entry('n1', 'strict', () => counts);
   const cells = await cellsOf(
     {
-      observer: new Observer(),
+      observer,
       egress: { lanes: () => [lane(ofLane)] },
       nodes: [node],
       counts: ofCell,
@@ -109,6 +117,18 @@ describe('a cell of the grid', () => {
   test('what was put off makes it slow until something is delivered, long after the refusal', async () => {
     assert.equal((await cell({ retry: 10 })).health, 'slow');
     assert.equal((await cell({ retry: 0 })).health, 'good');
+  });
+
+  test('is slow by its refusals when they are many, and stuck when nothing else comes', async () => {
+    for (const [delivered, refused, health] of [
+      [2, 1, 'good'],
+      [7, 3, 'good'],
+      [6, 3, 'slow'],
+      [60, 20, 'good'],
+      [60, 30, 'slow'],
+      [0, 1, 'stuck'],
+    ] as const)
+      assert.equal((await cell({ delivered, refused })).health, health, `${delivered} and ${refused}`);
   });
 
   test('what an operator holds is not stuck, and a node that drains goes on', async () => {

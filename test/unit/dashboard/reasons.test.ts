@@ -28,6 +28,20 @@ test('reasons of the server are said in Russian, and what others wrote stays as 
       'limit of the campaign: 30 per 60 s; next message in 2 s',
       'предел рассылки: 30 за 60 с; следующее письмо через 2 с',
     ],
+    ['strategies.default of sender shop', 'strategies.default отправителя shop'],
+    [
+      'cap day of sender shop: next message in 3 s',
+      'предел day отправителя shop: следующее письмо через 3 с',
+    ],
+    ['attempts_exhausted', 'попытки исчерпаны'],
+    ['blocks: its time is over', 'blocks: её время кончилось'],
+    ['lifted by hand', 'снята оператором'],
+    ['12 % rate_limited: 421 too many', '12 % — слишком часто: 421 too many'],
+    [
+      'gmail: 40 of 900 attempts were put off (4.4 %, more than 3 %) in 1h; see "postrider report bounces --by isp,reply"',
+      'gmail: отложено попыток 40 из 900 (4.4 %, больше 3 %) за 1h; см. "postrider report bounces --by isp,reply"',
+    ],
+    ['purge campaign_id=spring', 'удалить: campaign_id=spring'],
     ['the interval of the retry rule is not over', 'интервал повтора ещё не прошёл'],
     [
       'node n1 is down: 192.0.2.1 is not on this machine',
@@ -47,6 +61,12 @@ test('both languages have the same words, with the same places for values', () =
     assert.deepEqual(places(other), places(text), word);
     assert.match(other, /[а-яё]/i, word);
   }
+});
+
+test('a speed and its limit have their unit once, if it is the same', () => {
+  assert.equal(en.speedOf(0.02, 0.2), '1.2 ≤ 12/min');
+  assert.equal(en.speedOf(0.5, 2), '30/min ≤ 2/s');
+  assert.equal(ru.speedOf(3, 1_000), '3 ≤ 1\u00a0000/с');
 });
 
 test('where there is little room figures are short', () => {

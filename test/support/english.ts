@@ -1,0 +1,29 @@
+/** English that is left on a page in another language. */
+import type { Page } from 'playwright-core';
+
+/** What stays as it is in every language: names from the configuration, of products and protocols, and quotations. */
+const NAMES = [
+  /\S+@\S+|\b[\w-]+\.test\b|\/\S+:\d+/g,
+  /\b[\w.]+=\S+/g,
+  /\b0[\da-z]{9,}(\.\d+)?\b/g,
+  /\b(greymail|slowbox|openpost|strictpost|shop|acme|fast|careful|default|spring-sale|newsletter-48|n[123])\b/g,
+  /\b(Postrider|English|IP|SMTP|DNS|TLS|EHLO|STARTTLS|MAIL|RCPT|DATA|QUIT|B)\b/g,
+  /Greylisted, try again later|No such user here|2\.0\.0 Ok|status\.token_file/g,
+  /strategies\.\w+|isps\.\w+|retry_rules?\S*|nodes?\.\S+/g,
+];
+
+/** Texts, labels and hints of the page that are in English; the keys and values of settings are those of the file. */
+export async function english(page: Page): Promise<string[]> {
+  const texts = await page.evaluate<string[]>(`(() => {
+    const texts = [];
+    for (const element of document.querySelectorAll('body *')) {
+      if (element.closest('noscript, script, .settings tbody') || !element.checkVisibility()) continue;
+      for (const name of ['title', 'aria-label', 'placeholder']) texts.push(element.getAttribute(name) ?? '');
+      for (const node of element.childNodes) if (node.nodeType === 3) texts.push(node.textContent);
+    }
+    return texts;
+  })()`);
+  return [...new Set(texts)].filter((text) =>
+    /[A-Za-z]{2}/.test(NAMES.reduce((left, name) => left.replace(name, ''), text)),
+  );
+}
