@@ -50,6 +50,7 @@ const ORDER = [
   'queue-costs',
   'queue-operations',
   'queue-campaign',
+  'queue-campaign-memory',
   'queue-large',
   'lookups',
   'soak',

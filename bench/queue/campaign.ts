@@ -34,7 +34,7 @@ export interface Campaign {
   readonly serverPeakBytes: number;
 }
 
-const CLIENT = fileURLToPath(new URL('./campaign-client.ts', import.meta.url));
+export const CLIENT = fileURLToPath(new URL('./campaign-client.ts', import.meta.url));
 const LOOK_MS = 50;
 const DEADLINE_MS = 600_000;
 

@@ -12,11 +12,12 @@ import { postrider } from '../postrider.ts';
 import { whole } from '../report.ts';
 import { commandOf, formatPart, keep, type Part, type PartName } from '../results.ts';
 import { measureCampaign } from './campaign.ts';
+import { measureCampaignMemory } from './campaign-memory.ts';
 import { type Costs, measureCosts } from './costs.ts';
 import { measureJobs } from './jobs.ts';
 import { type Depth, measureDepth } from './program.ts';
 import { DOMAINS } from './recipients.ts';
-import { campaignTable, costTable, jobTable, programTable, UNITS } from './tables.ts';
+import { campaignMemoryTable, campaignTable, costTable, jobTable, programTable, UNITS } from './tables.ts';
 
 interface Options {
   readonly size: number;
@@ -52,7 +53,7 @@ const program = new Command('bench:queue')
   .option('--no-costs', 'without the cost of a delivery in the store')
   .option('--no-program', 'only the cost of a delivery in the store')
   .option('--jobs', 'only the operations of operators on what waits')
-  .option('--campaign', 'only a campaign through the client, with kills')
+  .option('--campaign', 'only a campaign through the client: with kills, and its memory')
   .option('--cpu-prof', 'CPU profiles of the program, in the current directory')
   .option('--keep', 'queues and logs stay')
   .option('--write', 'make the figures a part of RESULTS.md')
@@ -97,7 +98,7 @@ type Measure = (dir: string, options: Options) => Promise<Measured>;
 
 function partsOf(options: Options): Measure[] {
   if (options.jobs) return [jobs];
-  if (options.campaign) return [campaign];
+  if (options.campaign) return [campaign, campaignMemory];
   return [...(options.program ? [sizes] : []), ...(options.costs && options.size <= MILLION ? [costs] : [])];
 }
 
@@ -126,6 +127,21 @@ async function campaign(dir: string, { size }: Options): Promise<Measured> {
       'The server is killed with SIGKILL after a third of the recipients, the client after two thirds; a second client sends the same campaign under the same idempotency key. Each recipient was accepted exactly once (events and counts compared).',
       '',
       ...campaignTable(one),
+    ],
+    targets: [],
+    misses: [],
+  };
+}
+
+async function campaignMemory(dir: string, { size }: Options): Promise<Measured> {
+  const one = await measureCampaignMemory(dir, size);
+  return {
+    name: 'queue-campaign-memory',
+    title: 'The queue at size: memory while a campaign comes in',
+    lines: [
+      `One campaign through \`postrider/client\`, undisturbed, as fast as it goes: ${whole(one.size / one.seconds)} recipients/s, start of the client included. Memory is looked at four times a second.`,
+      '',
+      ...campaignMemoryTable(one),
     ],
     targets: [],
     misses: [],

@@ -2,6 +2,7 @@
 import { formatSize } from '../../src/core/index.ts';
 import { table, whole } from '../report.ts';
 import type { Campaign } from './campaign.ts';
+import type { CampaignMemory } from './campaign-memory.ts';
 import type { Costs } from './costs.ts';
 import type { Operation } from './jobs.ts';
 import type { Depth } from './program.ts';
@@ -68,6 +69,42 @@ export const campaignTable = (one: Campaign): string[] =>
     ['the same near the end', formatSize(one.lateLiveBytes)],
     ['RssAnon peak of the server', formatSize(one.serverPeakBytes)],
   ]);
+
+const SHARES = [0.1, 0.5, 1];
+
+/** At some shares of the recipients, and the peak until then; then second by second. */
+export function campaignMemoryTable({ size, samples }: CampaignMemory): string[] {
+  const rows = SHARES.map((share) => {
+    const at = samples.findIndex(({ accepted }) => accepted >= size * share);
+    const until = samples.slice(0, at + 1);
+    return [
+      `${whole(share * 100)} % of ${whole(size)}`,
+      ...(['serverBytes', 'clientBytes'] as const).flatMap((whose) => [
+        formatSize(samples[at]![whose]),
+        formatSize(Math.max(...until.map((sample) => sample[whose]))),
+      ]),
+    ];
+  });
+  const bySecond = samples.filter(
+    ({ ms }, i) => i === 0 || Math.floor(ms / 1000) > Math.floor(samples[i - 1]!.ms / 1000),
+  );
+  return [
+    ...table([
+      ['accepted', 'RssAnon of the server', 'peak so far', 'RssAnon of the client', 'peak so far'],
+      ...rows,
+    ]),
+    '',
+    ...table([
+      ['s', 'accepted', 'RssAnon of the server', 'RssAnon of the client'],
+      ...bySecond.map(({ ms, accepted, serverBytes, clientBytes }) => [
+        whole(ms / 1000),
+        whole(accepted),
+        formatSize(serverBytes),
+        formatSize(clientBytes),
+      ]),
+    ]),
+  ];
+}
 
 /** What a delivery costs is judged by both: waiting for the disk is no CPU time. */
 export const UNITS = [
