@@ -30,6 +30,8 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     scope: 'read',
     bound: 'by accounts and senders',
     summary: 'A message with its deliveries',
+    description:
+      'By the place of the recipient in the message, in pages: `next` of one is the `cursor` of the one after it.',
     params: messagePath,
     query: messageQuery,
     answer: { status: 200, description: 'The message.', schema: messageView },

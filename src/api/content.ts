@@ -2,24 +2,24 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { err, messageNumberOf, ok, parseDeliveryId, type Result } from '../core/index.ts';
 import { recipientContent } from '../mta/egress/index.ts';
-import { contentOf, deliveriesOf, findDelivery } from '../queue/index.ts';
+import { contentOf, findDelivery } from '../queue/index.ts';
 import { ownsDelivery } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { MAIL } from './call.ts';
+import { ownDeliveries } from './own-deliveries.ts';
 import { answer, notFound, type Refused } from './refused.ts';
 import { deliveryPath, messagePath, noQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
 
-/** A caller sees the first of these that is its own; all have the same content. */
-const LOOKED_AT = 1_000;
-
 export function addContent(app: FastifyInstance, { deps }: RouteContext): void {
-  app.get('/v1/messages/:id/content', (request, reply) => {
+  app.get('/v1/messages/:id/content', async (request, reply) => {
     const path = checkRequest(messagePath, request.params);
     const query = checkRequest(noQuery, request.query);
     if (!path.ok) return answer(reply, path);
-    return query.ok ? send(reply, ofMessage(deps, path.value.id, callerOf(request))) : answer(reply, query);
+    return query.ok
+      ? send(reply, await ofMessage(deps, path.value.id, callerOf(request)))
+      : answer(reply, query);
   });
   app.get('/v1/deliveries/:id/content', (request, reply) => {
     const path = checkRequest(deliveryPath, request.params);
@@ -33,9 +33,13 @@ const send = (reply: FastifyReply, content: Result<Buffer, Refused>): FastifyRep
   content.ok ? reply.type(MAIL).send(content.value) : answer(reply, content);
 
 /** As it was accepted. */
-function ofMessage({ queue }: ApiDependencies, id: string, caller: Caller): Result<Buffer, Refused> {
+async function ofMessage(
+  { queue }: ApiDependencies,
+  id: string,
+  caller: Caller,
+): Promise<Result<Buffer, Refused>> {
   const number = messageNumberOf(id)!;
-  const own = deliveriesOf(queue.state, number, LOOKED_AT).find((one) => ownsDelivery(caller, one));
+  const [own] = (await ownDeliveries(queue, caller, { number, limit: 1 })).own;
   if (!own) return err(notFound(`no message ${id} is queued or in the history`));
   if (own.message.kind === 'campaign') {
     const message = `message ${id} has a content for each recipient: ask for that of a delivery, such as ${own.id}`;

@@ -12,7 +12,6 @@ import {
 } from '../core/index.ts';
 import {
   type AttemptRecord,
-  deliveriesOf,
   findDelivery,
   type FinalRecord,
   type FoundDelivery,
@@ -24,6 +23,7 @@ import { ownsDelivery } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { type MarkView, markView } from './operation-view.ts';
+import { ownDeliveries } from './own-deliveries.ts';
 import { answer, invalid, notFound, type Refused } from './refused.ts';
 import {
   deliveriesQuery,
@@ -78,21 +78,19 @@ export interface MessageView {
   readonly accepted_at: string;
   readonly content_kept: boolean;
   readonly deliveries: readonly DeliveryView[];
-  /** There are more deliveries than were asked for. */
+  /** There are more deliveries than were asked for: `next` is the `cursor` of the page after this one. */
   readonly more: boolean;
-  /** Cursor of the next page; absent at the end. */
   readonly next?: string | undefined;
 }
 
 export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): void {
-  app.get('/v1/messages/:id', (request, reply) => {
+  app.get('/v1/messages/:id', async (request, reply) => {
     const path = checkRequest(messagePath, request.params);
     if (!path.ok) return answer(reply, path);
     const query = checkRequest(messageQuery, request.query);
-    return answer(
-      reply,
-      query.ok ? messageView(deps, { ...query.value, id: path.value.id, caller: callerOf(request) }) : query,
-    );
+    if (!query.ok) return answer(reply, query);
+    const { id } = path.value;
+    return answer(reply, await messageView(deps, { id, ...query.value, caller: callerOf(request) }));
   });
   app.get('/v1/deliveries/:id', (request, reply) => {
     const path = checkRequest(deliveryPath, request.params);
@@ -104,17 +102,16 @@ export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): voi
   });
 }
 
-function messageView(
+async function messageView(
   deps: ApiDependencies,
-  { id, cursor, limit, caller }: MessageQuery & { readonly id: string; readonly caller: Caller },
-): Result<MessageView, Refused> {
+  { id, cursor, limit, caller }: { readonly id: string; readonly caller: Caller } & MessageQuery,
+): Promise<Result<MessageView, Refused>> {
   const number = messageNumberOf(id)!;
-  const after = cursor === undefined ? { number, index: 0 } : parseDeliveryId(cursor)!;
-  if (after.number !== number)
+  if (cursor !== undefined && parseDeliveryId(cursor)?.number !== number)
     return err(invalid([{ field: 'cursor', message: `it is not of message ${id}` }]));
-  const all = deliveriesOf(deps.queue.state, number, limit + 1, after.index + 1);
-  const found = all.filter((delivery) => ownsDelivery(caller, delivery));
-  const [first] = found;
+  const after = cursor as DeliveryId | undefined;
+  const { own, next } = await ownDeliveries(deps.queue, caller, { number, after, limit });
+  const first = own[0] ?? (after && (await ownDeliveries(deps.queue, caller, { number, limit: 1 })).own[0]);
   if (!first) return err(notFound(`no message ${id} is queued or in the history`));
   const { message } = first;
   return ok({
@@ -125,9 +122,9 @@ function messageView(
     labels: labelsView(message),
     accepted_at: iso(message.createdAt),
     content_kept: hasContent(deps.queue.state, number),
-    deliveries: found.slice(0, limit).map((delivery) => deliveryView(deps, delivery, caller)),
-    more: all.length > limit,
-    next: all.length > limit ? all[limit - 1]!.id : undefined,
+    deliveries: own.map((delivery) => deliveryView(deps, delivery, caller)),
+    more: next !== undefined,
+    next,
   });
 }
 

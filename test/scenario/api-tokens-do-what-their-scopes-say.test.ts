@@ -3,6 +3,7 @@ import { request } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
+import { messageIdOf } from '../../src/core/index.ts';
 import { type AccessToken, CALLS, createControlServer, type Scope } from '../../src/api/index.ts';
 import { tokenOf } from '../support/access-token.ts';
 import { clientOf, finish, type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
@@ -28,6 +29,34 @@ const send = (account: string, to: string): object => ({
   account_id: account,
   envelope: { from: 'news@a.test', to: [to] },
 });
+
+/** A message of which some deliveries are those of the sender promo; half of all have ended. */
+async function manySenders(
+  { queue, clock }: Fixture,
+  total: number,
+  isOwn: (index: number) => boolean,
+): Promise<{ readonly id: string; readonly total: number }> {
+  const number = queue.nextNumber();
+  const now = clock.now();
+  const facts = { kind: 'raw', bytes: 1, eightBit: false, smtpUtf8: false, dotLine: false } as const;
+  const from = { from: 'a@a.test', fromAddress: 'a@a.test', fromDomain: 'a.test' };
+  await queue.accept({
+    number,
+    message: { ...facts, ...from, createdAt: now, band: 'standard', campaignId: 'mixed', accountId: 'acme' },
+    content: Buffer.from('x'),
+    deliveries: Array.from({ length: total }, (_, i) => {
+      const sender = isOwn(i + 1) ? 'promo' : 'main';
+      const times = { wakeAt: now, expiresAt: now + 1_000 * (1 + (i % 2)) };
+      return {
+        index: i + 1,
+        record: { recipient: `u${i}@gmail.com`, sender, node: 'n1', ...times, attempts: [] },
+      };
+    }),
+  });
+  clock.advance(1_500);
+  await queue.sweep();
+  return { id: messageIdOf(number), total };
+}
 
 describe('tokens', () => {
   const scopes: readonly Scope[] = ['inject', 'read', 'operate', 'admin'];
@@ -146,6 +175,42 @@ describe('tokens', () => {
     // The fixture's mail goes out by another sender.
     assert.deepEqual((await as('s').get('/v1/deliveries')).json['deliveries'], []);
     assert.equal((await as('s').get('/v1/campaigns')).status, 403);
+  });
+
+  test('a message of many senders: each sees its own deliveries of it, in whole pages', async (t) => {
+    const { control, as } = await withTokens(t, [
+      tokenOf('p', 'p', ['read'], { senders: ['promo'] }),
+      tokenOf('n', 'n', ['read'], { senders: ['none'] }),
+      tokenOf('a', 'a', ['read'], { accounts: ['bolt'] }),
+      tokenOf('all', 'all', ['read']),
+    ]);
+    const own = [1_201, 1_202, 1_203, 2_500];
+    const { id, total } = await manySenders(control, 2_500, (index) => own.includes(index));
+    const path = `/v1/messages/${id}`;
+    const indexes = ({ json }: Awaited<ReturnType<Client['get']>>): number[] =>
+      (json['deliveries'] as { id: string }[]).map((delivery) => Number(delivery.id.split('.')[1]));
+    const first = await as('p').get(`${path}?limit=3`);
+    assert.deepEqual([first.status, indexes(first), first.json['more']], [200, own.slice(0, 3), true]);
+    const second = await as('p').get(`${path}?limit=3&cursor=${String(first.json['next'])}`);
+    assert.deepEqual(
+      [indexes(second), second.json['more'], second.json['next']],
+      [[2_500], false, undefined],
+    );
+    const exactly = await as('p').get(`${path}?limit=4`);
+    assert.deepEqual([indexes(exactly), exactly.json['more']], [own, false]);
+    assert.equal((await as('p').get(`${path}/content`)).status, 200);
+    for (const name of ['n', 'a'])
+      for (const one of [path, `${path}/content`]) assert.equal((await as(name).get(one)).status, 404, name);
+
+    let [cursor, seen] = ['', 0];
+    do {
+      const page = await as('all').get(`${path}?limit=999${cursor && `&cursor=${cursor}`}`);
+      seen += indexes(page).length;
+      cursor = (page.json['next'] as string | undefined) ?? '';
+    } while (cursor !== '');
+    assert.equal(seen, total);
+    const wrong = await as('all').get(`${path}?cursor=0a1b2c3d4e5.1`);
+    assert.deepEqual([wrong.status, wrong.text.includes('cursor')], [400, true]);
   });
 
   test('a caller that asks too often is told when to come again', async (t) => {
