@@ -48,16 +48,18 @@ export function addOperations(app: FastifyInstance, { deps }: RouteContext): voi
   app.post('/v1/queue/retry', operating(deps, simple('retry')));
   app.post(
     '/v1/queue/move',
-    operating(deps, (body) => {
+    operating(deps, (body, caller) => {
       const checked = checkRequest(moveBody, body);
-      return checked.ok ? ok(asked(checked.value, moveTo(deps, checked.value.target))) : checked;
+      if (!checked.ok) return checked;
+      return ok(asked(checked.value, moveTo(deps, caller, checked.value.target)));
     }),
   );
   app.post(
     '/v1/queue/change',
-    operating(deps, (body) => {
+    operating(deps, (body, caller) => {
       const checked = checkRequest(changeBody, body);
-      return checked.ok ? ok(asked(checked.value, changeTo(deps, checked.value.target))) : checked;
+      if (!checked.ok) return checked;
+      return ok(asked(checked.value, changeTo(deps, caller, checked.value.target)));
     }),
   );
   app.get('/v1/jobs/:id', async (request, reply) => {
@@ -74,7 +76,7 @@ export function addOperations(app: FastifyInstance, { deps }: RouteContext): voi
   });
 }
 
-type Read = (body: unknown) => Result<Asked, Refused>;
+type Read = (body: unknown, caller: Caller) => Result<Asked, Refused>;
 
 const simple =
   (op: 'hold' | 'release' | 'purge' | 'retry'): Read =>
@@ -86,16 +88,14 @@ const simple =
 const operating =
   (deps: ApiDependencies, read: Read) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const body = read(request.body ?? {});
+    const caller = callerOf(request);
+    const body = read(request.body ?? {}, caller);
     if (!body.ok) return answer(reply, body);
     const { operation, dryRun, selector } = body.value;
     if (!operation.ok) return answer(reply, operation);
-    const caller = callerOf(request);
     const given = selectorFor(caller, selector);
     if (!given.ok) return answer(reply, given);
     const { value: wanted } = operation;
-    const target = senderFor(caller, 'sender' in wanted ? wanted.sender : given.value.sender);
-    if (!target.ok) return answer(reply, target);
     const chosen = selectorFrom(given.value, deps.clock.now());
     const what = { operation: wanted, selector: chosen, text: operationText(wanted, chosen) };
     if (dryRun) return answer(reply, ok(await counted(deps, what)));
@@ -184,20 +184,37 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 type Target = { readonly node?: string | undefined; readonly sender?: string | undefined };
 
-function moveTo(deps: ApiDependencies, { node, sender }: Target): Result<Operation, Refused> {
-  if (sender !== undefined) return toSender(deps, 'move', sender);
-  const names = deps.targets().nodes;
+function moveTo(deps: ApiDependencies, caller: Caller, { node, sender }: Target): Result<Operation, Refused> {
+  if (sender !== undefined) return toSender(deps, caller, { op: 'move', name: sender });
+  const names = nodesFor(deps, caller);
   return names.includes(node!) ? ok({ op: 'move', node: node! }) : err(unknownTarget('node', node!, names));
+}
+
+/** A token that is bound to senders moves its mail to no node but theirs. */
+function nodesFor(deps: ApiDependencies, { senders: own }: Caller): readonly string[] {
+  const { nodes, senders } = deps.targets();
+  if (!own) return nodes;
+  const theirs = senders.filter(({ name }) => own.includes(name)).flatMap((sender) => sender.nodes);
+  return nodes.filter((name) => theirs.some(({ node }) => node === name));
 }
 
 function changeTo(
   deps: ApiDependencies,
+  caller: Caller,
   { band, sender }: { readonly band?: 'priority' | 'geo' | 'standard' | undefined } & Target,
 ): Result<Operation, Refused> {
-  return band === undefined ? toSender(deps, 'change', sender!) : ok({ op: 'change', band });
+  return band === undefined
+    ? toSender(deps, caller, { op: 'change', name: sender! })
+    : ok({ op: 'change', band });
 }
 
-function toSender(deps: ApiDependencies, op: 'move' | 'change', name: string): Result<Operation, Refused> {
+function toSender(
+  deps: ApiDependencies,
+  caller: Caller,
+  { op, name }: { readonly op: 'move' | 'change'; readonly name: string },
+): Result<Operation, Refused> {
+  const allowed = senderFor(caller, name);
+  if (!allowed.ok) return allowed;
   const { senders } = deps.targets();
   const sender = senders.find((one) => one.name === name);
   if (!sender)
@@ -219,6 +236,6 @@ const unknownTarget = (kind: 'node' | 'sender', name: string, known: readonly st
   invalid([
     {
       field: `target.${kind}`,
-      message: `${name} is not configured${instead(name, known)}; there are ${known.join(', ') || 'none'}`,
+      message: `no such ${kind}${instead(name, known)}; you may name ${known.join(', ') || 'none'}`,
     },
   ]);

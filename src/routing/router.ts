@@ -155,12 +155,13 @@ export class Router {
     allowed: readonly string[] | undefined,
   ): Result<Target, RoutingError> {
     const field = wanted.kind === 'sender' ? 'sender' : 'virtual_sender';
+    // Said first: who may not use a name is not told whether it is there.
+    if (allowed && !allowed.includes(wanted.name))
+      return err({ field, text: `you may not use the ${field} "${wanted.name.slice(0, 80)}"` });
     if (!known.includes(wanted.name)) {
       const near = known.length > 0 ? `, did you mean "${closest(wanted.name, [...known])}"?` : '';
       return err({ field, text: `unknown ${field} "${wanted.name.slice(0, 80)}"${near}` });
     }
-    if (allowed && !allowed.includes(wanted.name))
-      return err({ field, text: `you may not use the ${field} "${wanted.name}"` });
     return ok(wanted);
   }
 

@@ -130,7 +130,7 @@ describe('control API', () => {
       [
         'move',
         { all: true, target: { node: 'n3' } },
-        /target\.node: n3 is not configured, did you mean "n\d"\?; there are n1, n2/,
+        /target\.node: no such node, did you mean "n\d"\?; you may name n1, n2/,
       ],
       [
         'change',
