@@ -5,27 +5,39 @@
 import { maxHeaderSize, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { type ConnectionError, fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import {
+  type ConnectionError,
+  fastify,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+} from 'fastify';
 import type { Log } from './dependencies.ts';
 import { readJson } from './json-body.ts';
 import { errorBody, refuse, type Refused } from './refused.ts';
+import { Room, shareOf, shareRoom } from './room.ts';
 import { answerUnknownRoutes } from './routes-known.ts';
 
 /** A connection on which nothing moves for this long is closed; followed streams have their heartbeat. */
 const IDLE_MS = 300_000;
 const SMALL_BODY_BYTES = 1024 * 1024;
+/** More are closed at once; as many as of SMTP. */
+const MAX_CONNECTIONS = 1_000;
 
 export interface ApplicationOptions {
   readonly log: Log;
   /** Most bytes that a JSON body of a route may have now; undefined: 1 MB. */
   readonly bodyLimit?: (route: string) => number | undefined;
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  /** For what requests hold; shared by the doors of a server. */
+  readonly room?: Room;
 }
 
 export function createApplication({
   log,
   bodyLimit = () => undefined,
   tls,
+  room = new Room(),
 }: ApplicationOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...(tls && { https: { ...tls, minVersion: 'TLSv1.2' } }),
@@ -36,6 +48,8 @@ export function createApplication({
     return503OnClosing: true,
     clientErrorHandler: (error, socket) => answerBroken(error, socket),
   });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  shareRoom(app, room);
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     done();
@@ -66,14 +80,12 @@ class Carried extends Error {
 
 function addParsers(app: FastifyInstance, limitOf: (route: string) => number | undefined): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    'application/json',
-    async (request: { routeOptions: { url?: string | undefined } }, body: Readable) => {
-      const json = await readJson(body, limitOf(request.routeOptions.url ?? '') ?? SMALL_BODY_BYTES);
-      if (!json.ok) throw new Carried(json.error);
-      return json.value;
-    },
-  );
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, body: Readable) => {
+    const limit = limitOf(request.routeOptions.url ?? '') ?? SMALL_BODY_BYTES;
+    const json = await readJson(body, limit, shareOf(request));
+    if (!json.ok) throw new Carried(json.error);
+    return json.value;
+  });
   // The route reads the stream itself.
   app.addContentTypeParser('application/x-ndjson', (_request, body, done) => done(null, body));
 }

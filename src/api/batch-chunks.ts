@@ -44,6 +44,7 @@ export class BatchChunks {
   readonly #ack: (ack: Ack) => Promise<void>;
   #chunk = emptyChunk();
   readonly #underWay: Promise<void>[] = [];
+  #bytesUnderWay = 0;
   #failure: ChunkFailure | undefined;
   accepted = 0;
   rejected = 0;
@@ -58,6 +59,11 @@ export class BatchChunks {
   /** Why no more is taken; undefined while all is well. */
   get failure(): ChunkFailure | undefined {
     return this.#failure;
+  }
+
+  /** Of the lines that are not committed yet. */
+  get heldBytes(): number {
+    return this.#chunk.bytes + this.#bytesUnderWay;
   }
 
   /** Takes the lines that arrived; waits while two chunks are under way and a third is full. */
@@ -103,8 +109,10 @@ export class BatchChunks {
     this.#chunk = emptyChunk();
     const sent = this.#commit(chunk, this.#underWay.at(-1));
     this.#underWay.push(sent);
+    this.#bytesUnderWay += chunk.bytes;
     void sent.then(() => {
       void this.#underWay.shift();
+      this.#bytesUnderWay -= chunk.bytes;
       this.#start();
     });
   }

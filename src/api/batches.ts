@@ -13,13 +13,14 @@ import { callerOf } from './caller.ts';
 import { setLimits } from './campaign-limits.ts';
 import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import type { LimitsBody } from './fields.ts';
-import { type InputLine, InputLines } from './input-lines.ts';
+import { type Cut, type InputLine, InputLines } from './input-lines.ts';
 import { parseJson } from './json-body.ts';
 import { contentOf, digestOf, labelsOf, originOf } from './labels.ts';
 import { messageBodyLimit, orUnavailable } from './messages.ts';
 import { NdjsonStream } from './ndjson-stream.ts';
 import { errorBody, invalid, refuse, type Refused, tooLarge, unavailable } from './refused.ts';
 import { logOf } from './request-log.ts';
+import { noRoom, shareOf } from './room.ts';
 import { batchHeader } from './schemas.ts';
 import { checkRequest } from './shape.ts';
 
@@ -33,6 +34,14 @@ interface Opened {
   readonly input: InputLines;
   /** Lines that came together with the header. */
   readonly rest: readonly InputLine[];
+  /** What is held beside the lines that have not been given out. */
+  readonly held: Held;
+}
+
+interface Held {
+  /** Of the header, which is there until the batch is closed. */
+  header: number;
+  chunks: Pick<BatchChunks, 'heldBytes'>;
 }
 
 export function addBatches(app: FastifyInstance, context: RouteContext): void {
@@ -62,14 +71,18 @@ async function open(
   const known: { header?: number } = {};
   // Blank lines before the header count as lines, so the header is the first line that comes out.
   const limitOf = (line: number): number => (line === (known.header ?? line) ? headerLimit : MAX_LINE_BYTES);
-  const input = new InputLines(body, limitOf, closing);
+  const share = shareOf(request);
+  const held: Held = { header: 0, chunks: { heldBytes: 0 } };
+  const mayHold = (bytes: number): boolean => share.hold(held.header + held.chunks.heldBytes + bytes);
+  const input = new InputLines(body, { limitOf, closing, mayHold });
   const arrival = await input.next();
-  if (arrival.kind === 'closing') return err(unavailable('the server is closing'));
+  if (arrival.kind === 'closing' || arrival.kind === 'full') return err(cutOff(arrival.kind));
   if (arrival.kind !== 'lines')
     return err(invalid([{ field: '', message: 'the batch is empty: the first line is its header' }]));
   const [first, ...rest] = arrival.lines as [InputLine, ...InputLine[]];
   known.header = first.number;
   if (!first.bytes) return err(tooLarge(headerLimit));
+  held.header = first.bytes.length;
   const header = headerOf(deps, first.bytes, request);
   if (!header.ok) return header;
   const { limits, ...opening } = header.value;
@@ -83,13 +96,15 @@ async function open(
   const limited = limits
     ? await setLimits({ egress: deps.egress, log }, { account, campaign }, limits)
     : ok(undefined);
-  if (limited.ok) return ok({ batch: batch.value, input, rest });
+  if (limited.ok) return ok({ batch: batch.value, input, rest, held });
   const closed = await orUnavailable(
     log,
     batch.value.close().then(() => ok(undefined)),
   );
   return closed.ok ? limited : closed;
 }
+
+const cutOff = (why: Cut): Refused => (why === 'full' ? noRoom() : unavailable('the server is closing'));
 
 function headerOf(
   deps: ApiDependencies,
@@ -153,6 +168,7 @@ async function run({ deps }: RouteContext, opened: Opened, reply: FastifyReply):
     () => deps.clock.now(),
     (ack) => answer.line(ack),
   );
+  opened.held.chunks = chunks;
   const ended = await feed(chunks, opened);
   if (ended === 'end') await chunks.finish();
   else await chunks.abandon();
@@ -165,7 +181,7 @@ async function run({ deps }: RouteContext, opened: Opened, reply: FastifyReply):
 }
 
 /** Passes on what arrives until it ends, breaks or the store refuses. */
-async function feed(chunks: BatchChunks, { input, rest }: Opened): Promise<'end' | 'broken' | 'closing'> {
+async function feed(chunks: BatchChunks, { input, rest }: Opened): Promise<'end' | Cut> {
   await chunks.take(rest);
   for (;;) {
     if (chunks.failure) return 'closing';
@@ -198,13 +214,13 @@ function resultOf(
     ended,
     closed,
     messageId,
-  }: { readonly ended: string; readonly closed: boolean; readonly messageId: string },
+  }: { readonly ended: 'end' | Cut; readonly closed: boolean; readonly messageId: string },
 ): Result<object, Refused> {
   if (failure?.kind === 'changed') return err(changed(failure.line));
   if (failure || !closed) {
     const why = failure?.error instanceof NoMailTaken ? `: ${failure.error.message}` : '';
     return err(unavailable(`the store does not take mail now${why}`));
   }
-  if (ended !== 'end') return err(unavailable('the server is closing'));
+  if (ended !== 'end') return err(cutOff(ended));
   return ok({ done: true, message_id: messageId, accepted, rejected });
 }

@@ -67,6 +67,8 @@ export interface ApiDependencies {
   readonly log: Log;
   /** Largest message that may be injected (read at each request); bodies get room for base64 on top. */
   readonly maxMessageBytes: number;
+  /** Bytes that unfinished requests may hold together. Default 256 MB. */
+  readonly roomBytes?: number;
   /** Pause between the blank lines that keep a followed event stream alive. Default 15 s. */
   readonly heartbeatMs?: number;
 }

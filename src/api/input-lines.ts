@@ -36,6 +36,11 @@ export class LineSplitter {
     return lines;
   }
 
+  /** Bytes of the line that has not ended. */
+  get heldBytes(): number {
+    return this.#held.length === 0 ? 0 : this.#heldBytes;
+  }
+
   /** The last line, when the body does not end with a line feed. */
   end(): InputLine[] {
     const lines: InputLine[] = [];
@@ -65,23 +70,37 @@ function isBlank(bytes: Buffer): boolean {
   return true;
 }
 
-/** What arrives, as groups of lines; `broken` ends it when the connection broke, `closing` when the server closes. */
+/**
+ * What arrives, as groups of lines; `broken` ends it when the connection broke, `closing` when the server closes, `full`
+ * when there is no room for what came.
+ */
 export type Arrival =
-  | { readonly kind: 'lines'; readonly lines: readonly InputLine[] }
-  | { readonly kind: 'end' | 'broken' | 'closing' };
+  { readonly kind: 'lines'; readonly lines: readonly InputLine[] } | { readonly kind: 'end' | Cut };
+export type Cut = 'broken' | 'closing' | 'full';
+
+export interface InputOptions {
+  /** Most bytes that a line may have, by line number. */
+  readonly limitOf: (line: number) => number;
+  /** Aborts when the server closes. */
+  readonly closing: AbortSignal;
+  /** Whether so many bytes may be held that were read and not given out. */
+  readonly mayHold: (bytes: number) => boolean;
+}
 
 export class InputLines {
   readonly #chunks: AsyncIterator<Buffer>;
   readonly #splitter: LineSplitter;
   readonly #closing: AbortSignal;
+  readonly #mayHold: InputOptions['mayHold'];
   /** Ends the wait under way: the server closes. */
   #close: (() => void) | undefined;
   #ended = false;
 
-  constructor(body: Readable, limitOf: (line: number) => number, closing: AbortSignal) {
+  constructor(body: Readable, { limitOf, closing, mayHold }: InputOptions) {
     this.#chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
     this.#splitter = new LineSplitter(limitOf);
     this.#closing = closing;
+    this.#mayHold = mayHold;
     const close = (): void => this.#close?.();
     closing.addEventListener('abort', close, { once: true });
     body.once('close', () => closing.removeEventListener('abort', close));
@@ -108,11 +127,17 @@ export class InputLines {
   async #read(): Promise<Arrival> {
     try {
       const chunk = await this.#chunks.next();
-      if (!chunk.done) return { kind: 'lines', lines: this.#splitter.push(chunk.value) };
+      if (!chunk.done) return this.#split(chunk.value);
     } catch {
       return { kind: 'broken' };
     }
     this.#ended = true;
     return { kind: 'lines', lines: this.#splitter.end() };
+  }
+
+  #split(chunk: Buffer): Arrival {
+    const lines = this.#splitter.push(chunk);
+    const given = lines.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
+    return this.#mayHold(given + this.#splitter.heldBytes) ? { kind: 'lines', lines } : { kind: 'full' };
   }
 }

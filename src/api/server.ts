@@ -28,6 +28,7 @@ import { addOverview } from './overview.ts';
 import { addSpeeds } from './speeds.ts';
 import { addQuarantine } from './quarantine.ts';
 import { addQueueReport } from './queue-report.ts';
+import { Room } from './room.ts';
 import { clearSocketFile, listenProblem, openToGroup } from './socket-file.ts';
 import { addReportQuarantine } from './report-quarantine.ts';
 import { addReports } from './reports.ts';
@@ -68,10 +69,12 @@ export function createControlServer(
 ): ControlServer {
   const closing = new AbortController();
   const applications: FastifyInstance[] = [];
+  const room = new Room(deps.roomBytes);
   const create = (required: boolean, tls?: Tls): FastifyInstance => {
     const app = createApplication({
       log: deps.log,
       tls,
+      room,
       bodyLimit: (route) => (route === '/v1/messages' ? messageBodyLimit(deps.maxMessageBytes) : undefined),
     });
     guardDoor(app, { tokens, required, clock: deps.clock });

@@ -11,7 +11,7 @@ const TOLD = 20;
 export function check<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly FieldProblem[]> {
   const result = schema.safeParse(value);
   if (result.success) return ok(result.data);
-  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, value, schema));
+  const problems = result.error.issues.slice(0, TOLD).flatMap((issue) => problemsOf(issue, value, schema));
   return err(problems.slice(0, TOLD));
 }
 
@@ -33,7 +33,7 @@ export function fieldName(path: readonly PropertyKey[]): string {
 function problemsOf(issue: Issue, value: unknown, schema: z.ZodType): FieldProblem[] {
   if (issue.code !== 'unrecognized_keys')
     return [{ field: fieldName(issue.path), message: messageOf(issue, value) }];
-  return issue.keys.map((key) => ({
+  return issue.keys.slice(0, TOLD).map((key) => ({
     field: fieldName([...issue.path, key]),
     message: `unknown field${instead(key, keysAt(schema, issue.path))}`,
   }));

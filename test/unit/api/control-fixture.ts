@@ -183,7 +183,7 @@ export interface Fixture {
 /** Starts everything and takes it down when the test ends. */
 export async function startControl(
   t: TestContext,
-  overrides: Partial<Pick<ApiDependencies, 'maxMessageBytes' | 'heartbeatMs'>> = {},
+  overrides: Partial<Pick<ApiDependencies, 'maxMessageBytes' | 'heartbeatMs' | 'roomBytes'>> = {},
 ): Promise<Fixture> {
   const clock = createFakeClock();
   const watched: { metrics?: Metrics } = {};

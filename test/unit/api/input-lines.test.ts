@@ -16,6 +16,12 @@ function split(chunks: readonly string[], limit = LIMIT): [number, string | unde
   return text([...chunks.flatMap((chunk) => splitter.push(Buffer.from(chunk))), ...splitter.end()]);
 }
 
+const linesOf = (
+  body: Readable,
+  closing = new AbortController().signal,
+  mayHold = (_: number): boolean => true,
+): InputLines => new InputLines(body, { limitOf: () => LIMIT, closing, mayHold });
+
 describe('lines of a body', () => {
   test('lines across chunks, and a last one without line feed', () => {
     assert.deepEqual(split(['ab', 'c\nd', '\ne']), [
@@ -55,15 +61,29 @@ describe('lines of a body', () => {
   test('a closing server ends the wait for lines', async () => {
     const closing = new AbortController();
     const body = new Readable({ read: () => undefined });
-    const lines = new InputLines(body, () => LIMIT, closing.signal);
+    const lines = linesOf(body, closing.signal);
     const next = lines.next();
     closing.abort();
     assert.deepEqual(await next, { kind: 'closing' });
   });
 
+  test('what finds no room ends it; what is held is the line under way and the lines given out', async () => {
+    const body = new Readable({ read: () => undefined });
+    const held: number[] = [];
+    const lines = linesOf(body, undefined, (bytes) => held.push(bytes) < 3);
+    body.push('abc');
+    const first = lines.next();
+    await setImmediate();
+    body.push('d\nef\ng');
+    assert.equal((await first).kind, 'lines');
+    body.push('h');
+    assert.deepEqual(await lines.next(), { kind: 'full' });
+    assert.deepEqual(held, [3, 7, 2]);
+  });
+
   test('a broken connection is not an end', async () => {
     const body = new Readable({ read: () => undefined });
-    const lines = new InputLines(body, () => LIMIT, new AbortController().signal);
+    const lines = linesOf(body);
     body.push('a\nhalf');
     assert.deepEqual(await lines.next(), { kind: 'lines', lines: [{ number: 1, bytes: Buffer.from('a') }] });
     body.destroy();
@@ -74,7 +94,7 @@ describe('lines of a body', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const body = new Readable({ read: () => undefined });
-    const lines = new InputLines(body, () => LIMIT, new AbortController().signal);
+    const lines = linesOf(body);
     const taken: WeakRef<object>[] = [];
     for (let i = 0; i < 20; i++) {
       body.push(`line ${i}\n`);

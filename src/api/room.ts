@@ -1,0 +1,63 @@
+/**
+ * Bytes of requests that are not answered yet, over all connections of a server, so that memory stays bounded however
+ * many callers send however slowly. Who finds no room is told to come again.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Refused, unavailable } from './refused.ts';
+
+/** As much as of messages over SMTP. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+export const noRoom = (): Refused =>
+  unavailable('too many unfinished requests are held in memory, try again later');
+
+export class Room {
+  readonly #maxBytes: number;
+  #held = 0;
+
+  constructor(maxBytes = MAX_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get heldBytes(): number {
+    return this.#held;
+  }
+
+  /** Changes what one request holds. One always has room for itself: the limits of bodies see to that. */
+  change(before: number, after: number): boolean {
+    const others = this.#held - before;
+    if (after > before && others > 0 && others + after > this.#maxBytes) return false;
+    this.#held = others + after;
+    return true;
+  }
+}
+
+/** What one request holds; the last word is what counts. */
+export class Share {
+  readonly #room: Room;
+  #held = 0;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  /** False when there is no room for it; then it holds what it held. */
+  hold(bytes: number): boolean {
+    if (!this.#room.change(this.#held, bytes)) return false;
+    this.#held = bytes;
+    return true;
+  }
+}
+
+const shares = new WeakMap<object, Share>();
+
+export function shareRoom(app: FastifyInstance, room: Room): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    const share = new Share(room);
+    shares.set(request.raw, share);
+    reply.raw.once('close', () => share.hold(0));
+    done();
+  });
+}
+
+export const shareOf = ({ raw }: Pick<FastifyRequest, 'raw'>): Share => shares.get(raw)!;
