@@ -114,6 +114,7 @@ export interface ExplainView {
   readonly senders: readonly ExplainedSender[];
   readonly queued: readonly {
     readonly id: string;
+    readonly campaign_id?: string | undefined;
     readonly state: string;
     readonly sender: string;
     readonly node: string;
@@ -311,6 +312,7 @@ function queuedTo(deps: ApiDependencies, recipient: string, caller: Caller): Exp
     .slice(0, QUEUED)
     .map((delivery) => ({
       id: delivery.id,
+      campaign_id: delivery.message.campaignId,
       state: delivery.state,
       sender: delivery.record.sender,
       node: delivery.record.node,

@@ -132,6 +132,7 @@ export const explainView = z.looseObject({
   queued: z.array(
     z.looseObject({
       id: z.string(),
+      campaign_id: z.string().optional(),
       state: z.string(),
       sender: z.string(),
       node: z.string(),

@@ -157,7 +157,7 @@ function whereToLook(world: DemoWorld, service: Service): string {
     ...table([
       [`export POSTRIDER_SOCKET=${world.socket}`, ''],
       ['npx postrider status', 'does it send, what waits and why'],
-      [`npx postrider explain ${DELAYED}`, 'why mail to it is delayed'],
+      [`npx postrider explain ${BUSY.name}`, 'why mail to it is delayed'],
       ['npx postrider campaign list', 'how campaigns go'],
       [`npx postrider queue hold --campaign ${SLOW_CAMPAIGN}`, '"queue release" lets it go again'],
       [`npx postrider message list --recipient ${DELAYED}`, 'all that happened to mail for it'],

@@ -157,5 +157,6 @@ function queuedLine({ now }: Pick<Io, 'now'>, one: ExplainView['queued'][number]
   const when = { new: due, retry: due, proc: 'a session has it now' }[one.state];
   const parts = [made, when, why && clean(why)].filter((part) => part !== undefined);
   const said = reply ? `; last reply, ${clock(reply.at)}: ${replyText(reply)}` : '';
-  return `queued    ${id} on ${node}, ${parts.join(', ')}${said}`;
+  const campaign = one.campaign_id === undefined ? '' : ` of campaign ${clean(one.campaign_id)}`;
+  return `queued    ${id}${campaign} on ${node}, ${parts.join(', ')}${said}`;
 }

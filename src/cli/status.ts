@@ -50,6 +50,7 @@ export function statusText(paper: Paper, view: StatusView): string {
         ]
       : []),
     ...waitingLines(view),
+    ...(queue.hold > 0 ? [`  ${queue.hold} are held: postrider queue list says by whom and since when`] : []),
     `nodes       ${running} of ${nodes.length} running, ${nodes.reduce((sum, { sessions }) => sum + sessions, 0)} sessions`,
     ...nodes
       .filter(({ state }) => state !== 'running')
@@ -119,9 +120,10 @@ export const waitingLines = ({ flow }: StatusView): string[] => [
 
 function nextSteps({ alerts, flow, not_ready: notReady }: StatusView): string[] {
   if (alerts.length === 0 && flow.waiting.length === 0 && notReady.length === 0) return [];
-  const isp = flow.waiting[0]?.isp ?? 'ADDRESS';
+  const [first] = flow.waiting;
+  const why = first ? [`postrider explain ${clean(first.isp)} (why mail to it waits)`] : [];
   return [
-    `next        postrider explain ${clean(isp)} (why mail to it waits); postrider queue list --by isp,campaign; postrider node list`,
+    `next        ${[...why, 'postrider queue list --by isp,campaign', 'postrider node list'].join('; ')}`,
   ];
 }
 

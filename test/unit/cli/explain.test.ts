@@ -92,8 +92,8 @@ test('what is queued says when its turn is and why it waits', () => {
   };
   const why = 'the interval of the retry rule is not over';
   assert.equal(
-    queuedAs({ next_attempt: '2026-01-01T00:06:00.000Z', why_waiting: why }),
-    `queued    01.1 on n1, 1 attempt, next 2026-01-01 00:06:00Z, in 5m, ${why}`,
+    queuedAs({ next_attempt: '2026-01-01T00:06:00.000Z', why_waiting: why, campaign_id: 'spring' }),
+    `queued    01.1 of campaign spring on n1, 1 attempt, next 2026-01-01 00:06:00Z, in 5m, ${why}`,
   );
   assert.match(queuedAs({ state: 'proc', attempts: 0 }), / 0 attempts, a session has it now$/);
   assert.match(queuedAs({ state: 'hold', why_waiting: 'held by ann' }), / 1 attempt, held by ann$/);

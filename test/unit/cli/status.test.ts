@@ -34,3 +34,11 @@ test('a clock that was set is told, because ages go by it', () => {
   assert.match(set(18_000), /^clock {7}was set forward by 5h since the start: ages .* too long$/m);
   assert.match(set(-60), /^clock {7}was set back by 1m since the start: ages .* too short$/m);
 });
+
+test('mail that is held is told, and no ISP is explained where none waits', () => {
+  const held = { ...STATUS, queue: { ...STATUS.queue, hold: 5 }, flow: { ...STATUS.flow, waiting: [] } };
+  const text = statusText(PLAIN, held);
+  assert.match(text, /^ {2}5 are held: postrider queue list says by whom and since when$/m);
+  assert.match(text, /^next {8}postrider queue list --by isp,campaign; postrider node list$/m);
+  assert.doesNotMatch(statusText(PLAIN, STATUS), /are held/);
+});
