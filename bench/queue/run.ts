@@ -26,6 +26,7 @@ interface Options {
   readonly program: boolean;
   readonly jobs?: true;
   readonly campaign?: true;
+  readonly memory?: true;
   readonly cpuProf?: true;
   readonly keep?: true;
   readonly dir: string;
@@ -53,7 +54,8 @@ const program = new Command('bench:queue')
   .option('--no-costs', 'without the cost of a delivery in the store')
   .option('--no-program', 'only the cost of a delivery in the store')
   .option('--jobs', 'only the operations of operators on what waits')
-  .option('--campaign', 'only a campaign through the client: with kills, and its memory')
+  .option('--campaign', 'only a campaign through the client, with kills')
+  .option('--memory', 'only the memory of server and client while a campaign comes in')
   .option('--cpu-prof', 'CPU profiles of the program, in the current directory')
   .option('--keep', 'queues and logs stay')
   .option('--write', 'make the figures a part of RESULTS.md')
@@ -98,7 +100,8 @@ type Measure = (dir: string, options: Options) => Promise<Measured>;
 
 function partsOf(options: Options): Measure[] {
   if (options.jobs) return [jobs];
-  if (options.campaign) return [campaign, campaignMemory];
+  if (options.campaign) return [campaign];
+  if (options.memory) return [campaignMemory];
   return [...(options.program ? [sizes] : []), ...(options.costs && options.size <= MILLION ? [costs] : [])];
 }
 
