@@ -70,6 +70,8 @@ export interface Kv {
   get(table: Table, key: Buffer): Buffer | undefined;
   range(table: Table, options: RangeOptions): Iterable<Entry>;
   commit(ops: readonly Op[]): Promise<void>;
+  /** Bytes that a commit may write beyond what it has to; where it is not known, any number. */
+  spare?(): number;
   /** Bytes in use on disk (or in memory). */
   bytes(): number;
   close(): Promise<void>;

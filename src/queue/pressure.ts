@@ -7,7 +7,7 @@
  * and is given up when a commit finds no room: then outcomes can be stored on a disk that others have filled. It is made
  * anew when there is room for it and the reserve beside it.
  *
- * The store is not asked to write where the disk would refuse. A write that fails inside LMDB can end the process:
+ * What can wait (`spare`) is written only beside the reserve. The store is not asked to write where the disk would refuse. A write that fails inside LMDB can end the process:
  * lmdb-js 3.5.6 writes what it has to say of it into 100 bytes, and where that is longer, over what lies behind them.
  */
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
@@ -29,6 +29,8 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** What a commit must find beside twice the bytes that it writes; of a small reserve a part of that. */
 const COMMIT_BYTES = 1024 * 1024;
 const COMMIT_PART = 1 / 4;
+/** Slots have random keys, so each that is added or taken away may be on another page. */
+const SLOT_PAGE_BYTES = 4096;
 /** One byte of it is written before each commit. */
 const PROBE_FILE = 'probe';
 /** With so much free the look of each second is enough: a commit a second long does not fill it. */
@@ -141,6 +143,7 @@ export class Pressure {
   guard(kv: Kv): Kv {
     return {
       ...kv,
+      spare: () => this.#spare(),
       commit: async (ops) => {
         try {
           this.#mustFit(ops);
@@ -176,6 +179,17 @@ export class Pressure {
     rmQuietly(join(this.#options.dir, PROBE_FILE));
   }
 
+  /** What is free beside the reserve. */
+  #spare(): number {
+    if (this.#failing) return 0;
+    try {
+      if (this.#free < PLENTY_BYTES) this.#look();
+    } catch {
+      return 0;
+    }
+    return Math.max(0, this.#free - this.#options.reserveBytes);
+  }
+
   #look(): void {
     this.#free = (this.#options.freeBytes ?? freeIn)(this.#options.dir);
   }
@@ -184,7 +198,8 @@ export class Pressure {
   #mustFit(ops: readonly Op[]): void {
     const { dir, reserveBytes } = this.#options;
     let room = Math.min(COMMIT_BYTES, reserveBytes * COMMIT_PART);
-    for (const { value } of ops) room += 2 * (value?.length ?? 0);
+    for (const { table, value } of ops)
+      room += table === 'schedule' ? SLOT_PAGE_BYTES : 2 * (value?.length ?? 0);
     if (this.#free - room < PLENTY_BYTES || this.#failing) this.#look();
     if (this.#free < room) {
       this.#giveUp();

@@ -9,6 +9,8 @@
  * beginning, gives what was in memory. Its groups go when a round through the queues has made them void; their numbers
  * have no gap, so one that is lost is noticed (slot-groups.ts).
  *
+ * Where the disk is nearly full nothing is folded (`Kv.spare`): the log takes less room, and folding can wait.
+ *
  * While a commit is under way a read may see what it does to other tables, and not yet what it does to slots.
  */
 import { parseSlotKey, SLOT_BYTES } from './keys.ts';
@@ -30,8 +32,10 @@ export interface SlotBounds {
 
 const BOUNDS: SlotBounds = { pending: 65_536, logged: 262_144, groups: 32_768, many: 64, slice: 512 };
 
-/** Commits that fold nothing after one that failed: on a full disk what must be written may fit where more does not. */
+/** Commits that fold nothing after one that failed: what must be written may be stored where more is not. */
 const REST = 64;
+/** What folding a slot may write: the page that it belongs on, and its part of those above. */
+const FOLD_BYTES = 2 * 4096;
 
 const ID_BYTES = 4;
 
@@ -184,10 +188,14 @@ export class SlotLog implements Kv {
     }
     const folded = new Set<number>();
     const rests = this.#resting > 0;
-    if (!rests)
-      for (const [id, { length }] of pending)
-        if (length + (this.#pending.get(id)?.size ?? 0) >= this.#bounds.many) folded.add(id);
-    const round = rests ? this.#round : this.#goOn(slots, folded);
+    let most = rests ? 0 : Math.floor((this.#base.spare?.() ?? Infinity) / FOLD_BYTES);
+    for (const [id, { length }] of pending) {
+      const all = length + this.#sizeOf(id);
+      if (all < this.#bounds.many || all > most) continue;
+      folded.add(id);
+      most -= all;
+    }
+    const round = most > 0 ? this.#goOn(pending, { slots, most }, folded) : this.#round;
     const markers: number[] = [];
     for (const id of folded) {
       // Also of a queue of which nothing is pending: what the log says of it may have come to nothing only before this.
@@ -205,20 +213,32 @@ export class SlotLog implements Kv {
   }
 
   /** Chooses the next queues of the round, when it is time; a new one begins when there is none. */
-  #goOn(slots: number, folded: Set<number>): Round | undefined {
+  #goOn(
+    changes: ReadonlyMap<number, readonly Op[]>,
+    { slots, most }: { readonly slots: number; readonly most: number },
+    folded: Set<number>,
+  ): Round | undefined {
     const { pending, logged, groups, slice } = this.#bounds;
     const due = this.#count > pending || this.#logged > logged || this.#next - this.#needed > groups;
     if (!due) return this.#round;
     const round = this.#round ?? { ids: this.#inOrder(), at: 0, start: this.#next, logged: 0 };
     let { at } = round;
-    for (let left = 2 * slots + slice; left > 0 && at < round.ids.length; at++) {
+    let [left, room] = [2 * slots + slice, most];
+    for (; left > 0 && at < round.ids.length; at++) {
       const id = round.ids[at]!;
-      const queue = this.#pending.get(id);
-      if (!queue) continue;
+      const size = folded.has(id) ? 0 : this.#sizeOf(id);
+      if (size === 0) continue;
+      const all = size + (changes.get(id)?.length ?? 0);
+      if (all > room) break;
       folded.add(id);
-      left -= queue.size;
+      left -= size;
+      room -= all;
     }
     return { ...round, at };
+  }
+
+  #sizeOf(id: number): number {
+    return this.#pending.get(id)?.size ?? 0;
   }
 
   /** Writes the pending slots of a queue to the table, as they are after these operations. */
@@ -247,7 +267,7 @@ export class SlotLog implements Kv {
   }
 
   #forget(id: number): void {
-    this.#count -= this.#pending.get(id)?.size ?? 0;
+    this.#count -= this.#sizeOf(id);
     this.#pending.delete(id);
     this.#ids = undefined;
   }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Pressure } from '../../../src/queue/index.ts';
+import type { Op } from '../../../src/queue/kv.ts';
 import { FaultyKv } from './fixture.ts';
 
 const RESERVE = 1_000_000;
@@ -117,4 +118,35 @@ test('no file is made where there is hardly room', async (t) => {
   pressure.measure();
   await pressure.reserved;
   assert.equal(existsSync(file), false);
+});
+
+test('what can wait has the room beside the reserve, and none while the store fails', async (t) => {
+  const { disk, pressure } = rig(t);
+  const kv = new FaultyKv();
+  const guarded = pressure.guard({ ...kv, commit: (ops) => kv.commit(ops) });
+  assert.equal(guarded.spare!(), 99 * RESERVE);
+  disk.free = RESERVE + 7;
+  assert.equal(guarded.spare!(), 7, 'it looks again where that may matter');
+  disk.free = RESERVE / 2;
+  assert.equal(guarded.spare!(), 0);
+  disk.free = 3 * RESERVE;
+  kv.failures = 1;
+  await assert.rejects(guarded.commit([]));
+  assert.equal(guarded.spare!(), 0);
+});
+
+test('each slot of a commit may need a page', async (t) => {
+  const { disk, pressure } = rig(t);
+  const kv = new FaultyKv();
+  const guarded = pressure.guard({ ...kv, commit: (ops) => kv.commit(ops) });
+  const slots = Array.from({ length: 10 }, (_, i): Op => ({
+    table: 'schedule',
+    key: Buffer.of(i),
+    value: i % 2 === 0 ? Buffer.alloc(0) : undefined,
+  }));
+  disk.free = RESERVE / 4 + 10 * 4096 - 1;
+  await assert.rejects(guarded.commit(slots), /no space is left/);
+  disk.free++;
+  await guarded.commit(slots);
+  assert.equal(kv.commits, 1);
 });

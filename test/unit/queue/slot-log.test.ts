@@ -155,6 +155,31 @@ describe('the log of slots', () => {
     );
   });
 
+  test('where room is short no more is folded than fits, and nothing is lost by it', async () => {
+    const property = fc.asyncProperty(fc.array(fc.tuple(keys, fc.nat(6)), { maxLength: 60 }), async (all) => {
+      const [base, plain] = [openMemoryKv(), openMemoryKv()];
+      let room = 0;
+      const commit = (ops: readonly Op[]): Promise<void> => {
+        const folded = ops.filter(({ table }) => table === 'schedule').length;
+        assert.ok(folded <= room, `${folded} slots where ${room} fit`);
+        return base.commit(ops);
+      };
+      const kv = new SlotLog({ ...base, commit, spare: () => room * 8_192 + 8_191 }, SMALL);
+      for (const [key, spare] of all) {
+        room = spare;
+        const twin = slot(5, spare);
+        const ops = plain.get('schedule', key) ? [take(key), add(twin)] : [add(key), take(twin)];
+        for (const store of [kv, plain]) await store.commit(ops);
+        for (const view of [kv, new SlotLog(base, SMALL)])
+          assert.deepEqual(hex(view.range('schedule', {})), hex(plain.range('schedule', {})));
+      }
+      room = Infinity;
+      for (let i = 0; i < 20; i++) await kv.commit([add(slot(20 + i, 1))]);
+      assert.ok(groups(base) <= 2 * SMALL.groups, 'what was left for later is done');
+    });
+    await fc.assert(property, { numRuns: Number(process.env['MODEL_RUNS'] ?? 300) });
+  });
+
   test('neither what is pending nor the log grows with what is stored', async () => {
     const base = openMemoryKv();
     let kv = new SlotLog(base, SMALL);
