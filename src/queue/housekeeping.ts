@@ -8,7 +8,7 @@ import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, textKey } from './keys.ts';
-import { deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
+import { claimSlot, deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
 import { trimRecipients } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, encode, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
@@ -78,7 +78,7 @@ export class SweepWork implements Work {
       // Taken: a lease of this same commit has it, and its outcome will end it.
       if (!takeSlot(transaction, { key, number, index })) return;
       this.#queues.set(queue, (this.#queues.get(queue) ?? 0) + 1);
-    }
+    } else if (!claimSlot(transaction, number, index)) return;
     endUnattempted(this.#state, transaction, delivery, 'lifetime');
   }
 }

@@ -9,7 +9,7 @@ import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import { deliveryEvent } from './labels.ts';
-import { readDelivery } from './leasing.ts';
+import { claimSlot, readDelivery } from './leasing.ts';
 import { labelsOf, type Place } from './quarantine.ts';
 import type { QueueHead } from './queue-head.ts';
 import { type Delivery, unseal } from './records.ts';
@@ -23,6 +23,7 @@ export interface QuarantineRefusal extends Place {
 /** Events read between two looks at what else is to be done. */
 const SLICE = 20_000;
 const ABSENT = 'is not in the quarantine';
+const TAKEN = 'is just being ended or released';
 
 /** Back into the schedule, due at once, if it can be read now. Resolves to why not. */
 export async function releaseQuarantined(
@@ -66,6 +67,9 @@ class ReleaseWork implements Work {
     const { quarantine, schedule, clock, kv } = this.#state;
     const place = this.#place;
     this.refused = quarantine.has(place) ? whyUnreadable(this.#state, place) : ABSENT;
+    // The sweep, or another call, of this same commit has it.
+    if (this.refused === undefined && !claimSlot(transaction, place.number, place.index))
+      this.refused = TAKEN;
     const delivery = this.refused === undefined ? read(this.#state, place) : undefined;
     if (!delivery) return;
     const { wakeAt } = delivery.record;
@@ -117,7 +121,8 @@ interface Removal {
 }
 
 function remove(state: QueueState, transaction: Transaction, removal: Removal): void {
-  if (!state.quarantine.has(removal.place)) return;
+  const { number, index } = removal.place;
+  if (!state.quarantine.has(removal.place) || !claimSlot(transaction, number, index)) return;
   const delivery = read(state, removal.place);
   if (delivery) endUnattempted(state, transaction, delivery, 'removed');
   else endUnreadable(state, transaction, removal);

@@ -12,9 +12,11 @@ import {
   deferred,
   delivered,
   events,
+  eventTypes,
   HOUR,
   keysOf,
   lease,
+  newMessage,
   openRig,
   type Rig,
 } from './fixture.ts';
@@ -171,5 +173,77 @@ describe('the quarantine', () => {
     assert.equal(rig.queue.quarantine.count, 0);
     assert.equal((await crash(rig)).queue.quarantine.count, 0);
     assert.equal(sum(rig).undelivered, 1);
+  });
+});
+
+describe('in one commit', () => {
+  /** One of two recipients is set aside, can be read again, and its lifetime is over. */
+  async function expired(): Promise<{ readonly rig: Rig; readonly number: number }> {
+    const rig = await openRig();
+    const input = newMessage(rig, { to: TWO, lifetimeMs: 10 * HOUR });
+    const [first, second] = input.deliveries;
+    const short = { ...first!, record: { ...first!.record, expiresAt: rig.clock.now() + HOUR } };
+    await rig.queue.accept({ ...input, deliveries: [short, second!] });
+    const { number } = input;
+    const content = {
+      table: 'contents',
+      key: numberKey(number),
+      value: rig.kv.get('contents', numberKey(number)),
+    } as const;
+    await damage(rig, 'contents', number);
+    assert.deepEqual(await lease(rig, 'one.test', { limit: 1 }), []);
+    await rig.kv.commit([content]);
+    assert.equal(rig.queue.quarantine.count, 1);
+    rig.clock.advance(HOUR);
+    return { rig, number };
+  }
+
+  const whole = (rig: Rig, number: number): void => {
+    assert.deepEqual(auditStore(rig.kv), []);
+    assert.equal(rig.queue.quarantine.count, 0);
+    assert.deepEqual(
+      eventTypes(rig).filter((type) => type === 'undelivered'),
+      ['undelivered'],
+    );
+    assert.ok(rig.kv.get('contents', numberKey(number)), 'the other one has its content');
+  };
+  const turns = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await Promise.resolve();
+  };
+
+  for (const first of ['the sweep', 'the operator'] as const)
+    test(`what the sweep and an operator want gone goes once, ${first} first`, async () => {
+      const { rig, number } = await expired();
+      const place = { number, index: 1 };
+      const commits = rig.queue.state.journal.last;
+      const works =
+        first === 'the sweep' ? [rig.queue.sweep(), removeQuarantined(rig.queue.state, [place])] : [];
+      if (works.length === 0) {
+        works.push(removeQuarantined(rig.queue.state, [place]));
+        await turns(10);
+        works.push(rig.queue.sweep());
+      }
+      await Promise.all<unknown>(works);
+      assert.equal(rig.queue.state.journal.last, commits + 1);
+      whole(rig, number);
+    });
+
+  test('what is over is not released once more by an operator', async () => {
+    const { rig, number } = await expired();
+    const place = { number, index: 1 };
+    const [, refused] = await Promise.all([rig.queue.sweep(), releaseQuarantined(rig.queue.state, place)]);
+    assert.match(refused!.reason, /just being ended/);
+    whole(rig, number);
+  });
+
+  test('two releases are one', async () => {
+    const { rig, number } = await expired();
+    const place = { number, index: 1 };
+    const release = (): ReturnType<typeof releaseQuarantined> => releaseQuarantined(rig.queue.state, place);
+    const [refused, again] = await Promise.all([release(), release()]);
+    assert.equal(refused, undefined);
+    assert.match(again!.reason, /just being/);
+    assert.equal(rig.queue.quarantine.count, 0);
+    assert.deepEqual(auditStore(rig.kv), []);
   });
 });
