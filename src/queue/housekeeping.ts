@@ -77,7 +77,7 @@ export class SweepWork implements Work {
       const { queue, key } = schedule.slotOf(delivery);
       // Taken: a lease of this same commit has it, and its outcome will end it.
       if (!takeSlot(transaction, { key, number, index })) return;
-      this.#queues.set(queue, (this.#queues.get(queue) ?? 0) + 1);
+      if (this.#state.kv.get('schedule', key)) this.#queues.set(queue, (this.#queues.get(queue) ?? 0) + 1);
     } else if (!claimSlot(transaction, number, index)) return;
     endUnattempted(this.#state, transaction, delivery, 'lifetime');
   }

@@ -8,6 +8,7 @@ import type { EventDraft, Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
 import type { Kv } from './kv.ts';
+import { store } from './job-progress.ts';
 import { deliveryEvent } from './labels.ts';
 import { claimSlot, readDelivery } from './leasing.ts';
 import { labelsOf, type Place } from './quarantine.ts';
@@ -64,7 +65,7 @@ class ReleaseWork implements Work {
   }
 
   build(transaction: Transaction): void {
-    const { quarantine, schedule, clock, kv } = this.#state;
+    const { quarantine, schedule, clock, kv, holds } = this.#state;
     const place = this.#place;
     this.refused = quarantine.has(place) ? whyUnreadable(this.#state, place) : ABSENT;
     // The sweep, or another call, of this same commit has it.
@@ -72,11 +73,14 @@ class ReleaseWork implements Work {
       this.refused = TAKEN;
     const delivery = this.refused === undefined ? read(this.#state, place) : undefined;
     if (!delivery) return;
-    const { wakeAt } = delivery.record;
-    const queue = schedule.of(delivery);
+    // Marks on single deliveries did not come by there.
+    const record = holds.placed(place.number, delivery.record, delivery.message);
+    const { wakeAt } = record;
+    const queue = schedule.of({ ...delivery, record });
     quarantine.leave(transaction, place);
     transaction.events.push({ ...deliveryEvent(delivery), type: 'released', time: clock.now() });
     if (kv.get('schedule', schedule.slotOf(delivery).key)) return;
+    if (record !== delivery.record) store(transaction, delivery, record);
     const slot = { wakeAt, number: place.number, index: place.index };
     schedule.addSlot(queue, slot, transaction.ops);
     this.#slot = { queue, wakeAt };

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deliveryIdOf } from '../../../src/core/index.ts';
-import { audit, findDelivery, releaseQuarantined, removeQuarantined } from '../../../src/queue/index.ts';
+import {
+  audit,
+  findDelivery,
+  type Place,
+  releaseQuarantined,
+  removeQuarantined,
+} from '../../../src/queue/index.ts';
 import { deliveryKey, numberKey } from '../../../src/queue/keys.ts';
 import type { Op, Table } from '../../../src/queue/kv.ts';
 import { auditStore } from '../../support/audit.ts';
@@ -20,6 +26,7 @@ import {
   openRig,
   type Rig,
 } from './fixture.ts';
+import { held, run } from './jobs.ts';
 
 const TWO = ['a@one.test', 'b@one.test'];
 
@@ -245,5 +252,50 @@ describe('in one commit', () => {
     assert.match(again!.reason, /just being/);
     assert.equal(rig.queue.quarantine.count, 0);
     assert.deepEqual(auditStore(rig.kv), []);
+  });
+});
+
+describe('a hold of one recipient', () => {
+  /** Mail to two recipients, one of whom is held; what is set aside of it can be read again. */
+  async function aside(hold: 'before' | 'after'): Promise<{ readonly rig: Rig; readonly place: Place }> {
+    const rig = await openRig();
+    const number = await accept(rig, { to: ['a@one.test'], lifetimeMs: HOUR });
+    const content = rig.kv.get('contents', numberKey(number));
+    await damage(rig, 'contents', number);
+    if (hold === 'after') assert.deepEqual(await lease(rig), []);
+    await run(rig, { op: 'hold' }, { recipient: 'a@one.test' });
+    if (hold === 'before') {
+      // Nobody leases what is held: it is let go for a moment.
+      await run(rig, { op: 'release' }, { recipient: 'a@one.test' });
+      assert.deepEqual(await lease(rig), []);
+      await run(rig, { op: 'hold' }, { recipient: 'a@one.test' });
+    }
+    await rig.kv.commit([{ table: 'contents', key: numberKey(number), value: content }]);
+    assert.equal(rig.queue.quarantine.count, 1);
+    return { rig, place: { number, index: 1 } };
+  }
+
+  for (const when of ['before', 'after'] as const)
+    test(`also keeps what leaves the quarantine, held ${when} it went there`, async () => {
+      const { rig, place } = await aside(when);
+      assert.equal(await releaseQuarantined(rig.queue.state, place), undefined);
+      assert.deepEqual(await lease(rig), []);
+      assert.equal(held(rig), 1);
+      assert.deepEqual(auditStore(rig.kv), []);
+      await run(rig, { op: 'release' }, {});
+      assert.equal((await lease(rig)).length, 1);
+    });
+
+  test('is counted as it is, also when one ends that was set aside beside it', async () => {
+    const rig = await openRig();
+    await run(rig, { op: 'hold' }, { domain: 'one.test' });
+    await run(rig, { op: 'release' }, { recipient: 'a@one.test' });
+    const aside = await accept(rig, { to: ['a@one.test'], lifetimeMs: HOUR });
+    await accept(rig, { to: ['a@one.test'] });
+    await damage(rig, 'contents', aside);
+    assert.deepEqual(await lease(rig, 'one.test', { limit: 1 }), []);
+    rig.clock.advance(HOUR);
+    await rig.queue.sweep();
+    assert.deepEqual([held(rig), sum(rig).undelivered, sum(rig).queued], [0, 1, 1]);
   });
 });
