@@ -12,7 +12,7 @@ export {
   type LineDigest,
   linesOp,
 } from './answers.ts';
-export { backupStore, copyPart, keyBetween } from './copies.ts';
+export { backupStore } from './copies.ts';
 export { type CommitTime, CommitTimes } from './commit-times.ts';
 export type { Control, ControlChange } from './controls.ts';
 export type { Commit, EventDraft, EventRun } from './committer.ts';
@@ -22,7 +22,6 @@ export { hasContent, oldestQueued, touch } from './housekeeping.ts';
 export { type Conclusion, type InboundMail, Inbox, type QuarantinedMail, type WaitingMail } from './inbox.ts';
 export { type InstanceLock, lockInstance, type LockRefusal } from './instance-lock.ts';
 export { journalFull, type JournalLag, journalLags, LAG_WARNS, worstLag } from './journal-lag.ts';
-export { keyAfter } from './keys.ts';
 export { type Kv, type Table, TABLES } from './kv.ts';
 export type { Mark } from './holds.ts';
 export type { JobRecord, Operation } from './job.ts';
