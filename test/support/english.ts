@@ -3,13 +3,13 @@ import type { Page } from 'playwright-core';
 
 /** What stays as it is in every language: names from the configuration, of products and protocols, and quotations. */
 const NAMES = [
+  /\b(strategies\.\w+|retry|warmup)(?= отправителя | узла )/g,
   /\S+@\S+|\b[\w-]+\.test\b|\/\S+:\d+/g,
   /\b[\w.]+=\S+/g,
   /\b0[\da-z]{9,}(\.\d+)?\b/g,
   /\b(greymail|slowbox|openpost|strictpost|shop|acme|fast|careful|default|spring-sale|newsletter-48|n[123])\b/g,
   /\b(Postrider|English|IP|SMTP|DNS|TLS|EHLO|STARTTLS|MAIL|RCPT|DATA|QUIT|B)\b/g,
   /Greylisted, try again later|No such user here|2\.0\.0 Ok|status\.token_file/g,
-  /strategies\.\w+|isps\.\w+|retry_rules?\S*|nodes?\.\S+/g,
 ];
 
 /** Texts, labels and hints of the page that are in English; the keys and values of settings are those of the file. */

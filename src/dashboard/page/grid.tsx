@@ -172,6 +172,7 @@ function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly op
   if (!cell) return <span class="nothing" aria-hidden="true" />;
   const health = say(cell.health === 'idle' ? 'idleCell' : cell.health);
   const limit = cell.slowed?.perSecond ?? cell.ratePerSecond;
+  const attempts = cell.delivered + cell.refused;
   const why = cell.lock ? lockText(speech, cell.lock, now) : cell.waiting && speech.reason(cell.waiting);
   return (
     <button
@@ -185,7 +186,7 @@ function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly op
         {cell.total > 0 && cell.oldestSeconds !== undefined && <small>{age(cell.oldestSeconds)}</small>}
       </span>
       <span>
-        <small>{limit === null ? speed(cell.perSecond) : speedOf(cell.perSecond, limit)}</small>
+        <small>{limit === null ? speed(cell.perSecond) : speedOf(cell.perSecond, attempts, limit)}</small>
         {cell.lock && <Padlock />}
       </span>
     </button>

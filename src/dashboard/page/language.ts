@@ -40,9 +40,13 @@ export class Speech {
       ? `${this.number(perSecond, perSecond < 10 ? 1 : 0)}${this.say('perSecond')}`
       : `${this.number(perSecond * 60, 1)}/${this.say('min')}`;
 
-  /** A speed and what it may be at most; the unit once where it is the same. */
-  readonly speedOf = (perSecond: number, most: number): string => {
-    const [now, limit] = [this.speed(perSecond), this.speed(most)];
+  /**
+   * A speed over so many attempts and what it may be at most; the unit once where it is the same. Of the attempts of a
+   * time there may be one more than its intervals, which is not faster than allowed and must not look so.
+   */
+  readonly speedOf = (perSecond: number, attempts: number, most: number): string => {
+    const allowed = attempts > 0 && perSecond * (1 - 1 / attempts) <= most;
+    const [now, limit] = [this.speed(allowed ? Math.min(perSecond, most) : perSecond), this.speed(most)];
     const unit = limit.slice(limit.indexOf('/'));
     return `${now.endsWith(unit) ? now.slice(0, -unit.length) : now} ≤ ${limit}`;
   };

@@ -64,9 +64,15 @@ test('both languages have the same words, with the same places for values', () =
 });
 
 test('a speed and its limit have their unit once, if it is the same', () => {
-  assert.equal(en.speedOf(0.02, 0.2), '1.2 ≤ 12/min');
-  assert.equal(en.speedOf(0.5, 2), '30/min ≤ 2/s');
-  assert.equal(ru.speedOf(3, 1_000), '3 ≤ 1\u00a0000/с');
+  assert.equal(en.speedOf(0.02, 6, 0.2), '1.2 ≤ 12/min');
+  assert.equal(en.speedOf(0.5, 9, 2), '30/min ≤ 2/s');
+  assert.equal(ru.speedOf(3, 9, 1_000), '3 ≤ 1\u00a0000/с');
+});
+
+test('a speed is shown above its limit only when it was', () => {
+  // Five attempts, each thirty seconds after the other, in 130 s.
+  assert.equal(en.speedOf(5 / 130, 5, 1 / 30), '2 ≤ 2/min');
+  assert.equal(en.speedOf(50 / 130, 50, 1 / 30), '23.1 ≤ 2/min', 'the limit was lowered just now');
 });
 
 test('where there is little room figures are short', () => {
