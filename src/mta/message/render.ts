@@ -37,6 +37,7 @@ export const RENDER_ROOM = 1024;
 const EXPECTED_VALUE_BYTES = 4096;
 const SOFT_BREAK = Buffer.from('=\r\n');
 const LINE_ROOM = 75;
+const DASH = 45;
 const EQUALS = 61;
 const SP = 32;
 const TILDE = 126;
@@ -138,10 +139,13 @@ function roomFor(out: ContentWriter, width: number, column: number): number {
   return 0;
 }
 
-/** Printable ASCII for one line that needs no encoder. A blank at the end does: a line end may follow. */
+/**
+ * Printable ASCII for one line that needs no encoder. A blank at the end does: a line end may follow. So does a dash at
+ * the beginning, where a boundary could begin.
+ */
 function isShortText(value: string): boolean {
   const length = value.length;
-  if (length > LINE_ROOM || value.charCodeAt(length - 1) === SP) return false;
+  if (length > LINE_ROOM || value.charCodeAt(length - 1) === SP || value.charCodeAt(0) === DASH) return false;
   for (let at = 0; at < length; at++) {
     const code = value.charCodeAt(at);
     if (code < SP || code > TILDE || code === EQUALS) return false;

@@ -6,6 +6,7 @@ const LF = 10;
 const CR = 13;
 const TAB = 9;
 const SP = 32;
+const DASH = 45;
 const EQUALS = 61;
 const TILDE = 126;
 const HEX = Buffer.from('0123456789ABCDEF');
@@ -13,7 +14,10 @@ const HEX = Buffer.from('0123456789ABCDEF');
 const QP_COLUMNS = 75;
 const BASE64_COLUMNS = 76;
 
-/** Quoted-printable of text: CRLF stays a line break, a blank before one or at the end is encoded. */
+/**
+ * Quoted-printable of text: CRLF stays a line break, a blank before one or at the end is encoded. So is a dash that
+ * begins a line: whatever the text says, no line of it is a boundary of the multipart around it (RFC 2046 §5.1.1).
+ */
 export function encodeQuotedPrintable(bytes: Buffer): Buffer {
   const encoded = bytes.length * 3;
   const out = Buffer.allocUnsafe(encoded + Math.ceil(encoded / (QP_COLUMNS - 2)) * 3);
@@ -30,7 +34,7 @@ export function encodeQuotedPrintable(bytes: Buffer): Buffer {
     }
     const literal =
       byte > SP
-        ? byte <= TILDE && byte !== EQUALS
+        ? byte <= TILDE && byte !== EQUALS && !(byte === DASH && beginsLine(column))
         : (byte === SP || byte === TAB) && !endsLine(bytes, at + 1);
     const width = literal ? 1 : 3;
     if (column + width > QP_COLUMNS) {
@@ -50,6 +54,8 @@ export function encodeQuotedPrintable(bytes: Buffer): Buffer {
   // A copy when much was left over: the result may live as long as its campaign.
   return to * 2 < out.length ? Buffer.from(out.subarray(0, to)) : out.subarray(0, to);
 }
+
+const beginsLine = (column: number): boolean => column === 0 || column === QP_COLUMNS;
 
 const endsLine = (bytes: Buffer, at: number): boolean =>
   at >= bytes.length || (bytes[at] === CR && bytes[at + 1] === LF);

@@ -87,6 +87,29 @@ describe('compileRaw', () => {
     assert.match(raw, /\r\npreamble\r\n--b\r\n/);
   });
 
+  for (const [place, text, value] of [
+    ['after a text', 'Hi {{v}}', 'x\r\n--b\r\nContent-Type: text/html\r\n\r\n<b>\r\n--outer--\r\n'],
+    ['at the beginning of a line', '{{v}}', '--b'],
+    ['after a dash', '-{{v}}', '-b'],
+    ['before a text that goes on', '{{v}}b', '--'],
+    ['where a line is broken', `${'a'.repeat(74)}{{v}}`, '--b'],
+    ['where the fixed text is broken', `${'a'.repeat(75)}--b\n{{v}}`, ''],
+  ] as const)
+    test(`a value makes no part of the message: ${place}`, () => {
+      const { part } = rendered(
+        [
+          'From: a@b.cc\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=outer\n\n--outer',
+          'Content-Type: multipart/alternative; boundary=b\n\n--b',
+          `Content-Type: text/plain; charset=utf-8\n\n${text}`,
+          '--b--\n--outer\nContent-Type: application/json\n\n{}\n--outer--\n',
+        ].join('\n'),
+        { v: value },
+      );
+      assert.equal(shapeOf(part), 'mixed(alternative(plain),json)');
+      const wanted = `${text.replace('{{v}}', value).replaceAll(/\r?\n/g, '\r\n')}\r\n`;
+      assert.equal(part.children[0]!.children[0]!.bytes.toString(), wanted);
+    });
+
   for (const [what, text, reason] of [
     ['no From', 'To: a@b.cc\n\n', /no From/],
     ['a variable From address', 'From: <{{x}}@b.cc>\n\n', /variables/],
