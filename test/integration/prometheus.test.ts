@@ -135,7 +135,7 @@ test('an outage of a receiver and a node without its address', { skip, timeout: 
       { name: 'gone', address: '192.0.2.10', hostname: 'gone.test' },
     ],
     retry_rules: [{ name: 'default', attempts: 500, interval: '1s', type: 'fixed' }],
-    alerts: { soft_bounces: null, stuck_mail: '3s', node_down: '1s', clear_after: '1s' },
+    alerts: { soft_bounces: null, slow_commit: null, stuck_mail: '3s', node_down: '1s', clear_after: '1s' },
   });
   const alerts = await prometheus(t, `${status}:${statusPort}`);
   const body = [
