@@ -10,6 +10,7 @@ import type { CampaignLine, Found, IspLine, Look, NodeLine, PaceLine, SenderLine
 
 const MOST_SENDERS = 50;
 const TOP_REFUSALS = 20;
+const MOST_ALERTS = 10;
 
 const FROM_THE_START: Look = { grid: '', row: 0, column: 0, campaigns: '', campaign: 0 };
 
@@ -47,6 +48,7 @@ export async function takePicture({ deps, observer }: Sources, slices: Slices): 
     const first = find(FROM_THE_START, full);
     return {
       ...seen,
+      alerts: seen.alerts.map((one) => (full ? one : { ...one, text: undefined })),
       totals,
       nodes: nodes.map((node): NodeLine => ({
         name: node.name,
@@ -79,6 +81,8 @@ type Seen = Pick<
   | 'started'
   | 'ready'
   | 'notReady'
+  | 'alerts'
+  | 'alertCount'
   | 'hour'
   | 'minute'
   | 'queue'
@@ -91,7 +95,7 @@ type Seen = Pick<
  * picture, and would see more delivered than was ever queued.
  */
 function seenOf({ deps, observer }: Sources, sums: QueueSums, now: number): Seen {
-  const { version, hostname, started, ready, notReady } = deps.status();
+  const { version, hostname, started, ready, notReady, alerts } = deps.status();
   const oldest = oldestQueued(deps.queue.state) ?? Infinity;
   return {
     at: now,
@@ -100,6 +104,8 @@ function seenOf({ deps, observer }: Sources, sums: QueueSums, now: number): Seen
     started,
     ready,
     notReady,
+    alerts: alerts.slice(0, MOST_ALERTS),
+    alertCount: alerts.length,
     hour: observer.hour.series(now),
     minute: observer.minute.series(now),
     queue: { ...sums.all, oldestSeconds: secondsSince(oldest, now) },

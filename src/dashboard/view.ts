@@ -1,5 +1,5 @@
 /** What the page is told, every second or so. Types only: the page in the browser is built with them too. */
-import type { Event } from '../core/index.ts';
+import type { AlertName, Event } from '../core/index.ts';
 import type { CellSettings, NodeState } from '../mta/egress/index.ts';
 import type { EventDraft } from '../queue/index.ts';
 import type { Series } from '../alerts/index.ts';
@@ -135,6 +135,18 @@ export interface RefusalView {
   readonly last: number;
 }
 
+/** What fires, or did not long ago. */
+export interface AlertLine {
+  readonly name: AlertName;
+  readonly isp?: string | undefined;
+  readonly node?: string | undefined;
+  /** Wall times (ms): since when, and when its cause was seen last, if that is gone. */
+  readonly since: number;
+  readonly goneSince?: number | undefined;
+  /** Absent before the sign-in: it may quote a receiver. */
+  readonly text?: string | undefined;
+}
+
 export interface Snapshot {
   readonly at: number;
   readonly version: string;
@@ -142,6 +154,9 @@ export interface Snapshot {
   readonly started: number;
   readonly ready: boolean;
   readonly notReady: readonly string[];
+  /** The oldest ones, and how many there are. */
+  readonly alerts: readonly AlertLine[];
+  readonly alertCount: number;
   /** The hour by minutes, and the last minute by seconds. */
   readonly hour: Series;
   readonly minute: Series;

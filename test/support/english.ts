@@ -3,6 +3,9 @@ import type { Page } from 'playwright-core';
 
 /** What stays as it is in every language: names from the configuration, of products and protocols, and quotations. */
 const NAMES = [
+  // Commands, as an alert names them, and its durations.
+  /"postrider [^"]+"/g,
+  /\b(\d+[dhms]){1,3}\b/g,
   /\b(strategies\.\w+|retry|warmup)(?= отправителя | узла )/g,
   /\S+@\S+|\b[\w-]+\.test\b|\/\S+:\d+/g,
   /\b[\w.]+=\S+/g,

@@ -110,6 +110,7 @@ const PHRASES: readonly Phrase[] = [
     /the disk is slow: a commit takes (\S+) \((\d+) of (\d+) in the last minute were slow\)\. Mail is acknowledged and sent no faster than that, none is lost; see what keeps the disk of data_dir busy, or whether it fails /,
     'диск медленный: запись занимает $1 (медленных за минуту: $2 из $3). Почта принимается и отправляется не быстрее, ничего не теряется; посмотрите, чем занят диск data_dir и исправен ли он ',
   ],
+  [/^прошло: a commit takes (\S+) again$/, 'прошло: запись снова занимает $1'],
   // What operators and reloads did.
   [/^reloaded without a change$/, 'перечитана без изменений'],
   [/^changed: /, 'изменено: '],

@@ -116,7 +116,7 @@ function Spark({ values }: { readonly values: readonly number[] }) {
 }
 
 function Attention({
-  snapshot: { worst, notGood },
+  snapshot: { worst, notGood, alerts, alertCount },
   open,
 }: {
   readonly snapshot: Snapshot;
@@ -145,7 +145,30 @@ function Attention({
   return (
     <div class="panel attention">
       <h2>{say('attention')}</h2>
-      {worst.length === 0 && <p class="muted">{say('nothingWrong')}</p>}
+      {worst.length + alerts.length === 0 && <p class="muted">{say('nothingWrong')}</p>}
+      {alerts.length > 0 && (
+        <ul>
+          {alerts.map((alert) => (
+            <li class="row">
+              <span class={`chip ${alert.goneSince === undefined ? 'stuck' : 'slow'}`}>
+                {say('type_alert')}
+              </span>
+              <span>
+                <strong>
+                  {[say(`alert_${alert.name}`), alert.isp ?? alert.node].filter(Boolean).join(' · ')}
+                </strong>{' '}
+                {say('since')} {speech.dateTime(alert.since)}
+                {alert.goneSince !== undefined &&
+                  `, ${say('alertGone', { time: speech.dateTime(alert.goneSince) })}`}
+                . <span class="muted">{alert.text && speech.reason(alert.text)}</span>
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+      {alertCount > alerts.length && (
+        <p class="small muted">{say('more', { n: alertCount - alerts.length })}</p>
+      )}
       <ul>
         {worst.map((cell) => (
           <li>

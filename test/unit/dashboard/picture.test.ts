@@ -53,3 +53,24 @@ test('its sums are those of the rows', async (t) => {
   });
   assert.deepEqual([campaigns.rows, grid.rows, grid.columns, notGood], [CAMPAIGNS, ISPS, NODES, 0]);
 });
+
+test('what alerts is shown as the status command names it; its text, which may quote, after the sign-in', async (t) => {
+  const deps = await largeSite(t);
+  const text = 'soft: 550 of 1139 attempts were put off';
+  const alerts = Array.from({ length: 12 }, (_, i) => ({
+    name: 'soft_bounces' as const,
+    isp: `isp${i}`,
+    since: 1_000 + i,
+    text,
+  }));
+  const status = { ...deps.status(), alerts };
+  const picture = await takePicture(
+    { deps: { ...deps, status: () => status }, observer: new Observer() },
+    new Slices(),
+  );
+  const { alerts: shown, alertCount } = picture.snapshot(true);
+  assert.deepEqual([shown[0], shown.length, alertCount], [alerts[0], 10, 12], 'no more than it has room for');
+  const before = picture.snapshot(false).alerts;
+  assert.deepEqual({ ...before[0], text }, alerts[0]);
+  assert.ok(before.every((one) => one.text === undefined));
+});

@@ -41,6 +41,7 @@ test('reasons of the server are said in Russian, and what others wrote stays as 
       'gmail: 40 of 900 attempts were put off (4.4 %, more than 3 %) in 1h; see "postrider report bounces --by isp,reply"',
       'gmail: отложено попыток 40 из 900 (4.4 %, больше 3 %) за 1h; см. "postrider report bounces --by isp,reply"',
     ],
+    ['over: a commit takes 22ms again', 'прошло: запись снова занимает 22ms'],
     ['purge campaign_id=spring', 'удалить: campaign_id=spring'],
     ['the interval of the retry rule is not over', 'интервал повтора ещё не прошёл'],
     [
