@@ -36,7 +36,10 @@ import type { LaneStatus, NodeFigures, NodeStatus } from './status.ts';
 import { Waking } from './waking.ts';
 
 const ADDRESS_CHECK_MS = 5_000;
+/** What holds nothing is forgotten so often, or as soon as so many queues have come that they would fill memory. */
 const PRUNE_MS = 60_000;
+const PRUNE_QUEUES = 5_000;
+const PRUNE_LOOK_MS = 5_000;
 const CONTENT_BYTES = 128 * 1024 * 1024;
 
 export interface EgressOptions {
@@ -65,6 +68,8 @@ export class Egress implements Dispatcher, EgressView {
   readonly #waking: Waking;
   readonly #timers: NodeJS.Timeout[] = [];
   #stopping = false;
+  /** Queues that were left when some were forgotten last. */
+  #left = 0;
   readonly #since: number;
 
   constructor(options: EgressOptions) {
@@ -108,7 +113,8 @@ export class Egress implements Dispatcher, EgressView {
     this.#context.queue.attach(this);
     this.#waking.wakeAll();
     this.#timers.push(setInterval(() => void this.#checkAddresses(), ADDRESS_CHECK_MS));
-    this.#timers.push(setInterval(() => this.#prune(), PRUNE_MS));
+    this.#timers.push(setInterval(() => void this.#prune(), PRUNE_MS));
+    this.#timers.push(setInterval(() => void this.#pruneMany(), PRUNE_LOOK_MS));
   }
 
   /** New settings: speeds and senders at once, new nodes up, removed ones give their mail to others. */
@@ -339,8 +345,16 @@ export class Egress implements Dispatcher, EgressView {
     await Promise.all([shared, ...ofNodes].map((marks) => queue.store(marks).catch(() => undefined)));
   }
 
-  #prune(): void {
+  /** Where most of what is there has mail, looking through all of it is not worth it for a few. */
+  async #pruneMany(): Promise<void> {
+    const come = this.#context.queue.state.schedule.size - this.#left;
+    if (come >= Math.max(PRUNE_QUEUES, this.#left)) await this.#prune();
+  }
+
+  async #prune(): Promise<void> {
+    const { queue } = this.#context;
     for (const node of this.#nodes.values()) node.prune();
-    void this.#context.queue.prune().catch(() => undefined);
+    await queue.prune().catch(() => undefined);
+    this.#left = queue.state.schedule.size;
   }
 }
