@@ -86,9 +86,18 @@ function addParsers(app: FastifyInstance, limitOf: (route: string) => number | u
     if (!json.ok) throw new Carried(json.error);
     return json.value;
   });
-  // The route reads the stream itself.
-  app.addContentTypeParser('application/x-ndjson', (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/x-ndjson', (request: FastifyRequest, body, done) => {
+    // The route reads the stream itself; others take their body as JSON.
+    if (request.routeOptions.url === '/v1/batches') done(null, body);
+    else done(new Carried(NO_JSON));
+  });
 }
+
+const NO_JSON: Refused = {
+  status: 415,
+  code: 'unsupported_media_type',
+  message: 'send the body as content-type application/json (POST /v1/batches: application/x-ndjson)',
+};
 
 /** What is no HTTP, or too long, gets an answer of the same form as all others. */
 function answerBroken({ code }: ConnectionError, socket: Socket): void {
@@ -127,10 +136,7 @@ function requestIds(): () => string {
 
 function fromFramework(error: FastifyError, id: string): Refused {
   const status = error.statusCode ?? 500;
-  if (status === 415) {
-    const message = 'send the body as content-type application/json (POST /v1/batches: application/x-ndjson)';
-    return { status, code: 'unsupported_media_type', message };
-  }
+  if (status === 415) return NO_JSON;
   if (status === 413) return { status, code: 'too_large', message: error.message };
   if (status >= 400 && status < 500) return { status: 400, code: 'invalid_request', message: error.message };
   return {

@@ -73,8 +73,8 @@ export function logOperators(
   callOf: (request: FastifyRequest) => Call | undefined,
 ): void {
   app.addHook('preHandler', async (request, reply) => {
-    const action = callOf(request)?.action;
-    if (action === undefined || isDryRun(request.body)) return;
+    const { action, path } = callOf(request) ?? {};
+    if (action === undefined || isDryRun(path, request.body)) return;
     const { kind, name, address } = callerOf(request);
     try {
       const operator = { kind, name, address };
@@ -116,8 +116,12 @@ export function logOperators(
   });
 }
 
-const isDryRun = (body: unknown): boolean =>
-  typeof body === 'object' && body !== null && (body as { dry_run?: unknown }).dry_run === true;
+/** Other calls have no `dry_run`: one that does not look at its body would be done and not written down. */
+const isDryRun = (path: string | undefined, body: unknown): boolean =>
+  path?.startsWith('/v1/queue/') === true &&
+  typeof body === 'object' &&
+  body !== null &&
+  (body as { dry_run?: unknown }).dry_run === true;
 
 /** What the request names: its path, its selector wherever it stands, its target; of long lists the first few. */
 function selectorOf({ params, body }: FastifyRequest): Record<string, unknown> {

@@ -25,6 +25,16 @@ describe('errors of the control API', () => {
     );
   });
 
+  test('JSON lines are a body of batches alone', async (t) => {
+    const { post, lines } = await startControl(t);
+    for (const path of ['/v1/messages', '/v1/queue/hold', '/v1/nodes/n1/drain', '/v1/config/reload']) {
+      const answer = await post(path, { all: true }, 'application/x-ndjson');
+      assert.equal(answer.status, 415, path);
+      assert.match(errorOf(answer).message, /application\/json/);
+    }
+    assert.deepEqual(lines, [], 'no error of the server');
+  });
+
   test('bad ids are 400, unknown ones 404', async (t) => {
     const { get } = await startControl(t);
     for (const path of ['/v1/messages/x', '/v1/deliveries/0123456789a', '/v1/deliveries/0123456789a.0'])

@@ -61,6 +61,18 @@ describe('log of operators', () => {
     assert.match(entries[1]?.message ?? '', /there is no node n9/);
   });
 
+  test('has what was done by a call without dry runs, whatever its body says', async (t) => {
+    const control = await startControl(t);
+    const body = '{"dry_run":true}';
+    const head = { 'content-type': 'application/json', 'content-length': String(body.length) };
+    await finish(control.open('DELETE', '/v1/locks/5', head), body);
+    const { entries } = await logOf(control);
+    assert.deepEqual(
+      entries.map(({ action }) => action),
+      ['node lift'],
+    );
+  });
+
   test('has pages, and can be asked for one actor or action', async (t) => {
     const control = await startControl(t);
     for (let i = 0; i < 5; i++) await control.post('/v1/queue/hold', { campaign_id: `c${i}` });
