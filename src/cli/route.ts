@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { parse } from 'csv-parse/sync';
 import { formatProblem, loadConfig } from '../config/index.ts';
 import { domainOf, err, formatAddress, ok, parseAddress, type Result } from '../core/index.ts';
-import { Router } from '../routing/index.ts';
+import { FreshTurns, type Routed, Router } from '../routing/index.ts';
 import type { Problem } from './client.ts';
 import { DEFAULT_CONFIG, fail, show } from './connection.ts';
 import { clean, exitingWith, type ExitCode, type Io } from './io.ts';
@@ -112,6 +112,7 @@ function split(router: Router, recipients: readonly Recipient[], options: Option
   const rows = new Map<string, RouteRow>();
   const rejected: { line: number; message: string }[] = [];
   const fromEmail = options.from ?? '';
+  const turns = new FreshTurns();
   for (const { line, address, group } of recipients) {
     const parsed = parseAddress(address);
     if (!parsed.ok) {
@@ -130,13 +131,11 @@ function split(router: Router, recipients: readonly Recipient[], options: Option
       recipient,
     });
     if (!routed.ok) rejected.push({ line, message: routed.error.text });
-    else count(rows, routed.value);
+    else count(rows, routed.value(turns));
   }
   const sorted = [...rows.values()].sort((a, b) => (a.rule ?? 0) - (b.rule ?? 0) || b.count - a.count);
   return { total: recipients.length - rejected.length, rows: sorted, rejected };
 }
-
-type Routed = Extract<ReturnType<Router['route']>, { ok: true }>['value'];
 
 function count(rows: Map<string, RouteRow>, { virtualSender, rule, sender, node }: Routed): void {
   const key = [rule, sender.name, node].join('\0');

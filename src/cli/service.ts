@@ -25,7 +25,7 @@ import type { Resolver } from '../mta/dns/index.ts';
 import { Egress } from '../mta/egress/index.ts';
 import { type InjectionDoor, type InjectionRules, QueueInjector } from '../mta/ingress/index.ts';
 import { type Commit, CommitTimes, type Pressure, type Queue } from '../queue/index.ts';
-import { Router, SplitBook } from '../routing/index.ts';
+import { Router } from '../routing/index.ts';
 import {
   type Current,
   load,
@@ -68,7 +68,6 @@ export class Service {
   readonly #deliveryLog: DeliveryLog | undefined;
   readonly #chores: Chores;
   readonly #inbound: Inbound | undefined;
-  readonly #splits: SplitBook;
   #resolver: Resolver;
   #current: Current;
   #doors:
@@ -112,7 +111,6 @@ export class Service {
     });
     this.#deliveryLog = deliveryLogOf(parts.current.config.log, parts.queue.state.journal, parts.options.log);
     parts.onCommits.push((commit) => this.#alerts.onCommit(commit));
-    this.#splits = new SplitBook((key) => parts.queue.splitMark(key));
     this.#injector = new QueueInjector(this.#injectorOptions(), this.#router());
     this.#inbound = createInbound({
       config: () => this.config,
@@ -390,7 +388,6 @@ export class Service {
     return new Router(
       this.config,
       (node) => this.#egress.isUp(node),
-      this.#splits,
       (sender, isp) => control.isLocked(sender, isp),
     );
   }

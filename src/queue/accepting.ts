@@ -17,13 +17,13 @@ import {
   type MessageRecord,
   seal,
   type SharedMessage,
-  type SplitMark,
   unseal,
 } from './records.ts';
 import type { SendLimit } from './policies.ts';
 import { runsOf } from './recipient-index.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
+import { lookingOnly, type Turns, WorkTurns } from './turns.ts';
 
 /** A message to accept: its number (core/ids), facts, content and recipients. */
 export interface NewMessage {
@@ -38,17 +38,28 @@ export interface NewMessage {
   readonly open?: boolean;
   /** More to write in the same transaction. */
   readonly also?: readonly Op[];
-  /** Splits that these deliveries have moved. */
-  readonly splits?: readonly SplitMark[];
   /** Sending policies that hold for the message: what one refuses ends at once, as undelivered. */
   readonly limits?: readonly SendLimit[];
 }
 
-export interface NewDelivery {
+export type NewDelivery = DecidedDelivery | UndecidedDelivery;
+
+export interface DecidedDelivery {
   /** Index of the recipient in the message, from 1. */
   readonly index: number;
   readonly record: DeliveryRecord;
+  readonly way?: undefined;
 }
+
+export interface UndecidedDelivery {
+  readonly index: number;
+  readonly record: Omit<DeliveryRecord, keyof Way>;
+  /** Asked in the transaction, once it is known whether a policy refuses the delivery. */
+  readonly way: (turns: Turns) => Way;
+}
+
+/** Who sends a delivery, and what follows from that. */
+export type Way = Pick<DeliveryRecord, 'sender' | 'node' | 'expiresAt' | 'override'>;
 
 /** Deliveries added to a message that was accepted `open`; `close` says that they are the last ones. */
 export interface Addition {
@@ -56,7 +67,6 @@ export interface Addition {
   readonly deliveries: readonly NewDelivery[];
   readonly close: boolean;
   readonly also?: readonly Op[];
-  readonly splits?: readonly SplitMark[];
   readonly limits?: readonly SendLimit[];
 }
 
@@ -71,6 +81,15 @@ export function sharedMessage(
   const value = state.kv.get('messages', numberKey(number));
   return value && decode<SharedMessage>(value);
 }
+
+interface Surroundings {
+  readonly message: MessageRecord;
+  readonly content: Buffer | undefined;
+  readonly inline: boolean;
+}
+
+const wholeRecord = ({ record, way }: NewDelivery, turns: Turns): DeliveryRecord =>
+  way ? { ...record, ...way(turns) } : record;
 
 export class AcceptWork implements Work {
   readonly #state: QueueState;
@@ -87,11 +106,16 @@ export class AcceptWork implements Work {
   }
 
   build(transaction: Transaction): void {
+    const turns = new WorkTurns(this.#state.kv, transaction);
+    this.#build(transaction, turns);
+    turns.keep();
+  }
+
+  #build(transaction: Transaction, turns: Turns): void {
     const input = this.#input;
     const { number, deliveries } = input;
     this.#now = this.#state.clock.now();
     if (input.also) transaction.ops.push(...input.also);
-    if (input.splits) for (const { key, credits } of input.splits) transaction.splits.set(key, credits);
     if ('message' in input) {
       const { message, content } = input;
       transaction.ops.push({
@@ -100,7 +124,8 @@ export class AcceptWork implements Work {
         value: input.sealed === true ? withFront(content) : seal(content),
       });
       const inline = deliveries.length === 1 && input.open !== true;
-      for (const delivery of deliveries) this.#add(transaction, delivery, { message, content, inline });
+      for (const delivery of deliveries)
+        this.#add(transaction, delivery, { message, content, inline, turns });
       if (input.open)
         transaction.ops.push({ table: 'meta', key: textKey('open', String(number)), value: Buffer.of(1) });
       if (!inline)
@@ -114,7 +139,7 @@ export class AcceptWork implements Work {
     const stored = this.#state.kv.get('contents', numberKey(number));
     const content = stored && unseal(stored);
     for (const delivery of deliveries)
-      this.#add(transaction, delivery, { message: before.message, content, inline: false });
+      this.#add(transaction, delivery, { message: before.message, content, inline: false, turns });
     if (input.close)
       transaction.ops.push({ table: 'meta', key: textKey('open', String(number)), value: undefined });
     this.#share(transaction, { ...before, open: !input.close });
@@ -154,16 +179,20 @@ export class AcceptWork implements Work {
 
   #add(
     transaction: Transaction,
-    { index, record: given }: NewDelivery,
-    { message, content, inline }: { message: MessageRecord; content: Buffer | undefined; inline: boolean },
+    given: NewDelivery,
+    { message, content, inline, turns }: Surroundings & { readonly turns: Turns },
   ): void {
     const { number } = this.#input;
-    const id = deliveryIdOf(number, index);
+    const { index } = given;
+    const { holds, schedule, dispatcher, policies } = this.#state;
+    const { limits } = this.#input;
+    const policy = limits && policies.take(transaction, limits, given.record.recipient);
+    const whole = wholeRecord(given, policy === undefined ? turns : lookingOnly(turns));
     const delivery: Delivery = {
-      id,
+      id: deliveryIdOf(number, index),
       number,
       index,
-      record: this.#state.holds.placed(number, given, message),
+      record: holds.placed(number, whole, message),
       message,
       shared: !inline,
     };
@@ -171,9 +200,6 @@ export class AcceptWork implements Work {
     const stored: DeliveryRecord = inline ? { ...record, message } : record;
     const { ops, events, leased, leaseId } = transaction;
     events.push({ ...deliveryEvent(delivery), type: 'accepted', time: this.#time(message) });
-    const { schedule, dispatcher, policies } = this.#state;
-    const { limits } = this.#input;
-    const policy = limits && policies.take(transaction, limits, record.recipient);
     if (policy !== undefined) {
       this.#refuse(transaction, delivery, { stored, policy });
       return;

@@ -1,4 +1,4 @@
-export type { Addition, NewDelivery, NewMessage } from './accepting.ts';
+export type { Addition, DecidedDelivery, NewDelivery, NewMessage, Way } from './accepting.ts';
 export { audit, type AuditOptions, auditStore } from './audit.ts';
 export type { AuditReport, CampaignTotals, Expected, Violation } from './audit-report.ts';
 export { mendAnswer, type Traces, tracesOf } from './answer-mending.ts';
@@ -73,7 +73,6 @@ export {
   type LeasedDelivery,
   type MessageRecord,
   type SharedMessage,
-  type SplitMark,
   TEST_CAMPAIGN,
 } from './records.ts';
 export type { Recovered } from './recovery.ts';
@@ -84,3 +83,4 @@ export type { StopEntry, StopKey, StopList, StopListPage, StopListQuery, StopSou
 export { type StopKind, type StopTarget, stopTarget } from './stop-target.ts';
 export { lookAtStore, type StoreFile } from './store-file.ts';
 export { oldestOf } from './swept-rows.ts';
+export { type Choose, lookingOnly, type Turns } from './turns.ts';

@@ -19,7 +19,7 @@ import { EndSpeeds } from './end-speeds.ts';
 import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
-import { numberKey, textKey } from './keys.ts';
+import { numberKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import { Holds } from './holds.ts';
 import { Leases } from './leases.ts';
@@ -32,7 +32,7 @@ import { type Outcome, OutcomeWork } from './outcomes.ts';
 import { sealRecipients } from './recipient-index.ts';
 import { MergeRecipientsWork } from './recipient-merging.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
-import { type DamageTold, encode, healthy, type LeasedDelivery } from './records.ts';
+import { type DamageTold, encode, type LeasedDelivery } from './records.ts';
 import { type Recovered, RecoverWork } from './recovery.ts';
 import { Redating } from './redating.ts';
 import { RunningJobs } from './running-jobs.ts';
@@ -47,6 +47,7 @@ import type { SendingFile } from './sending-file.ts';
 import { StopList } from './stop-list.ts';
 import { openFormat, type StoreMark } from './store-format.ts';
 import { SweptRows } from './swept-rows.ts';
+import { sealTurns } from './turns.ts';
 
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_EVENTS = 50_000;
@@ -223,12 +224,6 @@ export class Queue {
     return this.#marksWalk.forget(spent, slice);
   }
 
-  /** What a split owed when its last mail was accepted. */
-  splitMark(key: string): readonly number[] | undefined {
-    const value = this.#state.kv.get('splits', textKey(key));
-    return value && healthy<{ credits: readonly number[] }>(value)?.credits;
-  }
-
   /** Records the outcome of a leased delivery. On rejection the caller tries again. */
   record(delivery: LeasedDelivery, outcome: Outcome): Promise<void> {
     return this.#state.committer.submit(new OutcomeWork(this.#state, delivery, outcome), 'soon');
@@ -349,8 +344,7 @@ export class Queue {
       const done = message.remaining === 0 && !message.open;
       if (done) ops.push({ table: 'contents', key: numberKey(number), value: undefined });
     }
-    for (const [key, credits] of transaction.splits)
-      ops.push({ table: 'splits', key: textKey(key), value: encode({ credits }) });
+    sealTurns(transaction);
     sealPolicies(transaction);
     this.#state.leases.seal(transaction);
     sealRecipients(transaction, this.#state.journal.last + 1);

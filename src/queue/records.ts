@@ -152,12 +152,6 @@ export interface Delivery {
   readonly shared: boolean;
 }
 
-/** What the items of a split are owed (routing), stored with the mail that it was asked for. */
-export interface SplitMark {
-  readonly key: string;
-  readonly credits: readonly number[];
-}
-
 /** A delivery handed to a worker; its outcome is fenced by `leaseId`. */
 export interface LeasedDelivery extends Delivery {
   /** The queue it was taken from, or would have waited in. */

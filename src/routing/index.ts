@@ -1,3 +1,3 @@
+export { FreshTurns } from './fresh-turns.ts';
 export { type Preview, type Routed, Router, type RouteRequest, type RoutingError } from './router.ts';
-export { SplitBook } from './split-book.ts';
-export { SmoothSplit } from './split.ts';
+export { nextOf } from './split.ts';

@@ -12,9 +12,8 @@ import type {
   VirtualSenderShareConfig,
 } from '../config/index.ts';
 import { err, ok, type Result } from '../core/index.ts';
-import type { SplitMark } from '../queue/index.ts';
-import { SplitBook } from './split-book.ts';
-import { SmoothSplit } from './split.ts';
+import type { Turns } from '../queue/index.ts';
+import { nextOf } from './split.ts';
 import { matchingRule, type RoutingFacts } from './virtual-sender.ts';
 
 export interface RouteRequest extends Omit<RoutingFacts, 'isp'> {
@@ -65,23 +64,16 @@ export class Router {
   readonly #senders: ReadonlyMap<string, SenderConfig>;
   readonly #names: { readonly virtuals: readonly string[]; readonly senders: readonly string[] };
   readonly #isps = new Map<string, string>();
-  readonly #nodeSplits = new Map<string, SmoothSplit<string>>();
+  /** What the nodes of a sender are owed. */
+  readonly #nodesOwed = new Map<string, readonly number[]>();
   readonly #keys = new Map<VirtualSenderRuleConfig, RuleKey>();
-  readonly #book: SplitBook;
   readonly #isUp: (node: string) => boolean;
   readonly #isLocked: IsLocked;
 
-  /** `book` goes on with the splits of the router before. */
-  constructor(
-    config: Config,
-    isUp: (node: string) => boolean,
-    book = new SplitBook(),
-    isLocked: IsLocked = () => false,
-  ) {
+  constructor(config: Config, isUp: (node: string) => boolean, isLocked: IsLocked = () => false) {
     this.#config = config;
     this.#isUp = isUp;
     this.#isLocked = isLocked;
-    this.#book = book;
     for (const { name, rules } of config.virtualSenders)
       for (const rule of rules) this.#keys.set(rule, ruleKey(name, rule));
     this.#senders = new Map(config.senders.map((sender) => [sender.name, sender]));
@@ -100,22 +92,20 @@ export class Router {
     return ok({ virtualSender: kind === 'virtual' ? name : undefined });
   }
 
-  route(request: RouteRequest): Result<Routed, RoutingError> {
+  /** The rule is chosen now; the share, the sender and the node when the mail is sure to be taken (queue/turns.ts). */
+  route(request: RouteRequest): Result<(turns: Turns) => Routed, RoutingError> {
     const named = this.#named(request);
     if (!named.ok) return named;
-    if (named.value.kind === 'sender') return ok(this.#routed(named.value.name));
-    const virtual = this.#config.virtualSenders.find(({ name }) => name === named.value.name)!;
+    const { kind, name } = named.value;
+    if (kind === 'sender') return ok(() => this.#routed(name));
+    const virtual = this.#config.virtualSenders.find((one) => one.name === name)!;
     const isp = this.#isps.get(request.toDomain);
     const rule = matchingRule(virtual, { ...request, isp });
-    const share = this.#share(rule, isp, request);
-    return ok(
-      this.#routed(share.sender, { virtual: virtual.name, rule: virtual.rules.indexOf(rule) + 1, share }),
-    );
-  }
-
-  /** What the splits owe since the last call; it goes into the transaction of the mail that was routed. */
-  takeMarks(): readonly SplitMark[] | undefined {
-    return this.#book.takeMarks();
+    const position = virtual.rules.indexOf(rule) + 1;
+    return ok((turns) => {
+      const share = this.#share(rule, isp, { ...request, turns });
+      return this.#routed(share.sender, { virtual: name, rule: position, share });
+    });
   }
 
   /** Who would send such a message. No split takes a turn. */
@@ -170,26 +160,34 @@ export class Router {
     by?: { readonly virtual: string; readonly rule: number; readonly share: VirtualSenderShareConfig },
   ): Routed {
     const sender = this.#senders.get(name)!;
-    let split = this.#nodeSplits.get(name);
-    if (!split) {
-      split = new SmoothSplit(sender.nodes.map(({ node, weight }) => ({ item: node, weight })));
-      this.#nodeSplits.set(name, split);
-    }
-    const node = split.next(this.#isUp) ?? split.next(() => true)!;
+    const node = this.#node(sender);
     return { sender, virtualSender: by?.virtual, rule: by?.rule, node, override: by && overrideOf(by.share) };
+  }
+
+  #node({ name, nodes }: SenderConfig): string {
+    if (nodes.length === 1) return nodes[0]!.node;
+    const weights = nodes.map(({ weight }) => weight);
+    const before = this.#nodesOwed.get(name);
+    const next =
+      nextOf(weights, before, (index) => this.#isUp(nodes[index]!.node)) ?? nextOf(weights, before)!;
+    this.#nodesOwed.set(name, next.owed);
+    return nodes[next.index]!.node;
   }
 
   #share(
     rule: VirtualSenderRuleConfig,
     isp: string | undefined,
-    { recipient, test = false }: Pick<RouteRequest, 'recipient' | 'test'>,
+    { recipient, test = false, turns }: Pick<RouteRequest, 'recipient' | 'test'> & { readonly turns: Turns },
   ): VirtualSenderShareConfig {
     const { key, weights } = this.#keys.get(rule)!;
     if (weights.length === 1) return rule.senders[0]!;
     const free = rule.fallback ? rule.senders.map(({ sender }) => this.#sends(sender, isp)) : [];
     if (!rule.sticky || recipient === undefined)
       return rule.senders[
-        this.#book.next(test ? `${key}\0test` : key, weights, (index) => free[index] ?? true)
+        turns.take(
+          test ? `${key}\0test` : key,
+          (owed) => nextOf(weights, owed, (index) => free[index] ?? true) ?? nextOf(weights, owed)!,
+        )
       ]!;
     const index = stickyIndex(key, weights, recipient);
     if (free[index] ?? true) return rule.senders[index]!;

@@ -6,52 +6,56 @@
  * (Tijdeman, The chairman assignment problem, 1980). Taking the one that is furthest behind, as smooth weighted
  * round-robin does, misses by more than one with seven items.
  */
-interface Share<T> {
-  readonly item: T;
+interface Share {
+  readonly index: number;
   readonly weight: number;
   /** Share less choices, times the sum of the weights. */
-  credit: number;
+  owed: number;
 }
 
-export class SmoothSplit<T> {
-  readonly #items: Share<T>[];
+export interface Choice {
+  readonly index: number;
+  /** What each item is owed after it, in the order of the items. */
+  readonly owed: readonly number[];
+}
 
-  /** `credits` are those of a split of as many items that this one goes on from. */
-  constructor(
-    items: readonly { readonly item: T; readonly weight: number }[],
-    credits: readonly number[] = [],
-  ) {
-    const known = credits.length === items.length;
-    this.#items = items.map(({ item, weight }, i) => ({ item, weight, credit: known ? credits[i]! : 0 }));
-  }
+const all = (): boolean => true;
 
-  /** What each item is owed, in the order of the items. */
-  get credits(): readonly number[] {
-    return this.#items.map(({ credit }) => credit);
-  }
-
-  /** The next item among those that qualify; undefined when none does. Those left out neither gain nor lose. */
-  next(qualifies: (item: T) => boolean): T | undefined {
-    const candidates = this.#items.filter(({ item, weight }) => weight > 0 && qualifies(item));
-    let total = 0;
-    for (const { weight } of candidates) total += weight;
-    for (const candidate of candidates) candidate.credit += candidate.weight;
-    const best = mostUrgent(candidates, total) ?? furthestBehind(candidates);
-    if (best) best.credit -= total;
-    return best?.item;
-  }
+/**
+ * The next item among those that qualify; undefined when none does. Those left out neither gain nor lose. `before` is
+ * what the choice before left; of another number of items it says nothing.
+ */
+export function nextOf(
+  weights: readonly number[],
+  before: readonly number[] = [],
+  qualifies: (index: number) => boolean = all,
+): Choice | undefined {
+  const known = before.length === weights.length;
+  const shares: Share[] = weights.map((weight, index) => ({
+    index,
+    weight,
+    owed: known ? before[index]! : 0,
+  }));
+  const candidates = shares.filter(({ index, weight }) => weight > 0 && qualifies(index));
+  let total = 0;
+  for (const { weight } of candidates) total += weight;
+  for (const candidate of candidates) candidate.owed += candidate.weight;
+  const best = mostUrgent(candidates, total) ?? furthestBehind(candidates);
+  if (!best) return undefined;
+  best.owed -= total;
+  return { index: best.index, owed: shares.map(({ owed }) => owed) };
 }
 
 /** The item that comes soonest to the latest point at which it may be chosen. */
-function mostUrgent<T>(candidates: readonly Share<T>[], total: number): Share<T> | undefined {
+function mostUrgent(candidates: readonly Share[], total: number): Share | undefined {
   if (candidates.length < 2) return undefined;
   const slack = total / (2 * candidates.length - 2);
-  let best: Share<T> | undefined;
+  let best: Share | undefined;
   let bestTime = Infinity;
   for (const candidate of candidates) {
-    const time = (total - slack - candidate.credit) / candidate.weight;
+    const time = (total - slack - candidate.owed) / candidate.weight;
     // A billionth for what doubles lose.
-    if (candidate.credit < slack - total * 1e-9 || time >= bestTime) continue;
+    if (candidate.owed < slack - total * 1e-9 || time >= bestTime) continue;
     best = candidate;
     bestTime = time;
   }
@@ -59,8 +63,8 @@ function mostUrgent<T>(candidates: readonly Share<T>[], total: number): Share<T>
 }
 
 /** For a set of items that has just changed, when nobody is behind by enough. */
-function furthestBehind<T>(candidates: readonly Share<T>[]): Share<T> | undefined {
-  let best: Share<T> | undefined;
-  for (const candidate of candidates) if (!best || candidate.credit > best.credit) best = candidate;
+function furthestBehind(candidates: readonly Share[]): Share | undefined {
+  let best: Share | undefined;
+  for (const candidate of candidates) if (!best || candidate.owed > best.owed) best = candidate;
   return best;
 }

@@ -9,7 +9,6 @@ import {
   formatAddress,
   type MessageId,
   messageIdOf,
-  ok,
   parseAddress,
   type Result,
 } from '../../core/index.ts';
@@ -26,7 +25,7 @@ import {
 } from '../../queue/index.ts';
 import { type Batch, type BatchLine, NoMailTaken, type RejectedLine } from './contract.ts';
 import type { CopyDesk } from './copies.ts';
-import { type RecipientFacts, recipientRecord, stoppedText } from './recipient.ts';
+import { type RecipientFacts, recipientDelivery, stoppedText } from './recipient.ts';
 import type { VariableCheck } from './variables.ts';
 
 export interface CampaignBatchOptions extends RecipientFacts {
@@ -80,8 +79,8 @@ export class CampaignBatch implements Batch {
   }
 
   async add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]> {
-    const { queue, number, clock, router, keyed, pressure, limits } = this.#options;
-    // At once, in the order of the lines; and routed after the wait: what is refused takes no turn in a split.
+    const { queue, number, clock, keyed, pressure, limits } = this.#options;
+    // At once, in the order of the lines: they are read along as they come.
     const found = keyed && lines.map(({ line }) => keyed.known.find(line - 1));
     if (pressure && pressure.level !== 'none' && !(await pressure.admit()))
       throw new NoMailTaken(pressure.reason ?? 'short of room');
@@ -100,8 +99,7 @@ export class CampaignBatch implements Batch {
       } else rejected.push({ line: line.line, ...delivery.error });
     }
     const also = digests.length > 0 ? [linesOp(number, digests)] : undefined;
-    const splits = router.takeMarks();
-    const more = { ...(also && { also }), ...(splits && { splits }), ...(limits && { limits }) };
+    const more = { ...(also && { also }), ...(limits && { limits }) };
     if (deliveries.length > 0)
       await Promise.all([
         queue.accept({ number, deliveries, close: false, ...more }),
@@ -148,8 +146,7 @@ export class CampaignBatch implements Batch {
     }
     const wrong = this.#options.checkVars(vars);
     if (wrong) return err(wrong);
-    const record = recipientRecord({ ...this.#options, now }, { ...line, recipient });
-    if (!record.ok) return err({ field: record.error.field, message: record.error.text });
-    return ok({ index: line.line - 1, record: record.value });
+    const routed = recipientDelivery({ ...this.#options, now }, { ...line, recipient, index: line.line - 1 });
+    return routed.ok ? routed : err({ field: routed.error.field, message: routed.error.text });
   }
 }

@@ -86,11 +86,20 @@ export class CopyDesk {
     return { number, message: facts, content, deliveries, open: true };
   }
 
-  #copiesOf({ index, record }: NewDelivery): NewDelivery[] {
-    const copyOf = deliveryIdOf(this.#options.number, index);
+  #copiesOf(delivery: NewDelivery): NewDelivery[] {
+    const copyOf = deliveryIdOf(this.#options.number, delivery.index);
     const place = ++this.#accepted;
     return this.#watchers
       .filter(({ first }) => place <= first)
-      .map(({ recipient }) => ({ index: ++this.#index, record: { ...record, recipient, copyOf } }));
+      .map(({ recipient }) => copied(delivery, { index: ++this.#index, recipient, copyOf }));
   }
+}
+
+function copied(
+  delivery: NewDelivery,
+  { index, ...own }: { readonly index: number } & Pick<NewDelivery['record'], 'recipient' | 'copyOf'>,
+): NewDelivery {
+  return delivery.way
+    ? { index, record: { ...delivery.record, ...own }, way: delivery.way }
+    : { index, record: { ...delivery.record, ...own } };
 }

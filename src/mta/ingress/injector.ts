@@ -37,7 +37,7 @@ import {
   recordOf,
   tooLarge,
 } from './prepare.ts';
-import { recipientRecord, stoppedText } from './recipient.ts';
+import { recipientDelivery, stoppedText } from './recipient.ts';
 import { checkReversePath, injectedOf, invalid, unavailable } from './refusals.ts';
 import {
   answerFor,
@@ -210,16 +210,16 @@ export class QueueInjector implements Injector {
     const rejected = [...recipients.rejected];
     for (const recipient of recipients.valid) {
       // Over SMTP nothing tells of one recipient among several: there the stop list ends the delivery with an event.
-      const stopped =
-        protocol === 'HTTP' ? this.#options.queue.stopList.find(recipient, labels.accountId) : undefined;
-      if (stopped) {
+      const stopped = this.#options.queue.stopList.find(recipient, labels.accountId);
+      if (stopped && protocol === 'HTTP') {
         rejected.push({ recipient, text: stoppedText(stopped) });
         continue;
       }
       const facts = { router: this.#router, message, labels, allowed };
-      const record = recipientRecord(facts, { recipient });
-      if (!record.ok) return err(invalid(record.error.field, record.error.text, [550, '5.7.1']));
-      deliveries.push({ index: deliveries.length + 1, record: record.value });
+      const index = deliveries.length + 1;
+      const routed = recipientDelivery(facts, { index, recipient, stopped: stopped !== undefined });
+      if (!routed.ok) return err(invalid(routed.error.field, routed.error.text, [550, '5.7.1']));
+      deliveries.push(routed.value);
     }
     if (deliveries.length === 0)
       return err(
@@ -227,7 +227,6 @@ export class QueueInjector implements Injector {
       );
     const answer = injectedOf(number, deliveries, rejected);
     const also = repeat && answerFor(repeat, { number, message }, answer);
-    const splits = this.#router.takeMarks();
     const limits = limitsOf(this.#options.policies ?? [], message);
     const { queue } = this.#options;
     const facts = { ...message, virtualSender: virtual.value };
@@ -240,7 +239,6 @@ export class QueueInjector implements Injector {
         sealed,
         deliveries,
         ...(also && { also }),
-        ...(splits && { splits }),
         ...(limits && { limits }),
       });
       await Promise.all([accepted, copies.accept(deliveries)]);

@@ -1,6 +1,13 @@
-/** One recipient's delivery: routed, with its times. */
+/** One recipient's delivery: its times, and the way it goes, which the transaction that accepts it asks. */
 import { domainOf, err, ok, type Result } from '../../core/index.ts';
-import type { DeliveryRecord, MessageRecord, StopEntry } from '../../queue/index.ts';
+import {
+  lookingOnly,
+  type MessageRecord,
+  type NewDelivery,
+  type StopEntry,
+  type Turns,
+  type Way,
+} from '../../queue/index.ts';
 import type { Router, RoutingError } from '../../routing/index.ts';
 import type { Labels } from './contract.ts';
 
@@ -14,18 +21,22 @@ export interface RecipientFacts {
 }
 
 export interface RecipientInput {
+  /** Of the recipient in the message, from 1. */
+  readonly index: number;
   readonly recipient: string;
   readonly vars?: Readonly<Record<string, unknown>> | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   readonly notBefore?: number | undefined;
   readonly deadline?: number | undefined;
+  /** The stop list will end it: it takes no turn in a split. */
+  readonly stopped?: boolean;
 }
 
 /** The lifetime counts from the time the mail may leave; `expires` overrides it. */
-export function recipientRecord(
+export function recipientDelivery(
   facts: RecipientFacts,
   input: RecipientInput,
-): Result<DeliveryRecord, RoutingError> {
+): Result<NewDelivery, RoutingError> {
   const { router, message, labels, allowed } = facts;
   const routed = router.route({
     sender: labels.sender,
@@ -39,20 +50,22 @@ export function recipientRecord(
     ...(message.test && { test: true }),
   });
   if (!routed.ok) return err(routed.error);
-  const { sender, node, override } = routed.value;
   const wakeAt = Math.max(facts.now ?? message.createdAt, input.notBefore ?? labels.notBefore ?? 0);
-  return ok({
+  const record = {
     recipient: input.recipient,
-    sender: sender.name,
-    node,
     wakeAt,
-    expiresAt: labels.expires ?? wakeAt + sender.lifetimeMs,
     ...(input.deadline !== undefined && { deadline: input.deadline }),
     attempts: [],
     vars: input.vars,
     metadata: input.metadata,
-    override,
-  });
+  };
+  // A copy asks too, and goes the same way.
+  let way: Way | undefined;
+  const decide = (turns: Turns): Way => {
+    const { sender, node, override } = routed.value(input.stopped ? lookingOnly(turns) : turns);
+    return { sender: sender.name, node, override, expiresAt: labels.expires ?? wakeAt + sender.lifetimeMs };
+  };
+  return ok({ index: input.index, record, way: (turns) => (way ??= decide(turns)) });
 }
 
 /** Why the stop list does not let a recipient in, for the caller who may know. */

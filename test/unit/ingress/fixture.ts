@@ -18,7 +18,7 @@ import {
 import { numberKey } from '../../../src/queue/keys.ts';
 import { readDelivery } from '../../../src/queue/leasing.ts';
 import { unseal } from '../../../src/queue/records.ts';
-import { Router, SplitBook } from '../../../src/routing/index.ts';
+import { Router } from '../../../src/routing/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { configured, type Settings } from '../egress/configured.ts';
@@ -86,7 +86,7 @@ export async function openDesk(
       pressure,
       onError: (error) => void errors.push(error),
     },
-    new Router(config, () => false, new SplitBook((key) => queue.splitMark(key))),
+    new Router(config, () => false),
   );
   return { kv, clock, queue, injector, errors, told };
 }

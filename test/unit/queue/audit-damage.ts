@@ -55,8 +55,12 @@ async function keyedBatch(rig: Rig): Promise<number> {
   const input = newMessage(rig, { to: [], open: true, delayMs: HOUR });
   const { number } = input;
   const answer = { number, at: rig.clock.now(), digest: 'digest', answer: undefined };
-  const splits = [{ key: 'promo\0rule', credits: [1, -1] }];
-  await rig.queue.accept({ ...input, also: answerOps(KEY, answer), splits });
+  const split = {
+    table: 'splits',
+    key: textKey('promo', 'rule'),
+    value: encode({ credits: [1, -1] }),
+  } as const;
+  await rig.queue.accept({ ...input, also: [...answerOps(KEY, answer), split] });
   const add = (first: number, to: string[], close: boolean): Promise<void> =>
     rig.queue.accept({
       number,

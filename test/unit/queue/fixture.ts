@@ -2,10 +2,10 @@
 import { type Event, messageNumberOf } from '../../../src/core/index.ts';
 import type { Kv, Op } from '../../../src/queue/kv.ts';
 import {
+  type DecidedDelivery,
   type Dispatcher,
   type LeasedDelivery,
   type MessageRecord,
-  type NewDelivery,
   type NewMessage,
   openMemoryKv,
   type Outcome,
@@ -141,7 +141,7 @@ export interface Wish extends Partial<Omit<MessageRecord, 'bytes'>> {
 
 const RECIPIENT = ['a@one.test'];
 
-export function deliveriesFor(rig: Rig, wish: Wish, firstIndex = 1): NewDelivery[] {
+export function deliveriesFor(rig: Rig, wish: Wish, firstIndex = 1): DecidedDelivery[] {
   const now = rig.clock.now();
   const { to = RECIPIENT, node = 'n1', delayMs = 0, lifetimeMs = DAY } = wish;
   return to.map((recipient, i) => {
@@ -150,7 +150,9 @@ export function deliveriesFor(rig: Rig, wish: Wish, firstIndex = 1): NewDelivery
   });
 }
 
-export function newMessage(rig: Rig, wish: Wish = {}): NewMessage {
+type Decided = Omit<NewMessage, 'deliveries'> & { readonly deliveries: readonly DecidedDelivery[] };
+
+export function newMessage(rig: Rig, wish: Wish = {}): Decided {
   const {
     to: _to,
     node: _node,

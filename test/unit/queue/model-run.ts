@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { domainOf, messageNumberOf, timeOfMessageNumber } from '../../../src/core/index.ts';
 import {
+  type DecidedDelivery,
   type LeasedDelivery,
-  type NewDelivery,
   type Outcome,
   oldestOf,
   rowName,
@@ -218,7 +218,7 @@ export class ModelRun {
     const first = this.#indexes.get(number)!;
     this.#indexes.set(number, first + to.length);
     const times = { wakeAt: this.#now + delayMs, expiresAt: this.#now + lifetimeMs };
-    const deliveries: NewDelivery[] = to.map((domain, i) => ({
+    const deliveries = to.map((domain, i) => ({
       index: first + i,
       record: { recipient: `x${i}@${domain}`, sender: 'promo', node, ...times, attempts: [] },
     }));
@@ -371,7 +371,7 @@ function plain(id: string): string {
   return `${messageNumberOf(message)}.${index}`;
 }
 
-function modelOf({ number, band, campaign }: Batch, { index, record }: NewDelivery): ModelDelivery {
+function modelOf({ number, band, campaign }: Batch, { index, record }: DecidedDelivery): ModelDelivery {
   const { node, wakeAt, expiresAt, recipient } = record;
   const domain = recipient.slice(recipient.indexOf('@') + 1);
   const facts = { number, index, domain, recipient, band, campaign, node, wakeAt, expiresAt };

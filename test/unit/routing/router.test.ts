@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Routed, Router, type RouteRequest, type RoutingError } from '../../../src/routing/index.ts';
+import {
+  FreshTurns,
+  type Routed,
+  Router,
+  type RouteRequest,
+  type RoutingError,
+} from '../../../src/routing/index.ts';
 import { configured, type Settings } from '../egress/configured.ts';
 
 const NODES = ['n1', 'n2', 'n3'].map((name, i) => ({
@@ -50,9 +56,14 @@ const request = (wish: Partial<RouteRequest> = {}): RouteRequest => ({
   ...wish,
 });
 
+/** What the splits of a router owe. */
+const turnsOf = new WeakMap<Router, FreshTurns>();
+
 function routed(router: Router, wish: Partial<RouteRequest> = {}): Routed {
+  const turns = turnsOf.get(router) ?? new FreshTurns();
+  turnsOf.set(router, turns);
   const result = router.route(request(wish));
-  return result.ok ? result.value : assert.fail(result.error.text);
+  return result.ok ? result.value(turns) : assert.fail(result.error.text);
 }
 
 /** The error, which `check` must give just the same. */
@@ -147,7 +158,6 @@ describe('fallback', () => {
     return new Router(
       config,
       () => true,
-      undefined,
       ({ name }, isp) => isLocked(name, isp),
     );
   };

@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { SmoothSplit } from '../../../src/routing/index.ts';
+import { nextOf } from '../../../src/routing/index.ts';
 
 const all = (): boolean => true;
 
-const splitOf = (weights: readonly number[]): SmoothSplit<number> =>
-  new SmoothSplit(weights.map((weight, item) => ({ item, weight })));
+/** Choices one after the other. */
+function splitOf(weights: readonly number[]): {
+  next(qualifies: (item: number) => boolean): number | undefined;
+} {
+  let owed: readonly number[] | undefined;
+  return {
+    next: (qualifies) => {
+      const choice = nextOf(weights, owed, qualifies);
+      owed = choice?.owed ?? owed;
+      return choice?.index;
+    },
+  };
+}
 
 /** No item is ever off its share by one or more, at any point of the run. */
 function assertExact(weights: readonly number[], choices: number): void {
