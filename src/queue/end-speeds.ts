@@ -81,7 +81,7 @@ export class EndSpeeds {
 
   /**
    * Looks at an event; one that ends a delivery counts. What a late report takes back had ended before, and what an
-   * operator removes in one go says nothing of how fast the rest goes.
+   * operator removes in one go, or a policy refuses before it is queued, says nothing of how fast the rest goes.
    */
   add(event: Ended): void {
     if (event.corrects === undefined && isEnd(event)) this.#add(event, [event.recipient ?? '']);
@@ -134,4 +134,4 @@ export class EndSpeeds {
 }
 
 const isEnd = ({ type, reason }: Pick<Event, 'type' | 'reason'>): boolean =>
-  TERMINAL.has(type) && reason !== 'removed';
+  TERMINAL.has(type) && reason !== 'removed' && reason !== 'policy';

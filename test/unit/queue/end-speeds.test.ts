@@ -74,6 +74,7 @@ describe('the speed of a campaign', () => {
     speeds.add({ type: 'soft_bounce', ...labels });
     speeds.add({ type: 'hard_bounce', corrects: 7, ...labels });
     speeds.add({ type: 'undelivered', reason: 'removed', ...labels });
+    speeds.add({ type: 'undelivered', reason: 'policy', ...labels });
     const draft = { type: 'undelivered', reason: 'removed', time: 0, ...labels } as const;
     const recipients = ['u@gmail.com', 'v@gmail.com'];
     speeds.addRun({ draft, number: 1, indexes: [1, 2], recipients, after: 0 });
