@@ -154,6 +154,28 @@ for (const way of WAYS)
       assert.equal(events(desk).length, 1);
     });
 
+    test('a key of one user means nothing for another', async (t) => {
+      const { desk, port } = await openDoor(t, { offerAuth: true });
+      const queued = new Set<string>();
+      for (const [user, password] of [
+        ['all', 'open sesame'],
+        ['news', 'secret'],
+      ] as const) {
+        const talk = await greeted(port);
+        assert.match(await talk.ask(plain(user, password)), /^235 /);
+        await talk.ask('MAIL FROM:<a@b.test>\r\n');
+        await talk.ask('RCPT TO:<a@one.test>\r\n');
+        await talk.ask('DATA\r\n');
+        const reply = await talk.ask(
+          'X-Postrider-Idempotency-Key: k1\r\nFrom: a@b.test\r\n\r\nHello.\r\n.\r\n',
+        );
+        assert.match(reply, /^250 2\.0\.0 queued as /);
+        queued.add(reply);
+      }
+      assert.equal(queued.size, 2);
+      assert.equal(events(desk).length, 2);
+    });
+
     test('the end waits for the message under way, and takes no other', async (t) => {
       const { desk, door, port } = await openDoor(t);
       const idle = await greeted(port);

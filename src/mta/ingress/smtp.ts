@@ -150,6 +150,7 @@ function originOf(session: SmtpSession, { users }: InjectionAccess): Origin {
     helo: session.helo,
     peerAddress: session.peerAddress,
     allowedSenders: senders.length > 0 ? senders : undefined,
+    ...(session.identity !== undefined && { caller: `user ${session.identity}` }),
   };
 }
 
