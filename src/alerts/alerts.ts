@@ -4,7 +4,7 @@
  * neither repeats one nor forgets its end.
  */
 import type { AlertsConfig } from '../config/index.ts';
-import { type AlertName, type Clock, withoutNames } from '../core/index.ts';
+import { type AlertName, type Clock, formatDuration, withoutNames } from '../core/index.ts';
 import type { EgressView, LaneStatus } from '../mta/egress/index.ts';
 import {
   type CommitTimes,
@@ -245,14 +245,15 @@ export class Alerts {
 
   /** Why is looked for only when somebody reads it: hundreds of ISPs may wait, each with a lane at every node. */
   #waitingAt(waiting = this.#waiting): WaitingAt[] {
-    const { egress } = this.#options;
+    const { egress, clock } = this.#options;
     return [...waiting].map(([isp, { count, oldest, first }]) => ({
       isp,
       count,
       oldest,
       lastDelivered: this.#traffic.lastDelivered(isp),
       get why() {
-        return whyOf([...egress.lanes({ isp })], first && egress.whyWaiting(first.node, first.domain, first));
+        const waits = first && egress.whyWaiting(first.node, first.domain, first);
+        return whyOf([...egress.lanes({ isp })], waits, clock.now());
       },
     }));
   }
@@ -308,14 +309,16 @@ const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): 
 
 /**
  * Why nothing goes to an ISP: what its longest due queue waits for (its campaign may have a limit), else what its lanes
- * do; and the last thing that went wrong.
+ * do; and the last thing that went wrong, with its age: mail may have been taken since.
  */
-function whyOf(lanes: readonly LaneStatus[], first: string | undefined): string | undefined {
+function whyOf(lanes: readonly LaneStatus[], first: string | undefined, now: number): string | undefined {
   const waiting = first ?? lanes.find((lane) => lane.waiting !== undefined)?.waiting;
   const errors = lanes.flatMap(({ lastError }) => lastError ?? []).sort((a, b) => b.at - a.at);
   const [last] = errors;
   // A lock says already what the receiver said.
-  const news = last && !waiting?.includes(last.text) ? `last: ${last.text}` : undefined;
+  const news = last && !waiting?.includes(last.text) ? `${age(now - last.at)} ago: ${last.text}` : undefined;
   const parts = [waiting, news].filter((part) => part !== undefined);
   return parts.length === 0 ? undefined : withoutNames(parts.join('; '));
 }
+
+const age = (ms: number): string => formatDuration(Math.max(0, Math.round(ms / 1000) * 1000));

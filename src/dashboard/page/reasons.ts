@@ -86,6 +86,9 @@ const PHRASES: readonly Phrase[] = [
     /^(прошло: )?(\d+) deliveries to (\S+) wait, the oldest for (\S+), and none was taken for ([^\s:]+)/,
     '$1к $3 ждут доставок: $2, старейшая — $4, ничего не принято $5',
   ],
+  // Its end is why: what the first of them waits for, and the last thing that went wrong.
+  [/(?<=ничего не принято .*[:;] )(\S+) ago: /, '$1 назад: '],
+  [/(?<=ничего не принято .*: )limit of the campaign: (\d+) per ([\d.]+) s/, 'предел рассылки: $1 за $2 с'],
   [
     /^(прошло: )?node (\S+) is down for (\S+): (\S+) is not on this machine; bring the address up$/,
     '$1узел $2 недоступен $3: адреса $4 нет на этой машине; поднимите адрес',

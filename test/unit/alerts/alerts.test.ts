@@ -240,6 +240,17 @@ test('stuck is what is due or was tried; what is held or for later is not', asyn
   const [waiting] = (await alerts.flow(slices)).waiting;
   assert.equal(waiting?.count, 2);
   assert.equal(waiting?.why, 'campaign due waits at n1', 'what its queue waits for, not what the lane does');
+  const lanes: FakeEgress['lanes'] = (of) =>
+    [...new FakeEgress().lanes(of)].map((lane) => ({
+      ...lane,
+      lastError: { at: rig.clock.now() - 300_000, text: '451 greylisted' },
+    }));
+  Object.assign(egress, { lanes });
+  assert.equal(
+    (await alerts.flow(slices)).waiting[0]?.why,
+    'campaign due waits at n1; 5m ago: 451 greylisted',
+    'an old refusal does not look like what is so now',
+  );
   await rig.queue.operations.submit({
     operation: { op: 'hold' },
     selector: { campaign: 'due' },

@@ -41,6 +41,10 @@ test('reasons of the server are said in Russian, and what others wrote stays as 
       'gmail: 40 of 900 attempts were put off (4.4 %, more than 3 %) in 1h; see "postrider report bounces --by isp,reply"',
       'gmail: отложено попыток 40 из 900 (4.4 %, больше 3 %) за 1h; см. "postrider report bounces --by isp,reply"',
     ],
+    [
+      '5 deliveries to gmail wait, the oldest for 1h, and none was taken for 40m: limit of the campaign: 30 per 60 s; next message in 2 s; 5m ago: 451 too many',
+      'к gmail ждут доставок: 5, старейшая — 1h, ничего не принято 40m: предел рассылки: 30 за 60 с; следующее письмо через 2 с; 5m назад: 451 too many',
+    ],
     ['over: a commit takes 22ms again', 'прошло: запись снова занимает 22ms'],
     ['purge campaign_id=spring', 'удалить: campaign_id=spring'],
     ['the interval of the retry rule is not over', 'интервал повтора ещё не прошёл'],
