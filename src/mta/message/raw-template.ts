@@ -148,12 +148,20 @@ function compileText(bytes: Buffer, scan: HeaderScan, context: TextContext): Res
   const kept = headerChunks(bytes, scan, { drop });
   const header = [
     ...(isMessage && !scan.fields.some((field) => field.name === 'mime-version') ? [MIME_VERSION] : []),
-    fixed(`Content-Type: ${subtype}; charset=utf-8\r\nContent-Transfer-Encoding: ${part.value.encoding}\r\n`),
+    fixed(`Content-Type: ${subtype}; charset=utf-8${otherParameters(type)}\r\n`),
+    fixed(`Content-Transfer-Encoding: ${part.value.encoding}\r\n`),
     ...kept.slice(0, -1).map(raw),
     lineEnd,
   ];
   return ok({ header, body: part.value.body });
 }
+
+/** What a type says besides its charset: without `method` an invitation is no invitation (RFC 5546 §3.2). */
+const otherParameters = (type: ContentType | undefined): string =>
+  [...(type?.parameters ?? [])]
+    .filter(([name, value]) => name !== 'charset' && /^[!-~]+$/.test(name) && /^[ -~]*$/.test(value))
+    .map(([name, value]) => `;\r\n ${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`)
+    .join('');
 
 const MIME_VERSION = fixed('MIME-Version: 1.0\r\n');
 

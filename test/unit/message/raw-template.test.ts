@@ -87,6 +87,15 @@ describe('compileRaw', () => {
     assert.match(raw, /\r\npreamble\r\n--b\r\n/);
   });
 
+  test('what a type says besides its charset stays', () => {
+    const type = 'text/calendar; method=REQUEST; Charset=UTF-8; name="a \\"b;c.ics"';
+    const { part } = rendered(`From: a@b.cc\nContent-Type: ${type}\n\nBEGIN {{v}}\n`);
+    assert.equal(
+      part.header['content-type']?.replaceAll(/\s+/g, ' '),
+      'text/calendar; charset=utf-8; method="REQUEST"; name="a \\"b;c.ics"',
+    );
+  });
+
   for (const [place, text, value] of [
     ['after a text', 'Hi {{v}}', 'x\r\n--b\r\nContent-Type: text/html\r\n\r\n<b>\r\n--outer--\r\n'],
     ['at the beginning of a line', '{{v}}', '--b'],
