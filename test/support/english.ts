@@ -5,7 +5,8 @@ import type { Page } from 'playwright-core';
 const NAMES = [
   // Commands, as an alert names them, and its durations.
   /"postrider [^"]+"/g,
-  /\b(\d+[dhms]){1,3}\b/g,
+  /\b([\d.]+(ms|[dhms])){1,3}\b/g,
+  /\bdata_dir\b|\(iostat -x 1, dmesg\)/g,
   /\b(strategies\.\w+|retry|warmup)(?= отправителя | узла )/g,
   /\S+@\S+|\b[\w-]+\.test\b|\/\S+:\d+/g,
   /\b[\w.]+=\S+/g,
