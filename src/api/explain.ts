@@ -19,8 +19,8 @@ import { type AttemptRecord, findDelivery, listDeliveries, type QueueHead } from
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { address, label } from './fields.ts';
-import { lockView, type LockView } from './nodes.ts';
-import { ispLabel } from './queue-counts.ts';
+import { lockView, type LockView, noSuchIsp } from './nodes.ts';
+import { ispLabel, UNRESOLVED } from './queue-counts.ts';
 import { answer, invalid, notFound, type Refused } from './refused.ts';
 import { checkRequest, instead } from './shape.ts';
 import { holdOf, whyWaiting } from './why-waiting.ts';
@@ -209,15 +209,19 @@ function recipientOf(
   return waiting ? ok(waiting.record.recipient) : err(notFound(nothingWaits(deps, selector)));
 }
 
+/** What the queue shows mail under that belongs to no ISP of the configuration. */
+const NO_ISPS: readonly string[] = ['other', UNRESOLVED];
+
 function nothingWaits(
   { queue, egress }: ApiDependencies,
-  { isp, domain }: { readonly isp: string | undefined; readonly domain: string | undefined },
+  { isp = '', domain }: { readonly isp: string | undefined; readonly domain: string | undefined },
 ): string {
-  const names = new Set<string>();
-  for (const row of queue.state.counters.rows())
-    names.add(domain === undefined ? ispLabel(egress, row.domain) : row.domain);
-  const name = domain ?? isp ?? '';
-  return `no mail to ${domain === undefined ? 'ISP' : 'domain'} ${name} waits${instead(name, [...names])}`;
+  if (domain !== undefined) {
+    const names = new Set([...queue.state.counters.rows()].map((row) => row.domain));
+    return `no mail to domain ${domain} waits${instead(domain, [...names])}`;
+  }
+  const wrong = NO_ISPS.includes(isp) ? undefined : noSuchIsp(egress, isp);
+  return wrong === undefined ? `no mail to ISP ${isp} waits` : `ISP ${wrong}`;
 }
 
 type Preview = Extract<ReturnType<ApiDependencies['preview']>, { ok: true }>['value'];

@@ -76,7 +76,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const checked = checkRequest(lockBody, body ?? {});
     if (!checked.ok) return checked;
     const { duration: durationMs, ...wish } = checked.value;
-    const wrong = wish.isp === undefined ? undefined : noSuchIsp(egress, node, wish.isp);
+    const wrong = wish.isp === undefined ? undefined : noSuchIsp(egress, wish.isp, node);
     if (wrong !== undefined) return err(invalid([{ field: 'isp', message: wrong }]));
     await egress.control.lock(node, { ...wish, durationMs });
     return ok({ node });
@@ -94,8 +94,11 @@ const REST = 'other';
 /** The key of a lane, as `node list` shows it. */
 const LANE = /^(?:mx|isp):/;
 
-/** A lock of a name that is misspelt would stop nothing, and nobody would know. */
-function noSuchIsp(egress: EgressView, node: string, isp: string): string | undefined {
+/**
+ * A lock of a name that is misspelt would stop nothing, and nobody would know; nor would who asks about it learn that it
+ * is wrong. Without a node: of any node.
+ */
+export function noSuchIsp(egress: EgressView, isp: string, node?: string): string | undefined {
   if (LANE.test(isp)) return undefined;
   const known = new Set(egress.speeds({ node }).map((row) => row.isp));
   // A node of no sender has none.

@@ -39,7 +39,10 @@ export function addRow(counts: QueueCounts, row: Pick<Row, 'new' | 'retry' | 'pr
 export const heldOf = ({ state: { schedule } }: Queue, row: Row): number =>
   schedule.heldOf(row, row.new + row.retry - row.proc);
 
-export const ispLabel = (egress: EgressView, domain: string): string => egress.ispOf(domain) ?? 'unresolved';
+/** In place of an ISP, until the mail hosts of the domain are looked up. */
+export const UNRESOLVED = 'unresolved';
+
+export const ispLabel = (egress: EgressView, domain: string): string => egress.ispOf(domain) ?? UNRESOLVED;
 
 interface Sources {
   readonly queue: Queue;

@@ -83,7 +83,7 @@ test('explain says who sends, from where, how fast, and what stands in the way',
   const mta = await Mta.start(t, {
     routes: [routeTo(sink)],
     nodes,
-    isps: [{ name: 'one', domains: ['one.test'] }],
+    isps: ['one', 'two'].map((name) => ({ name, domains: [`${name}.test`] })),
     strategies: [{ name: 'own', rate: '60/1m', daily_limit: 5000 }],
     caps: [{ name: 'together', isp: 'one', rate: '30/1m', daily_limit: 400 }],
     senders: [{ name: 'shop', nodes: [{ node: 'n2' }], strategies: { default: 'own' } }],
@@ -129,9 +129,16 @@ test('explain says who sends, from where, how fast, and what stands in the way',
   assert.partialDeepStrictEqual(ofAccount.stop_list, { domain: 'one.test', reason: 'asked by mail' });
   for (const about of ['isp=one', 'domain=ONE.test'])
     assert.deepEqual((await mta.api(`/v1/explain?${about}`)).body, body, about);
-  const nothing = await mta.api('/v1/explain?isp=ome');
-  assert.equal(nothing.status, 404);
-  assert.match(JSON.stringify(nothing.body), /no mail to ISP ome waits, did you mean \\"one\\"/);
+  for (const [isp, says] of [
+    ['twoo', /ISP twoo is not configured, did you mean \\"two\\"/],
+    ['two', /no mail to ISP two waits"/],
+    ['other', /no mail to ISP other waits"/],
+    ['unresolved', /no mail to ISP unresolved waits"/],
+  ] as const) {
+    const nothing = await mta.api(`/v1/explain?isp=${isp}`);
+    assert.equal(nothing.status, 404);
+    assert.match(JSON.stringify(nothing.body), says);
+  }
   assert.equal((await mta.api(`/v1/locks/${lock!.id}`, { method: 'DELETE' })).status, 200);
   const unlocked = (await mta.api('/v1/explain?recipient=r0@one.test')).body as typeof view;
   assert.partialDeepStrictEqual(unlocked.senders[0]!.nodes[0]!.effective, {
