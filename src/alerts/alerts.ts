@@ -5,7 +5,7 @@
  */
 import type { AlertsConfig } from '../config/index.ts';
 import { type AlertName, type Clock, formatDuration, withoutNames } from '../core/index.ts';
-import type { EgressView, LaneStatus } from '../mta/egress/index.ts';
+import type { EgressView, LaneStatus, Lock } from '../mta/egress/index.ts';
 import {
   type CommitTimes,
   type EventDraft,
@@ -25,6 +25,7 @@ import type { Counts } from './time-ring.ts';
 
 const LOOK_MS = 5_000;
 const KEY = 'alert';
+const MOST_LOCKS = 3;
 
 export interface ActiveAlert {
   readonly name: AlertName;
@@ -62,7 +63,9 @@ export interface Walk {
 
 export interface AlertsOptions {
   readonly queue: Pick<Queue, 'control' | 'controls' | 'state'>;
-  readonly egress: Pick<EgressView, 'nodeFigures' | 'lanes' | 'ispOf' | 'whyWaiting'>;
+  readonly egress: Pick<EgressView, 'nodeFigures' | 'lanes' | 'ispOf' | 'whyWaiting'> & {
+    readonly control: Pick<EgressView['control'], 'locks'>;
+  };
   readonly pressure?: Pick<Pressure, 'ofDisk'>;
   readonly commitTimes?: Pick<CommitTimes, 'measure'>;
   readonly clock: Clock;
@@ -84,6 +87,8 @@ interface Waiting {
   oldest: number;
   /** The queue that is due for longest, if one is. */
   readonly first: QueueHead | undefined;
+  readonly nodes: Set<string>;
+  readonly senders: Set<string>;
 }
 
 export class Alerts {
@@ -246,14 +251,16 @@ export class Alerts {
   /** Why is looked for only when somebody reads it: hundreds of ISPs may wait, each with a lane at every node. */
   #waitingAt(waiting = this.#waiting): WaitingAt[] {
     const { egress, clock } = this.#options;
-    return [...waiting].map(([isp, { count, oldest, first }]) => ({
+    return [...waiting].map(([isp, mail]) => ({
       isp,
-      count,
-      oldest,
+      count: mail.count,
+      oldest: mail.oldest,
       lastDelivered: this.#traffic.lastDelivered(isp),
       get why() {
+        const { first } = mail;
         const waits = first && egress.whyWaiting(first.node, first.domain, first);
-        return whyOf([...egress.lanes({ isp })], waits, clock.now());
+        const locks = egress.control.locks().filter(({ record }) => stops(record, isp, mail));
+        return whyOf({ lanes: [...egress.lanes({ isp })], waits, locks, now: clock.now() });
       },
     }));
   }
@@ -291,10 +298,15 @@ class Waits {
     const count = queued - queue.state.schedule.heldOf(row, queued - row.proc);
     if (count <= 0 || (row.retry === 0 && row.proc === 0 && !this.#due.has(rowName(row)))) return;
     const isp = this.#ispOf(row.domain);
-    const waiting = this.byIsp.get(isp) ?? { count: 0, oldest: Infinity, first: this.#first.get(isp) };
+    let waiting = this.byIsp.get(isp);
+    if (!waiting) {
+      const places = { nodes: new Set<string>(), senders: new Set<string>() };
+      this.byIsp.set(isp, (waiting = { count: 0, oldest: Infinity, first: this.#first.get(isp), ...places }));
+    }
     waiting.count += count;
+    waiting.nodes.add(row.node);
+    waiting.senders.add(row.sender);
     waiting.oldest = Math.min(waiting.oldest, Math.max(this.#oldest, oldestOf(row)));
-    this.byIsp.set(isp, waiting);
   }
 
   #ispOf(domain: string): string {
@@ -307,17 +319,41 @@ const silentSince = ({ oldest, lastDelivered }: WaitingAt): number => Math.max(o
 const idOf = ({ name, isp, node }: Pick<ActiveAlert, 'name' | 'isp' | 'node'>): string =>
   `${name} ${isp ?? node ?? ''}`;
 
+/** Whether mail to the ISP waits where the lock is. */
+const stops = (
+  { node, sender, isp, lane }: Lock['record'],
+  to: string,
+  { nodes, senders }: Waiting,
+): boolean =>
+  (isp ?? lane ?? to) === to &&
+  (node === undefined || nodes.has(node)) &&
+  (sender === undefined || senders.has(sender));
+
+interface Reasons {
+  readonly lanes: readonly LaneStatus[];
+  /** What the longest due queue waits for. */
+  readonly waits: string | undefined;
+  readonly locks: readonly Lock[];
+  readonly now: number;
+}
+
 /**
  * Why nothing goes to an ISP: what its longest due queue waits for (its campaign may have a limit), else what its lanes
- * do; and the last thing that went wrong, with its age: mail may have been taken since.
+ * do; the locks, which may keep the rest; and the last thing that went wrong, with its age: mail may have been taken
+ * since.
  */
-function whyOf(lanes: readonly LaneStatus[], first: string | undefined, now: number): string | undefined {
-  const waiting = first ?? lanes.find((lane) => lane.waiting !== undefined)?.waiting;
+function whyOf({ lanes, waits, locks, now }: Reasons): string | undefined {
+  const told = locks.slice(0, MOST_LOCKS).map((lock) => ({ place: lock.record, text: lock.text(now) }));
+  const waiting = waits ?? lanes.find((lane) => lane.waiting !== undefined)?.waiting;
+  const parts = told.map(({ place, text }) => [place.node ?? place.sender, text].filter(Boolean).join(': '));
+  // With its place it says more.
+  if (waiting !== undefined && !told.some(({ text }) => waiting.includes(text))) parts.unshift(waiting);
+  if (locks.length > told.length) parts.push(`${locks.length - told.length} more locks`);
   const errors = lanes.flatMap(({ lastError }) => lastError ?? []).sort((a, b) => b.at - a.at);
   const [last] = errors;
   // A lock says already what the receiver said.
-  const news = last && !waiting?.includes(last.text) ? `${age(now - last.at)} ago: ${last.text}` : undefined;
-  const parts = [waiting, news].filter((part) => part !== undefined);
+  if (last && !parts.some((part) => part.includes(last.text)))
+    parts.push(`${age(now - last.at)} ago: ${last.text}`);
   return parts.length === 0 ? undefined : withoutNames(parts.join('; '));
 }
 

@@ -17,6 +17,7 @@ import {
   touch,
 } from '../../../src/queue/index.ts';
 import type { Op } from '../../../src/queue/kv.ts';
+import { Lock } from '../../../src/mta/egress/lock.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { ISPS, largeSite, NODES } from '../../support/large-site.ts';
 import { Meter } from '../../support/meter.ts';
@@ -259,6 +260,38 @@ test('stuck is what is due or was tried; what is held or for later is not', asyn
   await rig.queue.sweep();
   await alerts.onSweep(slices);
   assert.deepEqual((await alerts.flow(slices)).waiting, []);
+  await alerts.stop();
+});
+
+test('a lock is named beside what the longest due mail waits for, where mail waits behind it', async (t) => {
+  const rig = await openRig();
+  t.after(() => rig.queue.close());
+  await accept(rig, { to: ['a@gmail.com'], campaignId: 'slow' });
+  const egress = new FakeEgress();
+  const since = rig.clock.now();
+  const lock = (node: string, isp?: string): Lock =>
+    new Lock({
+      ...{ scope: isp === undefined ? 'node' : 'node_isp', node, since, until: since + HOUR + 60_000 },
+      ...{ level: 0, waiting: 'wait', reason: 'by an operator', ...(isp !== undefined && { isp }) },
+    });
+  const locks = [lock('n1', 'gmail'), lock('n1', 'web.de'), lock('n2', 'gmail')];
+  Object.assign(egress.control, { locks: () => locks });
+  const alerts = new Alerts({
+    queue: rig.queue,
+    egress,
+    clock: rig.clock,
+    config: () => CONFIG,
+    log: { warn: () => undefined, info: () => undefined, error: () => undefined },
+  });
+  rig.clock.advance(HOUR);
+  const why = async (): Promise<string | undefined> => (await alerts.flow(slices)).waiting[0]?.why;
+  const told = 'n1: locked by hand, 60 s left: by an operator';
+  egress.waiting = 'limit of the campaign: 30 per 60 s; next message in 2 s';
+  assert.equal(await why(), `${egress.waiting}; ${told}`);
+  egress.waiting = 'locked by hand, 60 s left: by an operator';
+  assert.equal(await why(), told, 'once');
+  locks.push(...Array.from({ length: 5 }, () => lock('n1')));
+  assert.equal(await why(), `${told}; ${told}; ${told}; 3 more locks`, 'no more than can be read');
   await alerts.stop();
 });
 
