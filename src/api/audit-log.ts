@@ -6,6 +6,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as z from 'zod';
 import { ok } from '../core/index.ts';
+import { MAX_LABEL } from '../mta/ingress/index.ts';
 import { type OperatorEntry, type OperatorResult, parseEntryId } from '../queue/index.ts';
 import type { Call } from './call.ts';
 import { callerOf } from './caller.ts';
@@ -96,12 +97,14 @@ export function logOperators(
   app.addHook('onSend', async (request, reply, payload) => {
     const number = entryOf(request);
     if (number === undefined) return payload;
-    const result = resultOf(reply, payload);
+    const given = parse(payload);
+    const result = resultOf(reply, given);
     const { kind, name } = callerOf(request);
     // Whose mail it was about, and the words of a refusal, may name a recipient: they are in the log of operators only.
     const { message: _, ...told } = result;
+    const { code } = objectOf(given['error']);
     log.info(
-      { request: request.id, entry: number, by: name || kind, ...told },
+      { request: request.id, entry: number, by: name || kind, ...told, code, target: targetOf(request) },
       `operator: ${callOf(request)?.action ?? ''} ${result.result}`,
     );
     try {
@@ -123,10 +126,30 @@ const isDryRun = (path: string | undefined, body: unknown): boolean =>
   body !== null &&
   (body as { dry_run?: unknown }).dry_run === true;
 
-/** What the request names: its path, its selector wherever it stands, its target; of long lists the first few. */
-function selectorOf({ params, body }: FastifyRequest): Record<string, unknown> {
+/** What the request names: its path, its selector wherever it stands, its target. */
+function namedBy({ params, body }: FastifyRequest): Record<string, unknown> {
   const { dry_run: _, selector, ...rest } = objectOf(body);
-  const all = { ...objectOf(params), ...rest, ...objectOf(selector) };
+  return { ...objectOf(params), ...rest, ...objectOf(selector) };
+}
+
+/** Names of the operator's own things: of a node (`name` in the path), a lock or a campaign (`id`). */
+const NO_DATA_OF_RECIPIENTS = ['name', 'id', 'node', 'sender', 'isp', 'campaign_id', 'account_id'];
+
+/** What may be in the log. A refused request may have anything in any field, so what may be an address is left out. */
+const targetOf = (request: FastifyRequest): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(namedBy(request)).filter(
+      ([field, value]) =>
+        NO_DATA_OF_RECIPIENTS.includes(field) &&
+        typeof value === 'string' &&
+        value.length <= MAX_LABEL &&
+        !value.includes('@'),
+    ),
+  );
+
+/** Of long lists the first few. */
+function selectorOf(request: FastifyRequest): Record<string, unknown> {
+  const all = namedBy(request);
   const list = all['entries'];
   const short = Array.isArray(list)
     ? { ...all, entries: list.slice(0, NAMED_ENTRIES), of: list.length }
@@ -142,8 +165,7 @@ const objectOf = (value: unknown): Record<string, unknown> =>
 
 const COUNTS = ['matched', 'lifted', 'added', 'removed'];
 
-function resultOf({ statusCode }: FastifyReply, payload: unknown): OperatorResult {
-  const given = parse(payload);
+function resultOf({ statusCode }: FastifyReply, given: Readonly<Record<string, unknown>>): OperatorResult {
   if (statusCode >= 400) {
     const message = objectOf(given['error'])['message'];
     return {

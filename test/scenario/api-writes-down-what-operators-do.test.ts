@@ -61,6 +61,27 @@ describe('log of operators', () => {
     assert.match(entries[1]?.message ?? '', /there is no node n9/);
   });
 
+  test('has a line in the log too, with what it was on and the kind of refusal, and no recipient', async (t) => {
+    const control = await startControl(t);
+    await control.post('/v1/nodes/n9/drain', {});
+    await control.post('/v1/nodes/n1/lock', { isp: 'gmial', reason: 'told by bob@x.test' });
+    await control.post('/v1/queue/hold', {
+      selector: { campaign_id: 'c1', recipient: 'bob@x.test', domain: 'x.test', node: 'bob@x.test' },
+    });
+    await control.post('/v1/queue/hold', { selector: { sender: 7, campaign_id: 'c'.repeat(10_000) } });
+    assert.partialDeepStrictEqual(control.lines, [
+      { text: 'operator: node drain refused', details: { code: 'not_found', target: { name: 'n9' } } },
+      {
+        text: 'operator: node lock refused',
+        details: { code: 'invalid_request', target: { name: 'n1', isp: 'gmial' } },
+      },
+      { text: 'operator: queue hold done', details: { target: { campaign_id: 'c1' } } },
+      { text: 'operator: queue hold refused', details: { code: 'invalid_request', target: {} } },
+    ]);
+    assert.ok(!JSON.stringify(control.lines).includes('x.test'));
+    assert.ok(JSON.stringify(control.lines).length < 2_000);
+  });
+
   test('has what was done by a call without dry runs, whatever its body says', async (t) => {
     const control = await startControl(t);
     const body = '{"dry_run":true}';
