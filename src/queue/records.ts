@@ -28,7 +28,7 @@ export interface MessageRecord {
   readonly bytes: number;
   readonly eightBit: boolean;
   readonly dotLine: boolean;
-  /** The header has bytes above 127 (RFC 6532). */
+  /** The header has bytes above 127 (RFC 6532). That of a campaign is looked at when it is rendered. */
   readonly smtpUtf8: boolean;
   readonly createdAt: number;
   readonly band: Band;

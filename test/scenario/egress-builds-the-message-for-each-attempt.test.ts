@@ -4,12 +4,16 @@ import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { simpleParser } from 'mailparser';
 import { generateKeyPem, loadKey, publicRecord } from '../../src/mta/dkim/index.ts';
 import { createTokens } from '../../src/fbl/index.ts';
-import { composeContent, encodeCampaign } from '../../src/mta/message/index.ts';
+import { compileRaw, composeContent, encodeCampaign } from '../../src/mta/message/index.ts';
 import { BARE_EHLO } from '../support/client-session.ts';
 import { startPeer } from '../support/scripted-peer.ts';
 import { wakeAt } from '../support/queues.ts';
 import { openWorld, receiver } from '../unit/egress/sending-world.ts';
 
+const ehloOf = (extensions: readonly string[]): string =>
+  [BARE_EHLO, ...extensions]
+    .map((line, i, all) => (i === 0 ? line : `250 ${line}`).replace(' ', i < all.length - 1 ? '-' : ' '))
+    .join('\r\n');
 const HEADER = 'From: Shop <news@shop.test>\r\nTo: you\r\nSubject: s\r\nMIME-Version: 1.0\r\n';
 const EIGHT_BIT = Buffer.from(
   `${HEADER}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n`,
@@ -31,6 +35,42 @@ test('8BITMIME: as it is where the peer takes it, converted where it does not', 
       peer.lines.some((line) => line.includes('BODY=8BITMIME')),
       ehlo !== BARE_EHLO,
     );
+  }
+});
+
+test('a campaign asks for SMTPUTF8 only where its header as it leaves has an address beyond ASCII', async (t) => {
+  const options = { hostname: 'mta.test', now: Date.now(), unique: 'u' };
+  const content = (header: string): Buffer => {
+    const campaign = compileRaw(Buffer.from(`From: Grüße <a@bücher.test>\n${header}\n\nHi\n`), options);
+    assert.ok(campaign.ok, JSON.stringify(campaign));
+    return encodeCampaign(campaign.value);
+  };
+  const named = content('Subject: Grüße\nReply-To: "{{v}}" <{{reply}}>');
+  const cases = [
+    ['domain', { text: named, vars: { v: 'Zoë', reply: 'r@bücher.test' } }, false],
+    ['value', { text: named, vars: { v: 'Zoë', reply: 'имя@x.test' } }, true],
+    ['fixed', { text: content('Reply-To: имя@x.test') }, true],
+    ['rule', { text: named, override: { replyTo: 'имя@x.test', fromName: 'Zoë' } }, true],
+    ['raw', { kind: 'raw', override: { fromEmail: 'имя@x.test' } }, true],
+  ] as const;
+  for (const extensions of [['8BITMIME', 'SMTPUTF8'], ['8BITMIME']]) {
+    const peer = await startPeer({ EHLO: ehloOf(extensions) });
+    t.after(() => peer.close());
+    const routes = [{ domain: '*', hosts: [`127.0.0.1:${peer.port}`], tls: 'none' }];
+    const world = await openWorld(t, { settings: { routes } });
+    for (const [i, [name, message, beyond]] of cases.entries()) {
+      await world.send(`${name}@to.test`, { kind: 'campaign', ...message });
+      await world.ended(i + 1);
+      if (beyond && extensions.length === 1) {
+        assert.match(world.events().at(-1)!.reply!.text, /no SMTPUTF8/, name);
+        continue;
+      }
+      const command = peer.lines.findLast((line) => line.startsWith('MAIL FROM'))!;
+      assert.equal(command.includes(' SMTPUTF8'), beyond, name);
+      const header = peer.messages.at(-1)!.content.split('\r\n\r\n')[0]!;
+      assert.equal(/[^\x00-\x7f]/.test(header), beyond, name);
+    }
+    assert.equal(peer.messages.length, extensions.length === 1 ? 1 : cases.length);
   }
 });
 

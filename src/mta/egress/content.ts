@@ -98,7 +98,8 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
   const { headers, encoding } = input.wishes ?? {};
   if (headers) content = ispHeader(content, headers);
   if (encoding) content = recode(content, encoding);
-  const declared = message.kind === 'raw' && !encoding ? message.eightBit : !isAscii(content);
+  const asStored = message.kind === 'raw' && !encoding && !record.override;
+  const declared = asStored ? message.eightBit : !isAscii(content);
   let eightBit = declared;
   if (eightBit && !peer.eightBitMime) {
     const converted = downgrade(content);
@@ -137,9 +138,13 @@ export async function buildContent(input: BuildInput): Promise<Result<AttemptCon
       input.wishes !== undefined ||
       eightBit !== declared,
     eightBit,
-    smtpUtf8: message.smtpUtf8 || utf8Address,
+    smtpUtf8: message.smtpUtf8 || utf8Address || (eightBit && isUtf8Header(content)),
   });
 }
+
+/** An address that came with a variable or a sender's rule is only seen in the header as it leaves (RFC 6532 §3.2). */
+const isUtf8Header = (content: Buffer): boolean =>
+  !isAscii(content.subarray(0, content.indexOf('\r\n\r\n') + 1));
 
 /** What `recipientContent` gives stands behind RENDER_ROOM, in memory of its own. */
 const hasRoom = ({ message, record }: Delivery): boolean =>

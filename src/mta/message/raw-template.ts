@@ -1,19 +1,21 @@
 /**
  * A raw RFC 5322 text with `{{name}}` in it as a campaign's content. Variables may stand in unstructured and address
  * fields of the message and in its text parts; such parts are decoded, compiled and encoded anew, because a value may
- * need another encoding. Everything else stays byte for byte. Values are escaped for html in text/html and
- * text/x-amp-html parts.
+ * need another encoding. Fields of the message beyond ASCII are encoded, everything else stays byte for byte. Values
+ * are escaped for html in text/html and text/x-amp-html parts.
  *
  * Refused: variables in the From address, in structural fields, in texts that are not UTF-8.
  */
-import { isUtf8 } from 'node:buffer';
-import { err, ok, type Result } from '../../core/index.ts';
+import { isAscii, isUtf8 } from 'node:buffer';
+import { err, formatAddress, ok, parseAddress, type Result } from '../../core/index.ts';
 import { campaignContent, type CampaignContent, type Step } from './campaign.ts';
 import type { ComposeOptions } from './compose.ts';
 import { decodeEncodedWords } from './encoded-word.ts';
 import { addressStep, describe, fieldStep, type FieldError } from './field-template.ts';
 import { headerChunks } from './header-edit.ts';
+import { formatAddressField, formatField } from './header-text.ts';
 import { fieldValue, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
+import { parseMailboxes, type Mailbox } from './mailbox.ts';
 import {
   contentTypeOf,
   MAX_MIME_DEPTH,
@@ -26,6 +28,9 @@ import { fixed, lineEnd, textPart } from './text-part.ts';
 import { decodeQuotedPrintable } from './transfer-encoding.ts';
 
 const ADDRESS_FIELDS = new Set(['from', 'to', 'cc', 'sender', 'reply-to']);
+/** Fields where an encoded word would be taken for what it is not (RFC 2047 §5). */
+const STRUCTURED =
+  /^(?:list-|resent-|arc-|received|dkim-signature$|references$|in-reply-to$|authentication-results$)/;
 /** Types whose values are escaped. */
 const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 const OPEN = '{{';
@@ -80,11 +85,33 @@ function fieldSteps(
 function messageField(bytes: Buffer, field: HeaderField): Result<Step, string> {
   const value = fieldValue(bytes, field);
   const text = decodeEncodedWords(value);
-  if (!text.includes(OPEN)) return ok(raw(bytes.subarray(field.start, field.end)));
   const name = bytes.toString('latin1', field.start, field.start + field.name.length);
+  if (!text.includes(OPEN)) {
+    const whole = bytes.subarray(field.start, field.end);
+    return ok(isAscii(whole) ? raw(whole) : (asciiField(name, value) ?? raw(whole)));
+  }
   // A special character that decoding lays bare in an unquoted name makes the field invalid, so it is refused.
   const step = ADDRESS_FIELDS.has(field.name) ? addressStep(name, text) : fieldStep(name, text);
   return step.ok ? step : err(`${name}: ${step.error}`);
+}
+
+/**
+ * A field with bytes above 127 in encoded words and A-labels, so that the mail needs no SMTPUTF8 (RFC 6531 §3.2): most
+ * receivers have it, but not all. A local part stays as it is. Undefined where the field can not be encoded.
+ */
+function asciiField(name: string, value: string): Step | undefined {
+  const lower = name.toLowerCase();
+  if (STRUCTURED.test(lower)) return undefined;
+  if (!ADDRESS_FIELDS.has(lower)) return fixed(formatField(name, decodeEncodedWords(value)));
+  const parsed = parseMailboxes(value);
+  if (!parsed.ok) return undefined;
+  const mailboxes: Mailbox[] = [];
+  for (const mailbox of parsed.value) {
+    const address = parseAddress(mailbox.address);
+    if (!address.ok) return undefined;
+    mailboxes.push({ name: decodeEncodedWords(mailbox.name), address: formatAddress(address.value) });
+  }
+  return fixed(formatAddressField(name, mailboxes));
 }
 
 /** Content fields with the blank line, and the body, of a message or part. */

@@ -45,6 +45,32 @@ describe('compileRaw', () => {
     assert.equal(part.bytes.toString(), 'Hi \u00dc\r\nBcc: v <\r\n');
   });
 
+  test('fields beyond ASCII go out in encoded words and A-labels, but for a local part', () => {
+    const { raw, part } = rendered(
+      [
+        'From: Grüße =?utf-8?Q?=2C=C3=BC?= <a@bücher.test>',
+        'To: you@to.test',
+        'Subject: Grüße =?utf-8?Q?=C3=BC?= {x}',
+        'Reply-To: имя@пример.test',
+        'Cc: ü, <c@x.test>',
+        'List-Unsubscribe: <https://x.test/ü>',
+        'X-Plain:   =?utf-8?Q?=41?=',
+        '',
+        'text',
+      ].join('\n'),
+    );
+    const { header } = part;
+    assert.equal(decodeEncodedWords(header['from']!), 'Grüße ,ü <a@xn--bcher-kva.test>');
+    assert.equal(decodeEncodedWords(header['subject']!), 'Grüße ü {x}');
+    const utf8 = (name: string): string => Buffer.from(header[name]!, 'latin1').toString();
+    assert.equal(utf8('reply-to'), 'имя@xn--e1afmkfd.test');
+    // What is no mailbox list or is no text stays as it was.
+    assert.equal(utf8('cc'), 'ü, <c@x.test>');
+    assert.equal(utf8('list-unsubscribe'), '<https://x.test/ü>');
+    assert.match(raw, /\r\nX-Plain: {3}=\?utf-8\?Q\?=41\?=\r\n/);
+    assert.doesNotMatch(`${header['from']}${header['subject']}`, /[^\x00-\x7f]/);
+  });
+
   test('decodes text parts, escapes in html, leaves other parts alone', () => {
     const { part, raw } = rendered(
       [
