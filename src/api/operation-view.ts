@@ -1,4 +1,7 @@
 /** Jobs and marks as they are shown. */
+import { ownsSelector } from './bounds.ts';
+import type { Caller } from './caller.ts';
+import type { Refused } from './refused.ts';
 import type { JobRecord, Mark, Operation, Selector } from '../queue/index.ts';
 
 export interface SelectorView {
@@ -84,6 +87,27 @@ export function operationText(operation: Operation, selector: Selector): string 
   const to =
     'node' in target ? target.node : 'sender' in target ? target.sender : 'band' in target ? target.band : '';
   return `${op} ${words}${to === '' ? '' : ` to ${to}`}`;
+}
+
+/** Of a hold that a bound caller may not see whole: what the server calls by name, as other mail may stand in the rest. */
+const named = ({ sender, node, isp }: Selector): Selector => ({ sender, node, isp });
+
+/** Why a bound caller's release lifts nothing: which hold keeps such mail, and whom to ask. */
+export function heldBySomebodyElse({ id, selector, by }: Mark, caller: Caller): Refused {
+  const mine = ownsSelector(caller, selector);
+  const told = mine ? selector : named(selector);
+  const given = Object.keys(selector) as (keyof Selector)[];
+  const hidden = given.some((name) => told[name] === undefined);
+  const words = hidden && given.every((name) => told[name] === undefined) ? '' : selectorText(told);
+  const what = [words, hidden ? `${words === '' ? 'what' : 'more that'} is not yours to see` : ''].filter(
+    (one) => one !== '',
+  );
+  const who = mine && by !== undefined ? by : 'an operator';
+  const message =
+    `hold ${id} of ${who} (${what.join(', and ')}) keeps such mail, and the token ${caller.name} may not lift it: ` +
+    `ask ${who === 'an operator' ? 'the operator of the server' : who}`;
+  const hold = { job: String(id), selector: { ...(words !== '' && selectorView(told)) }, by: who };
+  return { status: 403, code: 'forbidden', message, details: [{ field: '', message, hold }] };
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();

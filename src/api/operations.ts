@@ -5,17 +5,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { domainOf, err, ok, parseDuration, type Result, toAsciiDomain } from '../core/index.ts';
 import {
+  HoldStands,
   type JobRecord,
+  type Mark,
   type Operation,
   OperationRefused,
   type OperationRequest,
   type Selector,
 } from '../queue/index.ts';
 import { entryOf } from './audit-log.ts';
-import { ownsSelector, selectorFor, senderFor } from './bounds.ts';
+import { isBound, ownsSelector, selectorFor, senderFor } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
-import { jobView, type JobView, operationText } from './operation-view.ts';
+import { heldBySomebodyElse, jobView, type JobView, operationText } from './operation-view.ts';
 import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
 import { logOf } from './request-log.ts';
 import {
@@ -97,11 +99,13 @@ const operating =
     if (!given.ok) return answer(reply, given);
     const { value: wanted } = operation;
     const chosen = selectorFrom(given.value, deps.clock.now());
-    const what = { operation: wanted, selector: chosen, text: operationText(wanted, chosen) };
-    if (dryRun) return answer(reply, ok(await counted(deps, what)));
+    const owns = isBound(caller) ? (one: Selector): boolean => ownsSelector(caller, one) : undefined;
+    const what = { operation: wanted, selector: chosen, text: operationText(wanted, chosen), owns };
+    const refusal = (hold: Mark): Refused => heldBySomebodyElse(hold, caller);
+    if (dryRun) return answer(reply, await counted(deps, what, refusal));
     const by = caller.name === '' ? undefined : caller.name;
     const sources = { queue: deps.queue, log: logOf(deps, request) };
-    return answer(reply, await started(sources, { ...what, entry: entryOf(request), by }), 202);
+    return answer(reply, await started(sources, { ...what, entry: entryOf(request), by }, refusal), 202);
   };
 
 const asked = (
@@ -140,16 +144,27 @@ const pickNames = ({ sender, node, isp }: Pick<SelectorBody, 'sender' | 'node' |
 const normal = (address: string): string =>
   `${address.slice(0, address.lastIndexOf('@'))}@${toAsciiDomain(domainOf(address))}`;
 
-async function counted({ queue, clock }: ApiDependencies, request: OperationRequest): Promise<JobView> {
+/** What to say when a hold stands. */
+type Refusal = (hold: Mark) => Refused;
+
+async function counted(
+  { queue, clock }: ApiDependencies,
+  request: OperationRequest,
+  refusal: Refusal,
+): Promise<Result<JobView, Refused>> {
+  const { operation, selector, owns } = request;
+  const keeper = owns && operation.op === 'release' && queue.state.holds.keeperOf(selector, owns);
+  if (keeper) return err(refusal(keeper));
   const count = queue.operations.count(request);
   const until = clock.mono() + WAIT_MS;
   while (!count.step() && clock.mono() < until) await turn();
-  return jobView(count.record, true);
+  return ok(jobView(count.record, true));
 }
 
 async function started(
   { queue, log }: Pick<ApiDependencies, 'queue' | 'log'>,
   request: OperationRequest,
+  refusal: Refusal,
 ): Promise<Result<JobView, Refused>> {
   const deadline = AbortSignal.timeout(WAIT_MS);
   try {
@@ -160,6 +175,7 @@ async function started(
     }
     return ok(jobView(record, false));
   } catch (error) {
+    if (error instanceof HoldStands) return err(refusal(error.hold));
     if (error instanceof OperationRefused) return err(unavailable(error.message));
     log.error({ err: error }, 'an operation on the queue could not be stored');
     return err(unavailable('the queue cannot store the operation now, try again later'));

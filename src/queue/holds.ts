@@ -16,7 +16,15 @@ import {
   type MessageRecord,
   TOLD_NOBODY,
 } from './records.ts';
-import { covers, fitsDelivery, fitsQueue, type IspOf, isWhole, type Selector } from './selector.ts';
+import {
+  covers,
+  fitsDelivery,
+  fitsQueue,
+  type IspOf,
+  isWhole,
+  overlapOf,
+  type Selector,
+} from './selector.ts';
 
 export interface Mark {
   readonly id: number;
@@ -27,6 +35,8 @@ export interface Mark {
   readonly at: number;
   /** Name of the operator, where one was said. */
   readonly by?: string | undefined;
+  /** Set by a caller that may touch a part of the mail only; such a one takes no mark away that has not this. */
+  readonly bound?: true | undefined;
 }
 
 /** Marks that can stand; more would make every new queue slow. */
@@ -131,9 +141,24 @@ export class Holds {
     return mark === record.mark ? record : { ...record, mark };
   }
 
+  /**
+   * The hold that a release by a bound caller would lift although it is not the caller's: not set within what `owns`
+   * says, or by somebody who may touch all. One that a later release has lifted from all that is meant keeps nothing.
+   */
+  keeperOf(selector: Selector, owns: (selector: Selector) => boolean): Mark | undefined {
+    return this.#marks.find((mark, at) => {
+      if (!mark.hold || (mark.bound && owns(mark.selector))) return false;
+      const both = overlapOf(mark.selector, selector, this.ispOf);
+      const later = this.#marks.slice(at + 1);
+      return both && !later.some(({ hold, selector: lifted }) => !hold && covers(lifted, both));
+    });
+  }
+
   /** The marks once this one is set: those that it covers go, and a release that has nothing under it does. */
   with(mark: Mark): readonly Mark[] {
-    const kept = this.#marks.filter(({ selector }) => !covers(mark.selector, selector));
+    const kept = this.#marks.filter(
+      ({ selector, bound }) => (mark.bound && !bound) || !covers(mark.selector, selector),
+    );
     const all = [...kept, mark];
     const first = all.findIndex(({ hold }) => hold);
     return first < 0 ? [] : all.slice(first);

@@ -53,7 +53,7 @@ export {
   type OperatorResult,
   parseEntryId,
 } from './operator-log.ts';
-export { OperationRefused, type OperationRequest } from './operations.ts';
+export { HoldStands, OperationRefused, type OperationRequest } from './operations.ts';
 export type { AttemptFacts, Outcome } from './outcomes.ts';
 export { Policies, type SendLimit } from './policies.ts';
 export { type Band, BANDS, type QueueHead, type QueueKey } from './queue-head.ts';

@@ -21,7 +21,7 @@ import { type DamageTold, encode, healthy } from './records.ts';
 import type { OperatorLog } from './operator-log.ts';
 import type { QueueHead } from './queue-head.ts';
 import { fitsQueue, isWhole, type Selector } from './selector.ts';
-import { MAX_MARKS, type Stop } from './holds.ts';
+import { type Mark, MAX_MARKS, type Stop } from './holds.ts';
 import type { QueueState } from './state.ts';
 
 export interface OperationRequest {
@@ -33,6 +33,8 @@ export interface OperationRequest {
   readonly entry?: number | undefined;
   /** Name of the operator, for a mark. */
   readonly by?: string | undefined;
+  /** Of a caller that may touch a part of the mail only: whether a selector is within it. */
+  readonly owns?: ((selector: Selector) => boolean) | undefined;
 }
 
 /** A job on so large a share of what is queued (1 of so many) goes through all that is queued. */
@@ -60,6 +62,16 @@ interface Walk {
 
 /** An operation that cannot be done; the text says why. */
 export class OperationRefused extends Error {}
+
+/** A release would lift a hold that is not the caller's. */
+export class HoldStands extends Error {
+  readonly hold: Mark;
+
+  constructor(hold: Mark) {
+    super(`hold ${hold.id} is not the caller's`);
+    this.hold = hold;
+  }
+}
 
 export class Operations {
   readonly #state: QueueState;
@@ -138,7 +150,7 @@ export class Operations {
 
   /**
    * Resolves when it is durable: a mark then holds, a job goes on by itself. `together`: stored in the same commit as a
-   * job. Throws OperationRefused.
+   * job. Throws OperationRefused or HoldStands.
    */
   submit(request: OperationRequest, together?: Work): Promise<JobRecord> {
     // One after the other: the next one builds on the marks of this one.
@@ -174,8 +186,11 @@ export class Operations {
   async #mark(record: JobRecord, request: OperationRequest): Promise<void> {
     const { holds } = this.#state;
     const { id, selector, at } = record;
-    const { operation, by } = request;
-    const next = holds.with({ id, hold: operation.op === 'hold', selector, at, by });
+    const { operation, by, owns } = request;
+    const hold = operation.op === 'hold';
+    const keeper = owns && !hold ? holds.keeperOf(selector, owns) : undefined;
+    if (keeper) throw new HoldStands(keeper);
+    const next = holds.with({ id, hold, selector, at, by, ...(owns && { bound: true }) });
     if (next.length > MAX_MARKS)
       throw new OperationRefused(`${MAX_MARKS} marks stand already; release what need not be held any more`);
     await this.#store(record, request, {

@@ -177,6 +177,112 @@ describe('tokens', () => {
     assert.equal((await as('s').get('/v1/campaigns')).status, 403);
   });
 
+  describe('a hold of somebody else', () => {
+    /** The mail of an account, of the sender main, and who may ask about it. */
+    async function held(t: TestContext) {
+      const { control, as } = await withTokens(t, [
+        tokenOf('a', 'a', ['inject', 'read', 'operate'], { accounts: ['acme'] }),
+        tokenOf('s', 's', ['inject', 'read', 'operate'], { senders: ['main'] }),
+        tokenOf('desk', 'desk', ['operate']),
+      ]);
+      assert.equal((await as('a').post('/v1/messages', MESSAGE)).status, 202);
+      const marks = () =>
+        control.queue.state.holds.marks.map(({ id, hold, selector }) => ({ id, hold, selector }));
+      const isHeld = async (): Promise<boolean> => {
+        const { deliveries } = (await control.get('/v1/deliveries')).json as {
+          deliveries: { state: string }[];
+        };
+        return deliveries[0]!.state === 'hold';
+      };
+      return { control, as, marks, isHeld };
+    }
+    const refusedWith = ({ json }: { readonly json: object }): object => (json as { error: object }).error;
+
+    test('stands, and the refusal says which one and whom to ask', async (t) => {
+      const { control, as, marks, isHeld } = await held(t);
+      const hold = await as('desk').post('/v1/queue/hold', { sender: 'main', domain: 'gmail.com' });
+      const before = marks();
+      for (const body of [
+        { account_id: 'acme' },
+        { account_id: 'acme', dry_run: true },
+        { recipient: 'u1@gmail.com' },
+      ]) {
+        const answer = await as('a').post('/v1/queue/release', body);
+        assert.equal(answer.status, 403, answer.text);
+        const message =
+          'hold 1 of an operator (sender=main, and more that is not yours to see) keeps such mail, and the token a ' +
+          'may not lift it: ask the operator of the server';
+        assert.deepEqual(refusedWith(answer), {
+          code: 'forbidden',
+          message,
+          details: [
+            {
+              field: '',
+              message,
+              hold: { job: hold.json['job'], selector: { sender: 'main' }, by: 'an operator' },
+            },
+          ],
+        });
+      }
+      assert.deepEqual(marks(), before);
+      assert.equal(await isHeld(), true);
+      const { entries } = (await control.get('/v1/audit-log')).json as {
+        entries: { action: string; result: string; message?: string }[];
+      };
+      const refused = entries.filter(
+        ({ action, result }) => action === 'queue release' && result === 'refused',
+      );
+      assert.equal(refused.length, 2, 'each but the dry run is written down');
+      assert.match(refused[0]!.message!, /^hold 1 of an operator/);
+      assert.equal(
+        (await as('a').post('/v1/queue/release', { campaign_id: 'c1', domain: 'else.test' })).status,
+        202,
+      );
+    });
+
+    test('on what is its own stands too, is named in full, and no hold of its own takes its place', async (t) => {
+      const { as, isHeld } = await held(t);
+      await as('desk').post('/v1/queue/hold', { account_id: 'acme', campaign_id: 'c1' });
+      assert.equal((await as('a').post('/v1/queue/hold', { all: true })).status, 202);
+      const answer = await as('a').post('/v1/queue/release', { all: true });
+      assert.equal(answer.status, 403, answer.text);
+      assert.match(answer.text, /hold 1 of desk \(account_id=acme campaign_id=c1\) keeps/);
+      assert.equal(await isHeld(), true);
+      assert.equal((await as('desk').post('/v1/queue/release', { all: true })).status, 202);
+      assert.equal(await isHeld(), false);
+    });
+
+    test('whose selector has mail of others in it is told by its number alone', async (t) => {
+      const { as } = await held(t);
+      await as('desk').post('/v1/queue/hold', { campaign_id: 'c1' });
+      const answer = await as('a').post('/v1/queue/release', { all: true });
+      assert.equal(answer.status, 403, answer.text);
+      assert.match(answer.text, /hold 1 of an operator \(what is not yours to see\) keeps/);
+      assert.doesNotMatch(answer.text, /c1|desk/);
+    });
+
+    test('of a token with other bounds stands, that of one with the same is lifted', async (t) => {
+      const { as, isHeld } = await held(t);
+      assert.equal((await as('s').post('/v1/queue/hold', { all: true })).status, 202);
+      const answer = await as('a').post('/v1/queue/release', { all: true });
+      assert.equal(answer.status, 403, answer.text);
+      assert.equal(await isHeld(), true);
+      assert.equal((await as('s').post('/v1/queue/release', { all: true })).status, 202);
+      assert.equal(await isHeld(), false);
+    });
+
+    test('that its maker lifted from the mail in question is none: the last mark that fits decides', async (t) => {
+      const { as, isHeld } = await held(t);
+      await as('desk').post('/v1/queue/hold', { sender: 'main' });
+      await as('desk').post('/v1/queue/release', { sender: 'main', account_id: 'acme' });
+      await as('a').post('/v1/queue/hold', { all: true });
+      assert.equal(await isHeld(), true);
+      const answer = await as('a').post('/v1/queue/release', { all: true });
+      assert.equal(answer.status, 202, answer.text);
+      assert.equal(await isHeld(), false);
+    });
+  });
+
   test('a message of many senders: each sees its own deliveries of it, in whole pages', async (t) => {
     const { control, as } = await withTokens(t, [
       tokenOf('p', 'p', ['read'], { senders: ['promo'] }),
