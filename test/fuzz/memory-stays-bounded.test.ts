@@ -119,6 +119,7 @@ async function send(socket: Socket, { head, piece }: Kind): Promise<void> {
     socket.once('drain', resolve).once('close', resolve);
     // Who is not read never gets on: that it did not in this time is all there is to see.
     await Promise.race([promise, delay(3_000, undefined, { ref: false })]);
+    socket.off('drain', resolve).off('close', resolve);
     if (socket.bytesWritten - socket.writableLength === before) return;
   }
 }
