@@ -43,17 +43,22 @@ export function fileNode(file: FilePart): MimeNode {
 }
 
 /** A quoted string for plain ASCII, else RFC 2231 pieces in UTF-8. */
-function filenameParameter(filename: string): string {
-  if (/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,60}$/.test(filename)) return `\r\n filename="${filename}"`;
-  const encoded = Array.from(Buffer.from(filename), percentByte);
+const filenameParameter = (filename: string): string =>
+  /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,60}$/.test(filename)
+    ? `\r\n filename="${filename}"`
+    : extendedParameter('filename', filename);
+
+/** A parameter of a content field in RFC 2231 pieces in UTF-8, each on a line of its own. */
+export function extendedParameter(name: string, value: string): string {
+  const encoded = Array.from(Buffer.from(value), percentByte);
   const pieces: string[] = [''];
   for (const unit of encoded) {
     const last = pieces.length - 1;
     if (pieces[last]!.length + unit.length > PARAMETER_PIECE) pieces.push(unit);
     else pieces[last] += unit;
   }
-  if (pieces.length === 1) return `\r\n filename*=utf-8''${pieces[0]!}`;
-  return pieces.map((piece, i) => `\r\n filename*${i}*=${i === 0 ? "utf-8''" : ''}${piece}`).join(';');
+  if (pieces.length === 1) return `\r\n ${name}*=utf-8''${pieces[0]!}`;
+  return pieces.map((piece, i) => `\r\n ${name}*${i}*=${i === 0 ? "utf-8''" : ''}${piece}`).join(';');
 }
 
 function percentByte(byte: number): string {

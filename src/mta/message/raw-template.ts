@@ -16,6 +16,7 @@ import { headerChunks } from './header-edit.ts';
 import { formatAddressField, formatField } from './header-text.ts';
 import { fieldValue, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
 import { parseMailboxes, type Mailbox } from './mailbox.ts';
+import { extendedParameter } from './mime-tree.ts';
 import {
   contentTypeOf,
   MAX_MIME_DEPTH,
@@ -186,9 +187,16 @@ function compileText(bytes: Buffer, scan: HeaderScan, context: TextContext): Res
 /** What a type says besides its charset: without `method` an invitation is no invitation (RFC 5546 §3.2). */
 const otherParameters = (type: ContentType | undefined): string =>
   [...(type?.parameters ?? [])]
-    .filter(([name, value]) => name !== 'charset' && /^[!-~]+$/.test(name) && /^[ -~]*$/.test(value))
-    .map(([name, value]) => `;\r\n ${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`)
+    .filter(([name, value]) => name !== 'charset' && /^[!-~]+$/.test(name) && !/[\x00-\x1f\x7f]/.test(value))
+    .map(([name, value]) => `;${parameter(name, value)}`)
     .join('');
+
+function parameter(name: string, value: string): string {
+  if (/[^\x00-\x7f]/.test(value)) return extendedParameter(name.replace(/\*.*$/, ''), value);
+  // An extended value may not be quoted (RFC 2231 §7).
+  if (name.endsWith('*') && /^[^\s"(),/:;<=>?@[\\\]]+$/.test(value)) return `\r\n ${name}=${value}`;
+  return `\r\n ${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`;
+}
 
 const MIME_VERSION = fixed('MIME-Version: 1.0\r\n');
 

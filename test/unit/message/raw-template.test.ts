@@ -114,11 +114,12 @@ describe('compileRaw', () => {
   });
 
   test('what a type says besides its charset stays', () => {
-    const type = 'text/calendar; method=REQUEST; Charset=UTF-8; name="a \\"b;c.ics"';
+    const type =
+      'text/calendar; method=REQUEST; Charset=UTF-8; name="a \\"b;c.ics"; x*=utf-8\'\'%C3%BC; y="ü"';
     const { part } = rendered(`From: a@b.cc\nContent-Type: ${type}\n\nBEGIN {{v}}\n`);
     assert.equal(
       part.header['content-type']?.replaceAll(/\s+/g, ' '),
-      'text/calendar; charset=utf-8; method="REQUEST"; name="a \\"b;c.ics"',
+      'text/calendar; charset=utf-8; method="REQUEST"; name="a \\"b;c.ics"; x*=utf-8\'\'%C3%BC; y*=utf-8\'\'%C3%BC',
     );
   });
 
