@@ -1,5 +1,5 @@
 /**
- * Generated campaigns before readers that share no code with us: Python's `email` and mailparser have to find every
+ * Generated campaigns, composed from parts or given as whole messages, before readers that share no code with us: Python's `email` and mailparser have to find every
  * part byte for byte as it was meant, dkimpy and mailauth have to verify both signatures. What was meant is worked out
  * here, by the plainest means: replace the variables in the text.
  */
@@ -12,6 +12,7 @@ import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { simpleParser } from 'mailparser';
 import { signMessageSync } from '../../src/mta/dkim/index.ts';
 import {
+  compileRaw,
   composeContent,
   type ContentParts,
   decodeCampaign,
@@ -19,6 +20,7 @@ import {
   recode,
   renderContent,
 } from '../../src/mta/message/index.ts';
+import { KEPT, oneLine, wholeMessage, withLines, type Writing } from '../support/whole-message.ts';
 import { makeKeys } from '../unit/dkim/odd-messages.ts';
 
 const RUNS = 500;
@@ -49,12 +51,15 @@ for line in sys.stdin:
             leaves.append([part.get_content_type(), len(part.get_payload())])
             continue
         body = base64.b64encode(part.get_payload(decode=True)).decode()
-        leaves.append([part.get_content_type(), part.get_filename(), part['content-id'], body])
+        params = part['content-type'].params if 'content-type' in part else {}
+        kept = {k: v for k, v in params.items() if k.startswith('x-')}
+        leaves.append([part.get_content_type(), part.get_filename(), part['content-id'], body, kept])
     # The new policy puts blanks between the encoded words of a name; decode_header knows better.
     plain = email.message_from_bytes(raw)['from'].replace('\\r\\n', '')
     name, address = email.utils.parseaddr(plain)
     name = str(email.header.make_header(email.header.decode_header(name)))
-    defects = [str(d) for part in message.walk() for d in part.defects]
+    types = [part['content-type'] for part in message.walk() if 'content-type' in part]
+    defects = [str(d) for part in [*message.walk(), *types] for d in part.defects]
     print(json.dumps({
         'subject': str(message['subject']),
         'name': name,
@@ -79,6 +84,11 @@ const special = fc.constantFrom(
   'one\ntwo\rthree\r\n.\r\n..four',
   ' blanks at both ends \t ',
   '--=_u1_1--\r\n',
+  '--b\r\nContent-Type: text/html\r\n\r\n<b>\r\n--b--\r\n',
+  'x\r\n-----\r\n---\r\n\r\n-',
+  '--',
+  '-b',
+  `${'a'.repeat(75)}--b`,
   '=?utf-8?Q?=41?= =41 = =\r\n',
   '<script>alert("&amp;\'")</script>',
   'From the start\nFrom the line\n.\n',
@@ -111,7 +121,18 @@ const attachment = fc.record({
 });
 const encoding = fc.constantFrom('quoted-printable', 'base64', '8bit', null);
 
+/** A whole message in place of parts: its boundaries, and how its client encodes. */
+const encodings = fc.constantFrom('quoted-printable', 'base64', '8bit');
+const whole: fc.Arbitrary<Writing> = fc.record({
+  boundaries: fc.constantFrom(['b', '-'], ['-', 'b'], ['c', 'b'], ["'x y", '='], ['=_u1_1', '=_u1_2']),
+  text: encodings,
+  html: encodings,
+  encodedHeader: fc.boolean(),
+  alone: fc.boolean(),
+});
+
 const message = fc.record({
+  whole: fc.option(whole, { freq: 2 }),
   subject: template,
   // Runs of blanks between atoms mean nothing.
   name: words.map((text) => text.replaceAll(/[{}"\\<>@,;:()[\]\s]+/g, ' ')),
@@ -140,32 +161,31 @@ const fill = ({ vars }: Generated, text: string, escape = (value: string) => val
   text.replaceAll(/\{\{([\w.]+)\}\}/g, (_, name: string) =>
     escape(String({ ...vars, recipient: RECIPIENT }[name])),
   );
-const oneLine = (text: string): string => text.replaceAll(/[\x00-\x1f\x7f]+/g, ' ').trim();
 /** Of a header field: every value is one line, and so is the whole. */
 const field = (given: Generated, text: string): string => oneLine(fill(given, text, oneLine));
-const withLines = (text: string): string => {
-  const lines = text.replaceAll(/\r\n?|\n/g, '\r\n');
-  return lines.endsWith('\r\n') ? lines : `${lines}\r\n`;
-};
 
 interface Leaf {
   readonly type: string;
   readonly filename: string | null;
   readonly cid: string | null;
   readonly bytes: Buffer;
+  /** Parameters of the type. */
+  readonly kept: Readonly<Record<string, string>>;
 }
 
 function leavesOf(given: Generated): readonly Leaf[] {
   const leaf = (type: string, text: string, escape?: (value: string) => string): Leaf => {
     const whole = withLines(text.replaceAll(/\r\n?|\n/g, '\r\n'));
     const filled = fill(given, whole, (value) => (escape ?? String)(value).replaceAll(/\r\n?|\n/g, '\r\n'));
-    return { type, filename: null, cid: null, bytes: Buffer.from(filled) };
+    const kept = given.whole ? KEPT : {};
+    return { type, filename: null, cid: null, bytes: Buffer.from(filled), kept };
   };
   const file = ({ filename: name, bytes, inline }: Generated['files'][number], i: number): Leaf => ({
     type: inline ? 'image/png' : 'application/octet-stream',
     filename: name,
     cid: inline ? `<pic${i}@x>` : null,
     bytes: Buffer.from(bytes),
+    kept: {},
   });
   const files = given.files.map(file);
   const inHtml = given.body === 'text' ? [] : files.filter(({ cid }) => cid !== null);
@@ -196,9 +216,23 @@ function partsOf(given: Generated): ContentParts {
   };
 }
 
+function wholeOf(given: Generated, how: NonNullable<Generated['whole']>): Buffer {
+  const { body, text, amp, html } = given;
+  const texts = [
+    ...(body === 'html' ? [] : [{ type: 'text/plain', text }]),
+    ...(amp === null ? [] : [{ type: 'text/x-amp-html', text: amp }]),
+    ...(body === 'text' ? [] : [{ type: 'text/html', text: html }]),
+  ];
+  const files = leavesOf(given).filter(({ filename: name }) => name !== null);
+  return wholeMessage({ ...given, texts, files }, how);
+}
+
 /** As it goes over the wire: rendered from its stored form, in the receiver's encodings, signed. */
 function sent(given: Generated, i: number): Buffer {
-  const composed = composeContent(partsOf(given), { hostname: 'mta.example.com', now, unique: 'u1' });
+  const options = { hostname: 'mta.example.com', now, unique: 'u1' };
+  const composed = given.whole
+    ? compileRaw(wholeOf(given, given.whole), options)
+    : composeContent(partsOf(given), options);
   assert.ok(composed.ok, `content ${i}: ${JSON.stringify(composed)}`);
   const stored = decodeCampaign(encodeCampaign(composed.value));
   assert.ok(stored.ok);
@@ -219,7 +253,8 @@ interface Found {
   readonly address: string;
   readonly custom: string;
   readonly leaves: readonly (
-    readonly [string, number] | readonly [string, string | null, string | null, string]
+    | readonly [string, number]
+    | readonly [string, string | null, string | null, string, Readonly<Record<string, string>>]
   )[];
   readonly defects: readonly string[];
   readonly dkim: readonly (boolean | string)[];
@@ -280,15 +315,22 @@ test('Python finds every part byte for byte, and dkimpy verifies', async (t) => 
       },
       what(i),
     );
-    const read = leaves.filter((leaf) => leaf.length === 4);
+    const read = leaves.filter((leaf) => leaf.length === 5);
     assert.deepEqual(
-      read.map(([type, name, cid, body]) => [
+      read.map(([type, name, cid, body, kept]) => [
         type,
         name,
         cid,
         Buffer.from(body, 'base64').toString('latin1'),
+        kept,
       ]),
-      leavesOf(given).map((leaf) => [leaf.type, leaf.filename, leaf.cid, leaf.bytes.toString('latin1')]),
+      leavesOf(given).map(({ type, filename: name, cid, bytes, kept }) => [
+        type,
+        name,
+        cid,
+        bytes.toString('latin1'),
+        kept,
+      ]),
       what(i),
     );
   }
