@@ -18,8 +18,8 @@ const PER_KIND = 30;
 const SENT = 20 * MB;
 /** Of a connection: its socket, stream and session, and a piece that was read. */
 const CONNECTION = 100 * KB;
-/** What the collector has not come to yet: its young generation alone may be three times 32 MB. */
-const GARBAGE = 160 * MB;
+/** What the collector has not come to yet, on a busy machine: its young generation alone may be three times 32 MB. */
+const GARBAGE = 256 * MB;
 /** cli/collector.ts: memory may grow to so many times of what is in use. */
 const GROWTH = 3;
 const MESSAGE = 100 * KB;
