@@ -44,7 +44,12 @@ async function inject(
   const facts = { from, to, labels: labels.value, origin: originOf(request), digest: digestOf(body) };
   const injecting = Buffer.isBuffer(content.value)
     ? deps.injector.inject({ ...facts, content: content.value })
-    : deps.injector.compose({ ...facts, parts: content.value });
+    : deps.injector.compose({
+        ...facts,
+        parts: content.value,
+        missing: body.missing,
+        defaults: body.defaults,
+      });
   const injected = await orUnavailable(logOf(deps, request), injecting, NAMES);
   return injected.ok ? acceptedOf(injected.value) : injected;
 }

@@ -77,6 +77,12 @@ const content = {
   parts: parts.optional(),
 };
 
+/** What a variable becomes that a recipient does not have. */
+const variables = {
+  missing: z.enum(['empty', 'refuse']).optional(),
+  defaults: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+};
+
 interface ContentFields {
   readonly content?: string | undefined;
   readonly content_encoding?: string | undefined;
@@ -106,17 +112,23 @@ export const messageBody = z
       to: z.array(address).min(1, 'needs a recipient').max(MAX_RECIPIENTS, `has more than ${MAX_RECIPIENTS}`),
     }),
     ...content,
+    ...variables,
     ...labels,
   })
-  .superRefine(fitsTogether);
+  .superRefine(fitsTogether)
+  .superRefine((value, context) => {
+    // The content of one message is sent as it is; that of a batch has variables.
+    for (const name of ['missing', 'defaults'] as const)
+      if (value[name] !== undefined && value.parts === undefined)
+        context.addIssue({ code: 'custom', path: [name], message: 'belongs to parts, and there are none' });
+  });
 
 export const batchHeader = z
   .strictObject({
     envelope: z.strictObject({ from: address }).optional(),
     from: address.optional(),
     ...content,
-    missing: z.enum(['empty', 'refuse']).optional(),
-    defaults: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    ...variables,
     limits: campaignLimits
       .optional()
       .describe('Limits of the campaign from now on; without it they stay as they are.'),

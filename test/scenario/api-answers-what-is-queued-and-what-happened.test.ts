@@ -58,9 +58,15 @@ describe('control API', () => {
   test('parts are composed', async (t) => {
     const control = await startControl(t);
     const parts = { from: 'a@a.test', subject: 'hi', text: 'hello' };
-    const answer = await control.post('/v1/messages', { envelope: MESSAGE.envelope, parts });
+    const rules = { missing: 'refuse', defaults: { name: 'reader' } };
+    const answer = await control.post('/v1/messages', { envelope: MESSAGE.envelope, parts, ...rules });
     assert.equal(answer.status, 202, answer.text);
-    assert.deepEqual((control.injector.requests[0] as unknown as { parts: object }).parts, parts);
+    const {
+      parts: given,
+      missing,
+      defaults,
+    } = control.injector.requests[0] as unknown as Record<string, object>;
+    assert.deepEqual({ parts: given, missing, defaults }, { parts, ...rules });
   });
 
   test('good recipients are accepted, bad ones named; none good is a 400', async (t) => {

@@ -61,7 +61,7 @@ export interface InjectRequest {
   readonly digest?: string | undefined;
 }
 
-/** The parts of a message that the server composes; texts may hold `{{variables}}` in a batch. */
+/** The parts of a message that the server composes; texts may hold `{{variables}}`. */
 export interface ContentParts {
   readonly from: string;
   readonly reply_to?: string | undefined;
@@ -137,14 +137,17 @@ export interface Intake {
   stopped(recipient: string): string | undefined | Promise<string | undefined>;
 }
 
-export interface BatchHeader {
+export interface VariableRules {
+  /** What a recipient who lacks a variable gets: the default, else nothing (`empty`), or it is refused. */
+  readonly missing?: 'empty' | 'refuse' | undefined;
+  readonly defaults?: Readonly<Record<string, string | number | boolean>> | undefined;
+}
+
+export interface BatchHeader extends VariableRules {
   /** Reverse-path of all deliveries. */
   readonly from: string;
   /** Parts, or a whole RFC 5322 message with `{{variables}}` in it. */
   readonly content: ContentParts | Buffer;
-  /** What a line that lacks a variable gets: the default, else nothing (`empty`), or it is refused. */
-  readonly missing?: 'empty' | 'refuse' | undefined;
-  readonly defaults?: Readonly<Record<string, string | number | boolean>> | undefined;
   readonly labels: Labels;
   readonly origin: Origin;
   readonly digest?: string | undefined;
@@ -187,7 +190,7 @@ export interface Injector {
   inject(request: InjectRequest): Promise<Result<Injected, InjectionRefusal>>;
   /** Composes `parts` and injects the result. */
   compose(
-    request: Omit<InjectRequest, 'content'> & { readonly parts: ContentParts },
+    request: Omit<InjectRequest, 'content'> & VariableRules & { readonly parts: ContentParts },
   ): Promise<Result<Injected, InjectionRefusal>>;
   openBatch(header: BatchHeader): Promise<Result<Batch, InjectionRefusal>>;
 }

@@ -23,6 +23,7 @@ import type {
   Injected,
   InjectionRefusal,
   Injector,
+  VariableRules,
   InjectRequest,
   Labels,
   PreparedMessage,
@@ -114,17 +115,19 @@ export class QueueInjector implements Injector {
     return this.#repeats.once(repeat, remadeFor(prepared.recipients), () => accept(repeat));
   }
 
-  async compose(
-    request: Omit<InjectRequest, 'content'> & { readonly parts: ContentParts },
-  ): Promise<Result<Injected, InjectionRefusal>> {
+  async compose(request: Parameters<Injector['compose']>[0]): Promise<Result<Injected, InjectionRefusal>> {
     const checked = checkEnvelope(request, this.#options);
     if (!checked.ok) return checked;
     const refused = await this.#held();
     if (refused) return err(refused);
     const number = this.#options.queue.nextNumber();
-    const campaign = this.#compile(request.parts, number);
-    if (!campaign.ok) return campaign;
-    const prepared = this.#campaign(campaign.value, request.labels, request.from);
+    const compiled = this.#compile(request.parts, number);
+    if (!compiled.ok) return compiled;
+    const campaign = withDefaults(compiled.value, request);
+    // No recipient of one message has variables of its own.
+    const lacks = variableCheck(campaign, request, 'defaults')(undefined);
+    if (lacks) return err(invalid(lacks.field, lacks.message, [550, '5.6.0']));
+    const prepared = this.#campaign(campaign, request.labels, request.from);
     const repeat = repeatOf(request);
     const accepted = { recipients: recipientsOf(request.to), origin: request.origin };
     if (!repeat) return this.#accept(number, accepted, prepared);
@@ -156,8 +159,7 @@ export class QueueInjector implements Injector {
     const number = known?.number ?? queue.nextNumber();
     const compiled = this.#compile(header.content, number, known?.at);
     if (!compiled.ok) return compiled;
-    const { defaults } = header;
-    const campaign = { ...compiled.value, ...(defaults && { defaults }) };
+    const campaign = withDefaults(compiled.value, header);
     const { content, message: record, labels } = this.#campaign(campaign, header.labels, header.from);
     const { allowedSenders: allowed } = header.origin;
     // A sender that does not exist is the header's fault, not that of every line.
@@ -311,3 +313,6 @@ export class QueueInjector implements Injector {
     return { content: encodeCampaign(campaign), sealed: false, message, labels };
   }
 }
+
+const withDefaults = (campaign: CampaignContent, { defaults }: VariableRules): CampaignContent =>
+  defaults ? { ...campaign, defaults } : campaign;

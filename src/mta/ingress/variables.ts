@@ -1,10 +1,10 @@
 /**
  * The variables of a batch line against those of the content: one that is a list or an object can not be written into a
  * message, and one that is missing is refused where the batch says so. Checked at acceptance, where the line can still
- * be named.
+ * be named. A single message is like a line without variables.
  */
 import { type CampaignContent, neededNames, variableNames } from '../message/index.ts';
-import type { BatchHeader } from './contract.ts';
+import type { VariableRules } from './contract.ts';
 
 export type Vars = Readonly<Record<string, unknown>>;
 /** What is wrong with the variables of a line, if anything. */
@@ -14,7 +14,8 @@ const NONE: Vars = {};
 
 export function variableCheck(
   campaign: CampaignContent,
-  { missing, defaults = {} }: Pick<BatchHeader, 'missing' | 'defaults'>,
+  { missing, defaults = {} }: VariableRules,
+  field: 'vars' | 'defaults' = 'vars',
 ): VariableCheck {
   const names = [...variableNames(campaign)];
   const required = new Set(
@@ -25,11 +26,11 @@ export function variableCheck(
       const value = Object.hasOwn(vars, name) ? vars[name] : undefined;
       if (typeof value === 'object' && value !== null)
         return {
-          field: `vars.${name}`,
+          field: `${field}.${name}`,
           message: 'is a list or an object, and stands in the content: give a text',
         };
       if ((value === undefined || value === null) && required.has(name))
-        return { field: `vars.${name}`, message: 'is missing, and the batch has no default for it' };
+        return { field: `${field}.${name}`, message: 'is missing, and there is no default for it' };
     }
     return undefined;
   };

@@ -50,6 +50,8 @@ describe('requests', () => {
     [{ content: undefined }, 'content: is missing: give the message as content, or its parts'],
     [{ parts: { from: 'a@a.test', subject: 's' } }, 'parts: give either content or parts, not both'],
     [{ sender: 'a', virtual_sender: 'b' }, 'sender: give either sender or virtual_sender, not both'],
+    [{ missing: 'refuse' }, 'missing: belongs to parts, and there are none'],
+    [{ missing: 'no' }, 'missing: expected one of empty, refuse'],
     [{ band: 'prio' }, 'band: expected one of priority, geo, standard'],
     [{ campaign_id: '' }, 'campaign_id: must not be empty: leave it out instead'],
     [{ campaign_id: 'a\0b' }, 'campaign_id: has a control character or a broken Unicode character'],

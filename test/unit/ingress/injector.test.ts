@@ -293,6 +293,21 @@ describe('compose', () => {
     );
   });
 
+  test('a variable is empty, gets the default, or refuses the message and is named', async () => {
+    const desk = await openDesk();
+    const { content: _, ...rest } = request();
+    const dear = { ...parts, text: 'Dear {{name}},' };
+    const compose = (more: object): ReturnType<typeof desk.injector.compose> =>
+      desk.injector.compose({ ...rest, parts: dear, ...more });
+    const refused = refusedBy(desk, await compose({ missing: 'refuse' }));
+    assert.deepEqual([refused.kind, refused.field], ['invalid', 'defaults.name']);
+    assert.match(refused.text, /missing, and there is no default/);
+    for (const more of [{}, { missing: 'empty' }, { missing: 'refuse', defaults: { name: 'reader' } }])
+      assert.equal(taken(desk, await compose(more)).deliveries.length, 1, JSON.stringify(more));
+    const { messageId } = taken(desk, await compose({ defaults: { name: 'reader' } }));
+    assert.match(storedContent(desk, messageId), /reader/);
+  });
+
   test('names the part that is wrong', async () => {
     const desk = await openDesk();
     const { content: _, ...rest } = request();
