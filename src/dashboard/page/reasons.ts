@@ -3,8 +3,28 @@
  * wrote) stays as it is.
  */
 import { termInRussian } from './terms.ts';
+import { ru } from './words-ru.ts';
 
+/** In a text `$1` is what was found, `#1` the same as a figure and `~1` as a duration. */
 type Phrase = readonly [RegExp, string | ((found: string, ...parts: string[]) => string)];
+
+const NUMBERS = new Intl.NumberFormat('ru', { maximumSignificantDigits: 15 });
+const figure = (text: string): string => NUMBERS.format(Number(text));
+
+const UNITS: Readonly<Record<string, string>> = { d: ru.d, h: ru.h, m: ru.min, s: ru.s, ms: 'мс' };
+/** `2m50s`: `2 мин 50 с` */
+const duration = (text: string): string =>
+  text.replace(
+    /([\d.]+)(ms|[dhms])(?=(\d?))/g,
+    (_, amount: string, unit: string, more: string) =>
+      `${figure(amount)} ${UNITS[unit]}${more === '' ? '' : ' '}`,
+  );
+
+const FORMS: Readonly<Record<string, (text: string) => string>> = {
+  $: (text) => text,
+  '#': figure,
+  '~': duration,
+};
 
 const PHRASES: readonly Phrase[] = [
   [/\bnext message in (\d+) s/g, 'следующее письмо через $1 с'],
@@ -12,10 +32,10 @@ const PHRASES: readonly Phrase[] = [
   [/\bnext connection in (\d+) s, after: /g, 'следующее соединение через $1 с, после: '],
   [
     /^limit of the campaign: (\d+) per start are used up; .*/,
-    'предел рассылки: $1 за запуск исчерпан; остальное ждёт запуска',
+    'предел рассылки: #1 за запуск исчерпан; остальное ждёт запуска',
   ],
-  [/^limit of the campaign: (\d+) per ([\d.]+) s now, growing/, 'предел рассылки: сейчас $1 за $2 с, растёт'],
-  [/^limit of the campaign: (\d+) per ([\d.]+) s/, 'предел рассылки: $1 за $2 с'],
+  [/^limit of the campaign: (\d+) per ([\d.]+) s now, growing/, 'предел рассылки: сейчас #1 за #2 с, растёт'],
+  [/^limit of the campaign: (\d+) per ([\d.]+) s/, 'предел рассылки: #1 за #2 с'],
   [/^strategy /, 'стратегия '],
   [/^cap /, 'предел '],
   [/^предел (\S+) of sender (\S+): /, 'предел $1 отправителя $2: '],
@@ -25,7 +45,7 @@ const PHRASES: readonly Phrase[] = [
   [/^the strategy that ISP (\S+) starts with$/, 'с неё начинает провайдер $1'],
   [/^no sender uses the node$/, 'узел не нужен ни одному отправителю'],
   [/^warm-up paused: /, 'прогрев приостановлен: '],
-  [/^warm-up (.+), stage (\d+): (\d+) a day/, 'прогрев $1, этап $2: $3 в сутки'],
+  [/^warm-up (.+), stage (\d+): (\d+) a day/, 'прогрев $1, этап $2: #3 в сутки'],
   [/^slowed down \(/, 'замедлено ('],
   [/\block(?:ed)? by hand/g, 'блокировка оператором'],
   [/\block(?:ed)? by (\S+)/g, 'блокировка по $1'],
@@ -74,46 +94,46 @@ const PHRASES: readonly Phrase[] = [
   [/^the address (\S+) is not on this machine$/, 'адреса $1 нет на этой машине'],
   [/^warm-up (?:resumed by hand|goes on after a pause)$/, 'прогрев продолжается'],
   [/^warm-up done$/, 'прогрев завершён'],
-  [/^warm-up stage (\d+) of (\d+): (\d+) a day$/, 'прогрев: этап $1 из $2, $3 в сутки'],
+  [/^warm-up stage (\d+) of (\d+): (\d+) a day$/, 'прогрев: этап $1 из $2, #3 в сутки'],
   [
     /^прогрев приостановлен: ([\d.]+) % (hard bounces|blocks) of (\d+), the last one: /,
     (_, share, what, all) =>
-      `прогрев приостановлен: ${share} % ${what === 'blocks' ? 'блокировок' : 'постоянных отказов'} из ${all}, последний: `,
+      `прогрев приостановлен: ${figure(share)} % ${what === 'blocks' ? 'блокировок' : 'постоянных отказов'} из ${figure(all)}, последний: `,
   ],
   // Alerts; `over: ` when they are.
   [/^over: /, 'прошло: '],
   [
     /^(прошло: )?(\d+) deliveries to (\S+) wait, the oldest for (\S+), and none was taken for ([^\s:]+)/,
-    '$1к $3 ждут доставок: $2, старейшая — $4, ничего не принято $5',
+    '$1к $3 ждут доставок: #2, старейшая — ~4, ничего не принято ~5',
   ],
   // Its end is why: what the first of them waits for, and the last thing that went wrong.
-  [/(?<=ничего не принято .*[:;] )(\S+) ago: /, '$1 назад: '],
-  [/(?<=ничего не принято .*: )limit of the campaign: (\d+) per ([\d.]+) s/, 'предел рассылки: $1 за $2 с'],
+  [/(?<=ничего не принято .*[:;] )(\S+) ago: /, '~1 назад: '],
+  [/(?<=ничего не принято .*: )limit of the campaign: (\d+) per ([\d.]+) s/, 'предел рассылки: #1 за #2 с'],
   [
     /^(прошло: )?node (\S+) is down for (\S+): (\S+) is not on this machine; bring the address up$/,
-    '$1узел $2 недоступен $3: адреса $4 нет на этой машине; поднимите адрес',
+    '$1узел $2 недоступен ~3: адреса $4 нет на этой машине; поднимите адрес',
   ],
   [
     /^(прошло: )?(\S+): (\d+) of (\d+) (attempts bounced for good|attempts were put off|deliveries were complained about) \(([\d.e+]+) %, more than ([\d.]+) %\) in ([^\s;]+); see /,
     (_, ...[over, isp, part, all, what, share, most, period]) =>
-      `${over ?? ''}${isp}: ${SHARES[what!]} ${part} из ${all} (${share} %, больше ${most} %) за ${period}; см. `,
+      `${over ?? ''}${isp}: ${SHARES[what!]} ${figure(part!)} из ${figure(all!)} (${figure(share!)} %, больше ${figure(most!)} %) за ${duration(period!)}; см. `,
   ],
   [
     /^(прошло: )?(\S+) is (\d+) events behind, at (\d+) % of what the journal keeps; let it catch up, or raise /,
-    '$1$2 отстаёт на событий: $3, это $4 % того, что хранит журнал; дайте догнать или увеличьте ',
+    '$1$2 отстаёт на событий: #3, это $4 % того, что хранит журнал; дайте догнать или увеличьте ',
   ],
   [/\bthe store cannot write: /, 'хранилище не пишется: '],
   [
-    /(\d+ MB) are free in (\S+), injection is refused below (\d+ MB) \(disk_reserve\)/,
-    'свободно $1 в $2, ниже $3 (disk_reserve) почта не принимается',
+    /(\d+) MB are free in (\S+), injection is refused below (\d+) MB \(disk_reserve\)/,
+    'свободно #1 МБ в $2, ниже #3 МБ (disk_reserve) почта не принимается',
   ],
-  [/(\d+ MB) of mail wait for the disk/, '$1 почты ждут диска'],
+  [/(\d+) MB of mail wait for the disk/, '#1 МБ почты ждут диска'],
   [/; make room( in \S+)?$/, (_, place = '') => `; освободите место${place.replace(' in ', ' в ')}`],
   [
     /the disk is slow: a commit takes (\S+) \((\d+) of (\d+) in the last minute were slow\)\. Mail is acknowledged and sent no faster than that, none is lost; see what keeps the disk of data_dir busy, or whether it fails /,
-    'диск медленный: запись занимает $1 (медленных за минуту: $2 из $3). Почта принимается и отправляется не быстрее, ничего не теряется; посмотрите, чем занят диск data_dir и исправен ли он ',
+    'диск медленный: запись занимает ~1 (медленных за минуту: #2 из #3). Почта принимается и отправляется не быстрее, ничего не теряется; посмотрите, чем занят диск data_dir и исправен ли он ',
   ],
-  [/^прошло: a commit takes (\S+) again$/, 'прошло: запись снова занимает $1'],
+  [/^прошло: a commit takes (\S+) again$/, 'прошло: запись снова занимает ~1'],
   // What operators and reloads did.
   [/^reloaded without a change$/, 'перечитана без изменений'],
   [/^changed: /, 'изменено: '],
@@ -148,5 +168,14 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 };
 const categoryOf = (category: string): string => termInRussian('category', category) ?? category;
 
+const filledIn = (words: string, found: readonly string[]): string =>
+  words.replace(/([$#~])(\d)/g, (_, form: string, place: string) => FORMS[form]!(found[Number(place)] ?? ''));
+
 export const inRussian = (text: string): string =>
-  PHRASES.reduce((said, [phrase, words]) => said.replace(phrase, words as string), text);
+  PHRASES.reduce(
+    (said, [phrase, words]) =>
+      typeof words === 'string'
+        ? said.replace(phrase, (...found: string[]) => filledIn(words, found))
+        : said.replace(phrase, words),
+    text,
+  );

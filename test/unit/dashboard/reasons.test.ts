@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nextMessageIn } from '../../../src/mta/egress/wait-text.ts';
+import { judge } from '../../../src/alerts/judge.ts';
 import { Speech } from '../../../src/dashboard/page/language.ts';
 import { TABLES } from '../../../src/dashboard/page/words.ts';
 
@@ -39,13 +40,13 @@ test('reasons of the server are said in Russian, and what others wrote stays as 
     ['12 % rate_limited: 421 too many', '12 % — слишком часто: 421 too many'],
     [
       'gmail: 40 of 900 attempts were put off (4.4 %, more than 3 %) in 1h; see "postrider report bounces --by isp,reply"',
-      'gmail: отложено попыток 40 из 900 (4.4 %, больше 3 %) за 1h; см. "postrider report bounces --by isp,reply"',
+      'gmail: отложено попыток 40 из 900 (4,4 %, больше 3 %) за 1 ч; см. "postrider report bounces --by isp,reply"',
     ],
     [
       '5 deliveries to gmail wait, the oldest for 1h, and none was taken for 40m: limit of the campaign: 30 per 60 s; next message in 2 s; 5m ago: 451 too many',
-      'к gmail ждут доставок: 5, старейшая — 1h, ничего не принято 40m: предел рассылки: 30 за 60 с; следующее письмо через 2 с; 5m назад: 451 too many',
+      'к gmail ждут доставок: 5, старейшая — 1 ч, ничего не принято 40 мин: предел рассылки: 30 за 60 с; следующее письмо через 2 с; 5 мин назад: 451 too many',
     ],
-    ['over: a commit takes 22ms again', 'прошло: запись снова занимает 22ms'],
+    ['over: a commit takes 22ms again', 'прошло: запись снова занимает 22 мс'],
     ['purge campaign_id=spring', 'удалить: campaign_id=spring'],
     ['the interval of the retry rule is not over', 'интервал повтора ещё не прошёл'],
     [
@@ -57,6 +58,54 @@ test('reasons of the server are said in Russian, and what others wrote stays as 
     assert.equal(ru.reason(text), said);
     assert.equal(en.reason(text), text);
   }
+});
+
+const THRESHOLDS = {
+  ...{ periodMs: 3_600_000, complaintPeriodMs: 86_400_000, minVolume: 200, minCount: 3 },
+  ...{ hardBounces: 1, softBounces: 30, complaints: 0.07, stuckMailMs: 1_800_000, stuckVolume: 10 },
+  ...{ nodeDownMs: 60_000, slowCommitMs: 500, clearAfterMs: 60_000 },
+};
+
+test('figures and durations of an alert are said as the page says its own', () => {
+  const now = 1_000_000_000;
+  const measured = {
+    ...{ now, since: 0, disk: undefined },
+    commits: { count: 9_000, ms: 1_440_000, slowCount: 1_200, slowTotalMs: 1_440_000 },
+    shares: [
+      {
+        isp: '2024',
+        bounces: { delivered: 11_410, soft: 0, hard: 590, complaints: 0 },
+        complaints: { delivered: 100_000, soft: 0, hard: 0, complaints: 91 },
+      },
+    ],
+    waiting: [
+      {
+        isp: '2024',
+        ...{ count: 12_345, oldest: now - 130_000_000, lastDelivered: now - 1_970_000 },
+        why: '2m50s ago: 451 4.7.1 wait 2m50s',
+      },
+    ],
+    down: [
+      { node: 'n1', since: now - 330_000, why: '192.0.2.1 is not on this machine; bring the address up' },
+    ],
+  };
+  const said = judge(measured, THRESHOLDS).map(({ text }) => ru.reason(text).replaceAll('\u00a0', ' '));
+  for (const part of [
+    'запись занимает 1,2 с (медленных за минуту: 1 200 из 9 000)',
+    'узел n1 недоступен 5 мин 30 с: адреса 192.0.2.1 нет',
+    'к 2024 ждут доставок: 12 345, старейшая — 1 д 12 ч, ничего не принято 32 мин 50 с: 2 мин 50 с назад: 451 4.7.1 wait 2m50s',
+    '2024: постоянных отказов 590 из 12 000 (4,9 %, больше 1 %) за 1 ч; см. ',
+    '2024: жалоб на доставки 91 из 100 000 (0,091 %, больше 0,07 %) за 1 д; см. ',
+  ])
+    assert.ok(
+      said.some((text) => text.includes(part)),
+      `${part}: ${said.join('\n')}`,
+    );
+  assert.ok(ru.reason('over: a commit takes 0.8ms again').endsWith('0,8 мс'));
+  assert.match(
+    ru.reason('900 MB are free in /x, injection is refused below 1000 MB (disk_reserve); make room'),
+    /^свободно 900 МБ в \/x, ниже 1.?000 МБ /,
+  );
 });
 
 test('both languages have the same words, with the same places for values', () => {
