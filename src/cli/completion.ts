@@ -10,9 +10,11 @@ export const completionCommand = (io: Io, program: () => Promise<Command>): Comm
   new Command('completion')
     .description('print a script that completes commands in a shell: source <(postrider completion bash)')
     .addArgument(new Argument('<shell>').choices(SHELLS))
+    .option('--json', 'print JSON: the name of the shell and the script')
     .action(
-      exitingWith(async (shell: Shell): Promise<ExitCode> => {
-        await io.out(completionScript(shell, treeOf(await program())));
+      exitingWith(async (shell: Shell, { json }: { readonly json?: true }): Promise<ExitCode> => {
+        const script = completionScript(shell, treeOf(await program()));
+        await io.out(json ? `${JSON.stringify({ shell, script })}\n` : script);
         return 0;
       }),
     );

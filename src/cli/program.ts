@@ -2,7 +2,7 @@
  * All commands. Only the one that is asked for is loaded, because most of them are used by hand and the server's
  * parts take a while to load; all are loaded for help and for names that are not known.
  */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { clean, Exit, type Io } from './io.ts';
 import { version } from './version.ts';
 
@@ -75,7 +75,15 @@ async function createProgram(args: readonly string[], io: Io): Promise<Command> 
   for (const command of await Promise.all(loads.map((load) => load(io))))
     program.addCommand(command, { hidden: HIDDEN.has(command.name()) });
   quiet(program, io);
+  takeYes(program);
   return program;
+}
+
+/** Commands that ask nothing take `--yes` too, so that a script need not know which do. */
+function takeYes(command: Command): void {
+  for (const inner of command.commands) takeYes(inner);
+  if (command.commands.length === 0 && !command.options.some(({ long }) => long === '--yes'))
+    command.addOption(new Option('--yes').hideHelp());
 }
 
 /** Neither the program nor a command ends the process or writes past `io`. */

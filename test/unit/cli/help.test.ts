@@ -36,6 +36,20 @@ test('what removes mail has --dry-run and --yes', () => {
     assert.ok(asking.includes(command), command);
 });
 
+test('--yes is taken by commands that ask nothing, so that scripts may always give it, and not told of', async () => {
+  const { code, out } = await ran('completion', 'bash', '--json', '--yes');
+  assert.equal(code, 0);
+  const { shell, script } = JSON.parse(out) as { shell: string; script: string };
+  assert.equal(shell, 'bash');
+  assert.equal(script, (await ran('completion', 'bash')).out);
+  const { err } = await ran('node', 'lock', '--yes');
+  assert.match(err, /missing required argument 'node'/);
+  const told = allOf(tree).filter(({ options }) => options.some(({ names }) => names.includes('--yes')));
+  assert.ok(
+    told.length > 0 && told.every(({ options }) => options.some(({ names }) => names.includes('--dry-run'))),
+  );
+});
+
 test('wrong usage is 2, and names what may have been meant', async () => {
   for (const [args, said] of [
     [['stats'], /unknown command 'stats'\n\(Did you mean status\?\)/],
