@@ -138,6 +138,8 @@ const fits = (matched: number): string =>
     : `${matched} deliveries fit\n`;
 
 function jobText(name: string, { job, state, matched, done, pending }: JobView): string {
+  const later = name === 'hold' ? ' now' : '';
+  if (state === 'done' && matched === 0) return `${name}: nothing matches${later} (job ${job})\n`;
   if (state === 'done') return `${name}: ${done} of ${matched} deliveries done (job ${job})\n`;
   return `${name}: ${done} of ${matched} deliveries done, ${pending} to do; job ${job} goes on\n`;
 }

@@ -185,6 +185,11 @@ describe('postrider queue', () => {
     const hold = await queue(fixture, ['hold', '--domain', 'gmail.com', '--yes', '--json']);
     assert.equal((JSON.parse(hold.out) as { done: number }).done, 3);
     assert.match((await queue(fixture, ['list', '--by', 'domain'])).out, /hold since .*: domain=gmail\.com/);
+    const none = await queue(fixture, ['purge', '--campaign', 'nobody', '--yes']);
+    assert.equal(none.code, 0);
+    assert.match(none.out, /^purge: nothing matches \(job \d+\)\n$/);
+    const later = await queue(fixture, ['hold', '--campaign', 'nobody', '--yes']);
+    assert.match(later.out, /^hold: nothing matches now \(job \d+\)\n$/);
     const wrong = await queue(fixture, ['release', '--yes']);
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /nothing is selected: .*--campaign/);
