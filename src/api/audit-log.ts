@@ -5,15 +5,15 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as z from 'zod';
-import { ok } from '../core/index.ts';
+import { err, ok } from '../core/index.ts';
 import { MAX_LABEL } from '../mta/ingress/index.ts';
 import { type OperatorEntry, type OperatorResult, parseEntryId } from '../queue/index.ts';
 import type { Call } from './call.ts';
 import { callerOf } from './caller.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { label, wholeNumber } from './fields.ts';
-import { answer, refuse, unavailable } from './refused.ts';
-import { checkRequest } from './shape.ts';
+import { answer, invalid, refuse, unavailable } from './refused.ts';
+import { checkRequest, instead } from './shape.ts';
 
 const MOST_CHARS = 2_000;
 const NAMED_ENTRIES = 3;
@@ -46,15 +46,22 @@ export interface AuditLogView {
   readonly next?: string | undefined;
 }
 
-export function addAuditLog(app: FastifyInstance, { deps }: RouteContext): void {
+/** `known`: every action there is. */
+export function addAuditLog(app: FastifyInstance, { deps }: RouteContext, known: readonly string[]): void {
   app.get('/v1/audit-log', (request, reply) => {
     const query = checkRequest(auditLogQuery, request.query);
     if (!query.ok) return answer(reply, query);
     const { actor: name, cursor: before, action, limit } = query.value;
     const { entries, next } = deps.queue.operatorLog.list({ name, action, before, limit });
+    // Older versions may have had others: what is in the log is shown.
+    if (entries.length === 0 && action !== undefined && !known.includes(action))
+      return answer(reply, err(invalid([{ field: 'action', message: noSuchAction(action, known) }])));
     return answer(reply, ok({ entries: entries.map(entryView), next }));
   });
 }
+
+const noSuchAction = (action: string, known: readonly string[]): string =>
+  `no operator has done that: expected one of ${known.join(', ')}${instead(action, known)}`;
 
 const entryView = ({ at, operator, ...entry }: OperatorEntry): AuditLogEntryView => ({
   ...entry,

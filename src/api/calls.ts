@@ -23,6 +23,9 @@ export const CALLS: readonly Call[] = [
   ...SERVER_CALLS,
 ];
 
+/** What operators can do, as their log calls it. */
+export const ACTIONS: readonly string[] = CALLS.flatMap(({ action }) => action ?? []);
+
 const byRoute = new Map(CALLS.map((call) => [`${call.method} ${call.path}`, call]));
 
 /** What the route of a request is described as; undefined for monitoring and for what is not there. */

@@ -14,7 +14,7 @@ import { addCampaignLimits } from './campaign-limits.ts';
 import { addCampaigns } from './campaigns.ts';
 import { addContent } from './content.ts';
 import { addDeliveries } from './deliveries.ts';
-import { callOf } from './calls.ts';
+import { ACTIONS, callOf } from './calls.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { type AccessToken, guardDoor } from './door.ts';
 import { addEvents } from './events.ts';
@@ -113,13 +113,13 @@ export function addControlRoutes(app: FastifyInstance, context: RouteContext): v
     addOverview,
     addSpeeds,
     addAudit,
-    addAuditLog,
     addNodes,
     addExplain,
     addHealth,
     addOpenApi,
   ])
     add(app, context);
+  addAuditLog(app, context, ACTIONS);
 }
 
 /** Monitoring, the page, and for those who have signed in the routes that the page asks. */

@@ -108,6 +108,13 @@ describe('log of operators', () => {
     const paper = createPaper({ env: { POSTRIDER_SOCKET: control.path } });
     assert.equal(await run(['audit-log', '--action', 'queue release'], paper), 0);
     assert.match(paper.printed.out, /queue release +all=true +0 +done/);
+    const wrong = createPaper({ env: { POSTRIDER_SOCKET: control.path } });
+    assert.equal(await run(['audit-log', '--action', 'queue hold on'], wrong), 2);
+    assert.match(
+      wrong.printed.err,
+      /no operator has done that: .*queue hold, .*stop-list add.*, did you mean "queue hold"/,
+    );
+    assert.equal(await run(['audit-log', '--action', 'node drain'], paper), 0, 'known, and not done yet');
   });
 
   test('has an action that the end of the process cut off, is kept over a restart and trimmed by age', async () => {
