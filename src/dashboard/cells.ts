@@ -4,6 +4,7 @@
  */
 import { noCounts, type QueueCounts, type Slices } from '../api/index.ts';
 import type { EgressView, LaneStatus, NodeFigures } from '../mta/egress/index.ts';
+import type { RowKey } from '../queue/index.ts';
 import { laterWarmup, type LockBook, toldLock, warmupOf } from './locks.ts';
 import type { CellCounts as Recently, Observer } from './observer.ts';
 import { PairMap } from './pair-map.ts';
@@ -21,11 +22,13 @@ export type CellCounts = QueueCounts & {
   readonly isp: string;
   /** Acceptance of the oldest delivery (wall ms); Infinity when it is not known. */
   oldest: number;
+  /** Whose mail waits there for longest of what was never tried and is not held. */
+  first?: RowKey | undefined;
 };
 
 export interface CellContext {
   readonly observer: Observer;
-  readonly egress: Pick<EgressView, 'lanes'>;
+  readonly egress: Pick<EgressView, 'lanes' | 'whyWaiting' | 'campaigns'>;
   readonly nodes: readonly NodeFigures[];
   /** By node and ISP. */
   readonly counts: PairMap<CellCounts>;
@@ -137,7 +140,8 @@ const byUrgency = (a: Cell, b: Cell): number =>
 /** Domains of no ISP have a lane per receiver: one that waits says little of the others. */
 const onlyLane = ({ lanes, lane }: Cell): LaneStatus | undefined => (lanes === 1 ? lane : undefined);
 
-function viewOf(cell: Cell, { observer, locks, now }: CellContext, full: boolean): CellView {
+function viewOf(cell: Cell, context: CellContext, full: boolean): CellView {
+  const { observer, locks, now } = context;
   const { node, isp, state, counts, recently } = cell;
   const only = onlyLane(cell);
   const lock = locks.of(node, isp);
@@ -161,10 +165,17 @@ function viewOf(cell: Cell, { observer, locks, now }: CellContext, full: boolean
     ...recently,
     waiting:
       (full || !mayQuote(only, lock) ? only?.waiting : undefined) ??
-      (state && state !== 'running' ? state : undefined),
+      (state && state !== 'running' ? state : undefined) ??
+      whyFirst(counts, context, full),
     health: cell.health,
     lastError: errorOf(cell.lastError, full),
   };
+}
+
+/** What the lane does not know, such as the limit of a campaign. Before the sign-in only that: the rest may name domains. */
+function whyFirst({ first }: CellCounts, { egress }: CellContext, full: boolean): string | undefined {
+  if (!first) return undefined;
+  return full ? egress.whyWaiting(first.node, first.domain, first) : egress.campaigns.of(first)?.waiting();
 }
 
 /** Whether the reason why a lane waits may repeat what a receiver said. */

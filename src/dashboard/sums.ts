@@ -9,7 +9,7 @@ import {
   type QueueCounts,
   type Slices,
 } from '../api/index.ts';
-import { oldestOf, oldestQueued, TEST_CAMPAIGN } from '../queue/index.ts';
+import { oldestOf, oldestQueued, type Row, TEST_CAMPAIGN } from '../queue/index.ts';
 import type { CellCounts } from './cells.ts';
 import { PairMap } from './pair-map.ts';
 import type { CampaignLine, PaceLine } from './view.ts';
@@ -26,11 +26,16 @@ export interface QueueSums {
   readonly campaigns: PairMap<Paced>;
 }
 
+type CellSum = CellCounts & {
+  /** Acceptance of the oldest of `first` (wall ms). */
+  firstAt: number;
+};
+
 /** One pass over the rows of the queue. */
 export async function sumQueue(deps: ApiDependencies, now: number, slices: Slices): Promise<QueueSums> {
   const sums = {
     all: noCounts(),
-    cells: new PairMap<CellCounts>(),
+    cells: new PairMap<CellSum>(),
     nodes: new Map<string, number>(),
     isps: new Map<string, { queued: number; oldest: number }>(),
     senders: new Map<string, Paced>(),
@@ -47,8 +52,15 @@ export async function sumQueue(deps: ApiDependencies, now: number, slices: Slice
     const isp = ispOf(row.domain);
     const held = heldOf(deps.queue, row);
     const at = Math.max(oldest, oldestOf(row));
-    const cell = sums.cells.entry(node, isp, () => ({ node, isp, oldest: at, ...noCounts() }));
+    const cell = sums.cells.entry(node, isp, () => ({
+      node,
+      isp,
+      oldest: at,
+      firstAt: Infinity,
+      ...noCounts(),
+    }));
     cell.oldest = Math.min(cell.oldest, at);
+    if (hasUntried(row, held) && (!cell.first || at < cell.firstAt)) [cell.first, cell.firstAt] = [row, at];
     addRow(cell, row, held);
     addRow(sums.all, row, held);
     const place = { isp, held, oldest: at };
@@ -68,6 +80,10 @@ export async function sumQueue(deps: ApiDependencies, now: number, slices: Slice
   });
   return sums;
 }
+
+/** What was put off waits for its next attempt, whatever else there is. */
+const hasUntried = ({ new: fresh, retry, proc }: Readonly<Row>, held: number): boolean =>
+  fresh > 0 && fresh + retry - proc > held;
 
 export type CampaignSum = Omit<CampaignLine, keyof PaceLine> & {
   /** Absent: nothing of it is queued. */

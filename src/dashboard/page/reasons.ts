@@ -36,6 +36,11 @@ const PHRASES: readonly Phrase[] = [
   ],
   [/^limit of the campaign: (\d+) per ([\d.]+) s now, growing/, 'предел рассылки: сейчас #1 за #2 с, растёт'],
   [/^limit of the campaign: (\d+) per ([\d.]+) s/, 'предел рассылки: #1 за #2 с'],
+  [/^looking up where mail for (\S+) goes$/, 'выясняется, куда отправлять почту для $1'],
+  [
+    /^node (\S+) is not configured; the mail moves to another node of its sender$/,
+    'узла $1 нет в настройках; почта уходит на другой узел своего отправителя',
+  ],
   [/^strategy /, 'стратегия '],
   [/^cap /, 'предел '],
   [/^предел (\S+) of sender (\S+): /, 'предел $1 отправителя $2: '],

@@ -7,7 +7,14 @@ import { LockBook } from '../../../src/dashboard/locks.ts';
 import { PairMap } from '../../../src/dashboard/pair-map.ts';
 import { Observer } from '../../../src/dashboard/observer.ts';
 import type { CellView } from '../../../src/dashboard/view.ts';
-import type { LaneStatus, Lock, LockRecord, NodeFigures, NodeStatus } from '../../../src/mta/egress/index.ts';
+import type {
+  EgressView,
+  LaneStatus,
+  Lock,
+  LockRecord,
+  NodeFigures,
+  NodeStatus,
+} from '../../../src/mta/egress/index.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const SAID = 'blocked, see our list';
@@ -43,6 +50,9 @@ interface Case {
   /** Attempts of the last minutes. */
   readonly delivered?: number;
   readonly refused?: number;
+  /** What its campaign waits for, and what else the mail does. */
+  readonly ofCampaign?: string;
+  readonly ofMail?: string;
 }
 
 async function cell({
@@ -54,6 +64,8 @@ async function cell({
   full = false,
   delivered = 0,
   refused = 0,
+  ofCampaign,
+  ofMail = ofCampaign,
 }: Case): Promise<CellView> {
   const observer = new Observer();
   for (let i = 0; i < delivered + refused; i++)
@@ -68,13 +80,18 @@ async function cell({
     hold,
     total: 10,
     oldest: NOW - 90_000,
+    first: { account: 'acme', campaign: 'spring', sender: 'shop', node: 'n1', domain: 'strict.test' },
   };
   const ofCell = new PairMap<typeof counts>();
   ofCell.entry('n1', 'strict', () => counts);
   const cells = await cellsOf(
     {
       observer,
-      egress: { lanes: () => [lane(ofLane)] },
+      egress: {
+        lanes: () => [lane(ofLane)],
+        whyWaiting: (_node, domain, of) => ofMail && `${domain} of ${of?.campaign}: ${ofMail}`,
+        campaigns: { of: () => ({ waiting: () => ofCampaign }) } as unknown as EgressView['campaigns'],
+      },
       nodes: [node],
       counts: ofCell,
       locks: new LockBook(lock ? [lockOf(lock)] : []),
@@ -105,6 +122,15 @@ describe('a cell of the grid', () => {
       assert.match(JSON.stringify(await cell({ ...one, full: true })), /blocked/);
     }
     assert.equal((await cell({ lock: locked })).lock?.until, NOW + 60_000, 'the lock itself is told');
+  });
+
+  test('says what its oldest mail waits for when its lane waits for nothing, and no domain before the sign-in', async () => {
+    const limit = 'limit of the campaign: 30 per 60 s';
+    assert.equal((await cell({ ofCampaign: limit, full: true })).waiting, `strict.test of spring: ${limit}`);
+    assert.equal((await cell({ ofCampaign: limit })).waiting, limit);
+    assert.equal((await cell({ ofMail: 'looking up where it goes' })).waiting, undefined);
+    const lane = { waiting: 'strategy fast: next message in 9 s' };
+    assert.equal((await cell({ ofCampaign: limit, lane, full: true })).waiting, lane.waiting);
   });
 
   test('a lock of the node, of the ISP and of the cell stop it; one elsewhere does not', async () => {

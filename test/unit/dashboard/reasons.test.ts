@@ -29,6 +29,7 @@ test('reasons of the server are said in Russian, and what others wrote stays as 
       'limit of the campaign: 30 per 60 s; next message in 2 s',
       'предел рассылки: 30 за 60 с; следующее письмо через 2 с',
     ],
+    ['looking up where mail for one.test goes', 'выясняется, куда отправлять почту для one.test'],
     ['strategies.default of sender shop', 'strategies.default отправителя shop'],
     [
       'cap day of sender shop: next message in 3 s',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ApiDependencies, Paced, Slices } from '../../../src/api/index.ts';
 import { PairMap } from '../../../src/dashboard/pair-map.ts';
-import { sumCampaigns } from '../../../src/dashboard/sums.ts';
+import { sumCampaigns, sumQueue } from '../../../src/dashboard/sums.ts';
 import { TEST_CAMPAIGN } from '../../../src/queue/index.ts';
 import { accept, acceptLeased, delivered, failed, openRig } from '../queue/fixture.ts';
 
@@ -38,4 +38,23 @@ test('test sends and copies are campaigns of the list, and in none of its totals
       [TEST_CAMPAIGN, 3, 1, 1, 0],
     ],
   );
+});
+
+test('of a cell it is known whose untried mail waits for longest', async () => {
+  const rig = await openRig();
+  const { queue, clock } = rig;
+  await accept(rig);
+  const start = clock.now();
+  const rows = [
+    { campaign: 'put off', new: 0, retry: 5, proc: 0, oldest: start + 1_000 },
+    { campaign: 'on its way', new: 2, retry: 0, proc: 2, oldest: start + 2_000 },
+    { campaign: 'later', new: 2, retry: 0, proc: 0, oldest: start + 9_000 },
+    { campaign: 'first', new: 2, retry: 0, proc: 1, oldest: start + 3_000 },
+    { campaign: 'last', new: 2, retry: 0, proc: 0, oldest: start + 9_000 },
+  ].map((row) => ({ account: '', sender: 'promo', node: 'n1', domain: 'one.test', ...row }));
+  Object.assign(queue.state.counters, { rows: () => rows.values() });
+  const deps = { queue, egress: { ispOf: () => 'one' } } as unknown as ApiDependencies;
+  const { cells } = await sumQueue(deps, clock.now(), new Slices());
+  assert.equal(cells.get('n1', 'one')?.first?.campaign, 'first');
+  await queue.close();
 });
