@@ -4,25 +4,11 @@ import { describe, test, type TestContext } from 'node:test';
 import { openMemoryKv, TABLES } from '../../src/queue/index.ts';
 import type { Kv } from '../../src/queue/kv.ts';
 import type { Sink } from '../../src/testbed/index.ts';
-import { openWorld, receiver, RunningClock, type World } from '../unit/egress/sending-world.ts';
+import { openWorld, receiver, RunningClock, TWO_NODES, type World } from '../unit/egress/sending-world.ts';
 import { mostIn } from '../support/windows.ts';
 
 const SPRING = { account: 'shop', campaign: 'spring' };
 const OF_SPRING = { accountId: 'shop', campaignId: 'spring' };
-const TWO_NODES = {
-  nodes: [
-    { name: 'n1', address: '127.0.0.1', hostname: 'n1.test' },
-    { name: 'n2', address: '127.0.0.2', hostname: 'n2.test' },
-  ],
-  senders: [
-    {
-      name: 'promo',
-      nodes: [{ node: 'n1' }, { node: 'n2' }],
-      retry: 'quick',
-      strategies: { default: 'free' },
-    },
-  ],
-};
 
 /** `count` recipients over ten domains and both nodes. */
 async function sendCampaign(world: World, count: number, labels = OF_SPRING): Promise<void> {

@@ -3,23 +3,12 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { Sink } from '../../src/testbed/index.ts';
 import type { Settings } from '../unit/egress/configured.ts';
-import { hostOf, openWorld, receiver, routeTo, type World } from '../unit/egress/sending-world.ts';
+import { hostOf, openWorld, receiver, routeTo, TWO_NODES, type World } from '../unit/egress/sending-world.ts';
 
 const twoNodes = (most: number): Settings => ({
+  ...TWO_NODES,
   egress: { max_sessions: most, timeouts: { idle: '10s' } },
   strategies: [{ name: 'free', concurrent_connections: 5, messages_per_connection: 10_000 }],
-  nodes: [
-    { name: 'n1', address: '127.0.0.1', hostname: 'n1.test' },
-    { name: 'n2', address: '127.0.0.2', hostname: 'n2.test' },
-  ],
-  senders: [
-    {
-      name: 'promo',
-      nodes: [{ node: 'n1' }, { node: 'n2' }],
-      retry: 'quick',
-      strategies: { default: 'free' },
-    },
-  ],
 });
 
 const DEAD = Array.from({ length: 40 }, (_, at) => `dead${at}.test`);

@@ -85,6 +85,22 @@ const SETTINGS: Settings = {
   senders: [{ name: 'promo', nodes: [{ node: 'n1' }], retry: 'quick', strategies: { default: 'free' } }],
 };
 
+/** In place of the one node. */
+export const TWO_NODES: Settings = {
+  nodes: [
+    { name: 'n1', address: '127.0.0.1', hostname: 'n1.test' },
+    { name: 'n2', address: '127.0.0.2', hostname: 'n2.test' },
+  ],
+  senders: [
+    {
+      name: 'promo',
+      nodes: [{ node: 'n1' }, { node: 'n2' }],
+      retry: 'quick',
+      strategies: { default: 'free' },
+    },
+  ],
+};
+
 export class World {
   readonly queue: Queue;
   readonly dns: FakeDns;
