@@ -4,10 +4,12 @@ import type { PlaceUser, SessionPlaces } from './session-places.ts';
 export class SessionLevels {
   readonly #ofNode: SessionPlaces;
   readonly #all: SessionPlaces;
+  readonly #both: readonly SessionPlaces[];
 
   constructor(ofNode: SessionPlaces, all: SessionPlaces) {
     this.#ofNode = ofNode;
     this.#all = all;
+    this.#both = [ofNode, all];
   }
 
   /** Sessions of the node that are open or being opened. */
@@ -61,9 +63,5 @@ export class SessionLevels {
   /** It is forgotten. */
   leave(user: PlaceUser): void {
     for (const places of this.#both) places.leave(user);
-  }
-
-  get #both(): readonly SessionPlaces[] {
-    return [this.#ofNode, this.#all];
   }
 }
