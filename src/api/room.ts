@@ -36,16 +36,24 @@ export class Room {
 export class Share {
   readonly #room: Room;
   #held = 0;
+  #ended = false;
 
   constructor(room: Room) {
     this.#room = room;
   }
 
-  /** False when there is no room for it; then it holds what it held. */
+  /** False when there is no room for it; then it holds what it held. What is still read of one that has ended counts no more. */
   hold(bytes: number): boolean {
+    if (this.#ended) return true;
     if (!this.#room.change(this.#held, bytes)) return false;
     this.#held = bytes;
     return true;
+  }
+
+  /** The request is answered, or its connection is gone. */
+  end(): void {
+    this.hold(0);
+    this.#ended = true;
   }
 }
 
@@ -55,7 +63,7 @@ export function shareRoom(app: FastifyInstance, room: Room): void {
   app.addHook('onRequest', (request, reply, done) => {
     const share = new Share(room);
     shares.set(request.raw, share);
-    reply.raw.once('close', () => share.hold(0));
+    reply.raw.once('close', () => share.end());
     done();
   });
 }
