@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Event } from '../../src/core/index.ts';
 import { FileSystem } from '../support/file-system.ts';
 import { type Answer, MAIN, Mta } from '../support/mta.ts';
 import { batch, eventually, FROM, gate, mail, receiver, routeTo, submit } from '../support/mta-world.ts';
@@ -211,10 +212,10 @@ test(
     await mta.heard(({ alert }) => alert === 'slow_disk');
     const [over] = mta.log.filter(({ alert }) => alert === 'slow_disk');
     assert.match(over!.msg, /^alert is over: a commit takes [\d.]+ms again$/);
-    const told = (await mta.end()).filter(({ alert }) => alert?.name === 'slow_disk');
-    assert.deepEqual(
-      told.map(({ alert }) => alert!.state),
-      ['firing', 'resolved'],
-    );
+    // The event is stored after the line is written.
+    const told = (events: readonly Event[]): (string | undefined)[] =>
+      events.filter(({ alert }) => alert?.name === 'slow_disk').map(({ alert }) => alert?.state);
+    await mta.until((events) => told(events).includes('resolved'));
+    assert.deepEqual(told(await mta.end()), ['firing', 'resolved']);
   },
 );
