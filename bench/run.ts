@@ -258,27 +258,28 @@ const chosen = ({ only, quick, guard: guarded }: Options): Workload[] => {
   );
 };
 
-/** ABAB: what drifts on the machine meets all contenders alike. */
+/** ABAB: what drifts on the machine meets all contenders and workloads alike. */
 async function measureAll(plan: Plan): Promise<Measured> {
   const runs: Run[] = [];
-  const [notes, failures]: string[][] = [[], []];
-  for (const workload of plan.workloads) {
-    const able = plan.contenders.filter((contender) => contender.cannot(workload) === undefined);
-    for (const contender of plan.contenders)
-      if (!able.includes(contender))
-        notes!.push(`${contender.name} in ${workload.name.toUpperCase()}: ${contender.cannot(workload)}`);
-    for (let round = 1; round <= plan.rounds; round++)
-      for (const contender of able) {
-        const label = `${workload.name} round ${round} ${contender.name}`;
-        const figures = await inDirectory(plan, label, (dir) =>
-          runOnce(contender, workload, { dir, dkimKey: workload.dkim ? plan.dkimKey : undefined }),
-        );
-        if (figures.ok) runs.push({ workload, contender: contender.name, round, figures: figures.value });
-        else failures!.push(`${label}: ${figures.error}`);
-        plan.say(`${label}: ${figures.ok ? briefly(figures.value) : figures.error}`);
-      }
-  }
-  return { runs, notes: notes!, failures: failures! };
+  const failures: string[] = [];
+  const pairs = plan.workloads.flatMap((workload) =>
+    plan.contenders.map((contender) => ({ workload, contender, why: contender.cannot(workload) })),
+  );
+  const able = pairs.filter(({ why }) => why === undefined);
+  for (let round = 1; round <= plan.rounds; round++)
+    for (const { workload, contender } of able) {
+      const label = `${workload.name} round ${round} ${contender.name}`;
+      const figures = await inDirectory(plan, label, (dir) =>
+        runOnce(contender, workload, { dir, dkimKey: workload.dkim ? plan.dkimKey : undefined }),
+      );
+      if (figures.ok) runs.push({ workload, contender: contender.name, round, figures: figures.value });
+      else failures.push(`${label}: ${figures.error}`);
+      plan.say(`${label}: ${figures.ok ? briefly(figures.value) : figures.error}`);
+    }
+  const notes = pairs
+    .filter(({ why }) => why !== undefined)
+    .map(({ workload, contender, why }) => `${contender.name} in ${workload.name.toUpperCase()}: ${why}`);
+  return { runs, notes, failures };
 }
 
 const briefly = ({ deliveredPerSecond, cpuPer1000 }: Run['figures']): string =>
