@@ -92,8 +92,15 @@ export function operationText(operation: Operation, selector: Selector): string 
 /** Of a hold that a bound caller may not see whole: what the server calls by name, as other mail may stand in the rest. */
 const named = ({ sender, node, isp }: Selector): Selector => ({ sender, node, isp });
 
-/** Why a bound caller's release lifts nothing: which hold keeps such mail, and whom to ask. */
-export function heldBySomebodyElse({ id, selector, by }: Mark, caller: Caller): Refused {
+/** A hold as a bound caller may know it. */
+interface HoldTold {
+  /** Which one, whose, and on what. */
+  readonly text: string;
+  readonly ask: string;
+  readonly hold: { readonly job: string; readonly selector: SelectorView; readonly by: string };
+}
+
+export function holdTold({ id, selector, by }: Mark, caller: Caller): HoldTold {
   const mine = ownsSelector(caller, selector);
   const told = mine ? selector : named(selector);
   const given = Object.keys(selector) as (keyof Selector)[];
@@ -103,10 +110,21 @@ export function heldBySomebodyElse({ id, selector, by }: Mark, caller: Caller): 
     (one) => one !== '',
   );
   const who = mine && by !== undefined ? by : 'an operator';
-  const message =
-    `hold ${id} of ${who} (${what.join(', and ')}) keeps such mail, and the token ${caller.name} may not lift it: ` +
-    `ask ${who === 'an operator' ? 'the operator of the server' : who}`;
-  const hold = { job: String(id), selector: { ...(words !== '' && selectorView(told)) }, by: who };
+  return {
+    text: `hold ${id} of ${who} (${what.join(', and ')})`,
+    ask: who === 'an operator' ? 'the operator of the server' : who,
+    hold: { job: String(id), selector: { ...(words !== '' && selectorView(told)) }, by: who },
+  };
+}
+
+/** Why an operation of a bound caller does nothing: which hold keeps such mail, and whom to ask. */
+export function heldBySomebodyElse(
+  mark: Mark,
+  { caller, op }: { readonly caller: Caller; readonly op: Operation['op'] },
+): Refused {
+  const { text, ask, hold } = holdTold(mark, caller);
+  const may = op === 'release' ? 'lift it' : 'take mail out of it';
+  const message = `${text} keeps such mail, and the token ${caller.name} may not ${may}: ask ${ask}`;
   return { status: 403, code: 'forbidden', message, details: [{ field: '', message, hold }] };
 }
 

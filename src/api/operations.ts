@@ -101,7 +101,7 @@ const operating =
     const chosen = selectorFrom(given.value, deps.clock.now());
     const owns = isBound(caller) ? (one: Selector): boolean => ownsSelector(caller, one) : undefined;
     const what = { operation: wanted, selector: chosen, text: operationText(wanted, chosen), owns };
-    const refusal = (hold: Mark): Refused => heldBySomebodyElse(hold, caller);
+    const refusal = (hold: Mark): Refused => heldBySomebodyElse(hold, { caller, op: wanted.op });
     if (dryRun) return answer(reply, await counted(deps, what, refusal));
     const by = caller.name === '' ? undefined : caller.name;
     const sources = { queue: deps.queue, log: logOf(deps, request) };
@@ -152,8 +152,8 @@ async function counted(
   request: OperationRequest,
   refusal: Refusal,
 ): Promise<Result<JobView, Refused>> {
-  const { operation, selector, owns } = request;
-  const keeper = owns && operation.op === 'release' && queue.state.holds.keeperOf(selector, owns);
+  const { owns } = request;
+  const keeper = owns && queue.state.holds.keeperOf(request, owns);
   if (keeper) return err(refusal(keeper));
   const count = queue.operations.count(request);
   const until = clock.mono() + WAIT_MS;

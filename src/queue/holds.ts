@@ -5,6 +5,7 @@
  */
 import { domainOf } from '../core/index.ts';
 import type { Transaction } from './committer.ts';
+import { concerns, type Operation, placesOf } from './job.ts';
 import { numberKey, parseNumberKey } from './keys.ts';
 import type { Kv } from './kv.ts';
 import type { QueueKey } from './queue-head.ts';
@@ -142,16 +143,39 @@ export class Holds {
   }
 
   /**
-   * The hold that a release by a bound caller would lift although it is not the caller's: not set within what `owns`
-   * says, or by somebody who may touch all. One that a later release has lifted from all that is meant keeps nothing.
+   * The hold from which an operation of a bound caller would let mail go although it is not the caller's: not set within
+   * what `owns` says, or by somebody who may touch all. A release lifts it; a move or change takes mail to where it does
+   * not hold. One that a later release has lifted from all that is meant keeps nothing.
    */
-  keeperOf(selector: Selector, owns: (selector: Selector) => boolean): Mark | undefined {
+  keeperOf(
+    { operation, selector }: { readonly operation: Operation; readonly selector: Selector },
+    owns: (selector: Selector) => boolean,
+  ): Mark | undefined {
+    const places = placesOf(operation);
+    if (operation.op !== 'release' && places.length === 0) return undefined;
     return this.#marks.find((mark, at) => {
       if (!mark.hold || (mark.bound && owns(mark.selector))) return false;
       const both = overlapOf(mark.selector, selector, this.ispOf);
-      const later = this.#marks.slice(at + 1);
-      return both && !later.some(({ hold, selector: lifted }) => !hold && covers(lifted, both));
+      if (!both || !concerns(operation, both)) return false;
+      const releases = this.#marks.slice(at + 1).filter(({ hold }) => !hold);
+      if (releases.some((release) => covers(release.selector, both))) return false;
+      return (
+        operation.op === 'release' ||
+        places.some((place) => {
+          const there = { ...both, ...place };
+          return !covers(mark.selector, there) || releases.some((one) => this.#letsGo(one, place, there));
+        })
+      );
     });
+  }
+
+  /** Whether a release is about the place where mail would be, and about some of that mail. */
+  #letsGo({ selector }: Mark, place: Selector, there: Selector): boolean {
+    const names = Object.keys(place) as (keyof Selector)[];
+    return (
+      names.some((name) => selector[name] !== undefined) &&
+      overlapOf(selector, there, this.ispOf) !== undefined
+    );
   }
 
   /** The marks once this one is set: those that it covers go, and a release that has nothing under it does. */

@@ -38,6 +38,20 @@ export interface JobRecord {
   readonly done: number;
 }
 
+/** Whether an operation can change anything in a queue, or in what a selector names. */
+export function concerns(operation: Operation, { node, sender }: Pick<Selector, 'node' | 'sender'>): boolean {
+  if ('node' in operation) return node !== operation.node;
+  return !('sender' in operation) || sender !== operation.sender;
+}
+
+/** Where an operation puts mail; none where it leaves it to its node and sender. */
+export function placesOf(operation: Operation): readonly Pick<Selector, 'node' | 'sender'>[] {
+  if ('node' in operation) return [{ node: operation.node }];
+  if (!('sender' in operation)) return [];
+  const { sender, nodes } = operation;
+  return nodes.length === 0 ? [{ sender }] : [...new Set(nodes)].map((node) => ({ sender, node }));
+}
+
 /** The record as the job leaves it; undefined where it is that way already. */
 export function changed(
   { operation, at, id }: Pick<JobRecord, 'operation' | 'at' | 'id'>,

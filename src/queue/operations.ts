@@ -10,7 +10,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Work } from './committer.ts';
-import type { JobRecord, Operation } from './job.ts';
+import { concerns, type JobRecord, type Operation } from './job.ts';
 import { domainsOf, domainsOp, type JobDomains, storedDomains } from './job-domains.ts';
 import { begun, type Progress } from './job-progress.ts';
 import { JobWork, type Place } from './job-work.ts';
@@ -19,7 +19,6 @@ import { deliveryKey, numberKey, parseNumberKey } from './keys.ts';
 import { RecordWork } from './record-work.ts';
 import { type DamageTold, encode, healthy } from './records.ts';
 import type { OperatorLog } from './operator-log.ts';
-import type { QueueHead } from './queue-head.ts';
 import { fitsQueue, isWhole, type Selector } from './selector.ts';
 import { type Mark, MAX_MARKS, type Stop } from './holds.ts';
 import type { QueueState } from './state.ts';
@@ -63,7 +62,7 @@ interface Walk {
 /** An operation that cannot be done; the text says why. */
 export class OperationRefused extends Error {}
 
-/** A release would lift a hold that is not the caller's. */
+/** The operation would let go what is kept by a hold that is not the caller's. */
 export class HoldStands extends Error {
   readonly hold: Mark;
 
@@ -172,7 +171,9 @@ export class Operations {
   }
 
   async #submit(request: OperationRequest, together?: Work): Promise<JobRecord> {
-    const { operation } = request;
+    const { operation, selector, owns } = request;
+    const keeper = owns && this.#state.holds.keeperOf({ operation, selector }, owns);
+    if (keeper) throw new HoldStands(keeper);
     if (this.#walks.length >= MAX_RUNNING)
       throw new OperationRefused(`${MAX_RUNNING} jobs are under way; wait until some are done`);
     const record = this.#record(++this.#lastId, request);
@@ -188,8 +189,6 @@ export class Operations {
     const { id, selector, at } = record;
     const { operation, by, owns } = request;
     const hold = operation.op === 'hold';
-    const keeper = owns && !hold ? holds.keeperOf(selector, owns) : undefined;
-    if (keeper) throw new HoldStands(keeper);
     const next = holds.with({ id, hold, selector, at, by, ...(owns && { bound: true }) });
     if (next.length > MAX_MARKS)
       throw new OperationRefused(`${MAX_MARKS} marks stand already; release what need not be held any more`);
@@ -369,9 +368,3 @@ const takesAway = (operation: Operation): boolean =>
 
 /** Whether it gives mail another node, sender or band. */
 const isPlacing = ({ op }: Operation): boolean => op === 'move' || op === 'change';
-
-/** Whether an operation can change anything in a queue. */
-function concerns(operation: Operation, queue: Pick<QueueHead, 'node' | 'sender'>): boolean {
-  if ('node' in operation) return queue.node !== operation.node;
-  return !('sender' in operation) || queue.sender !== operation.sender;
-}

@@ -6,7 +6,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { messageIdOf } from '../../src/core/index.ts';
 import { type AccessToken, CALLS, createControlServer, type Scope } from '../../src/api/index.ts';
 import { tokenOf } from '../support/access-token.ts';
-import { clientOf, finish, type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
+import { clientOf, finish, type Fixture, MESSAGE, startControl, until } from '../unit/api/control-fixture.ts';
 
 type Client = ReturnType<typeof clientOf>;
 
@@ -269,6 +269,56 @@ describe('tokens', () => {
       assert.equal(await isHeld(), true);
       assert.equal((await as('s').post('/v1/queue/release', { all: true })).status, 202);
       assert.equal(await isHeld(), false);
+    });
+
+    for (const [what, hold, path, body] of [
+      ['by node', { node: 'n1' }, 'move', { target: { node: 'n2' } }],
+      ['by node', { node: 'n1', campaign_id: 'c1' }, 'move', { target: { sender: 'other' } }],
+      ['by sender', { sender: 'main' }, 'move', { target: { sender: 'other' } }],
+      ['by sender', { sender: 'main' }, 'change', { target: { sender: 'promo' } }],
+      ['by sender', { sender: 'main', recipient: 'u1@gmail.com' }, 'change', { target: { sender: 'promo' } }],
+    ] as const)
+      test(`${what} is not left by a ${path}: ${JSON.stringify(hold)} to ${JSON.stringify(body.target)}`, async (t) => {
+        const { as, control, isHeld } = await held(t);
+        assert.equal((await as('desk').post('/v1/queue/hold', hold)).status, 202);
+        for (const more of [{ campaign_id: 'c1' }, { dry_run: true }, { domain: 'gmail.com' }]) {
+          const answer = await as('a').post(`/v1/queue/${path}`, { account_id: 'acme', ...body, ...more });
+          assert.equal(answer.status, 403, answer.text);
+          assert.match(
+            answer.text,
+            /hold 1 of an operator \(.*\) keeps such mail.*may not take mail out of it/,
+          );
+        }
+        assert.equal(await isHeld(), true);
+        assert.equal(control.queue.operations.list().length, 1, 'only the hold was begun');
+        assert.equal((await as('desk').post(`/v1/queue/${path}`, { all: true, ...body })).status, 202);
+        await until(
+          () => control.queue.operations.list().every(({ state }) => state === 'done'),
+          'it is done',
+        );
+        assert.equal(await isHeld(), false, 'who set it may');
+      });
+
+    test('holds wherever a bound token takes the mail, or it stays; its due time and band are its own', async (t) => {
+      const { as, control, isHeld } = await held(t);
+      await as('desk').post('/v1/queue/hold', { campaign_id: 'c1' });
+      await as('desk').post('/v1/queue/release', { campaign_id: 'c1', node: 'n2' });
+      const moved = await as('a').post('/v1/queue/move', { all: true, target: { node: 'n2' } });
+      assert.equal(moved.status, 403, 'there it is released');
+      for (const [path, body] of [
+        ['retry', {}],
+        ['change', { target: { band: 'priority' } }],
+        ['change', { target: { sender: 'promo' } }],
+        ['move', { target: { node: 'n2' }, campaign_id: 'c2' }],
+      ] as const) {
+        const answer = await as('a').post(`/v1/queue/${path}`, { account_id: 'acme', ...body });
+        assert.equal(answer.status, 202, answer.text);
+        await until(
+          () => control.queue.operations.list().every(({ state }) => state === 'done'),
+          'it is done',
+        );
+        assert.equal(await isHeld(), true, path);
+      }
     });
 
     test('that its maker lifted from the mail in question is none: the last mark that fits decides', async (t) => {
