@@ -69,14 +69,14 @@ export function covers(wide: Selector, narrow: Selector): boolean {
   );
 }
 
-/** What fits both; undefined where nothing can. */
+/** What may fit both; undefined where nothing can. A domain whose ISP is not known yet may be of any. */
 export function overlapOf(a: Selector, b: Selector, ispOf: IspOf): Selector | undefined {
   const both = { ...given(b), ...given(a) };
   if (!covers({ ...b, before: undefined }, both)) return undefined;
   const { recipient, domain, isp } = both;
   const domains = [domain, recipient && domainOf(recipient)].filter((one) => one !== undefined);
   if (new Set(domains).size > 1) return undefined;
-  if (isp !== undefined && domains[0] !== undefined && ispOf(domains[0]) !== isp) return undefined;
+  if (isp !== undefined && domains[0] !== undefined && (ispOf(domains[0]) ?? isp) !== isp) return undefined;
   const before = Math.min(a.before ?? Infinity, b.before ?? Infinity);
   return before === Infinity ? both : { ...both, before };
 }

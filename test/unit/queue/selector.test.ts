@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { overlapOf, type Selector } from '../../../src/queue/selector.ts';
 
-const ispOf = (domain: string): string | undefined => (domain === 'gmail.com' ? 'gmail' : undefined);
+const ISPS: Readonly<Record<string, string>> = { 'gmail.com': 'gmail', 'else.test': 'other' };
+const ispOf = (domain: string): string | undefined => ISPS[domain];
 
 test('what fits two selectors, and when nothing can', () => {
   const table: readonly (readonly [Selector, Selector, Selector | undefined])[] = [
@@ -14,6 +15,7 @@ test('what fits two selectors, and when nothing can', () => {
     [{ before: 5 }, {}, { before: 5 }],
     [{ isp: 'gmail' }, { domain: 'gmail.com' }, { isp: 'gmail', domain: 'gmail.com' }],
     [{ isp: 'gmail' }, { recipient: 'a@else.test' }, undefined],
+    [{ isp: 'gmail' }, { domain: 'unknown.test' }, { isp: 'gmail', domain: 'unknown.test' }],
     [{ domain: 'a.test' }, { recipient: 'x@b.test' }, undefined],
     [{ domain: 'a.test' }, { recipient: 'x@a.test' }, { domain: 'a.test', recipient: 'x@a.test' }],
   ];
