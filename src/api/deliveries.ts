@@ -165,7 +165,7 @@ function deliveryView(deps: ApiDependencies, delivery: FoundDelivery, caller: Ca
     attempts: record.attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
     next_attempt: queued ? iso(record.wakeAt) : undefined,
     expires: iso(record.expiresAt),
-    why_waiting: queued || state === 'hold' ? whyWaiting(deps, delivery, hold) : undefined,
+    why_waiting: queued || state === 'hold' ? whyWaiting(deps, delivery, caller) : undefined,
     hold: hold && markView(hold),
     possible_duplicate: record.possibleDuplicate,
     final: record.final && { ...record.final, at: iso(record.final.at) },

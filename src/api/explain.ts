@@ -23,7 +23,7 @@ import { lockView, type LockView, noSuchIsp } from './nodes.ts';
 import { ispLabel, UNRESOLVED } from './queue-counts.ts';
 import { answer, invalid, notFound, type Refused } from './refused.ts';
 import { checkRequest, instead } from './shape.ts';
-import { holdOf, whyWaiting } from './why-waiting.ts';
+import { whyWaiting } from './why-waiting.ts';
 import { entryView, type StopEntryView } from './stop-list.ts';
 
 export const explainQuery = z
@@ -323,8 +323,7 @@ function queuedTo(deps: ApiDependencies, recipient: string, caller: Caller): Exp
       attempts: delivery.record.attempts.length,
       next_attempt: new Date(delivery.record.wakeAt).toISOString(),
       last_reply: lastReply(delivery.record.attempts),
-      why_waiting:
-        delivery.state === 'proc' ? undefined : whyWaiting(deps, delivery, holdOf(deps, delivery, caller)),
+      why_waiting: delivery.state === 'proc' ? undefined : whyWaiting(deps, delivery, caller),
     }));
 }
 

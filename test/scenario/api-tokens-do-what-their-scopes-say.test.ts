@@ -126,7 +126,11 @@ describe('tokens', () => {
     assert.deepEqual(entries.at(-1)?.actor, { kind: 'token', name: 'a', address: '127.0.0.1' });
     await control.post('/v1/queue/hold', { all: true });
     const held = (await b.get(`/v1/deliveries/${id}.1`)).json;
-    assert.deepEqual([held['why_waiting'], held['hold']], ['the operator of the server holds it', undefined]);
+    assert.equal(held['hold'], undefined);
+    assert.match(
+      String(held['why_waiting']),
+      /: hold \d of an operator \(all=true\), which the token b may not lift: ask/,
+    );
   });
 
   test('limits and copies are those of the own account, and a token of senders sets no limits', async (t) => {
@@ -250,6 +254,34 @@ describe('tokens', () => {
       assert.equal(await isHeld(), true);
       assert.equal((await as('desk').post('/v1/queue/release', { all: true })).status, 202);
       assert.equal(await isHeld(), false);
+    });
+
+    test('is named in why mail waits, and only what the token may lift has a command for it', async (t) => {
+      const { as } = await held(t);
+      const why = async (): Promise<string> => {
+        const { deliveries } = (await as('a').get('/v1/deliveries')).json as {
+          deliveries: { why_waiting: string }[];
+        };
+        return deliveries[0]!.why_waiting;
+      };
+      await as('desk').post('/v1/queue/hold', { account_id: 'acme' });
+      const refused =
+        /^held since [\dTZ:.-]+: hold 1 of desk \(account_id=acme\), which the token a may not lift: ask desk to let it go$/;
+      assert.match(await why(), refused);
+      await as('a').post('/v1/queue/hold', { campaign_id: 'c1' });
+      assert.match(await why(), refused, 'its own hold on the same mail changes nothing');
+      await as('desk').post('/v1/queue/release', { account_id: 'acme' });
+      assert.equal(await why(), 'it is due and waits for its turn');
+      await as('a').post('/v1/queue/hold', { campaign_id: 'c1' });
+      assert.match(
+        await why(),
+        / by a \(hold \d: account_id=acme campaign_id=c1\); to let it go: postrider queue release --account acme --campaign c1$/,
+      );
+      await as('desk').post('/v1/queue/hold', { sender: 'main' });
+      assert.match(
+        await why(),
+        /: hold \d of an operator \(sender=main\), which the token a may not lift: ask the operator/,
+      );
     });
 
     test('whose selector has mail of others in it is told by its number alone', async (t) => {
