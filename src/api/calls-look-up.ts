@@ -92,7 +92,8 @@ export const LOOK_UP_CALLS: readonly Call[] = [
     bound: 'by accounts and senders',
     summary: 'Deliveries by recipient, campaign or state',
     description:
-      'In the order of acceptance. A page may be short or empty and still have a `next`: go on until there is none.',
+      'In the order of acceptance. A request reads through 20,000 deliveries at most, so a page may be short or empty and ' +
+      'still have a `next`: go on until there is none.',
     query: deliveriesQuery,
     answer: { status: 200, description: 'A page of deliveries.', schema: deliveryList },
     example: { query: { recipient: 'ann@example.net', state: 'new', limit: 10 } },

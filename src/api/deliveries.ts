@@ -16,7 +16,7 @@ import {
   type FinalRecord,
   type FoundDelivery,
   hasContent,
-  listDeliveries,
+  listInSlices,
   type MessageRecord,
 } from '../queue/index.ts';
 import { ownsDelivery } from './bounds.ts';
@@ -96,9 +96,9 @@ export function addDeliveries(app: FastifyInstance, { deps }: RouteContext): voi
     const path = checkRequest(deliveryPath, request.params);
     return answer(reply, path.ok ? oneDelivery(deps, path.value.id, callerOf(request)) : path);
   });
-  app.get('/v1/deliveries', (request, reply) => {
+  app.get('/v1/deliveries', async (request, reply) => {
     const query = checkRequest(deliveriesQuery, request.query);
-    return answer(reply, query.ok ? ok(list(deps, query.value, callerOf(request))) : query);
+    return answer(reply, query.ok ? ok(await list(deps, query.value, callerOf(request))) : query);
   });
 }
 
@@ -136,16 +136,16 @@ function oneDelivery(deps: ApiDependencies, id: string, caller: Caller): Result<
     : err(notFound(`no delivery ${id} is queued or in the history`));
 }
 
-function list(deps: ApiDependencies, query: DeliveriesQuery, caller: Caller): object {
-  const { deliveries, next } = listDeliveries(deps.queue.state, {
+async function list(deps: ApiDependencies, query: DeliveriesQuery, caller: Caller): Promise<object> {
+  const { deliveries, next } = await listInSlices(deps.queue.state, {
     recipient: query.recipient,
     campaignId: query.campaign_id,
     state: query.state,
     after: query.cursor as DeliveryId | undefined,
     limit: query.limit,
+    only: (delivery) => ownsDelivery(caller, delivery),
   });
-  const own = deliveries.filter((delivery) => ownsDelivery(caller, delivery));
-  return { deliveries: own.map((delivery) => deliveryView(deps, delivery, caller)), next };
+  return { deliveries: deliveries.map((delivery) => deliveryView(deps, delivery, caller)), next };
 }
 
 function deliveryView(deps: ApiDependencies, delivery: FoundDelivery, caller: Caller): DeliveryView {

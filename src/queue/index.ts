@@ -42,6 +42,7 @@ export {
   findDelivery,
   type FoundDelivery,
   listDeliveries,
+  listInSlices,
   type ListRequest,
 } from './lookup.ts';
 export {

@@ -1,4 +1,5 @@
 /** Reading the queue: one delivery, a message's deliveries, and lists by recipient, campaign or state. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DeliveryId,
   deliveryIdOf,
@@ -9,9 +10,9 @@ import {
   type Result,
 } from '../core/index.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
-import { deliveryFrom } from './leasing.ts';
+import { deliveryFrom, type SharedFacts, type StoredDelivery } from './leasing.ts';
 import type { Entry, Kv, RangeOptions } from './kv.ts';
-import { type Sought, whereToLook } from './recipient-index.ts';
+import { type Sought, type Span, whereToLook } from './recipient-index.ts';
 import { type Delivery, healthy, type SharedMessage, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
 
@@ -25,6 +26,8 @@ export interface ListRequest {
   readonly recipient?: string | undefined;
   readonly campaignId?: string | undefined;
   readonly state?: DeliveryState | undefined;
+  /** Others are passed over. */
+  readonly only?: ((delivery: FoundDelivery) => boolean) | undefined;
   /** Continue after this delivery. */
   readonly after?: DeliveryId | undefined;
   readonly limit: number;
@@ -36,8 +39,10 @@ export interface DeliveryList {
   readonly next: DeliveryId | undefined;
 }
 
-/** Records read for one page at most, so that a rare match does not hold the process. */
+/** Records read for one page at most, so that a rare match does not take for ever. */
 const SCAN = 20_000;
+/** And between two turns of the event loop, where the caller can wait. */
+const SLICE = 1_000;
 
 function found(state: QueueState, delivery: Delivery): FoundDelivery {
   const { record, number, index } = delivery;
@@ -86,32 +91,68 @@ export function deliveriesOf(state: QueueState, number: number, limit: number, f
   return all.sort((a, b) => a.index - b.index).slice(0, limit);
 }
 
-/** Deliveries by acceptance, oldest first, queued and finished ones in one order, so that a page cannot lose any. */
-export function listDeliveries(state: QueueState, request: ListRequest): DeliveryList {
+/**
+ * Deliveries by acceptance, oldest first, queued and finished ones in one order, so that a page cannot lose any. One
+ * that is not full is the last, or ends where 20,000 records were read: then `next` goes on from there.
+ */
+export const listDeliveries = (state: QueueState, request: ListRequest): DeliveryList =>
+  read(state, request, { spans: spansOf(state, request), most: SCAN });
+
+/** The same while others have their turns. */
+export async function listInSlices(state: QueueState, request: ListRequest): Promise<DeliveryList> {
+  const spans = spansOf(state, request);
   const deliveries: FoundDelivery[] = [];
+  let { after } = request;
+  for (let scanned = 0; scanned < SCAN; scanned += SLICE) {
+    const limit = request.limit - deliveries.length;
+    const part = read(state, { ...request, after, limit }, { spans, most: SLICE });
+    deliveries.push(...part.deliveries);
+    after = part.next;
+    if (after === undefined || deliveries.length >= request.limit) break;
+    await nextTurn();
+  }
+  return { deliveries, next: after };
+}
+
+interface Reading {
+  /** Where to look; undefined: everywhere. */
+  readonly spans: readonly Span[] | undefined;
+  /** Records to read. */
+  readonly most: number;
+}
+
+function read(state: QueueState, request: ListRequest, { spans, most }: Reading): DeliveryList {
+  const deliveries: FoundDelivery[] = [];
+  const messages: SharedFacts = new Map();
   const after = request.after === undefined ? undefined : parseDeliveryId(request.after);
+  const start = after && deliveryKey(after.number, after.index + 1);
   let scanned = 0;
-  for (const { key, value } of candidates(
-    state,
-    request,
-    after && deliveryKey(after.number, after.index + 1),
-  )) {
+  for (const { key, value } of candidates(state, spans, start)) {
     const { number, index } = parseDeliveryKey(key);
-    const delivery = readable(state, { number, index, value });
-    if (delivery && matches(delivery, request)) deliveries.push(delivery);
-    if (deliveries.length >= request.limit || ++scanned >= SCAN)
+    const delivery = readable(state, { number, index, value }, messages);
+    if (delivery && matches(delivery, request) && request.only?.(delivery) !== false)
+      deliveries.push(delivery);
+    if (deliveries.length >= request.limit || ++scanned >= most)
       return { deliveries, next: deliveryIdOf(number, index) };
   }
   return { deliveries, next: undefined };
 }
 
-/** What may be meant from `start` on; where a recipient or a campaign is sought, without reading all the others. */
-function* candidates({ kv }: QueueState, sought: Sought, start: Buffer | undefined): Generator<Entry> {
-  if (sought.recipient === undefined && sought.campaignId === undefined) {
+/** Where a recipient or a campaign that is sought may be, so that all the others need not be read. */
+const spansOf = ({ kv }: QueueState, sought: Sought): readonly Span[] | undefined =>
+  sought.recipient === undefined && sought.campaignId === undefined ? undefined : whereToLook(kv, sought);
+
+/** What may be meant, from `start` on. */
+function* candidates(
+  { kv }: QueueState,
+  spans: readonly Span[] | undefined,
+  start: Buffer | undefined,
+): Generator<Entry> {
+  if (!spans) {
     yield* byAcceptance(kv, start ? { start } : {});
     return;
   }
-  for (const { number, first, end } of whereToLook(kv, sought)) {
+  for (const { number, first, end } of spans) {
     const range = { start: deliveryKey(number, first), end: deliveryKey(number, end) };
     if (start && range.end.compare(start) <= 0) continue;
     yield* byAcceptance(kv, start && range.start.compare(start) < 0 ? { ...range, start } : range);
@@ -138,10 +179,11 @@ function* byAcceptance(kv: Kv, range: RangeOptions): Generator<Entry> {
 /** A damaged record is left out of lists; an audit names it. */
 function readable(
   state: QueueState,
-  { number, index, value }: { number: number; index: number; value: Buffer },
+  stored: StoredDelivery,
+  messages?: SharedFacts,
 ): FoundDelivery | undefined {
   try {
-    return found(state, deliveryFrom(state, { number, index, value }));
+    return found(state, deliveryFrom(state, stored, messages));
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { messageIdOf } from '../../src/core/index.ts';
 import { type AccessToken, CALLS, createControlServer, type Scope } from '../../src/api/index.ts';
+import { Postrider } from '../../src/client/index.ts';
 import { tokenOf } from '../support/access-token.ts';
 import { clientOf, finish, type Fixture, MESSAGE, startControl, until } from '../unit/api/control-fixture.ts';
 
@@ -14,14 +15,23 @@ type Client = ReturnType<typeof clientOf>;
 async function withTokens(
   t: TestContext,
   tokens: readonly AccessToken[],
-): Promise<{ control: Fixture; as: (name: string) => Client }> {
+): Promise<{ control: Fixture; as: (name: string) => Client; client: (name: string) => Postrider }> {
   const control = await startControl(t);
   control.queue.operations.start();
   const server = createControlServer(control.deps, tokens);
   const listening = await server.listenTcp('127.0.0.1', 0);
   assert.ok(listening.ok);
   t.after(() => server.close());
-  return { control, as: (name) => clientOf(listening.value, { authorization: `Bearer ${name}` }) };
+  const { host, port } = listening.value;
+  return {
+    control,
+    as: (name) => clientOf(listening.value, { authorization: `Bearer ${name}` }),
+    client: (token) => {
+      const client = new Postrider({ url: `http://${host}:${port}`, token });
+      t.after(() => client.close());
+      return client;
+    },
+  };
 }
 
 const send = (account: string, to: string): object => ({
@@ -399,6 +409,34 @@ describe('tokens', () => {
     assert.equal(seen, total);
     const wrong = await as('all').get(`${path}?cursor=0a1b2c3d4e5.1`);
     assert.deepEqual([wrong.status, wrong.text.includes('cursor')], [400, true]);
+  });
+
+  test('a list of the mail of all: each sees its own, in whole pages', async (t) => {
+    const { control, as, client } = await withTokens(t, [
+      tokenOf('p', 'p', ['read'], { senders: ['promo'] }),
+    ]);
+    const own = [1_201, 1_202, 1_203, 2_500];
+    await manySenders(control, 2_500, (index) => own.includes(index));
+    const page = async (query: string) => {
+      const { deliveries, next } = (await as('p').get(`/v1/deliveries?${query}`)).json as {
+        deliveries: { id: string }[];
+        next?: string;
+      };
+      return { indexes: deliveries.map(({ id }) => Number(id.split('.')[1])), next };
+    };
+    const first = await page('limit=3');
+    assert.deepEqual(first.indexes, own.slice(0, 3));
+    assert.deepEqual(await page(`limit=3&cursor=${first.next}`), { indexes: [2_500], next: undefined });
+    assert.deepEqual((await page('campaign_id=mixed&state=undelivered')).indexes, [1_201, 1_203]);
+
+    // More than one request reads through.
+    await manySenders(control, 20_000, (index) => index === 20_000);
+    const beyond = await page(`limit=3&cursor=${first.next}`);
+    assert.deepEqual(beyond.indexes, [2_500], 'a short page');
+    assert.notEqual(beyond.next, undefined, 'of many');
+    const all: number[] = [];
+    for await (const { id } of client('p').deliveries()) all.push(Number(id.split('.')[1]));
+    assert.deepEqual(all, [...own, 20_000]);
   });
 
   test('a caller that asks too often is told when to come again', async (t) => {

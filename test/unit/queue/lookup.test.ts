@@ -8,6 +8,7 @@ import {
   type DeliveryState,
   findDelivery,
   listDeliveries,
+  listInSlices,
   type ListRequest,
 } from '../../../src/queue/index.ts';
 import type { Entry, Kv, RangeOptions, Table } from '../../../src/queue/kv.ts';
@@ -131,6 +132,26 @@ describe('lists', () => {
       await rig.queue.record(leased, delivered(rig));
     const rest = listDeliveries(rig.queue.state, { limit: 10, after: first.next });
     assert.equal(rest.deliveries.length, 2);
+  });
+
+  test('are read in slices between which others have their turns', async () => {
+    const rig = await openRig();
+    await accept(rig, { to: Array.from({ length: 2_500 }, (_, i) => `u${i}@one.test`) });
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const page = await listInSlices(rig.queue.state, { limit: 2, only: ({ index }) => index >= 2_400 });
+    clearImmediate(next);
+    assert.deepEqual(
+      page.deliveries.map(({ index }) => index),
+      [2_400, 2_401],
+    );
+    assert.ok(turns >= 2, `${turns} turns`);
+    const rest = await listInSlices(rig.queue.state, { limit: 100, after: page.next });
+    assert.deepEqual([rest.deliveries.length, rest.next], [99, undefined]);
   });
 
   for (const limit of [1, 2, 3, 5, 6])
