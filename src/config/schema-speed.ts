@@ -93,7 +93,7 @@ export const policySchema = section({
   days: key(leaf(decimal({ min: 0.001, max: 366 })), 'In any so many days (24 hours each).', { example: 7 }),
   per: key(
     leaf(choice(['account', 'campaign', 'group'])).prefault('account'),
-    'What is counted together: the mail of one account, campaign or group. Mail without that label has no limit.',
+    'What is counted together: the mail of one account, or of one campaign or group of it. Mail without that label has no limit.',
   ),
   only: key(
     leaf(oneOrMany(text)).optional(),

@@ -16,7 +16,7 @@ import { comparable } from './stop-target.ts';
 /** A policy as it holds for one message. */
 export interface SendLimit {
   readonly policy: string;
-  /** What is counted together: the account, campaign or group. */
+  /** What is counted together: the account, or a campaign or group of it. */
   readonly scope: string;
   readonly max: number;
   readonly windowMs: number;

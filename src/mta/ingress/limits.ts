@@ -13,7 +13,9 @@ export function limitsOf(
   for (const { name: policy, max, windowMs, per, only, bands } of policies) {
     const scope = labels[per];
     if (scope === undefined || !bands.includes(band) || only?.includes(scope) === false) continue;
-    limits.push({ policy, scope, max, windowMs });
+    // A campaign or group is one of its account: no other account may use up what is counted.
+    const counted = per === 'account' || account === undefined ? scope : `${account}\0${scope}`;
+    limits.push({ policy, scope: counted, max, windowMs });
   }
   return limits.length > 0 ? limits : undefined;
 }

@@ -25,9 +25,10 @@ describe('sending policies by label', () => {
   const table: readonly (readonly [string, Partial<MessageRecord>, string[] | undefined])[] = [
     ['no label, no limit', {}, undefined],
     ['each account', { accountId: 'shop' }, ['weekly shop']],
-    ['a campaign that is named', { campaignId: 'survey', accountId: 'a' }, ['weekly a', 'once survey']],
+    ['a campaign that is named', { campaignId: 'survey', accountId: 'a' }, ['weekly a', 'once a\0survey']],
+    ['one of no account', { campaignId: 'survey' }, ['once survey']],
     ['another one', { campaignId: 'spring' }, undefined],
-    ['the group of priority mail', { band: 'priority', accountId: 'a', group: 'vip' }, ['groups vip']],
+    ['the group of priority mail', { band: 'priority', accountId: 'a', group: 'vip' }, ['groups a\0vip']],
     ['geo mail of that group', { band: 'geo', accountId: 'a', group: 'vip' }, ['weekly a']],
   ];
   for (const [what, labels, expected] of table) test(what, () => assert.deepEqual(names(labels), expected));
@@ -63,6 +64,16 @@ describe('sending policies over every way in', () => {
     await injected(desk, { labels: { ...labels, band: 'priority' } });
     await injected(desk, { labels: { ...labels, accountId: 'other' } });
     assert.equal(refused(desk).length, 2);
+  });
+
+  test('a campaign of the same name of another account has a count of its own', async () => {
+    const desk = await openDesk({ policies });
+    const survey = (accountId: string): Labels => ({ ...labels, accountId, campaignId: 'survey' });
+    await injected(desk, { labels: survey('shop') });
+    await injected(desk, { labels: survey('other') });
+    assert.deepEqual(refused(desk), []);
+    await injected(desk, { labels: survey('other') });
+    assert.equal(refused(desk).length, 1);
   });
 
   test('a repeated request is counted once', async () => {
