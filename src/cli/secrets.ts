@@ -87,11 +87,11 @@ function readKey(file: string, name: { domain: string; selector: string }): Resu
 export function loadUsers(config: Config): Result<ReadonlyMap<string, InjectionUser>, string[]> {
   const problems: string[] = [];
   const users = new Map<string, InjectionUser>();
-  for (const { user, passwordFile, senders } of config.smtp.auth) {
+  for (const { user, passwordFile, senders, accounts } of config.smtp.auth) {
     try {
       const password = readFileSync(passwordFile, 'utf8').split(/\r?\n/)[0]!;
       if (password === '') problems.push(`smtp.auth ${user}: ${passwordFile} is empty`);
-      users.set(user, { password, senders });
+      users.set(user, { password, senders, accounts });
     } catch (error) {
       problems.push(`smtp.auth ${user}: ${(error as Error).message}`);
     }

@@ -114,10 +114,11 @@ function resolveSmtp(smtp: Settings['smtp'], sources: Sources): SmtpConfig {
     relayFrom: smtp.relay_from,
     proxyProtocolFrom: smtp.proxy_protocol_from,
     xclientFrom: smtp.xclient_from,
-    auth: smtp.auth.map(({ user, password_file, senders }, i) => ({
+    auth: smtp.auth.map(({ user, password_file, senders, accounts }, i) => ({
       user,
       passwordFile: sources.absolute(['smtp', 'auth', i, 'password_file'], password_file),
       senders,
+      accounts,
     })),
     tls: {
       certFile: orNull(['smtp', 'tls', 'cert_file'], cert_file, sources),

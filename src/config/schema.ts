@@ -81,7 +81,7 @@ const token = section({
   ),
   accounts: key(
     z.array(leaf(text)).prefault([]),
-    'It gives, sees and touches only mail of these accounts; empty: of all.',
+    'It gives, sees and touches only mail of these accounts; empty: it may name any, whose policies and limits then count its mail.',
     { ...restart, example: ['acme'] },
   ),
   senders: key(
@@ -148,6 +148,11 @@ const smtpUser = section({
   senders: key(z.array(leaf(name)).prefault([]), 'Senders and virtual senders it may use; empty: all.', {
     example: ['main'],
   }),
+  accounts: key(
+    z.array(leaf(text)).prefault([]),
+    'Accounts its mail may name; empty: any. Where there is one, mail that names none is of it.',
+    { example: ['acme'] },
+  ),
 });
 
 const smtpTls = section({

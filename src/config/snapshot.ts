@@ -59,6 +59,8 @@ export interface SmtpUserConfig {
   readonly passwordFile: string;
   /** Senders and virtual senders this user may use; empty means all. */
   readonly senders: readonly string[];
+  /** Accounts its mail may name; empty means any. */
+  readonly accounts: readonly string[];
 }
 
 export interface SmtpTlsConfig {

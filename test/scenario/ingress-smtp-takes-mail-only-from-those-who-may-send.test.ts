@@ -87,6 +87,30 @@ for (const way of WAYS)
       assert.equal(events(desk).length, 1);
     });
 
+    test('a user names only the accounts that are his, and need not where there is one', async (t) => {
+      const { desk, port } = await openDoor(t, { offerAuth: true });
+      for (const [user, account, answer] of [
+        ['acme', undefined, /^250 /],
+        ['acme', 'acme', /^250 /],
+        ['acme', 'bolt', /^550 5\.7\.1 name an account that you may use: acme\r/],
+        ['both', 'bolt', /^250 /],
+        ['both', undefined, /^550 5\.7\.1 name an account that you may use: acme, bolt\r/],
+        ['all', 'carl', /^250 /],
+      ] as const) {
+        const talk = await greeted(port);
+        await talk.ask(plain(user, user === 'all' ? 'open sesame' : 'secret'));
+        await talk.ask('MAIL FROM:<bounce@shop.test>\r\n');
+        await talk.ask('RCPT TO:<a@one.test>\r\n');
+        await talk.ask('DATA\r\n');
+        const field = account === undefined ? '' : `X-Postrider-Account: ${account}\r\n`;
+        assert.match(await talk.ask(`${field}${MESSAGE}`), answer, `${user} ${account}`);
+      }
+      assert.deepEqual(
+        events(desk).map(({ account_id }) => account_id),
+        ['acme', 'acme', 'bolt', 'carl'],
+      );
+    });
+
     test('what the queue would not take is refused at RCPT, not dropped behind a 250', async (t) => {
       const { desk, port } = await openDoor(t);
       const talk = await greeted(port);

@@ -40,6 +40,8 @@ export interface Origin {
   readonly peerAddress: string;
   /** Names the caller may send as; undefined means all. */
   readonly allowedSenders?: readonly string[] | undefined;
+  /** Accounts the message may name, and need not where there is one; undefined means any. */
+  readonly allowedAccounts?: readonly string[] | undefined;
   /** Who asks; keys of one caller mean nothing for another. */
   readonly caller?: string | undefined;
 }

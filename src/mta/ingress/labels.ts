@@ -93,6 +93,18 @@ function parseMetadata(value: string): Result<Partial<Labels>, string> {
   }
 }
 
+/** The labels with the account that counts. The error says which ones the caller may name. */
+export function withinAccounts(
+  labels: Labels,
+  allowed: readonly string[] | undefined,
+): Result<Labels, string> {
+  if (!allowed) return ok(labels);
+  const { accountId = allowed.length === 1 ? allowed[0] : undefined } = labels;
+  return accountId !== undefined && allowed.includes(accountId)
+    ? ok({ ...labels, accountId })
+    : err(`name an account that you may use: ${allowed.join(', ')}`);
+}
+
 /** What the caller gives wins. A sender and a virtual sender are one choice: one given replaces both in the header. */
 export function mergeLabels(inHeader: Labels, request: Labels): Labels {
   const given: Labels = Object.fromEntries(

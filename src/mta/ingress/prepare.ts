@@ -24,7 +24,7 @@ import type {
   Recipients,
   RejectedRecipient,
 } from './contract.ts';
-import { mergeLabels, parseLabels } from './labels.ts';
+import { mergeLabels, parseLabels, withinAccounts } from './labels.ts';
 import { checkReversePath, invalid } from './refusals.ts';
 
 /** What a reload may change. */
@@ -52,7 +52,9 @@ export function prepareMessage(
   }
   const parsed = parseLabels(prepared.value.labels, now);
   if (!parsed.ok) return err(invalid(parsed.error.field, parsed.error.text, [550, '5.6.0']));
-  const labels = mergeLabels(parsed.value, request.labels);
+  const within = withinAccounts(mergeLabels(parsed.value, request.labels), origin.allowedAccounts);
+  if (!within.ok) return err(invalid('account_id', within.error, [550, '5.7.1']));
+  const labels = within.value;
   sealed(withFront(prepared.value.content));
   const { protocol, allowedSenders, caller } = origin;
   // Known only now: over SMTP the key is in the header.

@@ -32,6 +32,8 @@ export interface InjectionUser {
   readonly password: string;
   /** Names it may send as; empty means all. */
   readonly senders: readonly string[];
+  /** Accounts its mail may name; empty means any. */
+  readonly accounts: readonly string[];
 }
 
 /** What a reload replaces. Host name and limits of the dialogue itself are those of the start. */
@@ -144,12 +146,14 @@ function replyOf(submitted: Result<MessageId, InjectionRefusal>): Reply {
 function originOf(session: SmtpSession, { users }: InjectionAccess): Origin {
   const secure = session.tls ? 'S' : '';
   const authenticated = session.identity === undefined ? '' : 'A';
-  const senders = session.identity === undefined ? [] : (users.get(session.identity)?.senders ?? []);
+  const user = session.identity === undefined ? undefined : users.get(session.identity);
+  const { senders = [], accounts = [] } = user ?? {};
   return {
     protocol: session.esmtp ? (`ESMTP${secure}${authenticated}` as Origin['protocol']) : 'SMTP',
     helo: session.helo,
     peerAddress: session.peerAddress,
     allowedSenders: senders.length > 0 ? senders : undefined,
+    allowedAccounts: accounts.length > 0 ? accounts : undefined,
     ...(session.identity !== undefined && { caller: `user ${session.identity}` }),
   };
 }

@@ -10,9 +10,11 @@ export const WAYS: readonly Way[] = ['one thread', 'two threads'];
 
 export const LOOPBACK = { address: '127.0.0.1', prefix: 32, family: 'ipv4' } as const;
 export const USERS = new Map([
-  ['all', { password: 'open sesame', senders: [] }],
-  ['news', { password: 'secret', senders: ['news'] }],
-  ['empty', { password: '', senders: [] }],
+  ['all', { password: 'open sesame', senders: [], accounts: [] }],
+  ['news', { password: 'secret', senders: ['news'], accounts: [] }],
+  ['acme', { password: 'secret', senders: [], accounts: ['acme'] }],
+  ['both', { password: 'secret', senders: [], accounts: ['acme', 'bolt'] }],
+  ['empty', { password: '', senders: [], accounts: [] }],
 ]);
 
 export interface Door {
