@@ -74,6 +74,30 @@ test('a campaign asks for SMTPUTF8 only where its header as it leaves has an add
   }
 });
 
+test('a reverse-path beyond ASCII goes to who takes SMTPUTF8 and to nobody else', async (t) => {
+  for (const extensions of [['8BITMIME', 'SMTPUTF8'], ['8BITMIME']]) {
+    const offered = extensions.includes('SMTPUTF8');
+    const peer = await startPeer({ EHLO: ehloOf(extensions) });
+    t.after(() => peer.close());
+    const routes = [{ domain: '*', hosts: [`127.0.0.1:${peer.port}`], tls: 'none' }];
+    const world = await openWorld(t, { settings: { routes } });
+    await world.send('beyond@to.test', { from: 'имя@shop.test' });
+    await world.send('plain@to.test', { from: 'name@shop.test' });
+    await world.ended(2);
+    assert.deepEqual(world.story('plain@to.test'), ['delivered 250']);
+    assert.deepEqual(world.story('beyond@to.test'), [offered ? 'delivered 250' : 'undelivered refused']);
+    const commands = peer.lines.filter((line) => line.startsWith('MAIL FROM')).sort();
+    assert.deepEqual(commands, [
+      'MAIL FROM:<name@shop.test>',
+      ...(offered ? ['MAIL FROM:<имя@shop.test> SMTPUTF8'] : []),
+    ]);
+    if (offered) continue;
+    const { bounce, reply } = world.events().find(({ type }) => type === 'undelivered')!;
+    assert.deepEqual([bounce!.class, bounce!.category], ['other', 'protocol']);
+    assert.match(reply!.text, /no SMTPUTF8/);
+  }
+});
+
 test('dkim_missing: refuse keeps mail without a key from leaving, send lets it go unsigned', async (t) => {
   const sink = await receiver(t);
   const sender = (dkim_missing: string): object => ({

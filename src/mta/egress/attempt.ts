@@ -14,6 +14,7 @@ import type { Reactions } from './reactions.ts';
 import { limitsOf } from './limits-of.ts';
 import { type Cap, CapUsedUp } from './token-line.ts';
 
+const BEYOND_ASCII = /[^\x00-\x7f]/;
 const MISSING_SENDER_WAIT_MS = 60_000;
 const MISSING_SENDER_REPORT_MS = 3_600_000;
 
@@ -151,6 +152,8 @@ export class Attempts {
       recipients: going.map(({ record }) => record.recipient),
       content: parts,
       ...properties,
+      // RFC 6531 §3.4: a reverse-path beyond ASCII goes to no receiver that has not said it takes one.
+      smtpUtf8: properties.smtpUtf8 || BEYOND_ASCII.test(from),
       beforeRcpt: () => handed.spend(() => this.#capsOf(lane, going)),
       beforeContent: () => going.forEach((delivery) => this.#context.queue.sending(delivery)),
     });

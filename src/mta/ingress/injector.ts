@@ -127,7 +127,7 @@ export class QueueInjector implements Injector {
     // No recipient of one message has variables of its own.
     const lacks = variableCheck(campaign, request, 'defaults')(undefined);
     if (lacks) return err(invalid(lacks.field, lacks.message, [550, '5.6.0']));
-    const prepared = this.#campaign(campaign, request.labels, request.from);
+    const prepared = this.#campaign(campaign, request.labels, checked.value);
     const repeat = repeatOf(request);
     const accepted = { recipients: recipientsOf(request.to), origin: request.origin };
     if (!repeat) return this.#accept(number, accepted, prepared);
@@ -160,7 +160,7 @@ export class QueueInjector implements Injector {
     const compiled = this.#compile(header.content, number, known?.at);
     if (!compiled.ok) return compiled;
     const campaign = withDefaults(compiled.value, header);
-    const { content, message: record, labels } = this.#campaign(campaign, header.labels, header.from);
+    const { content, message: record, labels } = this.#campaign(campaign, header.labels, from.value);
     const { allowedSenders: allowed } = header.origin;
     // A sender that does not exist is the header's fault, not that of every line.
     const virtual = this.#virtualOf(labels, allowed);

@@ -63,7 +63,7 @@ export function prepareMessage(
     number,
     content: prepared.value.content,
     message: {
-      ...recordOf(from, labels, { ...rawFacts(prepared.value), createdAt: now }),
+      ...recordOf(checked.value, labels, { ...rawFacts(prepared.value), createdAt: now }),
       ...(request.toOurselves && { toOurselves: true }),
     },
     labels,
@@ -94,10 +94,11 @@ function contentOptions(
   };
 }
 
+/** The reverse-path as it is stored. */
 export function checkEnvelope(
   { from, to }: Pick<InjectRequest, 'from' | 'to'>,
   { maxRecipients }: Pick<MessageLimits, 'maxRecipients'>,
-): Result<undefined, InjectionRefusal> {
+): Result<string, InjectionRefusal> {
   if (to.length === 0) return err(invalid('to', 'a message needs at least one recipient', [550, '5.1.3']));
   if (to.length > maxRecipients) {
     return err(

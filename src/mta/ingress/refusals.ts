@@ -1,13 +1,15 @@
 /** What the injector refuses, in the words of both doors, and what it answers. */
-import { err, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
+import { err, formatAddress, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
 import type { NewDelivery } from '../../queue/index.ts';
 import type { Injected, InjectionRefusal, RejectedRecipient } from './contract.ts';
 
-export function checkReversePath(from: string): Result<undefined, InjectionRefusal> {
-  const address = from === '' ? undefined : parseAddress(from);
-  return address && !address.ok
-    ? err(invalid('from', `the reverse-path: ${address.error}`, [550, '5.1.7']))
-    : ok(undefined);
+/** The reverse-path as it is stored: its domain as A-label. */
+export function checkReversePath(from: string): Result<string, InjectionRefusal> {
+  if (from === '') return ok(from);
+  const address = parseAddress(from);
+  return address.ok
+    ? ok(formatAddress(address.value))
+    : err(invalid('from', `the reverse-path: ${address.error}`, [550, '5.1.7']));
 }
 
 /** Insufficient system storage (RFC 5321 §4.2.3). */

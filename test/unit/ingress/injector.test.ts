@@ -84,6 +84,27 @@ describe('the reverse-path', () => {
     const { field, code, enhanced } = await refusal(await openDesk(), { from: 'no address' });
     assert.deepEqual([field, code, enhanced], ['from', 550, '5.1.7']);
   });
+
+  test('is stored with the A-label of its domain, as the command has it', async () => {
+    const desk = await openDesk();
+    for (const [from, as] of [
+      ['имя@Bücher.test', 'имя@xn--bcher-kva.test'],
+      ['Name@a.test', 'Name@a.test'],
+    ] as const) {
+      const { messageId } = await injected(desk, { from });
+      assert.equal(stored(desk, messageId).message.from, as);
+      const { content: _, ...facts } = request({ from });
+      const parts = { from: 'a@a.test', subject: 's', text: 't' };
+      const composed = await desk.injector.compose({ ...facts, parts });
+      assert.ok(composed.ok, JSON.stringify(composed));
+      assert.equal(stored(desk, composed.value.messageId).message.from, as);
+      const batch = await desk.injector.openBatch({ ...facts, content: parts });
+      assert.ok(batch.ok, JSON.stringify(batch));
+      await batch.value.add([{ line: 2, to: 'x@one.test' }]);
+      await batch.value.close();
+      assert.equal(stored(desk, batch.value.messageId).message.from, as);
+    }
+  });
 });
 
 describe('routing', () => {
