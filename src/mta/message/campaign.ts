@@ -24,7 +24,13 @@ export interface QuotedBlock {
 
 export type Step =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  | { readonly kind: 'field'; readonly name: string; readonly template: Template }
+  | {
+      readonly kind: 'field';
+      readonly name: string;
+      readonly template: Template;
+      /** With a syntax of its own (structured-field.ts). */
+      readonly structured?: boolean;
+    }
   | { readonly kind: 'addresses'; readonly name: string; readonly mailboxes: readonly MailboxTemplate[] }
   | { readonly kind: 'message_id' }
   | {
@@ -141,6 +147,7 @@ interface StoredStep {
   readonly lengths: readonly number[];
   readonly name?: string;
   readonly template?: Template;
+  readonly structured?: boolean;
   readonly mailboxes?: readonly MailboxTemplate[];
   readonly names?: readonly string[];
   readonly escape?: Escape;
@@ -185,7 +192,7 @@ export function decodeCampaign(stored: Buffer): Result<CampaignContent, string> 
 }
 
 function stepOf(step: StoredStep, blocks: readonly Buffer[]): Step {
-  const { name = '', names = [], escape = 'none', template, mailboxes = [] } = step;
+  const { name = '', names = [], escape = 'none', template, structured, mailboxes = [] } = step;
   switch (step.kind) {
     case 'bytes':
       return { kind: 'bytes', bytes: blocks[0]! };
@@ -194,7 +201,7 @@ function stepOf(step: StoredStep, blocks: readonly Buffer[]): Step {
     case 'base64':
       return { kind: 'base64', texts: blocks, names, escape };
     case 'field':
-      return { kind: 'field', name, template: template! };
+      return { kind: 'field', name, template: template!, ...(structured && { structured }) };
     case 'addresses':
       return { kind: 'addresses', name, mailboxes };
     case 'message_id':

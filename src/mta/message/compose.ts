@@ -5,10 +5,10 @@
  */
 import { err, ok, type Result } from '../../core/index.ts';
 import { campaignContent, type CampaignContent, type Step } from './campaign.ts';
-import { addressStep, describe, fieldStep, mailboxTemplates, type FieldError } from './field-template.ts';
+import { addressStep, fieldStep, mailboxTemplates, type FieldError } from './field-template.ts';
 import { formatDate } from './header-text.ts';
 import { messageTree, textNode, type FilePart, type MimeNode } from './mime-tree.ts';
-import { isConstant } from './template.ts';
+import { describe, isConstant } from './template.ts';
 import { fixed, lineEnd, textPart } from './text-part.ts';
 
 export interface Attachment {
@@ -47,7 +47,7 @@ export interface ComposeOptions {
 const RESERVED = new Set(
   'from to reply-to subject date message-id mime-version bcc return-path received dkim-signature'.split(' '),
 );
-const ADDRESS_FIELDS = new Set(['cc', 'sender']);
+const ADDRESS_FIELDS = new Set(['cc', 'sender', 'disposition-notification-to']);
 const MAX_FIELD_NAME = 60;
 const MAX_FILENAME = 255;
 

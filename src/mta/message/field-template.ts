@@ -3,7 +3,8 @@ import { err, formatAddress, ok, parseAddress, type Result } from '../../core/in
 import type { MailboxTemplate, Step } from './campaign.ts';
 import { formatAddressField, formatField } from './header-text.ts';
 import { parseMailboxes } from './mailbox.ts';
-import { compileTemplate, isConstant, renderTemplate, type TemplateError } from './template.ts';
+import { isStructured, structuredStep } from './structured-field.ts';
+import { compileTemplate, describe, isConstant, renderTemplate } from './template.ts';
 import { fixed } from './text-part.ts';
 
 /** A field of the caller's input and what is wrong with it. */
@@ -12,10 +13,9 @@ export interface FieldError {
   readonly message: string;
 }
 
-export const describe = (error: TemplateError): string => `line ${error.line}: ${error.message}`;
-
-/** An unstructured field, `Subject` for example. */
+/** A field of text, `Subject` for example, or one with a syntax of its own. */
 export function fieldStep(name: string, text: string): Result<Step, string> {
+  if (isStructured(name.toLowerCase())) return structuredStep(name, text);
   const template = compileTemplate(text, { escape: 'header' });
   if (!template.ok) return err(describe(template.error));
   if (!isConstant(template.value)) return ok({ kind: 'field', name, template: template.value });

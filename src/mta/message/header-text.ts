@@ -41,6 +41,12 @@ export function formatField(name: string, text: string): string {
   return `${name}: ${encodeWords(clean, name.length + 2)}\r\n`;
 }
 
+/** `Name: text` with CRLF at the end, for fields with a syntax of their own: folded at blanks, nothing is encoded. */
+export function formatStructured(name: string, text: string): string {
+  const line = `${name}: ${stripControls(text)}`;
+  return `${line.length <= FOLD_AT ? line : (fold(line) ?? line)}\r\n`;
+}
+
 /** `Name: mailbox, mailbox` with CRLF at the end. Addresses must be valid; names may be any text. */
 export function formatAddressField(
   name: string,

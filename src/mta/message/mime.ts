@@ -4,11 +4,13 @@
  */
 import { fieldValue, firstField, type HeaderScan } from './header.ts';
 
+/** Values by lower-case name; quoted strings unquoted. */
+export type Parameters = ReadonlyMap<string, string>;
+
 export interface ContentType {
   /** Lower-case `type/subtype`. */
   readonly type: string;
-  /** Values by lower-case name; quoted strings unquoted. */
-  readonly parameters: ReadonlyMap<string, string>;
+  readonly parameters: Parameters;
 }
 
 export interface Span {
@@ -29,16 +31,21 @@ const DASH = 45;
 export function contentTypeOf(content: Buffer, scan: HeaderScan): ContentType | undefined {
   const field = firstField(scan, 'content-type');
   if (field === undefined) return undefined;
-  const pieces = splitParameters(fieldValue(content, field));
-  const type = pieces[0]!.trim().toLowerCase();
-  if (!/^[!-.0-~]+\/[!-.0-~]+$/.test(type)) return undefined;
+  const { value, parameters } = parameterised(fieldValue(content, field));
+  const type = value.toLowerCase();
+  return /^[!-.0-~]+\/[!-.0-~]+$/.test(type) ? { type, parameters } : undefined;
+}
+
+/** The value in front of the parameters, and these. */
+export function parameterised(text: string): { readonly value: string; readonly parameters: Parameters } {
+  const pieces = splitParameters(text);
   const parameters = new Map<string, string>();
   for (const piece of pieces.slice(1)) {
     const equals = piece.indexOf('=');
     const name = piece.slice(0, Math.max(equals, 0)).trim().toLowerCase();
     if (name !== '' && !parameters.has(name)) parameters.set(name, unquote(piece.slice(equals + 1).trim()));
   }
-  return { type, parameters };
+  return { value: pieces[0]!.trim(), parameters };
 }
 
 /** Lower-case Content-Transfer-Encoding; `7bit` when there is none (RFC 2045 §6.1). */

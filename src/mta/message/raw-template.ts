@@ -1,22 +1,23 @@
 /**
  * A raw RFC 5322 text with `{{name}}` in it as a campaign's content. Variables may stand in unstructured and address
  * fields of the message and in its text parts; such parts are decoded, compiled and encoded anew, because a value may
- * need another encoding. Fields of the message beyond ASCII are encoded, everything else stays byte for byte. Values
- * are escaped for html in text/html and text/x-amp-html parts.
+ * need another encoding. Fields beyond ASCII are encoded, everything else stays byte for byte. Values are escaped for
+ * html in text/html and text/x-amp-html parts.
  *
- * Refused: variables in the From address, in structural fields, in texts that are not UTF-8.
+ * Refused: variables in the From address, in structural fields, in texts that are not UTF-8; bytes beyond ASCII where
+ * a field has no form for them.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { err, formatAddress, ok, parseAddress, type Result } from '../../core/index.ts';
 import { campaignContent, type CampaignContent, type Step } from './campaign.ts';
 import type { ComposeOptions } from './compose.ts';
 import { decodeEncodedWords } from './encoded-word.ts';
-import { addressStep, describe, fieldStep, type FieldError } from './field-template.ts';
+import { parametersText, withAsciiFields } from './content-field.ts';
+import { addressStep, fieldStep, type FieldError } from './field-template.ts';
 import { headerChunks } from './header-edit.ts';
 import { formatAddressField, formatField } from './header-text.ts';
 import { fieldValue, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
 import { parseMailboxes, type Mailbox } from './mailbox.ts';
-import { extendedParameter } from './mime-tree.ts';
 import {
   contentTypeOf,
   MAX_MIME_DEPTH,
@@ -25,13 +26,12 @@ import {
   type ContentType,
 } from './mime.ts';
 import { prepareContent } from './prepare.ts';
+import { isStructured, structuredStep } from './structured-field.ts';
+import { describe } from './template.ts';
 import { fixed, lineEnd, textPart } from './text-part.ts';
 import { decodeQuotedPrintable } from './transfer-encoding.ts';
 
-const ADDRESS_FIELDS = new Set(['from', 'to', 'cc', 'sender', 'reply-to']);
-/** Fields where an encoded word would be taken for what it is not (RFC 2047 §5). */
-const STRUCTURED =
-  /^(?:list-|resent-|arc-|received|dkim-signature$|references$|in-reply-to$|authentication-results$)/;
+const ADDRESS_FIELDS = new Set(['from', 'to', 'cc', 'sender', 'reply-to', 'disposition-notification-to']);
 /** Types whose values are escaped. */
 const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 const OPEN = '{{';
@@ -89,36 +89,43 @@ function messageField(bytes: Buffer, field: HeaderField): Result<Step, string> {
   const name = bytes.toString('latin1', field.start, field.start + field.name.length);
   if (!text.includes(OPEN)) {
     const whole = bytes.subarray(field.start, field.end);
-    return ok(isAscii(whole) ? raw(whole) : (asciiField(name, value) ?? raw(whole)));
+    if (isAscii(whole)) return ok(raw(whole));
+    const encoded = asciiField(name, value);
+    return encoded.ok ? encoded : err(`${name}: ${encoded.error}`);
   }
   // A special character that decoding lays bare in an unquoted name makes the field invalid, so it is refused.
-  const step = ADDRESS_FIELDS.has(field.name) ? addressStep(name, text) : fieldStep(name, text);
+  const step = ADDRESS_FIELDS.has(field.name)
+    ? addressStep(name, text)
+    : fieldStep(name, isStructured(field.name) ? value : text);
   return step.ok ? step : err(`${name}: ${step.error}`);
 }
 
 /**
  * A field with bytes above 127 in encoded words and A-labels, so that the mail needs no SMTPUTF8 (RFC 6531 §3.2): most
- * receivers have it, but not all. A local part stays as it is. Undefined where the field can not be encoded.
+ * receivers have it, but not all. A local part stays as it is. The error says why the field can not be encoded.
  */
-function asciiField(name: string, value: string): Step | undefined {
+function asciiField(name: string, value: string): Result<Step, string> {
   const lower = name.toLowerCase();
-  if (STRUCTURED.test(lower)) return undefined;
-  if (!ADDRESS_FIELDS.has(lower)) return fixed(formatField(name, decodeEncodedWords(value)));
+  if (isStructured(lower)) return structuredStep(name, value);
+  if (!ADDRESS_FIELDS.has(lower)) return ok(fixed(formatField(name, decodeEncodedWords(value))));
   const parsed = parseMailboxes(value);
-  if (!parsed.ok) return undefined;
+  if (!parsed.ok) return parsed;
   const mailboxes: Mailbox[] = [];
   for (const mailbox of parsed.value) {
     const address = parseAddress(mailbox.address);
-    if (!address.ok) return undefined;
+    if (!address.ok) return address;
     mailboxes.push({ name: decodeEncodedWords(mailbox.name), address: formatAddress(address.value) });
   }
-  return fixed(formatAddressField(name, mailboxes));
+  return ok(fixed(formatAddressField(name, mailboxes)));
 }
 
 /** Content fields with the blank line, and the body, of a message or part. */
 function compileEntity(bytes: Buffer, scan: HeaderScan, depth: number): Result<Compiled, string> {
   if (depth > MAX_MIME_DEPTH) return err(`parts are nested deeper than ${MAX_MIME_DEPTH} levels`);
   const isMessage = depth === 0;
+  const ascii = withAsciiFields(bytes, scan, (field) => !isMessage || isContentField(field));
+  if (!ascii.ok) return ascii;
+  if (ascii.value !== bytes) return compileEntity(ascii.value, scanHeader(ascii.value), depth);
   const contentFields = scan.fields.filter((field) => !isMessage || isContentField(field.name));
   for (const field of contentFields)
     if (bytes.subarray(field.start, field.end).includes(OPEN))
@@ -128,6 +135,8 @@ function compileEntity(bytes: Buffer, scan: HeaderScan, depth: number): Result<C
   const body = bytes.subarray(scan.bodyStart);
   const header = keptHeader(bytes, scan, isMessage ? (field) => !isContentField(field) : () => false);
   const boundary = type?.parameters.get('boundary');
+  // Its parts are signed as they are (RFC 1847 §2.1).
+  if (name === 'multipart/signed' && !body.includes(OPEN)) return ok({ header, body: [raw(body)] });
   if (name.startsWith('multipart/') && boundary !== undefined) {
     const steps = compileMultipart(body, boundary, depth);
     return steps.ok ? ok({ header, body: steps.value }) : steps;
@@ -186,17 +195,7 @@ function compileText(bytes: Buffer, scan: HeaderScan, context: TextContext): Res
 
 /** What a type says besides its charset: without `method` an invitation is no invitation (RFC 5546 §3.2). */
 const otherParameters = (type: ContentType | undefined): string =>
-  [...(type?.parameters ?? [])]
-    .filter(([name, value]) => name !== 'charset' && /^[!-~]+$/.test(name) && !/[\x00-\x1f\x7f]/.test(value))
-    .map(([name, value]) => `;${parameter(name, value)}`)
-    .join('');
-
-function parameter(name: string, value: string): string {
-  if (/[^\x00-\x7f]/.test(value)) return extendedParameter(name.replace(/\*.*$/, ''), value);
-  // An extended value may not be quoted (RFC 2231 §7).
-  if (name.endsWith('*') && /^[^\s"(),/:;<=>?@[\\\]]+$/.test(value)) return `\r\n ${name}=${value}`;
-  return `\r\n ${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`;
-}
+  parametersText(new Map([...(type?.parameters ?? [])].filter(([name]) => name !== 'charset')));
 
 const MIME_VERSION = fixed('MIME-Version: 1.0\r\n');
 

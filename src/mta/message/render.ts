@@ -11,6 +11,7 @@ import {
   type Step,
 } from './campaign.ts';
 import { formatAddressField, formatField } from './header-text.ts';
+import { renderedField } from './structured-field.ts';
 import { renderTemplate, valueOf, type Escape, type Variables } from './template.ts';
 import { encodeBase64Lines, encodeQuotedPrintable } from './transfer-encoding.ts';
 import { ContentWriter } from './writer.ts';
@@ -76,7 +77,9 @@ function renderStep(rendering: Rendering, step: Step): void {
       out.bytes(step.bytes);
       return;
     case 'field':
-      out.utf8(formatField(step.name, renderTemplate(step.template, variables)));
+      out.utf8(
+        (step.structured ? renderedField : formatField)(step.name, renderTemplate(step.template, variables)),
+      );
       return;
     case 'addresses':
       renderAddresses(rendering, step.name, step.mailboxes);

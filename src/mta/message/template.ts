@@ -74,6 +74,8 @@ export const plainName = (name: string): string => {
   return bar === -1 ? name : name.slice(0, bar);
 };
 
+export const describe = (error: TemplateError): string => `line ${error.line}: ${error.message}`;
+
 function errorAt(text: string, position: number, message: string): TemplateError {
   let line = 1;
   for (let at = text.indexOf('\n'); at !== -1 && at < position; at = text.indexOf('\n', at + 1)) line++;

@@ -56,6 +56,35 @@ describe('composeContent', () => {
     assert.match(raw.toString(), /\r\n\r\nHi\r\n$/);
   });
 
+  test('fields with a syntax of their own have no encoded words', () => {
+    const { header, raw } = rendered(
+      {
+        headers: {
+          'List-Unsubscribe': '<https://bücher.test/{{id}}?n={{name}}>, <mailto:u@x.test?subject={{name}}>',
+          'List-Help': '<https://x.test/größe?q==?x>',
+          'List-Id': '{{name}} <x.test>',
+          References: '{{refs}}',
+          'Disposition-Notification-To': 'Grüße <a@b.cc>',
+        },
+      },
+      { id: 7, name: 'Ann Ü', refs: '<a@x.test> <b@x.test>' },
+    );
+    assert.doesNotMatch(raw.toString(), /[^\x00-\x7f]/);
+    assert.equal(
+      header['list-unsubscribe'],
+      '<https://xn--bcher-kva.test/7?n=Ann%20%C3%9C>, <mailto:u@x.test?subject=Ann%20%C3%9C>',
+    );
+    assert.equal(header['list-help'], '<https://x.test/gr%C3%B6%C3%9Fe?q==?x>');
+    assert.equal(header['list-id'], 'Ann %C3%9C <x.test>');
+    assert.equal(header['references'], '<a@x.test> <b@x.test>');
+    assert.match(header['disposition-notification-to']!, /^=\?utf-8\?.* <a@b\.cc>$/);
+    const refused = composeContent({ ...base, headers: { References: '<ü@x.test>' } }, options);
+    assert.deepEqual(refused, {
+      ok: false,
+      error: { field: 'headers.References', message: 'characters beyond ASCII may not stand here' },
+    });
+  });
+
   for (const [what, parts, shape] of [
     ['text', {}, 'plain'],
     ['html', { text: undefined, html: '<p>' }, 'html'],

@@ -52,8 +52,9 @@ describe('compileRaw', () => {
         'To: you@to.test',
         'Subject: Grüße =?utf-8?Q?=C3=BC?= {x}',
         'Reply-To: имя@пример.test',
-        'Cc: ü, <c@x.test>',
-        'List-Unsubscribe: <https://x.test/ü>',
+        'List-Unsubscribe: <https://bücher.test/ü?a=b>, <mailto:имя@x.test>',
+        'List-Id: "Grüße, alle" <list.x.test>',
+        'Disposition-Notification-To: Grüße <a@b.cc>',
         'X-Plain:   =?utf-8?Q?=41?=',
         '',
         'text',
@@ -64,9 +65,12 @@ describe('compileRaw', () => {
     assert.equal(decodeEncodedWords(header['subject']!), 'Grüße ü {x}');
     const utf8 = (name: string): string => Buffer.from(header[name]!, 'latin1').toString();
     assert.equal(utf8('reply-to'), 'имя@xn--e1afmkfd.test');
-    // What is no mailbox list or is no text stays as it was.
-    assert.equal(utf8('cc'), 'ü, <c@x.test>');
-    assert.equal(utf8('list-unsubscribe'), '<https://x.test/ü>');
+    assert.equal(
+      header['list-unsubscribe'],
+      '<https://xn--bcher-kva.test/%C3%BC?a=b>, <mailto:%D0%B8%D0%BC%D1%8F@x.test>',
+    );
+    assert.equal(decodeEncodedWords(header['list-id']!), 'Grüße, alle <list.x.test>');
+    assert.match(header['disposition-notification-to']!, /^=\?utf-8\?.* <a@b\.cc>$/);
     assert.match(raw, /\r\nX-Plain: {3}=\?utf-8\?Q\?=41\?=\r\n/);
     assert.doesNotMatch(`${header['from']}${header['subject']}`, /[^\x00-\x7f]/);
   });
@@ -113,6 +117,59 @@ describe('compileRaw', () => {
     assert.match(raw, /\r\npreamble\r\n--b\r\n/);
   });
 
+  test('fields of parts go out in ASCII, whatever stands in the part', () => {
+    const { part, raw } = rendered(
+      [
+        'From: a@b.cc',
+        'MIME-Version: 1.0',
+        'Content-Type: multipart/mixed; boundary=b',
+        'Content-Description: Grüße',
+        '',
+        '--b',
+        'Content-Type: text/plain; charset=utf-8; name="größe.txt"',
+        'Content-Disposition: inline; filename="größe.txt"',
+        '',
+        'Hi {{name}}',
+        '--b',
+        'Content-Type: application/pdf; name="Прайс.pdf"',
+        'Content-Description: Прайс',
+        'Content-Disposition: attachment; filename="Прайс.pdf"; filename*=utf-8\'\'%D0%9F.pdf; size=4',
+        'X-Note: Прайс',
+        'Content-ID: <p@x.test>',
+        'Content-Transfer-Encoding: base64',
+        '',
+        'AAEC',
+        '--b--',
+        '',
+      ].join('\r\n'),
+      { name: 'Bob' },
+    );
+    assert.doesNotMatch(raw, /[^\x00-\x7f]/);
+    const [text, pdf] = part.children.map(({ header }) => header);
+    const flat = (value: string | undefined): string | undefined => value?.replaceAll(/\s+/g, ' ');
+    assert.equal(decodeEncodedWords(part.header['content-description']!), 'Grüße');
+    assert.equal(flat(text!['content-type']), "text/plain; charset=utf-8; name*=utf-8''gr%C3%B6%C3%9Fe.txt");
+    assert.equal(flat(text!['content-disposition']), "inline; filename*=utf-8''gr%C3%B6%C3%9Fe.txt");
+    assert.equal(
+      flat(pdf!['content-type']),
+      "application/pdf; name*=utf-8''%D0%9F%D1%80%D0%B0%D0%B9%D1%81.pdf",
+    );
+    assert.equal(decodeEncodedWords(pdf!['content-description']!), 'Прайс');
+    assert.equal(decodeEncodedWords(pdf!['x-note']!), 'Прайс');
+    assert.equal(
+      flat(pdf!['content-disposition']),
+      'attachment; filename*=utf-8\'\'%D0%9F.pdf; size="4"',
+      'the form that is there already',
+    );
+    assert.match(raw, /\r\nContent-ID: <p@x\.test>\r\nContent-Transfer-Encoding: base64\r\n\r\nAAEC\r\n/);
+  });
+
+  test('a signed part without variables stays byte for byte', () => {
+    const body = '--s\r\nContent-Disposition: inline; filename="ü"\r\n\r\nHi\r\n--s--\r\n';
+    const { raw } = rendered(`From: a@b.cc\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n${body}`);
+    assert.ok(raw.endsWith(`\r\n\r\n${body}`), raw);
+  });
+
   test('what a type says besides its charset stays', () => {
     const type =
       'text/calendar; method=REQUEST; Charset=UTF-8; name="a \\"b;c.ics"; x*=utf-8\'\'%C3%BC; y="ü"';
@@ -151,6 +208,15 @@ describe('compileRaw', () => {
     ['a variable From address', 'From: <{{x}}@b.cc>\n\n', /variables/],
     ['an unknown construct in the subject', 'From: a@b.cc\nSubject: {{#if}}\n\n', /Subject: line 1/],
     ['an unknown construct in the body', 'From: a@b.cc\n\na\n{{{x}}}\n', /text\/plain part, line 2/],
+    ['References beyond ASCII', 'From: a@b.cc\nReferences: <ü@x.test>\n\n', /^References: .*ASCII/],
+    ['a Cc beyond ASCII that is none', 'From: a@b.cc\nCc: ü, <c@x.test>\n\n', /^Cc: an address/],
+    ['a List-Help beside its URI', 'From: a@b.cc\nList-Help: <https://x.test> (ü)\n\n', /^List-Help: /],
+    ['a Content-ID beyond ASCII', 'From: a@b.cc\nContent-ID: <ü@x.test>\n\n', /^Content-ID: .*ASCII/],
+    [
+      'a boundary beyond ASCII',
+      'From: a@b.cc\nContent-Type: multipart/mixed; boundary="ü"\n\n',
+      /^Content-Type: .*ASCII/,
+    ],
     ['variables in a content field', 'From: a@b.cc\nContent-Type: {{t}}\n\n', /content-type/],
     [
       'another charset with variables',
