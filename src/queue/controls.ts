@@ -4,7 +4,7 @@
  */
 import type { EventDraft, Work } from './committer.ts';
 import { parseTextKey, textKey } from './keys.ts';
-import type { Kv } from './kv.ts';
+import { checkOps, type Kv, type Op } from './kv.ts';
 import { type DamageTold, encode, healthy } from './records.ts';
 
 export interface Control {
@@ -35,8 +35,10 @@ export interface ControlChange {
 
 export const controlWork = ({ key, value, event, forget }: ControlChange): Work => ({
   build({ ops, events }) {
-    ops.push({ table: 'controls', key: textKey(...key), value: value && encode(value) });
-    if (forget !== undefined) ops.push({ table: 'limits', key: textKey(forget), value: undefined });
+    const own: Op[] = [{ table: 'controls', key: textKey(...key), value: value && encode(value) }];
+    if (forget !== undefined) own.push({ table: 'limits', key: textKey(forget), value: undefined });
+    checkOps(own); // a throw rejects this work alone
+    ops.push(...own);
     if (event) events.push(event);
   },
 });

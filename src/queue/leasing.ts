@@ -115,16 +115,16 @@ export class LeaseWork implements Work {
   }
 
   build(transaction: Transaction): void {
-    const { queue, limit, message } = this.#request;
+    const { queue, limit, message, marks = [] } = this.#request;
     const { schedule, clock } = this.#state;
+    const limits = marks.map(limitOp); // first, as it may throw
     for (const { key, number, index } of schedule.due(queue, clock.now(), limit)) {
       if (message !== undefined && number !== message) break;
       if (!takeSlot(transaction, { key, number, index })) continue;
       this.#slots++;
       this.#take(transaction, number, index);
     }
-    const { marks = [] } = this.#request;
-    if (this.#taken.length > 0) for (const mark of marks) transaction.ops.push(limitOp(mark));
+    if (this.#taken.length > 0) transaction.ops.push(...limits);
   }
 
   applied(): void {

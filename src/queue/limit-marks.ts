@@ -4,7 +4,7 @@
  */
 import type { EventDraft, Work } from './committer.ts';
 import { keyAfter, parseTextKey, textKey } from './keys.ts';
-import type { Kv, Op } from './kv.ts';
+import { checkOps, type Kv, type Op } from './kv.ts';
 import { encode, healthy } from './records.ts';
 import type { QueueState } from './state.ts';
 
@@ -18,11 +18,12 @@ export interface LimitMark {
   readonly value: object;
 }
 
-export const limitOp = ({ key, value }: LimitMark): Op => ({
-  table: TABLE,
-  key: textKey(key),
-  value: encode(value),
-});
+/** Throws when the store cannot take the key: a work fails by itself then, and not the commit that it would be in. */
+export function limitOp({ key, value }: LimitMark): Op {
+  const op = { table: TABLE, key: textKey(key), value: encode(value) } as const;
+  checkOps([op]);
+  return op;
+}
 
 /** What was stored; undefined for what is damaged, too. */
 export function readMark(kv: Kv, key: string): unknown {

@@ -7,6 +7,7 @@
  *   only this host                   permanent 5.4.6     transient 4.4.3 when a lookup among them failed
  * An MX that leads to this host ends the list there, as everything behind it would loop (RFC 5321 §5.1).
  */
+import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { err, ok, toAsciiDomain, type Result } from '../../core/index.ts';
 import type { DnsAnswer, MxRecord } from './answer.ts';
@@ -25,7 +26,7 @@ export interface MxPlan {
   readonly domain: string;
   /** By preference, equal ones by name; at least one, each with at least one address. */
   readonly hosts: readonly MxHost[];
-  /** The sorted MX names: domains with the same key are served by the same hosts. */
+  /** The sorted MX names, cut and with a digest when long: domains with the same key are served by the same hosts. */
   readonly key: string;
   readonly implicit: boolean;
   /** The list of hosts was validated by DNSSEC (RFC 7672 §2.2.1). */
@@ -67,6 +68,8 @@ type HostFault = AddressFault | 'literal' | 'missing' | 'failed';
 
 const MAX_HOSTS = 10;
 const MAX_ADDRESSES = 16;
+/** Characters of a key: ten names of 253 each would be more than the store takes as a key. */
+const MAX_KEY = 500;
 /** A plan that lacks a host because its lookup failed is made anew soon. */
 const INCOMPLETE_TTL_MS = 60_000;
 
@@ -147,15 +150,22 @@ export function assemblePlan(
   return ok({
     domain,
     hosts,
-    key: candidates.hosts
-      .map((host) => host.name)
-      .sort()
-      .join(','),
+    key: keyOf(candidates.hosts),
     implicit: candidates.implicit,
     secure: candidates.secure,
     expiresAtMs: rules.nowMs + ttlMs,
     ordered: () => orderHosts(hosts, rules.random),
   });
+}
+
+function keyOf(hosts: readonly MxCandidate[]): string {
+  const names = hosts
+    .map(({ name }) => name)
+    .sort()
+    .join(',');
+  if (names.length <= MAX_KEY) return names;
+  const digest = createHash('sha256').update(names).digest('hex').slice(0, 32);
+  return `${names.slice(0, MAX_KEY - digest.length - 1)}~${digest}`;
 }
 
 export interface PlanRules {

@@ -177,6 +177,27 @@ describe('MX plan', () => {
     assert.equal(plan.value.key, 'b.two.example,gone.two.example');
   });
 
+  test('the key of long host names is cut, and still another for other hosts', async () => {
+    const long = 'x'.repeat(60);
+    const names = Array.from({ length: 10 }, (_, i) => `h${i}.${[long, long, long].join('.')}.example`);
+    const keyOf = async (last: string): Promise<string> => {
+      const hosts = [...names.slice(1), last];
+      const { planner } = plannerOf({
+        'long.example': { MX: hosts.map((name) => [10, name] as const) },
+        ...Object.fromEntries(hosts.map((name) => [name, { A: ['192.0.2.1'] }])),
+      });
+      const plan = await planner.plan('long.example');
+      assert.ok(plan.ok);
+      assert.equal(plan.value.hosts.length, 10);
+      return plan.value.key;
+    };
+    const keys = await Promise.all([...names.slice(0, 1), 'z.example', 'z.example'].map(keyOf));
+    assert.ok(keys.every((key) => key.length <= 500));
+    assert.equal(keys[1], keys[2]);
+    assert.notEqual(keys[0], keys[1]);
+    assert.ok(keys[1]!.startsWith(`h1.${long}`));
+  });
+
   test('at most ten hosts and sixteen addresses each are used', async () => {
     const numbers = Array.from({ length: 30 }, (_, i) => i + 1);
     const { planner } = plannerOf({

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { textKey } from '../../../src/queue/keys.ts';
 import { type LimitMark } from '../../../src/queue/index.ts';
-import { openRig, type Rig } from './fixture.ts';
+import { auditStore } from '../../support/audit.ts';
+import { accept, lease, openRig, type Rig } from './fixture.ts';
 
 const mark = (key: string, old: boolean): LimitMark => ({ key, value: { old } });
 const isOld = ({ value }: LimitMark): boolean => (value as { old: boolean }).old;
@@ -41,5 +42,35 @@ test('what is stored in the same commit stays, and what is damaged goes', async 
   await stored;
   assert.equal(await forgot, 2);
   assert.deepEqual([keys(rig), queue.limitMark('a')], [['a'], { old: false }]);
+  await queue.close();
+});
+
+test('a key that the store cannot take fails what it came with, and nothing else of the commit', async () => {
+  const rig = await openRig();
+  const { queue, kv } = rig;
+  await accept(rig);
+  const long = mark('x'.repeat(2_000), false);
+  const [head] = [...queue.state.schedule.heads()];
+  const works = [
+    queue.lease({ queue: head!, limit: 1, marks: [long] }),
+    queue.store([long]),
+    queue.control({ key: ['lock', long.key], value: {} }),
+    queue.control({ key: ['lock', 'n1'], value: undefined, forget: long.key }),
+    queue.announce({ type: 'speed', time: rig.clock.now() }, long),
+    accept(rig),
+  ];
+  const ended = await Promise.allSettled(works);
+  const failed = ended.map((one) => one.status === 'rejected' && (one.reason as Error).message.split(';')[0]);
+  const why = (table: string): string => `a key of 2000 bytes in table ${table}`;
+  assert.deepEqual(failed.slice(0, -1), [
+    why('limits'),
+    why('limits'),
+    'a key of 2005 bytes in table controls',
+    why('limits'),
+    why('limits'),
+  ]);
+  assert.equal(failed.at(-1), false);
+  assert.equal((await lease(rig)).length, 2);
+  assert.deepEqual(auditStore(kv), []);
   await queue.close();
 });
