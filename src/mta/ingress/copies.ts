@@ -60,7 +60,6 @@ export class CopyDesk {
    * they are accepted themselves; resolves when the copies are durable.
    */
   async accept(deliveries: readonly NewDelivery[]): Promise<void> {
-    if (this.#watchers.length === 0) return;
     const copies = deliveries.flatMap((delivery) => this.#copiesOf(delivery));
     if (copies.length === 0) return;
     const { queue } = this.#options;
@@ -69,7 +68,14 @@ export class CopyDesk {
       return;
     }
     this.#number = queue.nextNumber();
-    await queue.accept(this.#message(this.#number, copies));
+    await queue.accept({ ...this.#message(this.#number, copies), open: true });
+  }
+
+  /** As `accept`, when no other deliveries will come: no close is needed, which could fail behind what is accepted. */
+  async acceptAll(deliveries: readonly NewDelivery[]): Promise<void> {
+    const copies = deliveries.flatMap((delivery) => this.#copiesOf(delivery));
+    const { queue } = this.#options;
+    if (copies.length > 0) await queue.accept(this.#message(queue.nextNumber(), copies));
   }
 
   /** No more copies will come. */
@@ -83,7 +89,7 @@ export class CopyDesk {
     const { campaignId } = message;
     const testOf = message.test ? message.testOf : campaignId;
     const facts = { ...message, campaignId: TEST_CAMPAIGN, test: true, testOf, toOurselves: true } as const;
-    return { number, message: facts, content, deliveries, open: true };
+    return { number, message: facts, content, deliveries };
   }
 
   #copiesOf(delivery: NewDelivery): NewDelivery[] {

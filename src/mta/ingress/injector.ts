@@ -243,8 +243,7 @@ export class QueueInjector implements Injector {
         ...(also && { also }),
         ...(limits && { limits }),
       });
-      await Promise.all([accepted, copies.accept(deliveries)]);
-      await copies.close();
+      await Promise.all([accepted, copies.acceptAll(deliveries)]);
       return answer;
     });
   }

@@ -153,6 +153,15 @@ describe('copies', () => {
     assert.deepEqual(auditStore(desk.kv), []);
   });
 
+  test('of a single message share its only commit: none can fail behind it', async () => {
+    const desk = await openDesk();
+    desk.kv.fails = (commits) => commits > 1;
+    await injected(desk, { labels: { ...SPRING, copies }, to: ['a@one.test', 'b@one.test'] });
+    await desk.queue.close();
+    assert.deepEqual([accepted(desk), desk.errors], [{ spring: 2, '(test)': 4 }, []]);
+    assert.deepEqual([...desk.kv.range('meta', { start: Buffer.from('open'), end: Buffer.from('oq') })], []);
+  });
+
   test('to what is no address are refused before anything is stored', async () => {
     const desk = await openDesk();
     const labels = { ...SPRING, copies: [{ to: 'nobody' }] };
