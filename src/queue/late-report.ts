@@ -5,7 +5,7 @@
  * - A bounce takes a `delivered` back (`corrects`). A delivery that had failed already stays as it ended. One that has
  *   not ended is waited for (early-reports.ts).
  * - Complaints and requests to unsubscribe change no count of the delivery, and need not wait.
- * - Of a delivery whose history is over, a bounce is told as rejected, for nothing can be corrected; the other two are
+ * - Of a delivery whose history is over, or that is damaged, a bounce is told as rejected, for nothing can be corrected; the other two are
  *   told with the ids that the token names, for they oblige all the same.
  */
 import { deliveryIdOf, messageIdOf } from '../core/index.ts';
@@ -30,10 +30,8 @@ export function applyLateReport(state: QueueState, transaction: Transaction, lat
     tell(state, transaction, late, finished);
     return 'counted';
   }
-  const queued = state.kv.get('deliveries', deliveryKey(number, index));
-  if (queued)
-    return keepEarly(state, transaction, late, deliveryFrom(state, { number, index, value: queued }));
-  return rejected(transaction, late, 'history_over');
+  const queued = read(state, late, state.kv.get('deliveries', deliveryKey(number, index)));
+  return queued ? keepEarly(state, transaction, late, queued) : rejected(transaction, late, 'history_over');
 }
 
 /** Also one that ends in this transaction. */
@@ -47,11 +45,19 @@ function finishedDelivery(
   const wanted = deliveryKey(number, index);
   // One of many that a job ends.
   const run = runs.length > 0 && ops.findLast(({ table, key }) => table === 'history' && key.equals(wanted));
-  const value = run ? run.value : state.kv.get('history', wanted);
+  return read(state, { number, index }, run ? run.value : state.kv.get('history', wanted));
+}
+
+/** What is damaged is as if its history were over. */
+function read(
+  state: QueueState,
+  { number, index }: Pick<LateReport, 'number' | 'index'>,
+  value: Buffer | undefined,
+): Delivery | undefined {
   try {
     return value && deliveryFrom(state, { number, index, value });
   } catch {
-    return undefined; // damaged: as if its history were over
+    return undefined;
   }
 }
 

@@ -133,10 +133,14 @@ export class InboundReader {
     else await this.#forward(mail, kind, raw);
   }
 
-  /** What is known of a delivery. */
+  /** What is known of a delivery: of a damaged one nothing, so that its reports are not read again for ever. */
   #recordOf(id: DeliveryId): DeliveryRecord | undefined {
     const { number, index } = parseDeliveryId(id)!;
-    return findDelivery(this.#options.queue.state, number, index)?.record;
+    try {
+      return findDelivery(this.#options.queue.state, number, index)?.record;
+    } catch {
+      return undefined;
+    }
   }
 
   #raw({ number }: WaitingMail): Buffer | undefined {

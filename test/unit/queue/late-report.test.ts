@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deliveryIdOf } from '../../../src/core/index.ts';
+import { deliveryKey } from '../../../src/queue/keys.ts';
 import { type LateReport, type LateResult, openMemoryKv } from '../../../src/queue/index.ts';
 import { EarlyReports } from '../../../src/queue/early-reports.ts';
 import { auditStore } from '../../support/audit.ts';
@@ -90,6 +91,27 @@ test('an early report that is damaged goes with the end of its delivery', async 
   await rig.queue.record(delivery, delivered(rig));
   assert.deepEqual(counts(rig), [1, 0]);
   assert.deepEqual(auditStore(rig.kv), []);
+});
+
+test('reports of a damaged delivery, queued or ended, are told once by its ids', async () => {
+  const rig = await openRig();
+  const ended = await sent(rig);
+  const queued = await accept(rig);
+  for (const [table, number] of [
+    ['history', ended],
+    ['deliveries', queued],
+  ] as const)
+    await rig.kv.commit([{ table, key: deliveryKey(number, 1), value: Buffer.from('rubbish') }]);
+  for (const number of [ended, queued])
+    for (const kind of ['bounce', 'complaint'] as const) {
+      const { last } = rig.queue.state.journal;
+      assert.equal(await come(rig, number, kind), 'expired');
+      assert.deepEqual(
+        events(rig, last).map(({ type, reason, delivery_id: id }) => [type, reason, id]),
+        [[kind === 'bounce' ? 'report_rejected' : kind, 'history_over', deliveryIdOf(number, 1)]],
+      );
+    }
+  assert.deepEqual([keysOf(rig.kv, 'inbox'), keysOf(rig.kv, 'inbound_mail')], [[], []]);
 });
 
 test('a bounce of mail that nobody knows ends nothing', async () => {
