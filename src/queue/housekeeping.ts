@@ -9,7 +9,7 @@ import type { Transaction, Work } from './committer.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import { claimSlot, deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
-import { trimRecipients } from './recipient-index.ts';
+import type { RecipientsTrim } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, encode, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
@@ -97,12 +97,14 @@ export interface TrimBounds {
 export class TrimWork implements Work {
   readonly #state: QueueState;
   readonly #bounds: TrimBounds;
+  readonly #recipients: RecipientsTrim;
   #journalBytes = 0;
   removed = 0;
 
-  constructor(state: QueueState, bounds: TrimBounds) {
+  constructor(state: QueueState, bounds: TrimBounds, recipients: RecipientsTrim) {
     this.#state = state;
     this.#bounds = bounds;
+    this.#recipients = recipients;
   }
 
   build(transaction: Transaction): void {
@@ -120,7 +122,8 @@ export class TrimWork implements Work {
       transaction.ops.push({ table: 'history', key, value: undefined });
       this.removed++;
     }
-    this.removed += trimRecipients(kv, transaction);
+    this.removed += this.#recipients.oldest(transaction);
+    this.#recipients.walk(transaction);
     for (const { key, value } of kv.range('messages', { limit: SLICE })) {
       const shared = healthy<SharedMessage>(value);
       if (!shared) continue;

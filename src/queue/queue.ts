@@ -29,7 +29,7 @@ import { announcement, type LimitMark, MarksWalk, readMark as readLimit, storeMa
 import { Operations } from './operations.ts';
 import { OperatorLog } from './operator-log.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
-import { sealRecipients } from './recipient-index.ts';
+import { RecipientsTrim, sealRecipients } from './recipient-index.ts';
 import { MergeRecipientsWork } from './recipient-merging.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
 import { type DamageTold, encode, type LeasedDelivery } from './records.ts';
@@ -83,6 +83,7 @@ export class Queue {
   readonly #told: DamageTold;
   readonly #redating: Redating;
   readonly #marksWalk: MarksWalk;
+  readonly #recipientsTrim: RecipientsTrim;
   #snapshotAt: number;
   /** The group of the recipient index that the merging has come to. */
   #mergedTo: Buffer | undefined;
@@ -131,6 +132,7 @@ export class Queue {
     };
     this.#redating = new Redating(this.#state);
     this.#marksWalk = new MarksWalk(this.#state);
+    this.#recipientsTrim = new RecipientsTrim(kv);
     this.inbox = new Inbox(kv, () => this.#state, this.#told);
     if (!loadCounts({ kv, journal, counters, endedToday, told: this.#told }, counted !== undefined))
       report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
@@ -288,7 +290,7 @@ export class Queue {
   async trim(bounds: TrimBounds): Promise<number> {
     let removed = 0;
     for (;;) {
-      const work = new TrimWork(this.#state, bounds);
+      const work = new TrimWork(this.#state, bounds, this.#recipientsTrim);
       await this.#state.committer.submit(work);
       removed += work.removed;
       if (work.removed === 0) return removed;

@@ -6,8 +6,8 @@
  */
 import { crc32 } from 'node:zlib';
 import { domainOf } from '../core/index.ts';
-import { deliveryKey, numberKey } from './keys.ts';
-import type { Kv, Op } from './kv.ts';
+import { deliveryKey, keyAfter, numberKey } from './keys.ts';
+import type { Entry, Kv, Op } from './kv.ts';
 import { seal, unseal } from './records.ts';
 
 /** Recipients of one message with consecutive indexes. */
@@ -41,8 +41,9 @@ export interface Sought {
 /** Message number, first index, campaign, count; 4 bytes for each recipient follow. */
 const HEAD_BYTES = 8 + 4 + 4 + 4;
 const HASH_BYTES = 4;
-/** Groups looked at in one trim. */
+/** The oldest groups looked at in one commit of a trim, and those of the walk. */
 const TRIMMED = 100;
+const WALKED = 20;
 
 export function hashOfRecipient(address: string): number {
   const domain = domainOf(address);
@@ -154,15 +155,45 @@ function hits(payload: Buffer, { number, first, end, at }: StoredRun, hash: numb
   return found;
 }
 
-/** Adds the removal of the oldest groups whose deliveries are all forgotten. Returns how many. */
-export function trimRecipients(kv: Kv, { ops }: Pick<Accepting, 'ops'>): number {
-  let removed = 0;
-  for (const { key, value } of kv.range('recipients', { limit: TRIMMED })) {
-    if ([...runsIn(payloadOf(value))].some((span) => isKept(kv, span))) break;
-    ops.push({ table: 'recipients', key, value: undefined });
-    removed++;
+/**
+ * Forgets groups whose deliveries are all forgotten: the oldest ones at once, and those behind one that is kept, maybe
+ * for ever (a damaged delivery), on a walk through all of them, a slice at a time.
+ */
+export class RecipientsTrim {
+  readonly #kv: Kv;
+  #from: Buffer | undefined;
+
+  constructor(kv: Kv) {
+    this.#kv = kv;
   }
-  return removed;
+
+  /** Adds the removal of the oldest ones up to the first that is kept. Returns how many. */
+  oldest({ ops }: Pick<Accepting, 'ops'>): number {
+    let removed = 0;
+    for (const { key, value } of this.#kv.range('recipients', { limit: TRIMMED })) {
+      if (this.#keeps(value)) break;
+      ops.push({ table: 'recipients', key, value: undefined });
+      removed++;
+    }
+    return removed;
+  }
+
+  /** Adds the removal of those in the next slice; the walk begins anew at its end. */
+  walk({ ops }: Pick<Accepting, 'ops'>): void {
+    const range = { ...(this.#from && { start: this.#from }), limit: WALKED };
+    let last: Entry | undefined;
+    let looked = 0;
+    for (const entry of this.#kv.range('recipients', range)) {
+      last = entry;
+      looked++;
+      if (!this.#keeps(entry.value)) ops.push({ table: 'recipients', key: entry.key, value: undefined });
+    }
+    this.#from = last && looked === WALKED ? keyAfter(last.key) : undefined;
+  }
+
+  #keeps(value: Buffer): boolean {
+    return [...runsIn(payloadOf(value))].some((span) => isKept(this.#kv, span));
+  }
 }
 
 function isKept(kv: Kv, { number, first, end }: Span): boolean {

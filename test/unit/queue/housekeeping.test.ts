@@ -197,6 +197,24 @@ describe('trim', () => {
     });
   }
 
+  test('a delivery that stays does not keep the recipients of the later ones', async () => {
+    const rig = await openRig();
+    const bad = await accept(rig, { lifetimeMs: 1 });
+    await rig.kv.commit([{ table: 'deliveries', key: deliveryKey(bad, 1), value: Buffer.from('rubbish') }]);
+    for (let i = 0; i < 50; i++) await accept(rig, { lifetimeMs: 1 });
+    const last = await accept(rig, { lifetimeMs: 9 * DAY });
+    const groups = keysOf(rig.kv, 'recipients');
+    rig.clock.advance(DAY);
+    await rig.queue.sweep();
+    for (let i = 0; i < 4; i++) await trimHistory(rig, rig.clock.now() + 1);
+    assert.deepEqual(keysOf(rig.kv, 'recipients'), [groups[0], groups.at(-1)]);
+    assert.equal(keysOf(rig.kv, 'deliveries').length, 2);
+    assert.equal(
+      listDeliveries(rig.queue.state, { recipient: 'a@one.test', limit: 9 }).deliveries[0]!.number,
+      last,
+    );
+  });
+
   test('removes more than one slice', { timeout: 20_000 }, async () => {
     const rig = await openRig();
     await accept(rig, { to: Array.from({ length: 1_100 }, (_, i) => `u${i}@one.test`), lifetimeMs: 1 });
