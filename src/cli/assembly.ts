@@ -95,14 +95,25 @@ export interface QueueParts {
   readonly log: Logger;
   readonly commitTimes: CommitTimes;
   readonly onCommit: QueueOptions['onCommit'] & object;
+  readonly ending?: AbortSignal | undefined;
 }
 
+export interface OpenQueue {
+  readonly queue: Queue;
+  readonly pressure: Pressure;
+}
+
+/**
+ * Undefined when `ending` was aborted meanwhile: nothing is open then. What opens and recovers the store is not cut off,
+ * it would only be done once more; a walk through the store before that is.
+ */
 export async function openQueue({
   config,
   log,
   commitTimes,
   onCommit,
-}: QueueParts): Promise<Result<{ readonly queue: Queue; readonly pressure: Pressure }, string>> {
+  ending,
+}: QueueParts): Promise<Result<OpenQueue | undefined, string>> {
   const { dataDir: dir, durability, diskReserveBytes: reserveBytes } = config;
   const clock = bootClock();
   if (!clock.boot)
@@ -110,7 +121,8 @@ export async function openQueue({
       'the start of the machine is not known (/proc/sys/kernel/random/boot_id cannot be read): after a restart limits go by the wall clock',
     );
   try {
-    const refused = await whyUnopened(dir, log);
+    const refused = await whyUnopened(dir, { log, ending });
+    if (ending?.aborted) return ok(undefined);
     if (refused !== undefined) return err(`the queue in ${dir} cannot be opened: ${refused}`);
     if (lookAtStore(join(dir, STORE_FILE)) === 'missing') log.info({ dataDir: dir }, 'a new queue is made');
     const pressure = new Pressure({ dir, reserveBytes, report: reporter(log) });
@@ -141,7 +153,10 @@ export async function openQueue({
         `the last run ended without closing: ${recovered.possibleDuplicates} of ${recovered.returned} leased deliveries may arrive twice`,
       );
     }
-    return ok({ queue, pressure });
+    if (!ending?.aborted) return ok({ queue, pressure });
+    await queue.close();
+    pressure.close();
+    return ok(undefined);
   } catch (error) {
     return err(`the queue in ${dir} cannot be opened: ${(error as Error).message}`);
   }

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { loadConfig } from '../config/index.ts';
 import { formatDuration, parseDuration } from '../core/index.ts';
 import { boundGarbage } from './collector.ts';
-import { SAME_MS } from './interruption.ts';
+import { EndSignals, ENDED } from './end-signals.ts';
 import { createLog } from './log.ts';
 import { Service } from './service.ts';
 import { version } from './version.ts';
@@ -41,13 +41,18 @@ async function serve(configFile: string, drainMs: number): Promise<number> {
     loaded.ok ? loaded.value.config.log : { level: 'info', format: 'auto' },
     process.stderr,
   );
-  const started = await Service.start({ configFile, log });
+  const signals = new EndSignals({ log, drainMs, process, mono: () => performance.now() });
+  const started = await Service.start({ configFile, log, ending: signals.ending });
   if (!started.ok) {
+    if (started.error.length === 0) {
+      log.info(ENDED);
+      return 0;
+    }
     for (const line of started.error) process.stderr.write(`${line}\n`);
     return loaded.ok ? 1 : 2;
   }
-  announce(started.value, log);
-  return ended(started.value, { log, drainMs });
+  if (!signals.ending.aborted) announce(started.value, log);
+  return signals.ended(started.value);
 }
 
 function announce({ config, egress }: Service, log: Logger): void {
@@ -74,37 +79,4 @@ function announce({ config, egress }: Service, log: Logger): void {
       `node ${name} is down: ${address} is not on this machine; its mail ${moves ? 'moves to other nodes' : 'waits'}`,
     );
   }
-}
-
-/** Resolves to the exit status when the service has stopped after a signal. */
-function ended(service: Service, { log, drainMs }: { log: Logger; drainMs: number }): Promise<number> {
-  return new Promise((resolve) => {
-    let since: number | undefined;
-    const stop = (signal: NodeJS.Signals): void => {
-      if (since !== undefined) {
-        // One and the same: a terminal or systemd tells the whole group, and a parent (npm, our own) passes it on.
-        if (performance.now() - since < SAME_MS) return;
-        log.warn(`${signal} again: open sessions are cut`);
-        service.hurry();
-        return;
-      }
-      since = performance.now();
-      log.info(
-        `${signal}: ending; transactions under way may take ${formatDuration(drainMs)}, a second signal cuts them`,
-      );
-      service.stop(drainMs).then(
-        () => {
-          log.info('ended in order');
-          resolve(0);
-        },
-        (error: unknown) => {
-          log.error({ err: error }, 'the end was not in order; the next start recovers');
-          resolve(1);
-        },
-      );
-    };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
-    process.on('SIGHUP', () => void service.reloadBySignal());
-  });
 }

@@ -51,6 +51,8 @@ import { auditInChild } from './walk.ts';
 export interface ServiceOptions {
   readonly configFile: string;
   readonly log: Logger;
+  /** Gives the start up, up to the moment when the store is open. */
+  readonly ending?: AbortSignal;
 }
 
 export class Service {
@@ -135,7 +137,7 @@ export class Service {
     });
   }
 
-  /** Starts everything. The errors are lines for people; after one, nothing is left running. */
+  /** Starts everything, or leaves nothing running. Errors are lines for people, none where `ending` gave it up. */
   static async start(options: ServiceOptions): Promise<Result<Service, readonly string[]>> {
     const current = await load(options.configFile, options.log);
     if (!current.ok) return current;
@@ -166,14 +168,15 @@ export class Service {
     commitTimes: CommitTimes,
   ): Promise<Result<Service, readonly string[]>> {
     const { config, senders, classifier } = current;
-    const { log } = options;
+    const { log, ending } = options;
     const tokens = loadTokens(config.secretFile);
     if (!tokens.ok) return err([tokens.error]);
     const dashboard = new Dashboard();
     const onCommits = [(commit: Commit) => dashboard.onCommit(commit)];
     const onCommit = (commit: Commit): void => onCommits.forEach((tell) => tell(commit));
-    const opened = await openQueue({ config, log, commitTimes, onCommit });
+    const opened = await openQueue({ config, log, commitTimes, onCommit, ending });
     if (!opened.ok) return err([opened.error]);
+    if (!opened.value) return err([]);
     const { queue, pressure } = opened.value;
     const resolver = resolverOf(config);
     const egress = new Egress({

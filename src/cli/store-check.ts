@@ -13,8 +13,17 @@ const MARK = 'opening';
 /** So often it is opened all the same where the walk comes through and finds something wrong. */
 const TRIES = 2;
 
+export interface CheckOptions {
+  readonly log: Logger;
+  /** Cuts the walk off; what is said of the store then means nothing. */
+  readonly ending?: AbortSignal | undefined;
+}
+
 /** Why the store of a data directory should not be opened; undefined where nothing speaks against it. */
-export async function whyUnopened(dataDir: string, log: Logger): Promise<string | undefined> {
+export async function whyUnopened(
+  dataDir: string,
+  { log, ending }: CheckOptions,
+): Promise<string | undefined> {
   const file = join(dataDir, STORE_FILE);
   const look = lookAtStore(file);
   const failed = look === 'whole' ? triesOf(dataDir) : 0;
@@ -22,7 +31,7 @@ export async function whyUnopened(dataDir: string, log: Logger): Promise<string 
   const why =
     failed > 0 ? 'a start ended while it opened the store' : `${file} is shorter than its head says`;
   log.warn(`${why}: the store is walked through before it is opened, which takes a while`);
-  const audited = await auditInChild(dataDir);
+  const audited = await auditInChild(dataDir, undefined, ending);
   const wayOut = `Put that copy, or a backup, in place of ${dataDir}`;
   if (!audited.ok) return `${audited.error}. ${wayOut}`;
   const { violation_count: count, violations } = audited.value;

@@ -13,13 +13,14 @@ import type { Io } from './io.ts';
 /** Mail goes first. */
 const NICE = 10;
 
-/** Audits the store of a data directory. The error is a sentence for people. */
+/** Audits the store of a data directory, until the signal ends it. The error is a sentence for people. */
 export async function auditInChild(
   dataDir: string,
   expected?: Expected,
+  signal?: AbortSignal,
 ): Promise<Result<AuditReport, string>> {
   const file = join(dataDir, STORE_FILE);
-  const told = await runChild([file, JSON.stringify(expected ?? null)]);
+  const told = await runChild([file, JSON.stringify(expected ?? null)], signal);
   if (told.signal !== null)
     return err(
       `the walk through ${file} was ended by ${told.signal}: a page is damaged, or memory is short; "postrider salvage DIR" copies what is readable into another directory`,
@@ -35,10 +36,11 @@ interface Told {
   readonly signal: string | null;
 }
 
-function runChild(args: readonly string[]): Promise<Told> {
+function runChild(args: readonly string[], signal?: AbortSignal): Promise<Told> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, 'walk', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(signal && { signal }),
     });
     const told = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));

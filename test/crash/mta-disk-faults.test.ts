@@ -4,9 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { SAME_MS } from '../../src/cli/interruption.ts';
 import type { Event } from '../../src/core/index.ts';
 import { FileSystem } from '../support/file-system.ts';
-import { type Answer, MAIN, Mta } from '../support/mta.ts';
+import { type Answer, MAIN, Mta, RUNNING } from '../support/mta.ts';
 import { batch, eventually, FROM, gate, mail, receiver, routeTo, submit } from '../support/mta-world.ts';
 import { storeShim } from '../support/store-shim.ts';
 
@@ -170,6 +171,42 @@ test('a slow disk: injections share its syncs', { timeout: 300_000 }, async (t) 
   assert.equal(accepted.length, 60);
   assert.ok((await mta.groups()) < 60, 'fewer commits than messages');
 });
+
+for (const [what, moment] of [
+  ['opens the store', /^a new queue is made/],
+  ['recovers', /^the disk of data_dir took/],
+] as const)
+  test(
+    `a start that ${what} on a slow disk ends in order when it is told to`,
+    { timeout: 300_000 },
+    async (t) => {
+      const shim = storeShim(t);
+      if (!shim) return;
+      const mta = await Mta.prepare(t);
+      mta.launch({ env: shim({ SYNC_DELAY_MS: 2_100 }) });
+      assert.ok(await mta.heard(({ msg }) => moment.test(msg)), mta.stderr);
+      mta.signal('SIGTERM');
+      mta.signal('SIGHUP');
+      assert.ok(
+        await mta.heard(({ msg }) => msg === 'SIGTERM: ends as soon as the store is open'),
+        mta.stderr,
+      );
+      const insisting = setInterval(() => mta.signal('SIGTERM'), SAME_MS);
+      t.after(() => clearInterval(insisting));
+      assert.ok(await mta.heard(({ msg }) => msg === 'SIGTERM again: none is open to be cut'), mta.stderr);
+      clearInterval(insisting);
+      assert.deepEqual(await mta.exited(), { code: 0, signal: null }, mta.stderr);
+      const said = mta.log.map(({ msg }) => msg);
+      assert.equal(said.at(-1), 'ended in order');
+      assert.ok(!said.includes(RUNNING), 'it took no mail');
+      await mta.start();
+      const walked = mta.log.filter(
+        ({ msg }) => msg.includes('walked through') || msg.includes('without closing'),
+      );
+      assert.deepEqual(walked, [], 'the next start has nothing to mend');
+      await mta.end();
+    },
+  );
 
 test(
   'a slow disk is told: by a start that waits for it, while it lasts, and when it is over',

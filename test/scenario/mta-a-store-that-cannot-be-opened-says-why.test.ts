@@ -97,3 +97,19 @@ test(
     await mta.kill('SIGTERM');
   },
 );
+
+test('a walk is cut off by a signal to end, and made by the next start', { timeout: 120_000 }, async (t) => {
+  const { mta } = await withStore(t);
+  const mark = join(mta.dir, 'data', 'opening');
+  writeFileSync(mark, '.');
+  mta.launch();
+  assert.ok(await mta.heard(({ msg }) => /the store is walked through/.test(msg)), mta.stderr);
+  mta.signal('SIGTERM');
+  assert.deepEqual(await mta.exited(), { code: 0, signal: null }, mta.stderr);
+  const said = mta.log.map(({ msg }) => msg);
+  assert.deepEqual(said.slice(-2), ['SIGTERM: ends as soon as the store is open', 'ended in order']);
+  assert.equal(existsSync(mark), true);
+  await mta.start();
+  assert.ok(mta.log.some(({ msg }) => /the store is walked through/.test(msg)));
+  await mta.kill('SIGTERM');
+});
