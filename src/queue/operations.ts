@@ -228,7 +228,7 @@ export class Operations {
   /** It holds from the moment it is stored: what comes back in the next commit meets it. */
   #store(record: JobRecord, { text }: OperationRequest, more?: Work): Promise<void> {
     const { counters, holds } = this.#state;
-    const domains = record.state === 'done' ? undefined : domainsOf(record.selector, counters, holds.ispOf);
+    let domains: JobDomains;
     const forgotten = [...this.#jobs.values()].filter((job) => job.record.state === 'done').slice(0, -KEPT);
     return this.#state.committer.submit({
       build: (transaction) => {
@@ -241,6 +241,8 @@ export class Operations {
             domainsOp(parseNumberKey(key), undefined),
           );
         transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
+        if (record.state !== 'done')
+          domains = domainsOf(record.selector, { counters, transaction }, holds.ispOf);
         if (domains) transaction.ops.push(domainsOp(record.id, domains));
         transaction.events.push({ type: 'operation', time: record.at, reason: text });
       },

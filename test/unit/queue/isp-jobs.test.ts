@@ -12,7 +12,7 @@ import {
   type Selector,
 } from '../../../src/queue/index.ts';
 import { accept, crash, deferred, events, HOUR, keysOf, lease, openRig, type Rig } from './fixture.ts';
-import { run, sound, submit } from './jobs.ts';
+import { run, sound, stateOf, submit } from './jobs.ts';
 
 const OF_ISP = 150;
 const OTHERS = 60;
@@ -138,6 +138,90 @@ test('a job whose domains are lost says so and goes by what is known', async () 
   assert.equal(rig.queue.operations.get(id)!.done, 1);
   assert.deepEqual(keysOf(rig.store, 'job_domains'), []);
   sound(rig);
+});
+
+/** Commits of the store that wrote events. */
+const commits = (rig: Rig): number => keysOf(rig.store, 'journal').length;
+
+describe('a job by ISP is about what was accepted before it', () => {
+  test('by a commit that was under way when it was asked for', async () => {
+    const kv = openMemoryKv();
+    let [begun, end] = [(): void => undefined, (): void => undefined];
+    const under = new Promise<void>((resolve) => (begun = resolve));
+    const disk = new Promise<void>((resolve) => (end = resolve));
+    let slow = false;
+    const commit: Kv['commit'] = async (ops) => {
+      if (slow) {
+        begun();
+        await disk;
+      }
+      await kv.commit(ops);
+    };
+    const rig = await openRig({
+      kv: { get: kv.get.bind(kv), range: kv.range.bind(kv), bytes: () => 0, close: () => kv.close(), commit },
+    });
+    rig.dispatcher.isps.set('new.test', 'big');
+    slow = true;
+    const accepted = accept(rig, { to: ['a@new.test'] });
+    await under;
+    slow = false;
+    const asked = submit(rig, { op: 'purge' }, { isp: 'big' });
+    await Promise.resolve();
+    end();
+    await accepted;
+    const { id } = await asked;
+    while (await rig.queue.operations.step());
+    assert.equal(rig.queue.operations.get(id)!.done, 1);
+    sound(rig);
+  });
+
+  for (const [which, crashes] of [
+    ['by the commit that stores it', false],
+    ['by the commit that stores it, also after a crash', true],
+  ] as const)
+    test(which, async () => {
+      let rig = await openRig();
+      rig.dispatcher.isps.set('new.test', 'big');
+      const before = commits(rig);
+      const [number, { id }] = await Promise.all([
+        accept(rig, { to: ['a@new.test', 'b@small.test'] }),
+        submit(rig, { op: 'purge' }, { isp: 'big' }),
+      ]);
+      assert.equal(commits(rig), before + 1, 'one commit');
+      if (crashes) rig = await crash(rig);
+      while (await rig.queue.operations.step());
+      assert.equal(rig.queue.operations.get(id)!.done, 1);
+      assert.deepEqual([stateOf(rig, number, 1), stateOf(rig, number, 2)], ['undelivered', 'new']);
+      sound(rig);
+    });
+
+  test('and moved by the commit that stores it', async () => {
+    const rig = await openRig();
+    rig.dispatcher.isps.set('one.test', 'big');
+    await accept(rig);
+    const [leased] = await lease(rig);
+    const [, { id }] = await Promise.all([
+      rig.queue.record(leased!, deferred(rig, HOUR, 'n2')),
+      submit(rig, { op: 'purge' }, { isp: 'big', node: 'n2' }),
+    ]);
+    while (await rig.queue.operations.step());
+    assert.equal(rig.queue.operations.get(id)!.done, 1);
+    sound(rig);
+  });
+
+  test('not about what the same commit accepts after it', async () => {
+    const rig = await openRig();
+    rig.dispatcher.isps.set('new.test', 'big');
+    const before = commits(rig);
+    const asked = submit(rig, { op: 'purge' }, { isp: 'big' });
+    await Promise.resolve(); // it is submitted
+    const [{ id }, number] = await Promise.all([asked, accept(rig, { to: ['a@new.test'] })]);
+    assert.equal(commits(rig), before + 1, 'one commit');
+    while (await rig.queue.operations.step());
+    assert.equal(rig.queue.operations.get(id)!.done, 0);
+    assert.equal(stateOf(rig, number), 'new');
+    sound(rig);
+  });
 });
 
 test('a job that is not by ISP stores no domains', async () => {
