@@ -13,6 +13,8 @@ export interface Progress {
   record: JobRecord;
   /** Changes that are being committed. */
   pending: number;
+  /** Its end is being committed: a change told of after that would have the store say again that it runs. */
+  over: boolean;
   readonly domains: JobDomains;
   /** By its domains, where they are known. */
   readonly ispOf: IspOf;
@@ -21,6 +23,7 @@ export interface Progress {
 export const begun = (record: JobRecord, domains: JobDomains, now: IspOf): Progress => ({
   record,
   pending: 0,
+  over: false,
   domains,
   ispOf: ispForJob(record.selector, domains, now),
 });

@@ -177,7 +177,7 @@ export class Operations {
     if (this.#walks.length >= MAX_RUNNING)
       throw new OperationRefused(`${MAX_RUNNING} jobs are under way; wait until some are done`);
     const record = this.#record(++this.#lastId, request);
-    if (operation.op === 'hold' || operation.op === 'release') await this.#mark(record, request);
+    if (isMark(operation)) await this.#mark(record, request);
     else await this.#store(record, request, together);
     if (record.state !== 'done') this.#applyHolds();
     this.#run();
@@ -209,7 +209,7 @@ export class Operations {
 
   #record(id: number, { operation, selector, entry }: OperationRequest): JobRecord {
     const at = this.#state.clock.now();
-    const mark = operation.op === 'hold' || operation.op === 'release';
+    const mark = isMark(operation);
     const base = { id, operation, selector, at, watermark: this.#nextNumber(), entry };
     if (!isWhole(selector)) return { ...base, state: 'counting', matched: 0, done: 0 };
     const matched = this.#matched(selector);
@@ -226,13 +226,16 @@ export class Operations {
   }
 
   /** It holds from the moment it is stored: what comes back in the next commit meets it. */
-  #store(record: JobRecord, { text }: OperationRequest, more?: Work): Promise<void> {
+  #store(asked: JobRecord, { text }: OperationRequest, more?: Work): Promise<void> {
     const { counters, holds } = this.#state;
+    let record = asked;
     let domains: JobDomains;
     const forgotten = [...this.#jobs.values()].filter((job) => job.record.state === 'done').slice(0, -KEPT);
     return this.#state.committer.submit({
       build: (transaction) => {
         more?.build(transaction);
+        // Later works of this commit do not see the mark yet; what they accept has a number already, and gets it by the job.
+        if (isMark(asked.operation)) record = { ...asked, watermark: this.#nextNumber() };
         for (const { record: old } of forgotten)
           transaction.ops.push({ table: 'jobs', key: numberKey(old.id), value: undefined });
         for (const key of this.#lost)
@@ -321,13 +324,16 @@ export class Operations {
 
   async #finish(walk: Walk): Promise<void> {
     const { progress } = walk;
-    const record: JobRecord = { ...progress.record, state: 'done' };
+    let { record } = progress;
     await this.#state.committer.submit({
       build: (transaction) => {
+        progress.over = true;
+        record = { ...progress.record, done: progress.record.done + progress.pending, state: 'done' };
         transaction.ops.push({ table: 'jobs', key: numberKey(record.id), value: encode(record) });
         if (record.selector.isp !== undefined) transaction.ops.push(domainsOp(record.id, undefined));
         if (record.entry !== undefined) this.#log.jobDone(transaction, record.entry, record.done);
       },
+      failed: () => (progress.over = false),
     });
     progress.record = record;
     this.#state.jobs.delete(progress);
@@ -363,6 +369,8 @@ export class Operations {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const isMark = ({ op }: Operation): boolean => op === 'hold' || op === 'release';
 
 /** Whether an operation takes mail out of its queue. */
 const takesAway = (operation: Operation): boolean =>

@@ -40,7 +40,7 @@ export class RunningJobs {
     const by: Progress[] = [];
     for (const progress of this.#running) {
       const { operation, at, id } = progress.record;
-      if (operation.op === 'retry' || !fits(progress, delivery)) continue;
+      if (progress.over || operation.op === 'retry' || !fits(progress, delivery)) continue;
       if (operation.op === 'redate') {
         asked = { ...asked, wakeAt: Math.min(asked.wakeAt, at), redated: id };
         continue;

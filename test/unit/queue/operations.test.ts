@@ -9,6 +9,7 @@ import {
   delivered,
   deliveriesFor,
   events,
+  FaultyKv,
   HOUR,
   keysOf,
   lease,
@@ -110,6 +111,21 @@ describe('hold', () => {
     await run(rig, { op: 'release' }, { domain: 'one.test' });
     assert.equal(held(rig), 0);
     assert.equal((await lease(rig)).length, 2);
+    sound(rig);
+  });
+
+  test('of one recipient holds what its own commit accepts after it', async () => {
+    const rig = await openRig();
+    await accept(rig, { to: ['a@one.test', 'b@one.test'] });
+    const before = keysOf(rig.store, 'journal').length;
+    const asked = submit(rig, { op: 'hold' }, { recipient: 'a@one.test' });
+    await Promise.resolve(); // it is submitted
+    const [later] = await Promise.all([accept(rig, { to: ['a@one.test'] }), asked]);
+    assert.equal(keysOf(rig.store, 'journal').length, before + 1, 'one commit');
+    while (await rig.queue.operations.step());
+    assert.equal(held(rig), 2);
+    assert.equal(stateOf(rig, later), 'hold');
+    assert.equal((await lease(rig)).length, 1);
     sound(rig);
   });
 
@@ -309,6 +325,28 @@ describe('purge', () => {
     const job = await run(rig, { op: 'purge' }, {});
     assert.deepEqual([job.state, job.done], ['done', 1]);
     assert.equal(rig.queue.state.counters.sum().queued, 1);
+  });
+
+  test('is done for good, also where its last commit has an outcome that it would have changed', async () => {
+    const kv = new FaultyKv();
+    let rig = await openRig({ kv });
+    const batch = newMessage(rig, { campaignId: 'spring', open: true });
+    await rig.queue.accept(batch);
+    const [first] = await lease(rig);
+    const { id } = await submit(rig, { op: 'purge' }, { campaign: 'spring' });
+    while (await rig.queue.operations.step());
+    const deliveries = deliveriesFor(rig, { to: ['b@one.test'] }, 2);
+    await rig.queue.accept({ number: batch.number, deliveries, close: true });
+    const [later] = await lease(rig);
+    await rig.queue.record(first!, delivered(rig));
+    const before = kv.commits;
+    await Promise.all([rig.queue.operations.step(), rig.queue.record(later!, deferred(rig))]);
+    assert.equal(kv.commits, before + 1, 'one commit');
+    assert.equal(rig.queue.operations.get(id)!.state, 'done');
+    rig = await crash(rig);
+    assert.equal(rig.queue.operations.get(id)!.state, 'done');
+    assert.equal(await rig.queue.operations.step(), false, 'it does not begin anew');
+    sound(rig);
   });
 
   test('of one recipient, or of what is old, leaves the rest of the queue', async () => {
