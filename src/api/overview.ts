@@ -69,6 +69,8 @@ export interface NodeView {
   readonly address: string;
   readonly hostname: string;
   readonly state: string;
+  /** Absent while it runs. */
+  readonly state_since?: string | undefined;
   readonly sessions: number;
   readonly max_sessions: number;
   readonly attempts: number;
@@ -126,7 +128,10 @@ export interface StatusView {
   readonly config_file: string;
   readonly counters: Totals & { readonly queued: number };
   readonly queue: QueueTotals;
-  readonly nodes: readonly Pick<NodeView, 'name' | 'address' | 'state' | 'sessions' | 'max_sessions'>[];
+  readonly nodes: readonly Pick<
+    NodeView,
+    'name' | 'address' | 'state' | 'state_since' | 'sessions' | 'max_sessions'
+  >[];
   readonly events: { readonly first_seq: number; readonly last_seq: number };
   readonly inbound: InboundView;
 }
@@ -210,17 +215,18 @@ async function statusView(deps: ApiDependencies): Promise<StatusView> {
     alerts: status.alerts.map(({ since, goneSince, ...alert }) => ({
       ...alert,
       since: new Date(since).toISOString(),
-      gone_since: goneSince === undefined ? undefined : new Date(goneSince).toISOString(),
+      gone_since: isoTime(goneSince),
     })),
     flow: flowView(flow, deps.clock.now()),
     data_dir: status.dataDir,
     config_file: status.configFile,
     counters: counters.sum(),
     queue,
-    nodes: deps.egress.nodeFigures().map(({ name, address, state, sessions, maxSessions }) => ({
+    nodes: deps.egress.nodeFigures().map(({ name, address, state, stateSince, sessions, maxSessions }) => ({
       name,
       address,
       state,
+      state_since: isoTime(stateSince),
       sessions,
       max_sessions: maxSessions,
     })),
@@ -249,7 +255,7 @@ function flowView({ since, sums, lastDelivered, waiting }: Flow, now: number): F
     delivered: sums.delivered,
     soft_bounces: sums.soft,
     hard_bounces: sums.hard,
-    last_delivered_at: lastDelivered === undefined ? undefined : new Date(lastDelivered).toISOString(),
+    last_delivered_at: isoTime(lastDelivered),
     waiting: waiting.slice(0, MOST_WAITING).map((one) => ({
       isp: one.isp,
       count: one.count,
@@ -261,16 +267,14 @@ function flowView({ since, sums, lastDelivered, waiting }: Flow, now: number): F
   };
 }
 
-function nodeView(
-  { egress, clock }: ApiDependencies,
-  { name, address, hostname, state, sessions, maxSessions, attempts, delivered, lastError }: NodeFigures,
-  locks: readonly Lock[],
-): NodeView {
+function nodeView({ egress, clock }: ApiDependencies, node: NodeFigures, locks: readonly Lock[]): NodeView {
+  const { name, address, hostname, state, sessions, maxSessions, attempts, delivered, lastError } = node;
   return {
     name,
     address,
     hostname,
     state,
+    state_since: isoTime(node.stateSince),
     sessions,
     max_sessions: maxSessions,
     attempts,
@@ -327,6 +331,9 @@ const warmupView = (warmup: NonNullable<LaneStatus['warmup']>): WarmupView => ({
 
 const errorView = (error: NodeFigures['lastError']): ErrorView | undefined =>
   error && { at: new Date(error.at).toISOString(), text: error.text };
+
+const isoTime = (at: number | undefined): string | undefined =>
+  at === undefined ? undefined : new Date(at).toISOString();
 
 async function reload(deps: ApiDependencies): Promise<Result<ReloadView, Refused>> {
   const result = await deps.reload();

@@ -268,6 +268,7 @@ const node = {
   name: z.string(),
   address: z.string(),
   state: z.string(),
+  state_since: time.optional().describe('Since when it does not run; an outage: as the program saw it.'),
   sessions: count,
   max_sessions: count,
 };

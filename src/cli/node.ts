@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { LaneView, NodeView } from '../api/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
-import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
+import { clean, clock, type ExitCode, exitingWith, type Io, shortClock } from './io.ts';
 import { locksText, nodeControlCommands } from './node-control.ts';
 import { listSpeeds, type SpeedOptions, withSpeeds } from './node-speeds.ts';
 import { renderTable } from './table.ts';
@@ -49,12 +49,12 @@ const LANE_COLUMNS = [
   { title: 'waits for', beneath: true },
 ] as const;
 
-export function nodesText(io: Pick<Io, 'columns'>, nodes: readonly NodeView[]): string {
+export function nodesText(io: Pick<Io, 'columns' | 'now'>, nodes: readonly NodeView[]): string {
   const rows = nodes.map((node) => [
     node.name,
     node.address,
     node.hostname,
-    node.state,
+    stateText(io, node),
     `${node.sessions}/${node.max_sessions}`,
     node.attempts,
     node.delivered,
@@ -70,6 +70,12 @@ export function nodesText(io: Pick<Io, 'columns'>, nodes: readonly NodeView[]): 
   const lockTable = unique.length > 0 ? `\n${locksText(io, unique)}` : '';
   return `${renderTable(NODE_COLUMNS, rows, io)}${laneTable}${lockTable}${errors.length > 0 ? '\n' : ''}${errors.join('')}`;
 }
+
+/** `running`; `draining since 08:00:00Z` */
+const stateText = (
+  io: Pick<Io, 'columns' | 'now'>,
+  { state, state_since: since }: Pick<NodeView, 'state' | 'state_since'>,
+): string => (since === undefined ? state : `${state} since ${shortClock(io, since)}`);
 
 const laneRow = (node: string, lane: LaneView): (string | number)[] => [
   node,

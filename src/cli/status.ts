@@ -52,9 +52,7 @@ export function statusText(paper: Paper, view: StatusView): string {
     ...waitingLines(view),
     ...(queue.hold > 0 ? [`  ${queue.hold} are held: postrider queue list says by whom and since when`] : []),
     `nodes       ${running} of ${nodes.length} running, ${nodes.reduce((sum, { sessions }) => sum + sessions, 0)} sessions`,
-    ...nodes
-      .filter(({ state }) => state !== 'running')
-      .map(({ name, address, state }) => `  ${name} (${address}) is ${paint(paper, 'yellow', state)}`),
+    ...nodeLines(paper, view),
     `accepted    ${counters.accepted} = ${counters.delivered} delivered + ${failed} failed + ${counters.removed} removed + ${counters.queued} queued`,
     ...inboundLines(view),
     `up          since ${clock(view.up_since)} (${formatDuration(view.uptime_seconds * 1000)})`,
@@ -108,6 +106,15 @@ function inboundLines({ inbound }: StatusView): string[] {
   const more = `${waiting} wait to be read, ${quarantined} in the quarantine`;
   return [`reports     ${[...(read.length > 0 ? [read.join(', ')] : []), more].join('; ')}`];
 }
+
+/** Those that do not run. */
+export const nodeLines = (paper: Paper, { nodes }: Pick<StatusView, 'nodes'>): string[] =>
+  nodes
+    .filter(({ state }) => state !== 'running')
+    .map(({ name, address, state, state_since: since }) => {
+      const sinceWhen = since === undefined ? '' : ` since ${clock(since)}, ${ago(paper.now(), since)}`;
+      return `  ${name} (${address}) is ${paint(paper, 'yellow', state)}${sinceWhen}`;
+    });
 
 /** Where nothing was taken for longest comes first. */
 export const waitingLines = ({ flow }: StatusView): string[] => [

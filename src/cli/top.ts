@@ -10,7 +10,7 @@ import { connect, type ConnectionOptions, show, withConnection } from './connect
 import { clean, type ExitCode, exitingWith, type Io, paint } from './io.ts';
 import { speedText } from './node.ts';
 import { endsInText, oldestText, rateText } from './pace-text.ts';
-import { alertLines, waitingLines } from './status.ts';
+import { alertLines, nodeLines, waitingLines } from './status.ts';
 import { renderTable } from './table.ts';
 import { DEFAULT_SECONDS, parseSeconds, watched } from './watch.ts';
 
@@ -112,6 +112,7 @@ export function topText(
     ...status.not_ready.map((reason) => paint(paper, 'red', clean(reason))),
     ...alertLines(paper, status),
     ...waitingLines(status),
+    ...nodeLines(paper, status),
   ];
   const rows = rowsOf(nodes, queue);
   const plain = { columns: paper.columns, boxes: false } as const;

@@ -54,6 +54,7 @@ export async function takePicture({ deps, observer }: Sources, slices: Slices): 
         name: node.name,
         address: node.address,
         state: node.state,
+        stateSince: node.stateSince,
         sessions: node.sessions,
         maxSessions: node.maxSessions,
         delivered: node.delivered,

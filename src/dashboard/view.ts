@@ -81,6 +81,8 @@ export interface NodeLine {
   readonly name: string;
   readonly address: string;
   readonly state: NodeState;
+  /** Wall ms; absent while it runs. */
+  readonly stateSince?: number | undefined;
   readonly sessions: number;
   readonly maxSessions: number;
   readonly delivered: number;

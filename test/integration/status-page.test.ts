@@ -246,6 +246,7 @@ describe('the status page', { skip: noBrowser, timeout: 600_000 }, () => {
       const row = page.getByRole('row', { name: /^n3/ });
       await act(page, 'node=n3', 'Drain');
       await row.getByText('draining').waitFor();
+      await row.getByText(/^since \d\d:\d\d$/).waitFor();
       await act(page, 'node=n3', 'Resume');
       await row.getByText('running').waitFor();
     });

@@ -328,6 +328,17 @@ describe('control API', () => {
     assert.equal((await control.get('/v1/campaigns?cursor=nonsense')).status, 400);
   });
 
+  test('a node that does not run says since when, in status and nodes', async (t) => {
+    const control = await startControl(t);
+    const told = async (): Promise<unknown[]> => {
+      const answers = await Promise.all(['/v1/status', '/v1/nodes'].map((path) => control.get(path)));
+      return answers.map(({ json }) => (json.nodes as Record<string, unknown>[])[0]!.state_since);
+    };
+    assert.deepEqual(await told(), [undefined, undefined]);
+    control.egress.standing = { state: 'draining', stateSince: Date.UTC(2026, 0, 2) };
+    assert.deepEqual(await told(), ['2026-01-02T00:00:00.000Z', '2026-01-02T00:00:00.000Z']);
+  });
+
   test('status, nodes and health', async (t) => {
     const control = await startControl(t);
     const status = (await control.get('/v1/status')).json;

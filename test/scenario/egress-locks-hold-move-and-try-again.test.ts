@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Event } from '../../src/core/index.ts';
 import { openMemoryKv } from '../../src/queue/index.ts';
-import { openWorld, receiver, RunningClock, type World } from '../unit/egress/sending-world.ts';
+import { openWorld, receiver, RunningClock, TWO_NODES, type World } from '../unit/egress/sending-world.ts';
 
 const node = (i: number): object => ({ name: `n${i}`, address: `127.0.0.${i}`, hostname: `n${i}.test` });
 const sender = (name: string, ...nodes: number[]): object => ({
@@ -197,6 +197,40 @@ test('a draining node takes no new mail and sends what it has; a disabled one wa
   assert.equal(sink.stats().messages, 1);
   await world.egress.control.resume('n1');
   await world.ended(2);
+});
+
+test('since when a node drains or is down is told; the order of an operator keeps its time over a restart', async (t) => {
+  const kv = openMemoryKv();
+  const clock = new RunningClock();
+  const settings = { ...TWO_NODES, nodes: [node(1), { ...node(2), address: '192.0.2.77' }] };
+  const told = (world: World): unknown[] =>
+    world.egress.nodeFigures().map(({ state, stateSince }) => [state, stateSince]);
+  const timeOf = (world: World, n: number): number => world.egress.nodeFigures()[n]!.stateSince!;
+  const first = await openWorld(t, { kv, settings, clock, faults: true });
+  const down = timeOf(first, 1);
+  clock.advance(60_000);
+  await first.egress.control.drain('n1');
+  const drained = timeOf(first, 0);
+  assert.ok(drained >= down + 60_000);
+  clock.advance(60_000);
+  await first.egress.control.drain('n1');
+  assert.deepEqual(
+    told(first),
+    [
+      ['draining', drained],
+      ['down', down],
+    ],
+    'a second order changes nothing',
+  );
+  await first.stop();
+  const second = await openWorld(t, { kv, settings, clock, faults: true });
+  assert.deepEqual(told(second)[0], ['draining', drained]);
+  assert.ok(timeOf(second, 1) > drained, 'an address is missing since the program looks for it');
+  await second.egress.control.resume('n1');
+  assert.deepEqual(told(second)[0], ['running', undefined]);
+  await second.egress.control.lock('n1', {});
+  const [lock] = second.egress.control.locks();
+  assert.deepEqual(told(second)[0], ['locked', lock!.record.since]);
 });
 
 test('a reload that changes speeds and rules keeps the open session', async (t) => {

@@ -23,7 +23,7 @@ interface NodeProps {
 
 export function NodeTable({ nodes, act }: NodeProps) {
   const speech = useSpeech();
-  const { say, number, time } = speech;
+  const { say, number, time, minute } = speech;
   const now = useNow();
   return (
     <section class="panel">
@@ -66,6 +66,11 @@ export function NodeTable({ nodes, act }: NodeProps) {
                 </th>
                 <td>
                   <span class={`chip ${TONES[node.state]}`}>{say(node.state)}</span>
+                  {node.stateSince !== undefined && (
+                    <p class="small muted">
+                      {say('since')} {minute(node.stateSince, now)}
+                    </p>
+                  )}
                 </td>
                 <td class="num">
                   {number(node.sessions)}/{number(node.maxSessions)}

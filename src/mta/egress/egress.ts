@@ -157,7 +157,7 @@ export class Egress implements Dispatcher, EgressView {
   isUp(name: string): boolean {
     const node = this.#nodes.get(name);
     return (
-      node !== undefined && node.active && node.state === 'running' && !this.#context.locks.nodeLocked(name)
+      node !== undefined && node.active && node.state === 'running' && !this.#context.locks.holding(name)
     );
   }
 

@@ -60,9 +60,10 @@ export class Locks {
     return this.list().filter((lock) => lock.stops(node, lane));
   }
 
-  /** Whether the whole node is locked. */
-  nodeLocked(node: string): boolean {
-    return this.ofNode(node)?.locked(this.#options.clock.now()) ?? false;
+  /** The lock of the whole node, unless its time is over. */
+  holding(node: string): Lock | undefined {
+    const lock = this.ofNode(node);
+    return lock?.locked(this.#options.clock.now()) ? lock : undefined;
   }
 
   /** The lock of the whole node; asked for each delivery, so cheap when there is none. */

@@ -24,7 +24,7 @@ export class NodeStates {
 
   constructor(options: NodeStatesOptions) {
     this.#options = options;
-    this.modes = new NodeModes(options.queue);
+    this.modes = new NodeModes(options.queue, options.context.clock);
   }
 
   /** No state changes any more. */
@@ -38,19 +38,26 @@ export class NodeStates {
     await Promise.all(
       context.settings.config.nodes.map(async ({ name, address, enabled }) => {
         const available = await addressAvailable(address);
-        const mode = this.modes.of(name);
+        const order = this.modes.of(name);
         const state: NodeState =
-          !enabled || mode === 'disabled' ? 'stopped' : !available ? 'down' : (mode ?? 'running');
+          !enabled || order?.mode === 'disabled'
+            ? 'stopped'
+            : !available
+              ? 'down'
+              : (order?.mode ?? 'running');
         const known = node(name);
-        if (known && known.state !== state && !this.#stopped) await this.#change(known, state);
+        if (!known || known.state === state || this.#stopped) return;
+        const ordered = state === 'draining' || order?.mode === 'disabled';
+        await this.#change(known, state, ordered ? order?.since : undefined);
       }),
     );
   }
 
-  async #change(node: Node, state: NodeState): Promise<void> {
+  /** `since` (wall ms): when an operator ordered it; undefined: it is so from now on. */
+  async #change(node: Node, state: NodeState, since: number | undefined): Promise<void> {
     const { report, clock, queue } = this.#options.context;
     const first = node.state === 'down' && state === 'down';
-    node.setState(state);
+    node.setState(state, since ?? clock.now());
     const reason =
       state === 'down'
         ? `the address ${node.config.address} is not on this machine`

@@ -14,6 +14,7 @@ import { laneStatus } from './lane-status.ts';
 import { Lanes } from './lanes.ts';
 import { Leases, type LeasesOptions, type LeasesOwner } from './leases.ts';
 import { roomIn } from './parking.ts';
+import { NodeStanding } from './node-standing.ts';
 import type { RoutePlan } from './plan.ts';
 import { senderLocked } from './sender-locks.ts';
 import { limitsOf } from './limits-of.ts';
@@ -47,14 +48,15 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   readonly #places = new Map<string, DomainPlace>();
   readonly #leases: Leases;
   readonly #sessions: Sessions;
+  readonly #standing: NodeStanding;
   #config: NodeConfig;
-  #state: NodeState = 'down';
   #stopping = false;
 
   constructor(options: NodeOptions) {
     this.#options = options;
     this.#config = options.config;
     this.name = options.config.name;
+    this.#standing = new NodeStanding(this.now());
     this.places = new SessionLevels(new SessionPlaces(() => this.#config.maxSessions), options.allSessions);
     this.#lanes = new Lanes(options.config, options.context, (lane) => this.pump(lane));
     this.#leases = new Leases({ ...options, node: this.name }, this, this.#lanes);
@@ -66,20 +68,20 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   }
 
   get state(): NodeState {
-    return this.#state;
+    return this.#standing.state;
   }
 
   get active(): boolean {
-    return (this.#state === 'running' || this.#state === 'draining') && !this.#stopping;
+    return this.#standing.sends && !this.#stopping;
   }
 
   /** It is down, and its mail goes to other nodes meanwhile. */
   get leaves(): boolean {
-    return this.#state === 'down' && this.#config.whenDown === 'move' && !this.#stopping;
+    return this.state === 'down' && this.#config.whenDown === 'move' && !this.#stopping;
   }
 
-  setState(state: NodeState): void {
-    this.#state = state;
+  setState(state: NodeState, since: number): void {
+    this.#standing.set(state, since);
     if (this.active) this.pump();
     else this.giveBackAll();
   }
@@ -258,9 +260,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
   figures(): NodeFigures {
     const { name, address, hostname, maxSessions } = this.#config;
     const counts = { sessions: this.places.open, maxSessions };
-    const locked = this.#state === 'running' && this.#options.context.locks.nodeLocked(name);
-    const state = locked ? 'locked' : this.#state;
-    return { name, address, hostname, state, ...counts, ...this.#sessions.figures };
+    const state = this.#standing.shown(this.#options.context.locks.holding(name));
+    return { name, address, hostname, ...state, ...counts, ...this.#sessions.figures };
   }
 
   /** What it has towards each ISP, or towards one (`other`: domains of none). */

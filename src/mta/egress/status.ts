@@ -33,6 +33,8 @@ export interface NodeFigures {
   readonly address: string;
   readonly hostname: string;
   readonly state: NodeState;
+  /** Wall ms: as an operator ordered it, or as the program found it since its start; undefined while it runs. */
+  readonly stateSince: number | undefined;
   readonly sessions: number;
   readonly maxSessions: number;
   readonly attempts: number;

@@ -19,6 +19,7 @@ const NODE: NodeStatus = {
   address: '192.0.2.10',
   hostname: 'mx1.a.test',
   state: 'running',
+  stateSince: undefined,
   sessions: 3,
   maxSessions: 500,
   attempts: 7,
@@ -77,8 +78,9 @@ export class FakeEgress implements EgressView {
     },
   };
   waiting: string | undefined;
+  standing: Partial<Pick<NodeFigures, 'state' | 'stateSince'>> = {};
   nodes(): readonly NodeStatus[] {
-    return [NODE];
+    return [{ ...NODE, ...this.standing }];
   }
   nodeFigures(): readonly NodeFigures[] {
     return this.nodes();

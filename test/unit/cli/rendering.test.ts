@@ -296,28 +296,30 @@ describe('overviews', () => {
       queues: 1,
       waiting: 'the rate is used up',
     };
-    const text = nodesText(PLAIN, [
-      {
-        name: 'n1',
-        address: '192.0.2.1',
-        hostname: 'mx1.a.test',
-        state: 'running',
-        sessions: 1,
-        max_sessions: 10,
-        attempts: 5,
-        delivered: 4,
-        last_error: { at: AT, text: 'refused' },
-        locks: [],
-        lanes: [
-          lane,
-          { ...lane, isp: 'other', key: 'mx:mx.b.test', rate_per_second: null, waiting: undefined },
-        ],
-      },
-    ]);
+    const node = {
+      name: 'n1',
+      address: '192.0.2.1',
+      hostname: 'mx1.a.test',
+      state: 'running',
+      sessions: 1,
+      max_sessions: 10,
+      attempts: 5,
+      delivered: 4,
+      last_error: { at: AT, text: 'refused' },
+      locks: [],
+      lanes: [
+        lane,
+        { ...lane, isp: 'other', key: 'mx:mx.b.test', rate_per_second: null, waiting: undefined },
+      ],
+    };
+    const text = nodesText(PLAIN, [node]);
     assert.match(text, /n1 +192\.0\.2\.1 +mx1\.a\.test +running +1\/10 +5 +4\n/);
     assert.match(text, /n1 +gmail +60:60 +1\/2 +30\/min +3 +the rate is used up\n/);
     assert.match(text, /n1 +mx:mx\.b\.test +60:60 +1\/2 +no limit +3\n/);
     assert.match(text, /n1: last error 2026-01-01 00:00:00Z: refused\n$/);
+    const drains = { ...node, state: 'draining', state_since: AT };
+    assert.match(nodesText(PLAIN, [drains]), / draining since 2026-01-01 00:00:00Z +1\/10 /);
+    assert.match(nodesText({ ...PLAIN, columns: 150 }, [drains]), / draining since 00:00:00Z /);
   });
 
   test('speeds: ISPs with the same figures share their lines', () => {

@@ -60,7 +60,7 @@ export const STATUS: StatusView = {
   queue: { ...COUNTS, quarantined: 0, oldest_seconds: 3600 },
   nodes: [
     { name: 'n1', address: '192.0.2.1', state: 'running', sessions: 3, max_sessions: 10 },
-    { name: 'n2', address: '192.0.2.2', state: 'down', sessions: 0, max_sessions: 10 },
+    { name: 'n2', address: '192.0.2.2', state: 'down', state_since: AT, sessions: 0, max_sessions: 10 },
   ],
   events: { first_seq: 1, last_seq: 16 },
 };

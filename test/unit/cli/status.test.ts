@@ -19,7 +19,10 @@ test('status shows the balance and what is wrong', () => {
   assert.match(text, /^next {8}postrider explain gmail /m);
   assert.match(text, /6 \(1 new, 2 proc, 3 retry, 0 hold\), oldest 1h\n/);
   assert.match(text, /10 = 2 delivered \+ 2 failed \+ 0 removed \+ 6 queued\n/);
-  assert.match(text, /1 of 2 running, 3 sessions\n {2}n2 \(192\.0\.2\.2\) is down\n/);
+  assert.match(
+    text,
+    /1 of 2 running, 3 sessions\n {2}n2 \(192\.0\.2\.2\) is down since 2026-01-01 00:00:00Z, 1m\n/,
+  );
 });
 
 test('commits that are quick, and none at all, are no reason for more words', () => {
