@@ -1,4 +1,5 @@
 /** How the page says things in a language: texts, figures, ages and times. */
+import { inEnglish } from './durations.ts';
 import { inRussian } from './reasons.ts';
 import { type TermKind, termInRussian } from './terms.ts';
 import { type Language, TABLES, type Word } from './words.ts';
@@ -23,7 +24,7 @@ export class Speech {
 
   /** What the server gives as a reason: a term, or a sentence. */
   readonly reason = (text: string): string =>
-    this.language === 'ru' ? (termInRussian('reason', text) ?? inRussian(text)) : text;
+    this.language === 'ru' ? (termInRussian('reason', text) ?? inRussian(text)) : inEnglish(text);
 
   /** What the server calls something; it may call it otherwise in a language. */
   readonly term = (kind: TermKind, name: string): string =>

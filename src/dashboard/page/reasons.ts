@@ -2,8 +2,8 @@
  * Reasons as the server words them, in Russian. What is not known here (a reply of a receiver, a reason that an operator
  * wrote) stays as it is.
  */
+import { spelled } from './durations.ts';
 import { termInRussian } from './terms.ts';
-import { ru } from './words-ru.ts';
 
 /** In a text `$1` is what was found, `#1` the same as a figure and `~1` as a duration. */
 type Phrase = readonly [RegExp, string | ((found: string, ...parts: string[]) => string)];
@@ -11,14 +11,8 @@ type Phrase = readonly [RegExp, string | ((found: string, ...parts: string[]) =>
 const NUMBERS = new Intl.NumberFormat('ru', { maximumSignificantDigits: 15 });
 const figure = (text: string): string => NUMBERS.format(Number(text));
 
-const UNITS: Readonly<Record<string, string>> = { d: ru.d, h: ru.h, m: ru.min, s: ru.s, ms: 'мс' };
 /** `2m50s`: `2 мин 50 с` */
-const duration = (text: string): string =>
-  text.replace(
-    /([\d.]+)(ms|[dhms])(?=(\d?))/g,
-    (_, amount: string, unit: string, more: string) =>
-      `${figure(amount)} ${UNITS[unit]}${more === '' ? '' : ' '}`,
-  );
+const duration = (text: string): string => spelled(text, 'ru', figure);
 
 const FORMS: Readonly<Record<string, (text: string) => string>> = {
   $: (text) => text,

@@ -141,6 +141,7 @@ export const en = {
   min: 'min',
   h: 'h',
   d: 'd',
+  ms: 'ms',
   skip: 'To the figures',
   actions: 'Actions',
   act: 'Act on {what}',

@@ -142,6 +142,7 @@ export const ru: Words = {
   min: 'мин',
   h: 'ч',
   d: 'д',
+  ms: 'мс',
   skip: 'К показателям',
   actions: 'Действия',
   act: 'Действия: {what}',
