@@ -7,7 +7,7 @@ import { type CampaignLimitsView, limitsView } from './campaign-limits.ts';
 import type { ApiDependencies, RouteContext } from './dependencies.ts';
 import { firstOf } from './first-of.ts';
 import { answerList } from './long-list.ts';
-import { type Pace, Paced } from './pace.ts';
+import { type Pace, Paced, type SpeedOf } from './pace.ts';
 import { heldOf, ispLabel, type QueueCounts } from './queue-counts.ts';
 import { answer } from './refused.ts';
 import { campaignCursor, type CampaignsQuery, campaignsQuery } from './schemas.ts';
@@ -83,7 +83,7 @@ async function pageOf({ queue }: ApiDependencies, asked: Asked, slices: Slices):
 
 interface Found {
   readonly rows: Readonly<Row>[];
-  readonly speeds: { readonly domain: string; readonly perSecond: number }[];
+  readonly speeds: SpeedOf[];
 }
 
 /** By campaign of the page. */
@@ -112,16 +112,17 @@ function viewOf(
 ): CampaignView {
   const isp = (domain: string): string => ispLabel(egress, domain);
   const sum = new Paced(now);
+  const cap = egress.campaigns.of({ account, campaign });
   for (const row of rows)
     if (row.new + row.retry > 0)
       sum.add(row, {
         isp: isp(row.domain),
         held: heldOf(queue, row),
         oldest: Math.max(first, oldestOf(row)),
+        cap,
       });
-  for (const { domain, perSecond } of speeds) sum.addSpeed(isp(domain), domain, perSecond);
+  for (const speed of speeds) sum.addSpeed(isp(speed.domain), speed);
   const { total, ...states } = sum.counts;
-  const cap = egress.campaigns.of({ account, campaign });
   return {
     account_id: account,
     campaign_id: campaign,

@@ -1,10 +1,13 @@
 /**
  * How old what is queued is, how fast it goes, and when it will be over. The end is no earlier than
  * - at each ISP what may go, at the speed of the last minutes there: the slowest ISP decides, not the sum of all;
+ * - the same for each campaign with limits by itself, and no faster than its rate: what others do there is not its speed;
  * - the last next attempt: until then it is not known whether more follow.
- * Nobody knows the end where nothing goes to an ISP, nor that of what is held.
+ * Nobody knows the end where nothing goes to an ISP, where a campaign has to be started again first, nor that of what is
+ * held.
  */
-import type { Row } from '../queue/index.ts';
+import type { CampaignCap } from '../mta/egress/index.ts';
+import type { Row, RowKey } from '../queue/index.ts';
 import { addRow, noCounts, type QueueCounts } from './queue-counts.ts';
 
 export interface Pace {
@@ -21,10 +24,28 @@ export interface Pace {
 /** Later than any date that can be written. */
 const FAR_MS = 8.64e15;
 
+export type SpeedOf = Pick<RowKey, 'account' | 'campaign' | 'domain'> & { readonly perSecond: number };
+
 interface AtIsp {
   /** What may go. */
   due: number;
   perSecond: number;
+}
+
+/** A campaign with limits. */
+interface Limited {
+  readonly cap: CampaignCap;
+  /** What of it may go. */
+  due: number;
+}
+
+interface Place {
+  readonly isp: string;
+  readonly held: number;
+  /** Acceptance of the oldest (wall ms). */
+  readonly oldest: number;
+  /** The limits of its campaign. */
+  readonly cap: CampaignCap | undefined;
 }
 
 /** What is queued of something, with what its pace depends on. */
@@ -36,7 +57,9 @@ export class Paced {
   readonly #now: number;
   /** When the last of it is tried (wall ms). */
   #latest = -Infinity;
-  readonly #isps = new Map<string, AtIsp>();
+  /** By ISP, and by campaign where that has limits. */
+  readonly #places = new Map<string, AtIsp>();
+  #limited: Map<string, Limited> | undefined;
   /** Of more domains than have a speed of their own. */
   #othersPerSecond = 0;
 
@@ -44,10 +67,7 @@ export class Paced {
     this.#now = now;
   }
 
-  add(
-    row: Readonly<Row>,
-    { isp, held, oldest }: { readonly isp: string; readonly held: number; readonly oldest: number },
-  ): void {
+  add(row: Readonly<Row>, { isp, held, oldest, cap }: Place): void {
     const { counts } = this;
     const before = counts.retry;
     addRow(counts, row, held);
@@ -56,14 +76,19 @@ export class Paced {
     if (left <= 0) return;
     const latest = row.latest ?? -Infinity;
     this.#latest = Math.max(this.#latest, latest);
-    this.#at(isp).due += latest > this.#now ? left - (counts.retry - before) : left;
+    const due = latest > this.#now ? left - (counts.retry - before) : left;
+    if (cap) this.#limitedBy(cap, row).due += due;
+    this.#at(isp, row).due += due;
   }
 
-  /** Deliveries of it that end at an ISP, per second; without a domain those of all that have no speed of their own. */
-  addSpeed(isp: string, domain: string, perSecond: number): void {
+  /**
+   * Deliveries of it that end at an ISP, per second; without a domain those of all that have no speed of their own. After
+   * what is queued of it.
+   */
+  addSpeed(isp: string, { perSecond, ...of }: SpeedOf): void {
     this.perSecond += perSecond;
-    if (domain === '') this.#othersPerSecond += perSecond;
-    else this.#at(isp).perSecond += perSecond;
+    if (of.domain === '') this.#othersPerSecond += perSecond;
+    else this.#at(isp, of).perSecond += perSecond;
   }
 
   pace(perSecond = this.perSecond): Pace {
@@ -79,15 +104,35 @@ export class Paced {
   }
 
   #slowestEnd(): number {
-    let end = this.#now;
-    for (const { due, perSecond } of this.#isps.values())
-      if (due > 0) end = Math.max(end, this.#now + (due / (perSecond || this.#othersPerSecond)) * 1000);
-    return end;
+    let ms = 0;
+    for (const { due, perSecond } of this.#places.values())
+      if (due > 0) ms = Math.max(ms, (due / (perSecond || this.#othersPerSecond)) * 1000);
+    for (const limited of this.#limited?.values() ?? []) ms = Math.max(ms, leastMs(limited));
+    return this.#now + ms;
   }
 
-  #at(isp: string): AtIsp {
-    let at = this.#isps.get(isp);
-    if (!at) this.#isps.set(isp, (at = { due: 0, perSecond: 0 }));
+  #at(isp: string, of: CampaignOf): AtIsp {
+    const key = this.#limited?.has(campaignOf(of)) ? `${isp}\0${campaignOf(of)}` : isp;
+    let at = this.#places.get(key);
+    if (!at) this.#places.set(key, (at = { due: 0, perSecond: 0 }));
     return at;
   }
+
+  #limitedBy(cap: CampaignCap, of: CampaignOf): Limited {
+    this.#limited ??= new Map();
+    const key = campaignOf(of);
+    let limited = this.#limited.get(key);
+    if (!limited) this.#limited.set(key, (limited = { cap, due: 0 }));
+    return limited;
+  }
+}
+
+type CampaignOf = Pick<RowKey, 'account' | 'campaign'>;
+const campaignOf = ({ account, campaign }: CampaignOf): string => `${account}\0${campaign}`;
+
+/** A rate that grows says nothing of the speed of later. */
+function leastMs({ cap, due }: Limited): number {
+  const { perStart = Infinity, growth, rate } = cap.limit;
+  if (due > perStart - cap.used) return Infinity;
+  return rate && !growth ? (due / rate.count) * rate.perMs : 0;
 }

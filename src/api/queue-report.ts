@@ -109,13 +109,14 @@ async function sumRows(
     let sum = sums.get(key);
     if (!sum) sums.set(key, (sum = { values, of: new Paced(now) }));
     const held = heldOf(queue, row);
-    sum.of.add(row, { isp, held, oldest: Math.max(oldest, oldestOf(row)) });
+    const cap = egress.campaigns.of(row);
+    sum.of.add(row, { isp, held, oldest: Math.max(oldest, oldestOf(row)), cap });
     addRow(all, row, held);
   });
-  await slices.each(speeds.rows(), ({ perSecond, ...row }) => {
+  await slices.each(speeds.rows(), (row) => {
     const isp = ispLabel(egress, row.domain);
     const sum = sums.get(valuesOf(row, isp).join('\0'));
-    if (sum && (!bound || owns(caller, row))) sum.of.addSpeed(isp, row.domain, perSecond);
+    if (sum && (!bound || owns(caller, row))) sum.of.addSpeed(isp, row);
   });
   return { all, sums };
 }

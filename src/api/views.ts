@@ -134,7 +134,7 @@ export const pace = {
   per_second: z.number().describe('Deliveries that ended, over the last minutes'),
   estimated_end: time
     .optional()
-    .describe('When what is not held will have ended at the speeds of now; the slowest ISP decides'),
+    .describe('When what is not held will have ended; the slowest ISP and the limits of campaigns decide'),
   earliest_end: time
     .optional()
     .describe(

@@ -63,7 +63,7 @@ export async function sumQueue(deps: ApiDependencies, now: number, slices: Slice
     if (hasUntried(row, held) && (!cell.first || at < cell.firstAt)) [cell.first, cell.firstAt] = [row, at];
     addRow(cell, row, held);
     addRow(sums.all, row, held);
-    const place = { isp, held, oldest: at };
+    const place = { isp, held, oldest: at, cap: deps.egress.campaigns.of(row) };
     entry(sums.senders, row.sender, paced).add(row, place);
     sums.campaigns.entry(row.account, row.campaign, paced).add(row, place);
     sums.nodes.set(node, (sums.nodes.get(node) ?? 0) + row.new + row.retry);
@@ -73,10 +73,10 @@ export async function sumQueue(deps: ApiDependencies, now: number, slices: Slice
   });
   // Those that are through are shown too.
   await slices.each(endedToday.senders(now), (sender) => void entry(sums.senders, sender, paced));
-  await slices.each(speeds.rows(), ({ account, campaign, sender, domain, perSecond }) => {
-    const isp = ispOf(domain);
-    sums.senders.get(sender)?.addSpeed(isp, domain, perSecond);
-    sums.campaigns.get(account, campaign)?.addSpeed(isp, domain, perSecond);
+  await slices.each(speeds.rows(), (row) => {
+    const isp = ispOf(row.domain);
+    sums.senders.get(row.sender)?.addSpeed(isp, row);
+    sums.campaigns.get(row.account, row.campaign)?.addSpeed(isp, row);
   });
   return sums;
 }

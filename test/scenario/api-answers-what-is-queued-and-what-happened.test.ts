@@ -282,6 +282,12 @@ describe('control API', () => {
       per_second: 0.05,
       estimated_end: new Date(control.clock.now() + 40_000).toISOString(),
     });
+    control.egress.limits.set('acme/c1', { rate: { count: 1, perMs: 60_000 } });
+    for (const path of ['/v1/campaigns', '/v1/queue?group_by=isp']) {
+      const { campaigns: limited, rows = limited } = (await control.get(path)).json;
+      const [{ estimated_end: end } = {}] = rows as Record<string, unknown>[];
+      assert.equal(end, new Date(control.clock.now() + 120_000).toISOString(), `${path}: two at its rate`);
+    }
     await control.post('/v1/queue/hold', { selector: { campaign_id: 'c1' } });
     const [held] = (await control.get('/v1/campaigns')).json.campaigns as Record<string, unknown>[];
     assert.equal(held!.hold, 2);

@@ -173,13 +173,14 @@ export const en = {
   rate: 'Rate',
   eta: 'Ends in',
   etaRule:
-    'What may go, at the speed of the last minutes of the slowest ISP; if the last next attempt comes later, not before that. What is held does not count.',
+    'What may go, at the speed of the last minutes of the slowest ISP and within the limits of campaigns; if the last next attempt comes later, not before that. What is held does not count.',
   held: 'held',
   heldWhy: 'All of it is held by an operator.',
   notBefore: 'not before {time}',
   notBeforeWhy: 'The last of it waits until then for its next attempt.',
   endUnknown: 'not known',
-  endUnknownWhy: 'Nothing went to at least one of its ISPs in the last minutes.',
+  endUnknownWhy:
+    'Nothing went to at least one of its ISPs in the last minutes, or a campaign has to be started again first.',
   progressToday: 'Ended today',
   progressTodayRule: 'Since midnight in the time zone of the configuration, of these and what is queued now.',
   lockedFor: 'locked, {left} left',

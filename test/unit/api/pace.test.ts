@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Paced } from '../../../src/api/index.ts';
+import { CampaignCap, type CampaignLimit } from '../../../src/mta/egress/index.ts';
 import type { Row } from '../../../src/queue/index.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
 
 const NOW = Date.UTC(2026, 0, 1, 12);
 const MINUTE = 60_000;
@@ -18,16 +20,20 @@ interface Entry extends Partial<Row> {
   readonly held?: number;
   /** Per minute. */
   readonly speed?: number;
+  readonly limit?: CampaignLimit;
 }
+
+const capOf = (limit: CampaignLimit): CampaignCap =>
+  new CampaignCap({ clock: createFakeClock(), key: 'k', limit, start: 0 });
 
 /** What is said of its end, in minutes from now. */
 function endOf(entries: readonly Entry[], othersPerMinute = 0): string {
   const sum = new Paced(NOW);
-  for (const { isp = 'gmail', held = 0, speed, ...counts } of entries) {
-    sum.add(row(counts), { isp, held, oldest: NOW });
-    if (speed !== undefined) sum.addSpeed(isp, 'gmail.com', speed / 60);
+  for (const { isp = 'gmail', held = 0, speed, limit, ...counts } of entries) {
+    sum.add(row(counts), { isp, held, oldest: NOW, cap: limit && capOf(limit) });
+    if (speed !== undefined) sum.addSpeed(isp, { ...row(counts), perSecond: speed / 60 });
   }
-  if (othersPerMinute > 0) sum.addSpeed('other', '', othersPerMinute / 60);
+  if (othersPerMinute > 0) sum.addSpeed('other', { ...row({ domain: '' }), perSecond: othersPerMinute / 60 });
   const { estimated_end: end, earliest_end: earliest } = sum.pace();
   const minutes = (at: string): number => Math.round((Date.parse(at) - NOW) / MINUTE);
   assert.ok(end === undefined || earliest === undefined, 'it is one of them');
@@ -88,6 +94,37 @@ describe('the end of what is queued', () => {
     ],
     ['all is held', [{ new: 60, retry: 5, held: 65, latest: NOW + MINUTE, speed: 60 }], 'nobody knows'],
     ['what is held is no part of it', [{ new: 660, held: 60, speed: 60 }], 'in 10'],
+    [
+      'a campaign with a limit goes at its own speed, whatever the others do',
+      [
+        { new: 600, speed: 600 },
+        { campaign: 'slow', new: 60, speed: 2, limit: { rate: { count: 2, perMs: MINUTE } } },
+      ],
+      'in 30',
+    ],
+    [
+      'the same at two ISPs, whose shares of the rate are not known yet',
+      [
+        { new: 60, speed: 60, limit: { rate: { count: 4, perMs: MINUTE } } },
+        { isp: 'slow', new: 60, speed: 60, limit: { rate: { count: 4, perMs: MINUTE } } },
+      ],
+      'in 30',
+    ],
+    ['more than may go in this start', [{ new: 60, speed: 60, limit: { perStart: 59 } }], 'nobody knows'],
+    ['all may go in this start', [{ new: 60, speed: 6, limit: { perStart: 60 } }], 'in 10'],
+    [
+      'a rate that grows is not that of later',
+      [
+        {
+          ...{ new: 60, speed: 6 },
+          limit: {
+            rate: { count: 1, perMs: MINUTE },
+            growth: { from: { count: 1, perMs: MINUTE }, percent: 50, everyMs: MINUTE },
+          },
+        },
+      ],
+      'in 10',
+    ],
     ['a speed that leads beyond all dates', [{ new: 600, speed: 1e-12 }], 'nobody knows'],
   ];
   for (const [what, entries, expected] of cases)

@@ -21,7 +21,7 @@ test('test sends and copies are campaigns of the list, and in none of its totals
   const row = { account: '', campaign: 'spring', sender: 'promo', node: 'n1', domain: 'one.test' };
   queued
     .entry('', 'spring', () => new Paced(0))
-    .add({ ...row, new: 1, retry: 0, proc: 0 }, { isp: 'one', held: 0, oldest: 0 });
+    .add({ ...row, new: 1, retry: 0, proc: 0 }, { isp: 'one', held: 0, oldest: 0, cap: undefined });
   const deps = { queue: rig.queue } as unknown as ApiDependencies;
   const { campaigns, totals } = await sumCampaigns(deps, queued, new Slices());
   assert.deepEqual(totals, { accepted: 3, delivered: 1, failed: 1 });
@@ -53,7 +53,10 @@ test('of a cell it is known whose untried mail waits for longest', async () => {
     { campaign: 'last', new: 2, retry: 0, proc: 0, oldest: start + 9_000 },
   ].map((row) => ({ account: '', sender: 'promo', node: 'n1', domain: 'one.test', ...row }));
   Object.assign(queue.state.counters, { rows: () => rows.values() });
-  const deps = { queue, egress: { ispOf: () => 'one' } } as unknown as ApiDependencies;
+  const deps = {
+    queue,
+    egress: { ispOf: () => 'one', campaigns: { of: () => undefined } },
+  } as unknown as ApiDependencies;
   const { cells } = await sumQueue(deps, clock.now(), new Slices());
   assert.equal(cells.get('n1', 'one')?.first?.campaign, 'first');
   await queue.close();
