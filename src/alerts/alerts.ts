@@ -337,6 +337,10 @@ interface Reasons {
   readonly now: number;
 }
 
+/** Of a lock that stops only a part of the mail of no ISP. */
+const hostsOf = ({ lane }: Lock['record']): string | undefined =>
+  lane?.startsWith('mx:') ? lane : undefined;
+
 /**
  * Why nothing goes to an ISP: what its longest due queue waits for (its campaign may have a limit), else what its lanes
  * do; the locks, which may keep the rest; and the last thing that went wrong, with its age: mail may have been taken
@@ -345,7 +349,9 @@ interface Reasons {
 function whyOf({ lanes, waits, locks, now }: Reasons): string | undefined {
   const told = locks.slice(0, MOST_LOCKS).map((lock) => ({ place: lock.record, text: lock.text(now) }));
   const waiting = waits ?? lanes.find((lane) => lane.waiting !== undefined)?.waiting;
-  const parts = told.map(({ place, text }) => [place.node ?? place.sender, text].filter(Boolean).join(': '));
+  const parts = told.map(({ place, text }) =>
+    [place.node ?? place.sender, hostsOf(place), text].filter(Boolean).join(': '),
+  );
   // With its place it says more.
   if (waiting !== undefined && !told.some(({ text }) => waiting.includes(text))) parts.unshift(waiting);
   if (locks.length > told.length) parts.push(`${locks.length - told.length} more locks`);

@@ -83,7 +83,7 @@ export async function cellsOf(context: CellContext, slices: Slices): Promise<Cel
   await slices.each(all.values(), (cell) => {
     const { node, isp, warmup } = cell;
     cell.recently = context.observer.recently(node, isp, context.now);
-    cell.health = healthOf(cell, context.locks.of(node, isp) !== undefined);
+    cell.health = healthOf(cell, context.locks.of(node, isp));
     const later = laterWarmup(warmups.get(node), warmup);
     if (later) warmups.set(node, later);
     if (cell.health !== 'stuck' && cell.health !== 'slow') return;
@@ -183,16 +183,18 @@ const mayQuote = (lane: LaneStatus | undefined, lock: LockLine | undefined): boo
   lock !== undefined || lane?.slowed !== undefined || (lane?.warmup?.pausedUntil ?? 0) > 0;
 
 /** What an operator holds is not stuck: it is meant to wait. */
-function healthOf(cell: Cell, locked: boolean): Health {
+function healthOf(cell: Cell, lock: LockLine | undefined): Health {
   const { state, counts, recently } = cell;
   const { delivered, refused } = recently;
-  const waits = onlyLane(cell)?.waiting !== undefined;
+  const only = onlyLane(cell);
+  const waits = only?.waiting !== undefined;
+  const locked = lock !== undefined && (lock.part === undefined || lock.part.lane === only?.key);
   const due = counts.total - counts.hold > 0;
   // A node that drains still sends what it has.
   if (due && (locked || (state !== 'running' && state !== 'draining'))) return 'stuck';
-  if (due && delivered === 0 && (waits || refused > 0)) return 'stuck';
+  if (due && delivered === 0 && (waits || refused > 0 || lock)) return 'stuck';
   const many = refused >= LEAST_REFUSALS && refused > (delivered + refused) * MANY_REFUSALS;
-  if (locked || many || (due && waits)) return 'slow';
+  if (lock || many || (due && waits)) return 'slow';
   // What was put off is not forgotten while it waits for its next attempt, when nothing else goes there.
   if (counts.retry > 0 && delivered === 0) return 'slow';
   return counts.total > 0 || delivered > 0 ? 'good' : 'idle';

@@ -3,6 +3,8 @@ import type { LaneStatus, Lock } from '../mta/egress/index.ts';
 import type { LockLine, WarmupLine } from './view.ts';
 
 const ANY = '*';
+/** What domains of no ISP are shown as; each set of hosts of theirs has a lane of its own. */
+const OTHER = 'other';
 const keyOf = (node: string | undefined, isp: string | undefined): string => `${node ?? ANY}\0${isp ?? ANY}`;
 
 /** Locks of a sender towards an ISP stop only a part of a cell and are left out. */
@@ -12,9 +14,11 @@ export class LockBook {
   constructor(locks: readonly Lock[]) {
     for (const { record } of locks) {
       if (record.sender !== undefined) continue;
-      const { since, until, rule, reason, reply } = record;
+      const { lane, since, until, rule, reason, reply } = record;
+      const part = lane?.startsWith('mx:') ? { lane } : undefined;
       const said = reply && [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ');
-      this.#lines.set(keyOf(record.node, record.isp ?? record.lane), {
+      this.#lines.set(keyOf(record.node, part ? OTHER : (record.isp ?? lane)), {
+        part,
         since,
         until,
         rule,
@@ -34,7 +38,7 @@ export class LockBook {
 
 /** Before the sign-in without its reason, which may quote a receiver. */
 export const toldLock = (lock: LockLine | undefined, full: boolean): LockLine | undefined =>
-  lock && !full ? { ...lock, reason: undefined } : lock;
+  lock && !full ? { ...lock, reason: undefined, part: lock.part && {} } : lock;
 
 export const warmupOf = ({ isp, warmup }: LaneStatus): WarmupLine | undefined =>
   warmup && {

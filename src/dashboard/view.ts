@@ -49,6 +49,8 @@ export interface SlowedView {
 }
 
 export interface LockLine {
+  /** Only for mail to these hosts (`mx:mx.a.test`) of all that are of no ISP; before the sign-in they are not named. */
+  readonly part?: { readonly lane?: string | undefined } | undefined;
   readonly since: number;
   /** Wall time (ms); absent: until it is lifted. */
   readonly until?: number | undefined;

@@ -233,6 +233,27 @@ test('since when a node drains or is down is told; the order of an operator keep
   assert.deepEqual(told(second)[0], ['locked', lock!.record.since]);
 });
 
+test('a lock by hand of the hosts of no ISP is one of `other`, where it is shown and lifted', async (t) => {
+  const world = await openWorld(t);
+  const { control } = world.egress;
+  const placed = (): unknown[][] => control.locks().map(({ record: { isp, lane } }) => [isp, lane]);
+  for (const isp of ['mx:mx.a.test', 'mx:mx.b.test', 'isp:to', 'from']) await control.lock('n1', { isp });
+  assert.deepEqual(placed(), [
+    ['other', 'mx:mx.a.test'],
+    ['other', 'mx:mx.b.test'],
+    ['to', 'isp:to'],
+    ['from', 'isp:from'],
+  ]);
+  const [event] = eventsOf(world, 'lock');
+  assert.deepEqual([event?.isp, event?.mx], ['other', 'mx.a.test']);
+  assert.equal(await control.unlock('n1', 'mx:mx.a.test'), 1);
+  assert.equal(await control.unlock('n1', 'other'), 1);
+  assert.deepEqual(
+    placed().map(([isp]) => isp),
+    ['to', 'from'],
+  );
+});
+
 test('a reload that changes speeds and rules keeps the open session', async (t) => {
   const sink = await receiver(t);
   const egress = { timeouts: { idle: '10s' } };

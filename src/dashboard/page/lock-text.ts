@@ -4,11 +4,11 @@ import type { Speech } from './language.ts';
 /** Why nothing goes out, who decided that, since when, and for how long still; `now` is the server's time. */
 export function lockText(
   { say, age, dateTime, reason: inWords }: Speech,
-  { since, until, rule, reason }: LockLine,
+  { part, since, until, rule, reason }: LockLine,
   now: number,
 ): string {
   const left = until === undefined ? undefined : Math.max(0, (until - now) / 1000);
-  return [
+  const text = [
     left === undefined
       ? say('lockedOpen')
       : left > 0
@@ -25,6 +25,7 @@ export function lockText(
   ]
     .filter(Boolean)
     .join(', ');
+  return part ? `${part.lane ?? say('inPart')}: ${text}` : text;
 }
 
 export const warmupText = ({ say, number }: Speech, warmup: WarmupLine): string =>

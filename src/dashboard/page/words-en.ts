@@ -185,6 +185,7 @@ export const en = {
   progressTodayRule: 'Since midnight in the time zone of the configuration, of these and what is queued now.',
   lockedFor: 'locked, {left} left',
   lockedOpen: 'locked until lifted',
+  inPart: 'in part',
   probing: 'lock over: one delivery goes first to try',
   byRule: 'rule {rule}',
   byOperator: 'by an operator',

@@ -221,13 +221,14 @@ export class Locks {
   }
 
   #event(type: 'lock' | 'unlock', { record }: Lock, reason: string): EventDraft {
-    const { node, sender, isp, until, reply, rule } = record;
+    const { node, sender, lane, isp, until, reply, rule } = record;
     return {
       type,
       time: this.#options.clock.now(),
       ...(node !== undefined && { node }),
       ...(sender !== undefined && { sender }),
       ...(isp !== undefined && { isp }),
+      ...(lane?.startsWith('mx:') && { mx: lane.slice('mx:'.length) }),
       reason: rule === undefined ? reason : `${rule}: ${reason}`,
       ...(type === 'lock' && until !== undefined && { until: new Date(until).toISOString() }),
       ...(reply && { reply }),
@@ -235,8 +236,8 @@ export class Locks {
   }
 
   #details({ id, record }: Lock): Readonly<Record<string, unknown>> {
-    const { scope, node, sender, isp, rule } = record;
-    return { lock: id, scope, node, sender, isp, rule };
+    const { scope, node, sender, lane, isp, rule } = record;
+    return { lock: id, scope, node, sender, lane, isp, rule };
   }
 
   #arm(): void {

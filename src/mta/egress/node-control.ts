@@ -48,14 +48,15 @@ export class NodeControl {
     { isp, durationMs, waiting = 'wait', reason = 'by an operator' }: LockRequest,
   ): Promise<void> {
     const lane = isp === undefined ? undefined : laneOf(isp);
-    return this.#options.locks.byHand({ node, lane, isp, durationMs, waiting, reason });
+    const name = lane === undefined ? undefined : ispOf(lane);
+    return this.#options.locks.byHand({ node, lane, isp: name, durationMs, waiting, reason });
   }
 
-  /** Lifts the locks of the node, all or those towards one ISP; says how many. */
+  /** Lifts the locks of the node, all or those towards one ISP (`other`: all hosts of none); says how many. */
   unlock(node: string, isp: string | undefined): Promise<number> {
-    return this.#options.locks.lift(
-      ({ record }) => record.node === node && (isp === undefined || record.lane === laneOf(isp)),
-    );
+    const isMeant = (lane = ''): boolean =>
+      isp === undefined || lane === laneOf(isp) || (isp === OTHER && ispOf(lane) === OTHER);
+    return this.#options.locks.lift(({ record }) => record.node === node && isMeant(record.lane));
   }
 
   /** Lifts one lock of any scope; says how many (0 or 1). */
@@ -85,4 +86,7 @@ export class NodeControl {
   }
 }
 
+const OTHER = 'other';
+/** What the lane is shown under. */
+const ispOf = (lane: string): string => (lane.startsWith('mx:') ? OTHER : lane.replace(/^isp:/, ''));
 const laneOf = (isp: string): string => (/^(?:mx|isp):/.test(isp) ? isp : `isp:${isp}`);

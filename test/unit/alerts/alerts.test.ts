@@ -269,8 +269,9 @@ test('a lock is named beside what the longest due mail waits for, where mail wai
   await accept(rig, { to: ['a@gmail.com'], campaignId: 'slow' });
   const egress = new FakeEgress();
   const since = rig.clock.now();
-  const lock = (node: string, isp?: string): Lock =>
+  const lock = (node: string, isp?: string, lane?: string): Lock =>
     new Lock({
+      ...(lane !== undefined && { lane }),
       ...{ scope: isp === undefined ? 'node' : 'node_isp', node, since, until: since + HOUR + 60_000 },
       ...{ level: 0, waiting: 'wait', reason: 'by an operator', ...(isp !== undefined && { isp }) },
     });
@@ -292,6 +293,10 @@ test('a lock is named beside what the longest due mail waits for, where mail wai
   assert.equal(await why(), told, 'once');
   locks.push(...Array.from({ length: 5 }, () => lock('n1')));
   assert.equal(await why(), `${told}; ${told}; ${told}; 3 more locks`, 'no more than can be read');
+  egress.isps.set('gmail.com', 'other');
+  locks.splice(0, Infinity, lock('n1', 'other', 'mx:mx.a.test'));
+  egress.waiting = undefined;
+  assert.equal(await why(), told.replace('n1', 'n1: mx:mx.a.test'), 'which hosts of all that are of no ISP');
   await alerts.stop();
 });
 

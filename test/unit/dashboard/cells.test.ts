@@ -6,7 +6,9 @@ import { cellsOf } from '../../../src/dashboard/cells.ts';
 import { LockBook } from '../../../src/dashboard/locks.ts';
 import { PairMap } from '../../../src/dashboard/pair-map.ts';
 import { Observer } from '../../../src/dashboard/observer.ts';
-import type { CellView } from '../../../src/dashboard/view.ts';
+import { Speech } from '../../../src/dashboard/page/language.ts';
+import { lockText } from '../../../src/dashboard/page/lock-text.ts';
+import type { CellView, LockLine } from '../../../src/dashboard/view.ts';
 import type {
   EgressView,
   LaneStatus,
@@ -41,6 +43,7 @@ const lockOf = (record: Partial<LockRecord>): Lock =>
   }) as Lock;
 
 interface Case {
+  readonly isp?: string;
   readonly lane?: Partial<LaneStatus>;
   readonly lock?: Partial<LockRecord>;
   readonly state?: NodeStatus['state'];
@@ -56,6 +59,7 @@ interface Case {
 }
 
 async function cell({
+  isp = 'strict',
   lane: ofLane = {},
   lock,
   state = 'running',
@@ -69,11 +73,11 @@ async function cell({
 }: Case): Promise<CellView> {
   const observer = new Observer();
   for (let i = 0; i < delivered + refused; i++)
-    observer.add({ type: i < delivered ? 'delivered' : 'soft_bounce', time: NOW, node: 'n1', isp: 'strict' });
+    observer.add({ type: i < delivered ? 'delivered' : 'soft_bounce', time: NOW, node: 'n1', isp });
   const node = { name: 'n1', state } as NodeFigures;
   const counts = {
     node: 'n1',
-    isp: 'strict',
+    isp,
     new: 10 - hold - retry,
     proc: 0,
     retry,
@@ -83,7 +87,7 @@ async function cell({
     first: { account: 'acme', campaign: 'spring', sender: 'shop', node: 'n1', domain: 'strict.test' },
   };
   const ofCell = new PairMap<typeof counts>();
-  ofCell.entry('n1', 'strict', () => counts);
+  ofCell.entry('n1', isp, () => counts);
   const cells = await cellsOf(
     {
       observer,
@@ -138,6 +142,30 @@ describe('a cell of the grid', () => {
       assert.equal((await cell({ lock })).health, 'stuck', JSON.stringify(lock));
     for (const lock of [{ node: 'n2' }, { node: 'n1', isp: 'other' }, { isp: 'strict', sender: 'shop' }])
       assert.equal((await cell({ lock })).health, 'good', JSON.stringify(lock));
+  });
+
+  test('a lock of some hosts of no ISP is named as such, and stops the cell only when nothing else goes', async () => {
+    const [other, lock] = [{ isp: 'other' }, { node: 'n1', isp: 'other', lane: 'mx:mx.a.test' }];
+    for (const [key, delivered, health] of [
+      ['mx:mx.a.test', 5, 'stuck'],
+      ['mx:mx.b.test', 5, 'slow'],
+      ['mx:mx.b.test', 0, 'stuck'],
+    ] as const) {
+      const shown = await cell({ isp: 'other', lane: { ...other, key }, lock, delivered, full: true });
+      assert.deepEqual(
+        [shown.health, shown.lock?.part?.lane],
+        [health, 'mx:mx.a.test'],
+        `${key} ${delivered}`,
+      );
+    }
+    const before = await cell({ isp: 'other', lane: { ...other, key: 'mx:mx.a.test' }, lock });
+    assert.deepEqual(before.lock?.part, {}, 'no hosts before the sign-in');
+    const text = (line: LockLine): string => lockText(new Speech('en'), line, NOW);
+    assert.match(
+      text({ since: NOW, part: { lane: 'mx:mx.a.test' } }),
+      /^mx:mx\.a\.test: locked until lifted, /,
+    );
+    assert.match(text(before.lock), /^in part: locked until lifted, by an operator, since /);
   });
 
   test('what was put off makes it slow until something is delivered, long after the refusal', async () => {
