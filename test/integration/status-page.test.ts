@@ -358,7 +358,13 @@ describe('the status page', { skip: noBrowser, timeout: 600_000 }, () => {
         await russian.keyboard.press('Escape');
         await dialog.waitFor({ state: 'detached' });
       }
+      const error = { code: 'unavailable', message: 'the store takes nothing now' };
+      await russian.route('**/v1/queue/purge', (route) => route.fulfill({ status: 503, json: { error } }));
+      await russian.getByRole('button', { name: /^greymail, n2/ }).click();
+      await russian.getByRole('dialog').getByRole('button', { name: 'Удалить' }).click();
+      await russian.getByText(`Не получилось: сейчас невозможно: ${error.message}`).waitFor();
       await russian.close();
+      tester.problems.length = 0;
     });
     await t.test('dark', async () => {
       await page.getByLabel('Theme').selectOption('dark');

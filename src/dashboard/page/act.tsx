@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { JobView } from '../../api/index.ts';
 import { type Action, actionsOn, carryOut, preview, type Target, targetText } from './actions.ts';
-import { ask } from './ask.ts';
+import { ask, type Failure } from './ask.ts';
 import { Dialog } from './dialog.tsx';
 import { useSpeech } from './speech.ts';
 
@@ -15,7 +15,7 @@ type Step =
   | { readonly at: 'choose' }
   | { readonly at: 'confirm'; readonly action: Action; readonly job?: JobView }
   | { readonly at: 'done'; readonly action: Action; readonly job?: JobView | undefined }
-  | { readonly at: 'failed'; readonly message: string };
+  | { readonly at: 'failed'; readonly failure: Failure };
 
 export function ActionDialog({ target, close }: { readonly target: Target; readonly close: () => void }) {
   return (
@@ -26,20 +26,16 @@ export function ActionDialog({ target, close }: { readonly target: Target; reado
 }
 
 export function Actions({ target }: { readonly target: Target }) {
-  const { say } = useSpeech();
+  const { say, problem } = useSpeech();
   const [step, setStep] = useState<Step>({ at: 'choose' });
   const choose = async (action: Action): Promise<void> => {
     setStep({ at: 'confirm', action });
     const answer = await preview(action, target);
-    setStep(
-      answer.ok ? { at: 'confirm', action, job: answer.value } : { at: 'failed', message: answer.message },
-    );
+    setStep(answer.ok ? { at: 'confirm', action, job: answer.value } : { at: 'failed', failure: answer });
   };
   const confirm = async (action: Action, duration: string): Promise<void> => {
     const answer = await carryOut(action, target, duration);
-    setStep(
-      answer.ok ? { at: 'done', action, job: answer.value } : { at: 'failed', message: answer.message },
-    );
+    setStep(answer.ok ? { at: 'done', action, job: answer.value } : { at: 'failed', failure: answer });
   };
   return (
     <section class="act" aria-label={say('actions')}>
@@ -63,7 +59,7 @@ export function Actions({ target }: { readonly target: Target }) {
           />
         )}
         {step.at === 'done' && <Done action={step.action} job={step.job} />}
-        {step.at === 'failed' && <p class="problem">{`${say('failed')}: ${step.message}`}</p>}
+        {step.at === 'failed' && <p class="problem">{`${say('failed')}: ${problem(step.failure)}`}</p>}
       </div>
     </section>
   );

@@ -1,7 +1,12 @@
 /** Requests of the page. The header says that they come from it: no form of a stranger can send it. */
-export type Answer<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly status: number; readonly message: string };
+export interface Failure {
+  readonly ok: false;
+  /** As the API names it; `no_answer` when there was none. */
+  readonly code: string;
+  readonly message: string;
+}
+
+export type Answer<T> = { readonly ok: true; readonly value: T } | Failure;
 
 export async function ask<T>(
   path: string,
@@ -19,9 +24,10 @@ export async function ask<T>(
     const text = await answer.text();
     const value: unknown = text === '' ? undefined : JSON.parse(text);
     if (answer.ok) return { ok: true, value: value as T };
-    const { error } = value as { error?: { message?: string } };
-    return { ok: false, status: answer.status, message: error?.message ?? answer.statusText };
+    const { error } = value as { error?: { code?: string; message?: string } };
+    return { ok: false, code: error?.code ?? '', message: error?.message ?? answer.statusText };
   } catch (error) {
-    return { ok: false, status: 0, message: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, code: 'no_answer', message };
   }
 }

@@ -83,14 +83,14 @@ function Facts({ cell }: { readonly cell: CellView }) {
 }
 
 function Details({ node, isp }: { readonly node: string; readonly isp: string }) {
-  const { say, number } = useSpeech();
+  const { say, number, problem } = useSpeech();
   const [answer, setAnswer] = useState<Answer<CellDetails>>();
   useEffect(() => {
     const query = new URLSearchParams({ node, isp }).toString();
     void ask<CellDetails>(`/v1/cell?${query}`).then(setAnswer);
   }, [node, isp]);
   if (!answer) return <p class="muted">{say('loading')} …</p>;
-  if (!answer.ok) return <p class="problem">{`${say('failed')}: ${answer.message}`}</p>;
+  if (!answer.ok) return <p class="problem">{`${say('failed')}: ${problem(answer)}`}</p>;
   const { errors, events, settings, looked } = answer.value;
   const none = <p class="muted">{say('noneAmong', { n: number(looked) })}</p>;
   return (

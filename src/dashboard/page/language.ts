@@ -1,4 +1,5 @@
 /** How the page says things in a language: texts, figures, ages and times. */
+import type { Failure } from './ask.ts';
 import { inEnglish } from './durations.ts';
 import { inRussian } from './reasons.ts';
 import { type TermKind, termInRussian } from './terms.ts';
@@ -25,6 +26,14 @@ export class Speech {
   /** What the server gives as a reason: a term, or a sentence. */
   readonly reason = (text: string): string =>
     this.language === 'ru' ? (termInRussian('reason', text) ?? inRussian(text)) : inEnglish(text);
+
+  /** Why a request failed: in a language of its own what it is, and then the text of the server. */
+  readonly problem = ({ code, message }: Pick<Failure, 'code' | 'message'>): string => {
+    const said = this.reason(message);
+    if (said !== message) return said;
+    const what = code === 'no_answer' ? this.say('noAnswer') : this.term('problem', code);
+    return what === code ? message : `${what}: ${message}`;
+  };
 
   /** What the server calls something; it may call it otherwise in a language. */
   readonly term = (kind: TermKind, name: string): string =>

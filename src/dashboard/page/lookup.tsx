@@ -1,7 +1,7 @@
 /** One message or recipient: every attempt, with what the receiver said. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { AttemptView, DeliveryView } from '../../api/index.ts';
-import { ask } from './ask.ts';
+import { ask, type Failure } from './ask.ts';
 import { useSpeech } from './speech.ts';
 
 const LIMIT = 20;
@@ -18,7 +18,7 @@ type Found =
       /** Where the rest is. */
       readonly more?: { readonly path: string; readonly cursor: string };
     }
-  | string;
+  | Failure;
 
 /** Recipients have an @, ids of deliveries a dot and a number at their end; messages and campaigns are tried in turn. */
 async function find(text: string): Promise<Found> {
@@ -29,7 +29,7 @@ async function find(text: string): Promise<Found> {
     if (one.ok) return { deliveries: [one.value] };
   } else if (/^[\da-z]{8,}$/i.test(text)) {
     const message = await page(`/v1/messages/${name}?limit=${LIMIT}`);
-    if (typeof message === 'object') return message;
+    if ('deliveries' in message) return message;
   }
   return list(`campaign_id=${name}`);
 }
@@ -40,14 +40,14 @@ const list = (query: string): Promise<Found> => page(`/v1/deliveries?${query}&li
 async function page(path: string, cursor?: string): Promise<Found> {
   const at = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
   const answer = await ask<Answered>(path + at);
-  if (!answer.ok) return answer.message;
+  if (!answer.ok) return answer;
   const { deliveries, next } = answer.value;
   return { deliveries, ...(next !== undefined && { more: { path, cursor: next } }) };
 }
 
 /** `wanted`: what somewhere else on the page was asked for; it is looked up and brought into view. */
 export function Lookup({ wanted }: { readonly wanted: { readonly text: string } | undefined }) {
-  const { say } = useSpeech();
+  const { say, problem } = useSpeech();
   const [text, setText] = useState('');
   const [found, setFound] = useState<Found>();
   const [busy, setBusy] = useState(false);
@@ -65,15 +65,15 @@ export function Lookup({ wanted }: { readonly wanted: { readonly text: string } 
     const asked = text.trim();
     if (asked !== '') setFound(await find(asked));
   };
-  const goOn = async ({ deliveries, more }: Exclude<Found, string>): Promise<void> => {
+  const goOn = async ({ deliveries, more }: Exclude<Found, Failure>): Promise<void> => {
     if (!more || busy) return;
     setBusy(true);
     const rest = await page(more.path, more.cursor);
     setBusy(false);
     // Unless something else was asked for meanwhile.
     setFound((now) => {
-      if (typeof now !== 'object' || now.deliveries !== deliveries) return now;
-      return typeof rest === 'string' ? rest : { ...rest, deliveries: [...deliveries, ...rest.deliveries] };
+      if (!now || !('deliveries' in now) || now.deliveries !== deliveries) return now;
+      return 'deliveries' in rest ? { ...rest, deliveries: [...deliveries, ...rest.deliveries] } : rest;
     });
   };
   return (
@@ -91,14 +91,16 @@ export function Lookup({ wanted }: { readonly wanted: { readonly text: string } 
         <button class="primary">{say('find')}</button>
       </form>
       <div aria-live="polite">
-        {typeof found === 'string' && <p class="problem">{found}</p>}
-        {typeof found === 'object' && <Deliveries {...found} busy={busy} goOn={() => void goOn(found)} />}
+        {found && 'code' in found && <p class="problem">{problem(found)}</p>}
+        {found && 'deliveries' in found && (
+          <Deliveries {...found} busy={busy} goOn={() => void goOn(found)} />
+        )}
       </div>
     </section>
   );
 }
 
-interface DeliveriesProps extends Exclude<Found, string> {
+interface DeliveriesProps extends Exclude<Found, Failure> {
   readonly busy: boolean;
   readonly goOn: () => void;
 }

@@ -1,17 +1,17 @@
 import { useState } from 'preact/hooks';
-import { ask } from './ask.ts';
+import { ask, type Failure } from './ask.ts';
 import { Dialog } from './dialog.tsx';
 import { useSpeech } from './speech.ts';
 
 export function SignInDialog({ done, cancel }: { readonly done: () => void; readonly cancel: () => void }) {
-  const { say, reason } = useSpeech();
+  const { say, problem } = useSpeech();
   const [token, setToken] = useState('');
-  const [problem, setProblem] = useState('');
+  const [failure, setFailure] = useState<Failure>();
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const answer = await ask('/session', { method: 'POST', body: { token: token.trim() } });
     if (answer.ok) done();
-    else setProblem(answer.message);
+    else setFailure(answer);
   };
   return (
     <Dialog title={say('signIn')} close={cancel}>
@@ -28,7 +28,7 @@ export function SignInDialog({ done, cancel }: { readonly done: () => void; read
           />
         </label>
         <p class="problem" role="alert">
-          {reason(problem)}
+          {failure && problem(failure)}
         </p>
         <div class="tools end">
           <button class="primary">{say('signIn')}</button>

@@ -2,6 +2,7 @@
  * The server's terms (states, categories, reasons) in Russian; in English they are as the API, the log and the commands
  * name them. A missing one is a type error, one that is not known here is shown as it is.
  */
+import type { RefusedCode } from '../../api/index.ts';
 import type { BounceCategory, Phase, UndeliveredReason } from '../../core/index.ts';
 import type { DeliveryState } from '../../queue/index.ts';
 
@@ -85,11 +86,29 @@ const PHASES: Readonly<Record<Phase, string>> = {
   quit: 'QUIT',
 };
 
+/** Why a request was refused. */
+const PROBLEMS: Readonly<Record<RefusedCode, string>> = {
+  invalid_request: 'запрос неверен',
+  unauthorized: 'нужно войти',
+  forbidden: 'не разрешено',
+  too_many: 'слишком много запросов',
+  not_found: 'не найдено',
+  method_not_allowed: 'так нельзя спросить',
+  too_large: 'слишком много данных',
+  timeout: 'время вышло',
+  unsupported_media_type: 'неизвестный вид данных',
+  configuration: 'ошибка в настройках',
+  conflict: 'противоречит сделанному раньше',
+  unavailable: 'сейчас невозможно',
+  internal: 'ошибка сервера',
+};
+
 export const RUSSIAN_TERMS = {
   state: STATES,
   category: CATEGORIES,
   reason: REASONS,
   phase: PHASES,
+  problem: PROBLEMS,
 } as const;
 
 export type TermKind = keyof typeof RUSSIAN_TERMS;

@@ -124,6 +124,7 @@ export const en = {
   noneAmong: 'none among the last {n} events',
   loading: 'Loading',
   failed: 'It did not work',
+  noAnswer: 'no answer from the server',
   good: 'good',
   slow: 'slow',
   stuck: 'stuck',

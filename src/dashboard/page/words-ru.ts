@@ -125,6 +125,7 @@ export const ru: Words = {
   noneAmong: 'нет среди последних {n} событий',
   loading: 'Загрузка',
   failed: 'Не получилось',
+  noAnswer: 'сервер не отвечает',
   good: 'хорошо',
   slow: 'медленно',
   stuck: 'застряло',

@@ -64,6 +64,24 @@ test('reasons of the server are said in Russian, and what others wrote stays as 
   }
 });
 
+test('why a request failed is said in Russian by its code, then in the words of the server', () => {
+  for (const [code, message, inRussian, inEnglish = message] of [
+    ['not_found', 'there is no node n9', 'не найдено: there is no node n9'],
+    ['unavailable', 'the store takes nothing now', 'сейчас невозможно: the store takes nothing now'],
+    [
+      'no_answer',
+      'Failed to fetch',
+      'сервер не отвечает: Failed to fetch',
+      'no answer from the server: Failed to fetch',
+    ],
+    ['too_many', 'too many wrong tokens: wait a minute', 'слишком много неверных токенов: подождите минуту'],
+    ['', 'Bad Gateway', 'Bad Gateway'],
+  ] satisfies [string, string, string, string?][]) {
+    assert.equal(ru.problem({ code, message }), inRussian);
+    assert.equal(en.problem({ code, message }), inEnglish);
+  }
+});
+
 const THRESHOLDS = {
   ...{ periodMs: 3_600_000, complaintPeriodMs: 86_400_000, minVolume: 200, minCount: 3 },
   ...{ hardBounces: 1, softBounces: 30, complaints: 0.07, stuckMailMs: 1_800_000, stuckVolume: 10 },
