@@ -13,6 +13,10 @@ export interface ConfirmOptions {
 export const withConfirmation = (command: Command, what: string): Command =>
   command.option('--dry-run', `only say ${what}`).option('--yes', 'do not ask');
 
+/** There is a terminal to ask on; where nothing fits there is nothing to ask. */
+export const asks = ({ columns }: Pick<Io, 'columns'>, { yes }: ConfirmOptions): boolean =>
+  !yes && columns !== undefined;
+
 /** False: it was asked for, and the answer was no. */
 export async function confirmed(
   io: Io,

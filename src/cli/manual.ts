@@ -22,7 +22,7 @@ ${commands.map(section).join('\n')}
 .SH EXIT STATUS
 .TP
 .B 0
-It is done, or the answer is yes.
+It is done, or the answer is yes; also an operation on the queue that no mail matches.
 .TP
 .B 1
 The answer is no: nothing found, not ready, no server, not confirmed.

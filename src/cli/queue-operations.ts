@@ -8,7 +8,7 @@ import { ok, type Result } from '../core/index.ts';
 import type { ControlClient, Problem } from './client.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clean, type ExitCode, exitingWith, type Io } from './io.ts';
-import { type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
+import { asks, type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
 
 const LOOK_MS = 300;
 const MOST_NAMES = 10_000;
@@ -27,6 +27,9 @@ interface Options extends ConnectionOptions, ConfirmOptions {
   readonly toSender?: string;
   readonly toBand?: string;
 }
+
+/** They are also about mail that comes later. */
+const STANDING: ReadonlySet<string> = new Set(['hold', 'release']);
 
 const WORDS: Readonly<Record<string, string>> = {
   hold: 'keep mail from being sent, also mail that comes later, until it is released',
@@ -67,13 +70,21 @@ async function operate(io: Io, name: string, options: Options): Promise<ExitCode
   const preview = first.ok ? await followed(io, client, first.value, options) : first;
   if (preview.ok && preview.value.matched === 0) io.err(await meant(client, options));
   if (!preview.ok || options.dryRun) return show(io, options, preview, ({ matched }) => fits(matched));
-  const agreed = await confirmed(io, options, `${name} ${preview.value.matched} deliveries?`);
+  const { matched } = preview.value;
+  if (matched === 0 && !STANDING.has(name) && asks(io, options))
+    return show(io, options, preview, () => `${name}: nothing matches\n`);
+  const agreed = await confirmed(io, options, question(name, matched));
   if (!agreed.ok) return fail(io, options, agreed.error);
   if (!agreed.value) return 1;
   const started = await client.post<JobView>(path, body);
   const ended = started.ok ? await followed(io, client, started.value, options) : started;
   return show(io, options, ended, (job) => jobText(name, job));
 }
+
+const question = (name: string, matched: number): string =>
+  matched === 0 && STANDING.has(name)
+    ? `nothing matches now; ${name} what comes later?`
+    : `${name} ${matched} deliveries?`;
 
 /** The server would say it in the words of its API. */
 function withoutSelector(name: string, options: Options): Problem | undefined {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { QuarantineChange, QuarantineView } from '../api/index.ts';
 import { ok, type Result } from '../core/index.ts';
 import type { ControlClient, Problem } from './client.ts';
-import { type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
+import { asks, type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { renderTable } from './table.ts';
@@ -85,6 +85,8 @@ async function change(
     const count = options.all ? await countOf(client) : ok({ quarantined: ids.length });
     if (!count.ok || options.dryRun)
       return show(io, options, count, ({ quarantined }) => `${quarantined} would be removed\n`);
+    if (count.value.quarantined === 0 && asks(io, options))
+      return show(io, options, count, () => 'nothing is in the quarantine\n');
     const agreed = await confirmed(io, options, `remove ${count.value.quarantined} damaged deliveries?`);
     if (!agreed.ok) return fail(io, options, agreed.error);
     if (!agreed.value) return 1;

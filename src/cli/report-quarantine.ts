@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { KeptMailRemoved, ReportQuarantineView, KeptMailContent } from '../api/index.ts';
 import { ok } from '../core/index.ts';
-import { type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
+import { asks, type ConfirmOptions, confirmed, withConfirmation } from './confirm.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { fileProblem } from './new-file.ts';
@@ -111,6 +111,10 @@ async function remove(io: Io, ids: readonly string[], options: RemoveOptions): P
   const client = await connect(io, options);
   const all = options.all ? await client.get<{ total: number }>(LIST_ONE) : ok({ total: ids.length });
   if (!all.ok || options.dryRun) return show(io, options, all, ({ total }) => `${total} would be removed\n`);
+  if (all.value.total === 0 && asks(io, options)) {
+    await show(io, options, all, () => 'nothing is in the quarantine\n');
+    return 1;
+  }
   const agreed = await confirmed(io, options, `forget ${all.value.total} mails?`);
   if (!agreed.ok) return fail(io, options, agreed.error);
   if (!agreed.value) return 1;

@@ -178,6 +178,35 @@ describe('postrider queue', () => {
     assert.equal(fixture.queue.state.counters.sum().queued, 1);
   });
 
+  test('asks nothing where nothing matches, unless it is about what comes later', async (t) => {
+    const fixture = await control(t);
+    for (const name of ['purge', 'retry', 'move']) {
+      const args = [name, '--campaign', 'nobody', ...(name === 'move' ? ['--to-node', 'n2'] : [])];
+      // Standard input must not be read.
+      const none = await queue(fixture, args, { columns: 80 });
+      assert.deepEqual([none.code, none.out], [0, `${name}: nothing matches\n`]);
+      assert.doesNotMatch(none.err, /\[y\/N\]/);
+    }
+    for (const name of ['hold', 'release']) {
+      const args = [name, '--campaign', 'nobody'];
+      const asked = await queue(fixture, args, { columns: 80, stdin: () => typed('y\n') });
+      assert.match(asked.err, new RegExp(`nothing matches now; ${name} what comes later\\? \\[y/N\\]`));
+      assert.equal(asked.code, 0);
+    }
+  });
+
+  test('asks nothing where the quarantine is empty', async (t) => {
+    const fixture = await control(t);
+    for (const [command, expected] of [
+      ['queue', 0],
+      ['report', 1],
+    ] as const) {
+      const paper = createPaper({ env: { POSTRIDER_SOCKET: fixture.path }, columns: 80 });
+      const code = await run([command, 'quarantine', 'remove', '--all'], paper);
+      assert.deepEqual([code, paper.printed], [expected, { out: 'nothing is in the quarantine\n', err: '' }]);
+    }
+  });
+
   test('a dry run says how many fit; hold shows in the list; --json is the answer of the server', async (t) => {
     const fixture = await control(t);
     const dry = await queue(fixture, ['hold', '--domain', 'gmail.com', '--dry-run']);
