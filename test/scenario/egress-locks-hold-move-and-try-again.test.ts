@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Event } from '../../src/core/index.ts';
 import { openMemoryKv } from '../../src/queue/index.ts';
+import { startPeer } from '../support/scripted-peer.ts';
 import { openWorld, receiver, RunningClock, TWO_NODES, type World } from '../unit/egress/sending-world.ts';
 
 const node = (i: number): object => ({ name: `n${i}`, address: `127.0.0.${i}`, hostname: `n${i}.test` });
@@ -135,6 +136,37 @@ test('of all mail that a lock of the node stops one delivery goes first, whereve
   await world.stop(); // what is on its way ends
   assert.equal(attempts(), 3);
 });
+
+for (const [scope, ...isps] of [
+  ['node', ['to.test'], ['next.test']],
+  ['sender_isp', ['to.test', 'next.test']],
+] as const)
+  test(`when a probe ends without a word another delivery goes first (scope: ${scope})`, async (t) => {
+    const clock = new RunningClock();
+    const answers = ['451 4.7.1 blocked for now', [{ act: 'hang' }] as const];
+    const peer = await startPeer({ RCPT: (_, count) => answers[count - 1] ?? '250 ok' });
+    t.after(() => peer.close());
+    const settings = {
+      ...lockBy({ scope }),
+      routes: [{ domain: '*', hosts: [`127.0.0.1:${peer.port}`], tls: 'none' }],
+      retry_rules: [{ name: 'quick', attempts: 100, type: 'fixed', interval: '1h' }],
+      isps: isps.map((domains) => ({ name: domains[0].split('.')[0], domains })),
+    };
+    const world = await openWorld(t, { clock, settings });
+    await world.send('first@to.test');
+    await world.until(() => locksOf(world).length === 1);
+    await world.send('probe@to.test');
+    clock.advance(30 * 60_000);
+    await world.configure(settings);
+    await peer.until(() => peer.lines.includes('RCPT TO:<probe@to.test>'));
+    await world.send('next@next.test');
+    peer.links.at(-1)!.end('close');
+    await world.ended(1);
+    assert.deepEqual(
+      [world.story('probe@to.test'), world.story('next@next.test')],
+      [['soft_bounce'], ['delivered 250']],
+    );
+  });
 
 test('a lock by hand ends by time alone; one of the whole node stops everything from it', async (t) => {
   const clock = new RunningClock();

@@ -140,11 +140,14 @@ export class Locks {
   settle(locks: Iterable<Lock>, deliveryId: string, refusal: Refusal | 'delivered' | undefined): void {
     for (const lock of locks) {
       if (lock.probe !== deliveryId) continue;
-      lock.probe = undefined;
       // A receiver that refuses this message or recipient for another reason talks to us again.
       const talks =
         typeof refusal === 'object' && refusal.reply && /^(?:recipient|message)$/.test(refusal.scope);
-      if (refusal !== 'delivered' && !talks) continue;
+      if (refusal !== 'delivered' && !talks) {
+        this.#nextMayTry(lock);
+        continue;
+      }
+      lock.probe = undefined;
       const how =
         refusal === 'delivered' ? 'a probe was delivered' : 'a probe was refused for another reason';
       this.#unset(lock, how).catch(() => undefined);
@@ -153,11 +156,7 @@ export class Locks {
 
   /** A delivery that went first for its sender is not on its way any more, and nothing was said. */
   release(deliveryId: string): void {
-    for (const lock of this.#senders.values()) {
-      if (lock.probe !== deliveryId) continue;
-      lock.probe = undefined;
-      setImmediate(this.#options.onChange);
-    }
+    for (const lock of this.#senders.values()) if (lock.probe === deliveryId) this.#nextMayTry(lock);
   }
 
   stop(): void {
@@ -180,6 +179,12 @@ export class Locks {
     }
     this.#arm();
     if (changed) this.#options.onChange();
+  }
+
+  /** What could go first may wait anywhere, and nobody offered it while the probe was on its way. */
+  #nextMayTry(lock: Lock): void {
+    lock.probe = undefined;
+    setImmediate(this.#options.onChange);
   }
 
   #keep(lock: Lock): void {
