@@ -80,13 +80,26 @@ test('a campaign to one ISP gives its sessions to others in turn', async (t) => 
   const [big, small] = [await receiver(t, { messageLatencyMs: 2 }), await receiver(t)];
   const routes = [routeTo(big, 'big.test'), routeTo(small, 'small.test')];
   const world = await openWorld(t, { settings: { ...twoNodes(2), routes } });
-  await sendEach(world, 1_000, 'big.test', 'n1');
+  await smallIsNotLast(world, 'big.test');
+});
+
+test('a node that has all the sessions it may have gives them to other nodes in turn', async (t) => {
+  const sinks = [await receiver(t, { messageLatencyMs: 2 }), await receiver(t, { messageLatencyMs: 2 })];
+  const small = await receiver(t);
+  const routes = [routeTo(small, 'small.test'), ...sinks.map((sink, at) => routeTo(sink, `big${at}.test`))];
+  const [full, other] = TWO_NODES['nodes'] as [object, object];
+  const nodes = [{ ...full, max_sessions: 2 }, other];
+  const world = await openWorld(t, { settings: { ...twoNodes(2), nodes, routes } });
+  await smallIsNotLast(world, 'big0.test', 'big1.test');
+});
+
+/** 1,000 messages from n1, and when they are on their way 5 from n2. */
+async function smallIsNotLast(world: World, ...domains: readonly string[]): Promise<void> {
+  for (const domain of domains) await sendEach(world, 1_000 / domains.length, domain, 'n1');
   await world.until((events) => events.filter(({ type }) => type === 'delivered').length > 10);
   await sendEach(world, 5, 'small.test', 'n2');
   await world.ended(1_005);
   const order = world.events().filter(({ type }) => type === 'delivered');
-  const last = order.findLastIndex(
-    (event) => 'recipient' in event && String(event.recipient).endsWith('small.test'),
-  );
+  const last = order.findLastIndex(({ recipient }) => String(recipient).endsWith('small.test'));
   assert.ok(last < 500, `the last to the small one was number ${last}`);
-});
+}

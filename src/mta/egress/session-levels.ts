@@ -34,10 +34,10 @@ export class SessionLevels {
     for (const places of this.#both) places.opened(user);
   }
 
-  /** A session has ended; those that waited for a place come first. */
+  /** A session has ended; those that waited for a place come first: with other nodes too, or a full node kept its own. */
   ended(user: PlaceUser): void {
     for (const places of this.#both) places.release(user);
-    for (const places of this.#both) places.wake();
+    for (const places of [this.#all, this.#ofNode]) places.wake();
   }
 
   /** Whether a session that has no mail may stay, until others want its place. */
