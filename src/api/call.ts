@@ -58,7 +58,7 @@ export const REFUSALS = {
   415: 'The body has another content type than the call takes.',
   422: 'The configuration has errors: `details.problems` names them.',
   429: 'The caller asks more often than it may: try again after `Retry-After` seconds.',
-  503: 'The server takes no mail now: try again after `Retry-After` seconds.',
+  503: 'The server takes no mail now, or has no room for the request or its answer: try again after `Retry-After` seconds.',
 } as const;
 
 /** Every call may be refused with these. */

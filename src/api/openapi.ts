@@ -67,6 +67,9 @@ function pathsOf(calls: readonly Call[]): Json {
   return paths;
 }
 
+/** Of an answer that is long. */
+const NO_ROOM = [503] as const;
+
 const BOUNDS = {
   'by accounts and senders': '',
   'by accounts': '; not for tokens that are bound to senders',
@@ -87,7 +90,7 @@ function operation(call: Call): Json {
     responses: {
       [answer.status]: { description: answer.description, content: answerContent(answer) },
       ...Object.fromEntries(
-        [...ALWAYS, ...refusals].map((status) => [
+        [...new Set([...ALWAYS, ...(call.method === 'GET' ? NO_ROOM : []), ...refusals])].map((status) => [
           status,
           { $ref: `#/components/responses/Refused${status}` },
         ]),

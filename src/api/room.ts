@@ -1,12 +1,14 @@
 /**
- * Bytes of requests that are not answered yet, over all connections of a server, so that memory stays bounded however
- * many callers send however slowly. Who finds no room is told to come again.
+ * Bytes of requests that are not answered yet, and of long answers that are not read, over all connections of a server, so
+ * that memory stays bounded however many callers send and read however slowly. Who finds no room is told to come again.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type Refused, unavailable } from './refused.ts';
+import { errorBody, type Refused, unavailable } from './refused.ts';
 
 /** As much as of messages over SMTP. */
 const MAX_BYTES = 256 * 1024 * 1024;
+/** Answers up to this are given whatever is held: how things are, and what was done. */
+const SMALL_ANSWER_BYTES = 64 * 1024;
 
 export const noRoom = (): Refused =>
   unavailable('too many unfinished requests are held in memory, try again later');
@@ -65,6 +67,18 @@ export function shareRoom(app: FastifyInstance, room: Room): void {
     shares.set(request.raw, share);
     reply.raw.once('close', () => share.end());
     done();
+  });
+  // What was asked for by another method is done by now.
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const bytes = typeof payload === 'string' || Buffer.isBuffer(payload) ? Buffer.byteLength(payload) : 0;
+    if (request.method !== 'GET' || bytes <= SMALL_ANSWER_BYTES || shareOf(request).hold(bytes)) {
+      done(null, payload);
+      return;
+    }
+    const refused = noRoom();
+    void reply.code(refused.status).type('application/json; charset=utf-8');
+    void reply.header('retry-after', refused.retryAfterSeconds);
+    done(null, JSON.stringify(errorBody(refused)));
   });
 }
 

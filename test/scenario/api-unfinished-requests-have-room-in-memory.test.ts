@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import { describe, test, type TestContext } from 'node:test';
 import { tooManyValues } from '../../src/api/json-size.ts';
-import { type Answer, finish, type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
+import {
+  type Answer,
+  finish,
+  type Fixture,
+  headOf,
+  MESSAGE,
+  startControl,
+} from '../unit/api/control-fixture.ts';
 import { eventually } from '../support/mta-world.ts';
 
 const KB = 1024;
@@ -49,6 +56,25 @@ describe('what requests hold together is bounded', () => {
   test('one request has room whatever the bound', async (t) => {
     const control = await startControl(t, { roomBytes: 1 });
     assert.equal((await control.post('/v1/messages', MESSAGE)).status, 202);
+  });
+
+  test('a long answer that nobody reads takes room, and a short one is always given', async (t) => {
+    const bytes = 2_000 * KB;
+    const control = await startControl(t, { roomBytes: 3_000 * KB, maxMessageBytes: bytes });
+    const content = `From: a@a.test\r\n\r\n${'x'.repeat(bytes - 100)}`;
+    const { message_id: id } = (await control.post('/v1/messages', { ...MESSAGE, content })).json;
+    const path = `/v1/messages/${String(id)}/content`;
+    const unread = control.open('GET', path).on('error', () => undefined);
+    unread.end();
+    assert.equal((await headOf(unread)).statusCode, 200);
+    const second = await control.get(path);
+    assert.equal(isRefused(second), true, second.text.slice(0, 200));
+    assert.match(String(second.headers['content-type']), /^application\/json/);
+    assert.equal((await control.get('/v1/status')).status, 200);
+    unread.destroy();
+    let third: Answer | undefined;
+    await eventually(async () => (third = await control.get(path)).status === 200, 'there is room again');
+    assert.equal(third?.text, content);
   });
 
   test('a batch that runs out of room keeps what was acknowledged', async (t) => {
