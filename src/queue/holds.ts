@@ -40,7 +40,7 @@ export interface Mark {
   readonly bound?: true | undefined;
 }
 
-/** Marks that can stand; more would make every new queue slow. */
+/** Marks that can stand; more would make every new queue slow. Half of them are for callers that are not bound. */
 export const MAX_MARKS = 1_000;
 
 /** What a job is about to take away: it is not sent any more, and what was accepted after the job goes on. */

@@ -174,8 +174,10 @@ export class Operations {
     const { operation, selector, owns } = request;
     const keeper = owns && this.#state.holds.keeperOf({ operation, selector }, owns);
     if (keeper) throw new HoldStands(keeper);
-    if (this.#walks.length >= MAX_RUNNING)
-      throw new OperationRefused(`${MAX_RUNNING} jobs are under way; wait until some are done`);
+    // So that no tenant keeps an operator from acting.
+    const share = owns ? 1 / 2 : 1;
+    if (this.#walks.length >= MAX_RUNNING * share)
+      throw new OperationRefused(`${MAX_RUNNING * share} jobs are under way; wait until some are done`);
     const record = this.#record(++this.#lastId, request);
     if (isMark(operation)) await this.#mark(record, request);
     else await this.#store(record, request, together);
@@ -190,8 +192,9 @@ export class Operations {
     const { operation, by, owns } = request;
     const hold = operation.op === 'hold';
     const next = holds.with({ id, hold, selector, at, by, ...(owns && { bound: true }) });
-    if (next.length > MAX_MARKS)
-      throw new OperationRefused(`${MAX_MARKS} marks stand already; release what need not be held any more`);
+    const most = owns ? MAX_MARKS / 2 : MAX_MARKS;
+    if (next.length > Math.max(most, holds.marks.length))
+      throw new OperationRefused(`${most} marks stand already; release what need not be held any more`);
     await this.#store(record, request, {
       build: (transaction) => holds.write(transaction, next),
       applied: () => holds.set(next),

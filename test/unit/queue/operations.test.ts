@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { JobRecord } from '../../../src/queue/index.ts';
 import { numberKey } from '../../../src/queue/keys.ts';
 import { queuesOf, wakeAt } from '../../support/queues.ts';
 import {
@@ -15,6 +16,7 @@ import {
   lease,
   newMessage,
   openRig,
+  type Rig,
 } from './fixture.ts';
 import { held, run, sound, stateOf, submit } from './jobs.ts';
 
@@ -140,6 +142,33 @@ describe('hold', () => {
     assert.equal(held(rig), 1);
     assert.equal((await lease(rig)).length, 2);
     sound(rig);
+  });
+});
+
+describe('callers that may touch a part of the mail', () => {
+  const bound = (rig: Rig, op: 'hold' | 'release' | 'retry', campaign: string): Promise<JobRecord> =>
+    rig.queue.operations.submit({
+      operation: { op },
+      selector: { account: 'acme', campaign },
+      text: op,
+      owns: ({ account }) => account === 'acme',
+    });
+
+  test('set half of the marks at most, so that an operator can hold mail too', async () => {
+    const rig = await openRig();
+    for (let i = 0; i < 500; i++) await bound(rig, 'hold', `c${i}`);
+    await assert.rejects(bound(rig, 'hold', 'more'), /^Error: 500 marks stand already/);
+    await run(rig, { op: 'hold' }, { campaign: 'c1' });
+    await run(rig, { op: 'hold' }, { sender: 'promo' });
+    await bound(rig, 'hold', 'c7');
+    assert.equal(rig.queue.state.holds.marks.length, 501, 'one in the place of another');
+  });
+
+  test('begin half of the jobs at most', async () => {
+    const rig = await openRig();
+    for (let i = 0; i < 50; i++) await bound(rig, 'retry', `c${i}`);
+    await assert.rejects(bound(rig, 'retry', 'more'), /^Error: 50 jobs are under way/);
+    assert.equal((await submit(rig, { op: 'purge' }, {})).state, 'running');
   });
 });
 
