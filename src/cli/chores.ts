@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/index.ts';
 import { systemClock } from '../core/index.ts';
-import { journalFull, type LimitMark, type Pressure, type Queue, touch } from '../queue/index.ts';
+import { closeLeft, journalFull, type LimitMark, type Pressure, type Queue, touch } from '../queue/index.ts';
 
 const SWEEP_MS = 10_000;
 /** A sweep reads all that is queued: it rests so many times as long as it took, so that it takes 5 % of the time at most. */
@@ -59,12 +59,10 @@ export class Chores {
       pressure.journal(journalFull(journal, systemClock.now()));
       if (pressure.failing || diskIsSlow()) await this.#touch();
       await queue.lookAtClock();
+      await closeLeft(queue.state);
     } catch (error) {
       if (pressure.failing) return; // that is told already
-      this.#options.log.error(
-        { err: error },
-        'the journal and the clock could not be looked at, trying again',
-      );
+      this.#options.log.error({ err: error }, 'the store refused what is done every second, trying again');
     }
   }
 

@@ -9,7 +9,7 @@
 import { messageIdOf, messageNumberAt } from '../core/index.ts';
 import type { Transaction } from './committer.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
-import type { Op } from './kv.ts';
+import type { Entry, Kv, Op } from './kv.ts';
 import { type DeliveryRecord, encode, healthy, seal, type SharedMessage, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
 
@@ -147,11 +147,8 @@ export function trimAnswers(
 ): number {
   let removed = 0;
   let accepted: ReadonlySet<string> | undefined;
-  for (const { key, value } of kv.range('lines', { end: numberKey(messageNumberAt(before)), limit })) {
+  for (const { key, value } of closedLines(kv, numberKey(messageNumberAt(before)))) {
     const { number, index } = parseDeliveryKey(key);
-    const shared = kv.get('messages', numberKey(number));
-    // A batch under way: its lines are still asked for.
-    if (shared && healthy<SharedMessage>(shared)?.open) break;
     if (index === 0) {
       const answer = value.subarray(4);
       const stored = kv.get('answers', answer);
@@ -162,9 +159,26 @@ export function trimAnswers(
         ops.push({ table: 'answers', key: answer, value: undefined });
     }
     ops.push({ table: 'lines', key, value: undefined });
-    removed++;
+    if (++removed === limit) break;
   }
   return removed;
+}
+
+/** The lines up to a key, without those of batches under way: they are still asked for. */
+function* closedLines(kv: Kv, end: Buffer): Generator<Entry> {
+  for (let start: Buffer | undefined = numberKey(0); start;) {
+    const from: Buffer = start;
+    start = undefined;
+    for (const entry of kv.range('lines', { start: from, end })) {
+      const { number } = parseDeliveryKey(entry.key);
+      const shared = kv.get('messages', numberKey(number));
+      if (shared && healthy<SharedMessage>(shared)?.open) {
+        start = numberKey(number + 1);
+        break;
+      }
+      yield entry;
+    }
+  }
 }
 
 /** The keys (hex) that works of this commit have answered. */

@@ -13,6 +13,7 @@ export {
   linesOp,
 } from './answers.ts';
 export { backupStore } from './copies.ts';
+export { closeLeft, closeMessage } from './closing.ts';
 export { type CommitTime, CommitTimes } from './commit-times.ts';
 export type { Control, ControlChange } from './controls.ts';
 export type { Commit, EventDraft, EventRun } from './committer.ts';

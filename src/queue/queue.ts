@@ -48,6 +48,7 @@ import { StopList } from './stop-list.ts';
 import { openFormat, type StoreMark } from './store-format.ts';
 import { SweptRows } from './swept-rows.ts';
 import { sealTurns } from './turns.ts';
+import { Unclosed } from './unclosed.ts';
 
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_EVENTS = 50_000;
@@ -127,6 +128,7 @@ export class Queue {
       policies: new Policies(kv, () => clock.now(), committer),
       early: new EarlyReports(kv),
       quarantine: new Quarantine(kv),
+      unclosed: new Unclosed(),
       dispatcher: undefined,
       report,
     };

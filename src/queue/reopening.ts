@@ -15,6 +15,8 @@ export interface Reopening {
 export class ReopenWork implements Work {
   readonly #state: QueueState;
   readonly #input: Reopening;
+  /** Its closing was refused, and is still to be done if this fails. */
+  #unclosed = false;
 
   constructor(state: QueueState, input: Reopening) {
     this.#state = state;
@@ -29,5 +31,10 @@ export class ReopenWork implements Work {
       ops.push({ table: 'contents', key: numberKey(number), value: seal(content) });
     ops.push({ table: 'meta', key: textKey('open', String(number)), value: Buffer.of(1) });
     shared.set(number, { ...(before ?? { message, accepted: 0, remaining: 0 }), open: true });
+    this.#unclosed = this.#state.unclosed.forget(number);
+  }
+
+  failed(): void {
+    if (this.#unclosed) this.#state.unclosed.add(this.#input.number);
   }
 }

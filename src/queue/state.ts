@@ -18,6 +18,7 @@ import type { RunningJobs } from './running-jobs.ts';
 import type { Schedule } from './schedule.ts';
 import type { SendingFile } from './sending-file.ts';
 import type { StopList } from './stop-list.ts';
+import type { Unclosed } from './unclosed.ts';
 
 /** Who sends: told of what it may do, asked whether it could start at once. Never throws. */
 export interface Dispatcher {
@@ -56,6 +57,7 @@ export interface QueueState {
   readonly policies: Policies;
   readonly early: EarlyReports;
   readonly quarantine: Quarantine;
+  readonly unclosed: Unclosed;
   dispatcher: Dispatcher | undefined;
   /** Told of things an operator should know. */
   readonly report: (

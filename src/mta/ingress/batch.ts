@@ -13,6 +13,7 @@ import {
   type Result,
 } from '../../core/index.ts';
 import {
+  closeMessage,
   DIGEST_BYTES,
   type KnownLine,
   type KnownLines,
@@ -108,7 +109,7 @@ export class CampaignBatch implements Batch {
     return rejected;
   }
 
-  /** A close that fails may be tried again. */
+  /** What a close that fails leaves open, the queue closes as soon as it can. */
   close(): Promise<void> {
     this.#closing ??= this.#close().catch((error: unknown) => {
       this.#closing = undefined;
@@ -120,8 +121,7 @@ export class CampaignBatch implements Batch {
   async #close(): Promise<void> {
     const { queue, number, keyed } = this.#options;
     try {
-      await queue.accept({ number, deliveries: [], close: true });
-      await this.#options.copies.close();
+      await Promise.all([closeMessage(queue.state, number), this.#options.copies.close()]);
     } finally {
       keyed?.leave();
     }

@@ -5,6 +5,7 @@
  */
 import { deliveryIdOf, err, formatAddress, ok, parseAddress, type Result } from '../../core/index.ts';
 import {
+  closeMessage,
   type MessageRecord,
   type NewDelivery,
   type NewMessage,
@@ -81,7 +82,7 @@ export class CopyDesk {
   /** No more copies will come. */
   async close(): Promise<void> {
     if (this.#number === undefined) return;
-    await this.#options.queue.accept({ number: this.#number, deliveries: [], close: true });
+    await closeMessage(this.#options.queue.state, this.#number);
   }
 
   #message(number: number, deliveries: readonly NewDelivery[]): NewMessage {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Event, messageNumberOf } from '../../../src/core/index.ts';
 import type { Batch, BatchHeader, BatchLine } from '../../../src/mta/ingress/index.ts';
+import { closeLeft } from '../../../src/queue/index.ts';
 import { numberKey } from '../../../src/queue/keys.ts';
 import { auditStore } from '../../support/audit.ts';
 import { type Desk, events, injected, mail, openDesk, openQueue, ORIGIN, request, taken } from './fixture.ts';
@@ -331,5 +332,59 @@ describe('a damaged answer', () => {
     const after = recipients(desk).slice(5);
     assert.deepEqual(after, ['u3@one.test', 'u8@one.test']);
     assert.match(desk.told.join('\n'), /the lines of message \S+ at 1/);
+  });
+});
+
+describe('a batch whose closing the store refuses', () => {
+  const copies = [{ to: 'seed@watch.test' }];
+  const openMarks = ({ kv }: Desk): number =>
+    [...kv.range('meta', {})].filter(({ key }) => key.includes('open')).length;
+
+  /** With a line, and its copy: two open messages. */
+  async function refused(desk: Desk): Promise<void> {
+    const batch = await opened(desk, { labels: { ...KEYED, copies } });
+    await batch.add([line(2)]);
+    desk.kv.failures = 1;
+    await assert.rejects(batch.close(), /disk is full/);
+    assert.equal(openMarks(desk), 2);
+  }
+
+  test('is closed as soon as it takes anything, and its copies with it', async () => {
+    const desk = await openDesk();
+    await refused(desk);
+    desk.kv.failures = 1;
+    await assert.rejects(closeLeft(desk.queue.state), /disk is full/);
+    await closeLeft(desk.queue.state);
+    const { commits } = desk.kv;
+    await closeLeft(desk.queue.state);
+    assert.deepEqual([openMarks(desk), desk.kv.commits], [0, commits]);
+    assert.deepEqual(auditStore(desk.kv), []);
+  });
+
+  test('stays open for the request that goes on with it, also when that comes in the same commit', async () => {
+    for (const together of [false, true]) {
+      const desk = await openDesk();
+      await refused(desk);
+      const [again] = await Promise.all([
+        opened(desk, { labels: { ...KEYED, copies } }),
+        together ? closeLeft(desk.queue.state) : undefined,
+      ]);
+      await closeLeft(desk.queue.state);
+      assert.deepEqual(await again.add([line(2), line(3)]), []);
+      await again.close();
+      assert.equal(openMarks(desk), 0);
+      assert.deepEqual(auditStore(desk.kv), []);
+    }
+  });
+
+  test('is closed after a request that could not go on with it', async () => {
+    const desk = await openDesk();
+    await refused(desk);
+    desk.kv.failures = 1;
+    const again = await desk.injector.openBatch({ ...HEADER, labels: { ...KEYED, copies } });
+    assert.ok(!again.ok);
+    await closeLeft(desk.queue.state);
+    assert.equal(openMarks(desk), 0);
+    assert.deepEqual(auditStore(desk.kv), []);
   });
 });

@@ -26,6 +26,7 @@ import {
   newMessage,
   openRig,
   type Rig,
+  type Wish,
 } from './fixture.ts';
 
 const trimHistory = (rig: Rig, historyBefore: number): Promise<number> =>
@@ -170,6 +171,23 @@ describe('trim', () => {
     await trimHistory(rig, rig.clock.now());
     assert.deepEqual(keysOf(rig.kv, 'messages'), [numberKey(pair).toString('hex')]);
     assert.notEqual(other, pair);
+  });
+
+  test('leaves the lines of an open batch, and forgets those of all others', async () => {
+    const rig = await openRig();
+    const keyed = (wish: Wish): NewMessage => {
+      const input = newMessage(rig, wish);
+      const answer = { number: input.number, at: rig.clock.now(), digest: 'digest', answer: undefined };
+      return { ...input, also: answerOps(`shop\0${input.number}`, answer) };
+    };
+    const messages = [{}, { open: true }, {}, { open: true }, {}].map(keyed);
+    for (const message of messages) await rig.queue.accept(message);
+    rig.clock.advance(DAY);
+    const bounds = { historyBefore: 0, journalBefore: 0, answersBefore: rig.clock.now() };
+    assert.equal(await rig.queue.trim(bounds), 3);
+    const open = [messages[1]!, messages[3]!].map(({ number }) => deliveryKey(number, 0).toString('hex'));
+    assert.deepEqual(keysOf(rig.kv, 'lines'), open);
+    assert.equal(keysOf(rig.kv, 'answers').length, 2);
   });
 
   for (const first of ['trim', 'accept'] as const) {
