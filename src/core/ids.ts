@@ -60,8 +60,11 @@ export function parseDeliveryId(id: string): { number: number; index: number } |
 
 /** Time of acceptance (ms since the epoch) that a message number carries. */
 export const timeOfMessageNumber = (number: number): number => Math.floor(number / PER_MS) + EPOCH;
-/** The smallest message number of a moment (ms since the epoch). */
-export const messageNumberAt = (time: number): number => Math.max(0, Math.floor(time - EPOCH)) * PER_MS;
+/** Of the 2^41 ms, those up to 2085: numbers are left for the mail that comes after a clock that was ahead of them. */
+const MAX_MS = 2 ** 41 - 2 ** 37;
+/** The smallest message number of a moment (ms since the epoch); a moment beyond 2085 has that of its start. */
+export const messageNumberAt = (time: number): number =>
+  Math.min(Math.max(0, Math.floor(time - EPOCH)), MAX_MS) * PER_MS;
 
 /**
  * Gives message numbers that only grow, also when the clock steps back; `last` is the largest one ever given. Threads

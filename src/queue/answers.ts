@@ -6,12 +6,13 @@
  * `answers`: key -> answer. `lines`: message number, index -> digests of the lines that one commit accepted, by the
  * first of them; index 0 holds the key, so what is too old is found in the order of acceptance.
  */
-import { messageIdOf, messageNumberAt } from '../core/index.ts';
+import { messageIdOf, timeOfMessageNumber } from '../core/index.ts';
 import type { Transaction } from './committer.ts';
 import { deliveryKey, numberKey, parseDeliveryKey } from './keys.ts';
-import type { Entry, Kv, Op } from './kv.ts';
+import type { Kv, Op } from './kv.ts';
 import { type DeliveryRecord, encode, healthy, seal, type SharedMessage, unseal } from './records.ts';
 import type { QueueState } from './state.ts';
+import { ageOf, type TrimWalk } from './trim-walk.ts';
 
 export const DIGEST_BYTES = 8;
 const LINE_BYTES = 4 + DIGEST_BYTES;
@@ -139,15 +140,23 @@ function linesIn(value: Buffer): LineDigest[] | undefined {
   }
 }
 
-/** Adds the removal of answers and lines accepted before `before` (wall ms), at most `limit` groups; says how many. */
+/** What is due of the next slice of answers and lines: accepted before `before` (wall ms). Says how many groups. */
 export function trimAnswers(
-  { kv }: QueueState,
+  { kv, clock }: QueueState,
   { ops }: Transaction,
-  { before, limit }: { readonly before: number; readonly limit: number },
+  { before, walk }: { readonly before: number; readonly walk: TrimWalk },
 ): number {
-  let removed = 0;
+  const now = clock.now();
+  const due = walk.next(({ key }) => {
+    const { number } = parseDeliveryKey(key);
+    const shared = kv.get('messages', numberKey(number));
+    // A batch under way: its lines are still asked for.
+    if (shared && healthy<SharedMessage>(shared)?.open) return 'stays';
+    const age = ageOf(timeOfMessageNumber(number), { before, now });
+    return age === 'stays' ? ageOf(acceptedAt(kv, number), { before, now }) : age;
+  });
   let accepted: ReadonlySet<string> | undefined;
-  for (const { key, value } of closedLines(kv, numberKey(messageNumberAt(before)))) {
+  for (const { key, value } of due) {
     const { number, index } = parseDeliveryKey(key);
     if (index === 0) {
       const answer = value.subarray(4);
@@ -159,26 +168,16 @@ export function trimAnswers(
         ops.push({ table: 'answers', key: answer, value: undefined });
     }
     ops.push({ table: 'lines', key, value: undefined });
-    if (++removed === limit) break;
   }
-  return removed;
+  return due.length;
 }
 
-/** The lines up to a key, without those of batches under way: they are still asked for. */
-function* closedLines(kv: Kv, end: Buffer): Generator<Entry> {
-  for (let start: Buffer | undefined = numberKey(0); start;) {
-    const from: Buffer = start;
-    start = undefined;
-    for (const entry of kv.range('lines', { start: from, end })) {
-      const { number } = parseDeliveryKey(entry.key);
-      const shared = kv.get('messages', numberKey(number));
-      if (shared && healthy<SharedMessage>(shared)?.open) {
-        start = numberKey(number + 1);
-        break;
-      }
-      yield entry;
-    }
-  }
+/** Of a request whose number is ahead of the clock, when it came (wall ms); long ago where that is known no more. */
+function acceptedAt(kv: Kv, number: number): number {
+  const key = kv.get('lines', deliveryKey(number, 0));
+  const answer = key && kv.get('answers', key.subarray(4));
+  const known = answer && healthy<KeyedAnswer>(answer);
+  return known?.number === number ? known.at : -Infinity;
 }
 
 /** The keys (hex) that works of this commit have answered. */

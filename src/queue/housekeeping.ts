@@ -6,14 +6,16 @@
 import { domainOf, timeOfMessageNumber } from '../core/index.ts';
 import { trimAnswers } from './answers.ts';
 import type { Transaction, Work } from './committer.ts';
+import type { Entry, Kv, Table } from './kv.ts';
 import { endUnattempted } from './ending.ts';
 import { deliveryKey, numberKey, parseDeliveryKey, textKey } from './keys.ts';
 import { claimSlot, deliveryFrom, type SharedFacts, type StoredDelivery, takeSlot } from './leasing.ts';
-import type { RecipientsTrim } from './recipient-index.ts';
+import { RecipientsTrim } from './recipient-index.ts';
 import { type Delivery, type DeliveryRecord, encode, healthy, type SharedMessage } from './records.ts';
 import type { QueueHead } from './queue-head.ts';
 import type { QueueState } from './state.ts';
 import type { SweptRows } from './swept-rows.ts';
+import { type Age, ageOf, TrimWalk } from './trim-walk.ts';
 
 const SLICE = 500;
 
@@ -94,48 +96,53 @@ export interface TrimBounds {
   readonly answersBefore?: number;
 }
 
+/** How far the trims of the tables have come. */
+export class Trims {
+  readonly recipients: RecipientsTrim;
+  readonly lines: TrimWalk;
+  readonly history: TrimWalk;
+  readonly messages: TrimWalk;
+
+  constructor(kv: Kv) {
+    this.recipients = new RecipientsTrim(kv);
+    this.lines = new TrimWalk(kv, 'lines');
+    this.history = new TrimWalk(kv, 'history');
+    this.messages = new TrimWalk(kv, 'messages');
+  }
+}
+
 export class TrimWork implements Work {
   readonly #state: QueueState;
   readonly #bounds: TrimBounds;
-  readonly #recipients: RecipientsTrim;
+  readonly #trims: Trims;
   #journalBytes = 0;
   removed = 0;
 
-  constructor(state: QueueState, bounds: TrimBounds, recipients: RecipientsTrim) {
+  constructor(state: QueueState, bounds: TrimBounds, trims: Trims) {
     this.#state = state;
     this.#bounds = bounds;
-    this.#recipients = recipients;
+    this.#trims = trims;
   }
 
   build(transaction: Transaction): void {
-    const { kv, journal } = this.#state;
+    const { journal, clock } = this.#state;
     const { journalBefore: before, journalBytes: maxBytes = Infinity, answersBefore = 0 } = this.#bounds;
     const seen = this.#bounds.journalWaits ? journal.readers.slowest : undefined;
     const trimmed = journal.trim({ before, maxBytes, seen }, transaction, SLICE);
     this.removed = trimmed.groups;
-    this.removed += trimAnswers(this.#state, transaction, { before: answersBefore, limit: SLICE });
+    const { recipients, lines, history, messages } = this.#trims;
+    this.removed += trimAnswers(this.#state, transaction, { before: answersBefore, walk: lines });
     this.#journalBytes = trimmed.bytes;
-    for (const { key, value } of kv.range('history', { limit: SLICE })) {
-      const ended =
-        healthy<DeliveryRecord>(value)?.final?.at ?? timeOfMessageNumber(parseDeliveryKey(key).number);
-      if (ended >= this.#bounds.historyBefore) break;
-      transaction.ops.push({ table: 'history', key, value: undefined });
-      this.removed++;
-    }
-    this.removed += this.#recipients.oldest(transaction);
-    this.#recipients.walk(transaction);
-    for (const { key, value } of kv.range('messages', { limit: SLICE })) {
-      const shared = healthy<SharedMessage>(value);
-      if (!shared) continue;
-      const { message, remaining, open } = shared;
-      if (message.createdAt >= this.#bounds.historyBefore) break;
-      const kept = [...kv.range('history', { start: key, limit: 1 })].some((entry) =>
-        entry.key.subarray(0, 8).equals(key),
-      );
-      if (remaining > 0 || open || kept) continue;
-      transaction.ops.push({ table: 'messages', key, value: undefined });
-      this.removed++;
-    }
+    const bounds = { before: this.#bounds.historyBefore, now: clock.now() };
+    this.removed += remove(
+      transaction,
+      'history',
+      history.next((entry) => ageOf(endOf(entry), bounds)),
+    );
+    this.removed += recipients.oldest(transaction);
+    recipients.walk(transaction);
+    const judge = (entry: Entry): Age => ageOfMessage(this.#state, entry, bounds);
+    this.removed += remove(transaction, 'messages', messages.next(judge));
   }
 
   applied(): void {
@@ -145,6 +152,27 @@ export class TrimWork implements Work {
   failed(): void {
     this.#state.journal.untrimmed(this.#journalBytes);
   }
+}
+
+function remove({ ops }: Transaction, table: Table, entries: readonly Entry[]): number {
+  for (const { key } of entries) ops.push({ table, key, value: undefined });
+  return entries.length;
+}
+
+/** When a finished delivery ended (wall ms). */
+const endOf = ({ key, value }: Entry): number =>
+  healthy<DeliveryRecord>(value)?.final?.at ?? timeOfMessageNumber(parseDeliveryKey(key).number);
+
+/** A message goes behind the last of its deliveries. */
+function ageOfMessage({ kv }: QueueState, { key, value }: Entry, bounds: Parameters<typeof ageOf>[1]): Age {
+  const shared = healthy<SharedMessage>(value);
+  if (!shared) return 'stays';
+  const age = ageOf(shared.message.createdAt, bounds);
+  if (age !== 'due') return age;
+  const kept = [...kv.range('history', { start: key, limit: 1 })].some((entry) =>
+    entry.key.subarray(0, 8).equals(key),
+  );
+  return shared.remaining > 0 || shared.open || kept ? 'stays' : 'due';
 }
 
 /** Acceptance time (ms) of the oldest queued delivery; undefined when the queue is empty. */

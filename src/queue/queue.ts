@@ -16,7 +16,7 @@ import { loadCounts } from './counts-at-start.ts';
 import { EarlyReports } from './early-reports.ts';
 import { EndedToday } from './ended-today.ts';
 import { EndSpeeds } from './end-speeds.ts';
-import { SweepWork, type TrimBounds, TrimWork } from './housekeeping.ts';
+import { SweepWork, type TrimBounds, Trims, TrimWork } from './housekeeping.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, markOp, readMark } from './journal.ts';
 import { numberKey } from './keys.ts';
@@ -29,7 +29,7 @@ import { announcement, type LimitMark, MarksWalk, readMark as readLimit, storeMa
 import { Operations } from './operations.ts';
 import { OperatorLog } from './operator-log.ts';
 import { type Outcome, OutcomeWork } from './outcomes.ts';
-import { RecipientsTrim, sealRecipients } from './recipient-index.ts';
+import { sealRecipients } from './recipient-index.ts';
 import { MergeRecipientsWork } from './recipient-merging.ts';
 import { type Reopening, ReopenWork } from './reopening.ts';
 import { type DamageTold, encode, type LeasedDelivery } from './records.ts';
@@ -84,7 +84,7 @@ export class Queue {
   readonly #told: DamageTold;
   readonly #redating: Redating;
   readonly #marksWalk: MarksWalk;
-  readonly #recipientsTrim: RecipientsTrim;
+  readonly #trims: Trims;
   #snapshotAt: number;
   /** The group of the recipient index that the merging has come to. */
   #mergedTo: Buffer | undefined;
@@ -134,7 +134,7 @@ export class Queue {
     };
     this.#redating = new Redating(this.#state);
     this.#marksWalk = new MarksWalk(this.#state);
-    this.#recipientsTrim = new RecipientsTrim(kv);
+    this.#trims = new Trims(kv);
     this.inbox = new Inbox(kv, () => this.#state, this.#told);
     if (!loadCounts({ kv, journal, counters, endedToday, told: this.#told }, counted !== undefined))
       report('error', 'stored counts or events are damaged; what is queued was counted anew', {});
@@ -292,7 +292,7 @@ export class Queue {
   async trim(bounds: TrimBounds): Promise<number> {
     let removed = 0;
     for (;;) {
-      const work = new TrimWork(this.#state, bounds, this.#recipientsTrim);
+      const work = new TrimWork(this.#state, bounds, this.#trims);
       await this.#state.committer.submit(work);
       removed += work.removed;
       if (work.removed === 0) return removed;

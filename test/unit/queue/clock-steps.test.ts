@@ -1,6 +1,7 @@
 /** A wall clock that is set back or forward by hours: what waits goes on, and nothing ends before its time. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { answerOps } from '../../../src/queue/index.ts';
 import { BELIEVED_MS } from '../../../src/queue/clock-watch.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
@@ -9,10 +10,13 @@ import {
   crash,
   DAY,
   deferred,
+  delivered,
   eventTypes,
   FaultyKv,
   HOUR,
+  keysOf,
   lease,
+  newMessage,
   openRig,
   type Rig,
 } from './fixture.ts';
@@ -254,5 +258,56 @@ describe('a clock that is set forward', () => {
     await rig.queue.sweep();
     assert.deepEqual(eventTypes(rig), ['accepted', 'undelivered']);
     sound(rig);
+  });
+});
+
+describe('a clock that was years ahead for a while', () => {
+  /** A request with a key, of which everything ends. */
+  async function sendTo(rig: Rig, to: readonly string[]): Promise<void> {
+    const input = newMessage(rig, { to });
+    const answer = { number: input.number, at: rig.clock.now(), digest: 'digest', answer: undefined };
+    await rig.queue.accept({ ...input, also: answerOps(`shop\0${input.number}`, answer) });
+    const leased = await lease(rig, 'one.test', { limit: 1_000 });
+    await Promise.all(leased.map((delivery) => rig.queue.record(delivery, delivered(rig))));
+  }
+
+  const sizes = ({ kv }: Rig): number[] =>
+    (['history', 'messages', 'lines', 'answers', 'recipients'] as const).map(
+      (table) => keysOf(kv, table).length,
+    );
+
+  test('keeps nothing of what comes later beyond its time', { timeout: 60_000 }, async () => {
+    const rig = await openRig();
+    const many = Array.from({ length: 700 }, (_, i) => `u${i}@one.test`);
+    await setClock(rig, 730 * DAY);
+    await sendTo(rig, many);
+    await setClock(rig, -730 * DAY);
+    for (let day = 0; day < 30; day++) {
+      await sendTo(rig, ['a@one.test', 'b@one.test']);
+      await sendTo(rig, ['a@one.test']);
+      rig.clock.advance(DAY);
+      const before = rig.clock.now() - 2 * DAY;
+      for (let i = 0; i < 4; i++)
+        await rig.queue.trim({ historyBefore: before, journalBefore: 0, answersBefore: before });
+    }
+    const days = 2;
+    assert.deepEqual(sizes(rig), [700 + 3 * days, 1 + days, 1 + 2 * days, 1 + 2 * days, 1 + 2 * days]);
+    sound(rig);
+  });
+
+  test('beyond all numbers gives each message one of its own', async () => {
+    const rig = await openRig();
+    await setClock(rig, 100 * 365 * DAY);
+    const numbers = [];
+    for (let i = 0; i < 3; i++) numbers.push(await accept(rig));
+    const again = await crash(rig);
+    for (let i = 0; i < 3; i++) numbers.push(await accept(again));
+    assert.ok(numbers.every(Number.isSafeInteger));
+    assert.equal(new Set(numbers).size, 6);
+    assert.deepEqual(
+      numbers.toSorted((a, b) => a - b),
+      numbers,
+    );
+    sound(again);
   });
 });
