@@ -172,12 +172,29 @@ export function trimAnswers(
   return due.length;
 }
 
-/** Of a request whose number is ahead of the clock, when it came (wall ms); long ago where that is known no more. */
+/**
+ * Of a request whose number is ahead of the clock, when it came (wall ms). Long ago where its answer is gone; where that
+ * is damaged it may be asked for still.
+ */
 function acceptedAt(kv: Kv, number: number): number {
-  const key = kv.get('lines', deliveryKey(number, 0));
-  const answer = key && kv.get('answers', key.subarray(4));
-  const known = answer && healthy<KeyedAnswer>(answer);
-  return known?.number === number ? known.at : -Infinity;
+  const value = kv.get('lines', deliveryKey(number, 0));
+  if (!value) return -Infinity;
+  const key = keyIn(value);
+  if (!key) return Infinity;
+  const answer = kv.get('answers', key);
+  if (!answer) return -Infinity;
+  const known = healthy<KeyedAnswer>(answer);
+  if (!known) return Infinity;
+  return known.number === number ? known.at : -Infinity;
+}
+
+/** The key of an answer; undefined when it is damaged. */
+function keyIn(value: Buffer): Buffer | undefined {
+  try {
+    return unseal(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The keys (hex) that works of this commit have answered. */

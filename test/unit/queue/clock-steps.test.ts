@@ -295,6 +295,24 @@ describe('a clock that was years ahead for a while', () => {
     sound(rig);
   });
 
+  test('leaves the lines of later requests whose answers are damaged: they may be asked for still', async () => {
+    const rig = await openRig();
+    await setClock(rig, 730 * DAY);
+    await sendTo(rig, ['a@one.test']);
+    await setClock(rig, -730 * DAY);
+    for (let i = 0; i < 3; i++) await sendTo(rig, ['a@one.test']);
+    const [ahead, , noAnswer, noKey] = keysOf(rig.kv, 'lines');
+    const [, , answer] = keysOf(rig.kv, 'answers');
+    const value = Buffer.from('rubbish');
+    await rig.kv.commit([
+      { table: 'answers', key: Buffer.from(answer!, 'hex'), value },
+      { table: 'lines', key: Buffer.from(noKey!, 'hex'), value },
+    ]);
+    rig.clock.advance(DAY);
+    await rig.queue.trim({ historyBefore: 0, journalBefore: 0, answersBefore: rig.clock.now() });
+    assert.deepEqual(keysOf(rig.kv, 'lines'), [ahead, noAnswer, noKey]);
+  });
+
   test('beyond all numbers gives each message one of its own', async () => {
     const rig = await openRig();
     await setClock(rig, 100 * 365 * DAY);
