@@ -31,12 +31,15 @@ export function addEvents(app: FastifyInstance, { deps, closing }: RouteContext)
       'postrider-last-seq': String(journal.last),
     });
     const ended = AbortSignal.any([closing, out.gone]);
-    const matches = filterOf(query.value, callerOf(request));
+    const caller = callerOf(request);
+    const matches = filterOf(query.value, caller);
     try {
       await stream(journal, query.value, {
         out,
         matches,
         ended,
+        // Else a tenant that reads slowly could keep the mail of all out (journal.on_full: stop).
+        keeps: !isBound(caller),
         heartbeatMs: deps.heartbeatMs ?? HEARTBEAT_MS,
       });
     } catch (error) {
@@ -51,17 +54,20 @@ interface Stream {
   readonly out: NdjsonStream;
   readonly matches: Matches;
   readonly ended: AbortSignal;
+  /** Whether the journal keeps for it what it has not read. */
+  readonly keeps: boolean;
   readonly heartbeatMs: number;
 }
 
 async function stream(
   journal: Journal,
   query: EventsQuery,
-  { out, matches, ended, heartbeatMs }: Stream,
+  { out, matches, ended, keeps, heartbeatMs }: Stream,
 ): Promise<void> {
   let after = startOf(journal, query);
   let left = query.limit ?? Infinity;
-  const followed = query.follow ? journal.readers.add({ name: 'api', position: () => after }) : undefined;
+  const position = (): number => after;
+  const followed = query.follow && keeps ? journal.readers.add({ name: 'api', position }) : undefined;
   try {
     while (!ended.aborted && left > 0) {
       const slice = readSlice(journal, { after, matches, limit: left });
@@ -103,9 +109,14 @@ function filterOf({ type, campaign_id, delivery_id }: EventsQuery, caller: Calle
   };
 }
 
-/** What is about no delivery is about the mail of all. */
-const ownsEvent = (caller: Caller, { delivery_id, account_id, sender, virtual_sender }: Event): boolean =>
-  delivery_id !== undefined && owns(caller, { account: account_id, sender, virtualSender: virtual_sender });
+/** What is about no delivery is about the mail of all; that something is missing is everybody's to know. */
+const ownsEvent = (
+  caller: Caller,
+  { type, delivery_id, account_id, sender, virtual_sender }: Event,
+): boolean =>
+  delivery_id === undefined
+    ? type === 'sink_gap'
+    : owns(caller, { account: account_id, sender, virtualSender: virtual_sender });
 
 interface Slice {
   readonly text: string;

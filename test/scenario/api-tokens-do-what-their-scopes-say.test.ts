@@ -6,7 +6,14 @@ import { describe, test } from 'node:test';
 import { messageIdOf } from '../../src/core/index.ts';
 import { CALLS, createControlServer, type Scope } from '../../src/api/index.ts';
 import { tokenOf } from '../support/access-token.ts';
-import { clientOf, finish, type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
+import {
+  clientOf,
+  finish,
+  type Fixture,
+  headOf,
+  MESSAGE,
+  startControl,
+} from '../unit/api/control-fixture.ts';
 import { type Client, withTokens } from '../unit/api/with-tokens.ts';
 
 const send = (account: string, to: string): object => ({
@@ -228,6 +235,36 @@ describe('tokens', () => {
     const all: number[] = [];
     for await (const { id } of client('p').deliveries()) all.push(Number(id.split('.')[1]));
     assert.deepEqual(all, [...own, 20_000]);
+  });
+
+  test('the journal keeps nothing for a follower with a bound token, which is told of what it missed', async (t) => {
+    const { control, as } = await withTokens(t, [
+      tokenOf('a', 'a', ['read'], { accounts: ['acme'] }),
+      tokenOf('all', 'all', ['read']),
+    ]);
+    const { clock, queue } = control;
+    for (let i = 0; i < 2; i++) await control.post('/v1/messages', MESSAGE);
+    const follow = async (name: string): Promise<void> => {
+      const sent = as(name)
+        .open('GET', '/v1/events?after=0&follow=true')
+        .on('error', () => undefined);
+      sent.end();
+      assert.equal((await headOf(sent)).statusCode, 200);
+      t.after(() => sent.destroy());
+    };
+    const { readers } = queue.state.journal;
+    await follow('a');
+    assert.equal(readers.slowest, Infinity);
+    await follow('all');
+    assert.equal(readers.slowest, 2);
+    clock.advance(86_400_000);
+    await queue.announce({ type: 'config', time: clock.now() });
+    await queue.trim({ historyBefore: 0, journalBefore: clock.now() });
+    const { lines } = await as('a').get('/v1/events?after=1');
+    assert.deepEqual(
+      lines.map(({ type, from, to }) => [type, from, to]),
+      [['sink_gap', 2, 2]],
+    );
   });
 
   test('a caller that asks too often is told when to come again', async (t) => {
