@@ -7,6 +7,7 @@ import { err, ok, type Result } from '../../core/index.ts';
 import { campaignContent, type CampaignContent, type Step } from './campaign.ts';
 import { addressStep, fieldStep, mailboxTemplates, type FieldError } from './field-template.ts';
 import { formatDate } from './header-text.ts';
+import { DEFAULT_MAX_HEADER_BYTES } from './prepare.ts';
 import { messageTree, textNode, type FilePart, type MimeNode } from './mime-tree.ts';
 import { describe, isConstant } from './template.ts';
 import { fixed, lineEnd, textPart } from './text-part.ts';
@@ -55,6 +56,9 @@ export function composeContent(
   parts: ContentParts,
   options: ComposeOptions,
 ): Result<CampaignContent, FieldError> {
+  const large = fieldBeyond(parts, DEFAULT_MAX_HEADER_BYTES);
+  if (large !== undefined)
+    return failed(large, `the header would be larger than ${DEFAULT_MAX_HEADER_BYTES} bytes`);
   const from = senderOf(parts.from);
   if (!from.ok) return failed('from', from.error);
   const header = headerSteps(parts, options);
@@ -68,6 +72,16 @@ export function composeContent(
 }
 
 const failed = (field: string, message: string): Result<never, FieldError> => err({ field, message });
+
+/** The field with which the texts of the header have more characters than that. */
+function fieldBeyond({ from, reply_to = '', to = '', subject, headers = {} }: ContentParts, most: number) {
+  let left = most;
+  for (const [name, text] of Object.entries({ from, reply_to, to, subject }))
+    if ((left -= text.length) < 0) return name;
+  for (const [name, text] of Object.entries(headers))
+    if ((left -= name.length + text.length) < 0) return `headers.${name.slice(0, MAX_FIELD_NAME)}`;
+  return undefined;
+}
 
 /** The From address. Its name may vary, the address may not: DKIM key and route hang on it. */
 function senderOf(text: string): Result<string, string> {

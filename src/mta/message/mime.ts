@@ -84,9 +84,10 @@ const unquote = (text: string): string =>
 
 /**
  * The parts of a multipart body, in order, without their delimiter lines (RFC 2046 §5.1.1). The line end before a
- * delimiter belongs to it. A missing last delimiter ends the last part at the end of the body.
+ * delimiter belongs to it. A missing last delimiter ends the last part at the end of the body. Of more than `most` parts
+ * the first ones, and one more.
  */
-export function splitMultipart(body: Buffer, boundary: string): readonly Span[] {
+export function splitMultipart(body: Buffer, boundary: string, most = Infinity): readonly Span[] {
   const parts: Span[] = [];
   const marker = Buffer.from(`--${boundary}`);
   let start = -1;
@@ -97,7 +98,7 @@ export function splitMultipart(body: Buffer, boundary: string): readonly Span[] 
     if (lineEnd === -1) continue;
     if (start !== -1) parts.push({ start, end: Math.max(start, beforeLineEnd(body, at)) });
     start = closing ? -1 : lineEnd;
-    if (closing) return parts;
+    if (closing || parts.length > most) return parts;
   }
   if (start !== -1) parts.push({ start, end: body.length });
   return parts;

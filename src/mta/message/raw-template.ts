@@ -5,7 +5,7 @@
  * html in text/html and text/x-amp-html parts.
  *
  * Refused: variables in the From address, in structural fields, in texts that are not UTF-8; bytes beyond ASCII where
- * a field has no form for them.
+ * a field has no form for them; more parts and variables than memory should hold.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { err, formatAddress, ok, parseAddress, type Result } from '../../core/index.ts';
@@ -25,7 +25,7 @@ import {
   transferEncodingOf,
   type ContentType,
 } from './mime.ts';
-import { prepareContent } from './prepare.ts';
+import { DEFAULT_MAX_HEADER_BYTES, prepareContent } from './prepare.ts';
 import { isStructured, structuredStep } from './structured-field.ts';
 import { describe } from './template.ts';
 import { fixed, lineEnd, textPart } from './text-part.ts';
@@ -35,11 +35,19 @@ const ADDRESS_FIELDS = new Set(['from', 'to', 'cc', 'sender', 'reply-to', 'dispo
 /** Types whose values are escaped. */
 const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 const OPEN = '{{';
+const MAX_PARTS = 1_000;
+const MAX_GAPS = 20_000;
 
 /** Bytes of a header or body that may have become steps. */
 interface Compiled {
   readonly header: readonly Step[];
   readonly body: readonly Step[];
+}
+
+/** Where an entity is, and what is left of the bounds of the content. */
+interface Place {
+  readonly depth: number;
+  readonly left: { parts: number; gaps: number };
 }
 
 export function compileRaw(content: Buffer, options: ComposeOptions): Result<CampaignContent, FieldError> {
@@ -48,7 +56,8 @@ export function compileRaw(content: Buffer, options: ComposeOptions): Result<Cam
   const { content: bytes, fromAddress, fromDomain } = prepared.value;
   if (fromAddress.includes(OPEN)) return failed('content', 'From: the address may not have variables');
   const scan = scanHeader(bytes);
-  const compiled = compileEntity(bytes, scan, 0);
+  const left = { parts: MAX_PARTS, gaps: MAX_GAPS };
+  const compiled = compileEntity(bytes, scan, { depth: 0, left });
   if (!compiled.ok) return failed('content', compiled.error);
   const fields = fieldSteps(bytes, scan, compiled.value.header);
   if (!fields.ok) return failed('content', fields.error);
@@ -120,12 +129,13 @@ function asciiField(name: string, value: string): Result<Step, string> {
 }
 
 /** Content fields with the blank line, and the body, of a message or part. */
-function compileEntity(bytes: Buffer, scan: HeaderScan, depth: number): Result<Compiled, string> {
+function compileEntity(bytes: Buffer, scan: HeaderScan, place: Place): Result<Compiled, string> {
+  const { depth, left } = place;
   if (depth > MAX_MIME_DEPTH) return err(`parts are nested deeper than ${MAX_MIME_DEPTH} levels`);
   const isMessage = depth === 0;
   const ascii = withAsciiFields(bytes, scan, (field) => !isMessage || isContentField(field));
   if (!ascii.ok) return ascii;
-  if (ascii.value !== bytes) return compileEntity(ascii.value, scanHeader(ascii.value), depth);
+  if (ascii.value !== bytes) return compileEntity(ascii.value, scanHeader(ascii.value), place);
   const contentFields = scan.fields.filter((field) => !isMessage || isContentField(field.name));
   for (const field of contentFields)
     if (bytes.subarray(field.start, field.end).includes(OPEN))
@@ -138,11 +148,11 @@ function compileEntity(bytes: Buffer, scan: HeaderScan, depth: number): Result<C
   // Its parts are signed as they are (RFC 1847 §2.1).
   if (name === 'multipart/signed' && !body.includes(OPEN)) return ok({ header, body: [raw(body)] });
   if (name.startsWith('multipart/') && boundary !== undefined) {
-    const steps = compileMultipart(body, boundary, depth);
+    const steps = compileMultipart(body, boundary, { depth: depth + 1, left });
     return steps.ok ? ok({ header, body: steps.value }) : steps;
   }
   if (!name.startsWith('text/') || !scan.blankLine) return ok({ header, body: [raw(body)] });
-  return compileText(bytes, scan, { type, isMessage, unchanged: { header, body: [raw(body)] } });
+  return compileText(bytes, scan, { type, isMessage, left, unchanged: { header, body: [raw(body)] } });
 }
 
 /** Kept fields with the blank line. */
@@ -150,12 +160,18 @@ function keptHeader(bytes: Buffer, scan: HeaderScan, drop: (name: string) => boo
   return headerChunks(bytes, scan, { drop }).map(raw);
 }
 
-function compileMultipart(body: Buffer, boundary: string, depth: number): Result<readonly Step[], string> {
+function compileMultipart(body: Buffer, boundary: string, place: Place): Result<readonly Step[], string> {
   const steps: Step[] = [];
   let from = 0;
-  for (const part of splitMultipart(body, boundary)) {
+  const parts = splitMultipart(body, boundary, place.left.parts);
+  if ((place.left.parts -= parts.length) < 0) return err(`there are more than ${MAX_PARTS} parts`);
+  for (const part of parts) {
     const bytes = body.subarray(part.start, part.end);
-    const compiled = compileEntity(bytes, scanHeader(bytes), depth + 1);
+    // No more than that is scanned, as of the message.
+    const scan = scanHeader(bytes.subarray(0, DEFAULT_MAX_HEADER_BYTES + 2));
+    if (scan.headerEnd > DEFAULT_MAX_HEADER_BYTES)
+      return err(`the header of a part is larger than ${DEFAULT_MAX_HEADER_BYTES} bytes`);
+    const compiled = compileEntity(bytes, scan, place);
     if (!compiled.ok) return compiled;
     steps.push(raw(body.subarray(from, part.start)), ...compiled.value.header, ...compiled.value.body);
     from = part.end;
@@ -167,11 +183,12 @@ function compileMultipart(body: Buffer, boundary: string, depth: number): Result
 interface TextContext {
   readonly type: ContentType | undefined;
   readonly isMessage: boolean;
+  readonly left: Place['left'];
   readonly unchanged: Compiled;
 }
 
 function compileText(bytes: Buffer, scan: HeaderScan, context: TextContext): Result<Compiled, string> {
-  const { type, isMessage, unchanged } = context;
+  const { type, isMessage, left, unchanged } = context;
   const text = decodeBody(bytes.subarray(scan.bodyStart), transferEncodingOf(bytes, scan));
   if (text?.includes(OPEN) !== true) return ok(unchanged);
   const charset = type?.parameters.get('charset')?.toLowerCase() ?? 'us-ascii';
@@ -180,6 +197,7 @@ function compileText(bytes: Buffer, scan: HeaderScan, context: TextContext): Res
   const subtype = type?.type ?? 'text/plain';
   const part = textPart(text.toString(), MARKUP.has(subtype) ? 'html' : 'none');
   if (!part.ok) return err(`a ${subtype} part, ${describe(part.error)}`);
+  if ((left.gaps -= gapsOf(part.value.body)) < 0) return err(`there are more than ${MAX_GAPS} variables`);
   const drop = (name: string): boolean =>
     name === 'content-type' || name === 'content-transfer-encoding' || (isMessage && !isContentField(name));
   const kept = headerChunks(bytes, scan, { drop });
@@ -196,6 +214,9 @@ function compileText(bytes: Buffer, scan: HeaderScan, context: TextContext): Res
 /** What a type says besides its charset: without `method` an invitation is no invitation (RFC 5546 §3.2). */
 const otherParameters = (type: ContentType | undefined): string =>
   parametersText(new Map([...(type?.parameters ?? [])].filter(([name]) => name !== 'charset')));
+
+const gapsOf = (steps: readonly Step[]): number =>
+  steps.reduce((sum, step) => sum + ('names' in step ? step.names.length : 0), 0);
 
 const MIME_VERSION = fixed('MIME-Version: 1.0\r\n');
 

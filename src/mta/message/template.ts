@@ -31,6 +31,8 @@ export interface TemplateError {
 /** Values by name. A dotted name (`user.city`) is one name. */
 export type Variables = Readonly<Record<string, string | number | boolean | null>>;
 
+/** More than any mail has: each is a text and a name of its own in memory. */
+const MAX_GAPS = 10_000;
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
 const DEFAULTED = /^(\S+)\s*\|\s*default:\s*("[^"\r\n]*"|'[^'\r\n]*')$/;
 const AMP = 38;
@@ -47,6 +49,8 @@ export function compileTemplate(
   const names: string[] = [];
   let from = 0;
   for (let open = text.indexOf('{{'); open !== -1; open = text.indexOf('{{', from)) {
+    if (names.length === MAX_GAPS)
+      return err(errorAt(text, open, `there are more than ${MAX_GAPS} variables`));
     const close = text.indexOf('}}', open);
     if (close === -1) return err(errorAt(text, open, 'a "{{" has no "}}"'));
     const name = nameOf(text.slice(open + 2, close).trim());

@@ -56,6 +56,19 @@ describe('composeContent', () => {
     assert.match(raw.toString(), /\r\n\r\nHi\r\n$/);
   });
 
+  for (const [what, parts, field, message] of [
+    ['addresses', { reply_to: 'a@b.cc,'.repeat(50_000) }, 'reply_to', /header would be larger/],
+    ['a subject', { subject: 'x'.repeat(300_000) }, 'subject', /header would be larger/],
+    ['a field', { headers: { 'X-A': 'x'.repeat(300_000) } }, 'headers.X-A', /header would be larger/],
+    ['gaps', { html: '{{a}}'.repeat(10_001) }, 'html', /^line 1: there are more than 10000 variables/],
+  ] as const)
+    test(`refuses more ${what} than memory should hold`, () => {
+      const result = composeContent({ ...base, ...parts }, options);
+      assert.ok(!result.ok);
+      assert.equal(result.error.field, field);
+      assert.match(result.error.message, message);
+    });
+
   test('fields with a syntax of their own have no encoded words', () => {
     const { header, raw } = rendered(
       {

@@ -6,6 +6,7 @@ import { decodeEncodedWords } from '../../../src/mta/message/encoded-word.ts';
 import { readMime, shapeOf } from './read-mime.ts';
 
 const options = { hostname: 'mta1.example.com', now: Date.UTC(2026, 0, 2, 3, 4, 5), unique: 'u1' };
+const MULTIPART = 'From: a@b.cc\nContent-Type: multipart/mixed; boundary=b\n\n';
 const compile = (text: string) => compileRaw(Buffer.from(text), options);
 
 function rendered(text: string, vars: Variables = {}) {
@@ -208,6 +209,18 @@ describe('compileRaw', () => {
     ['a variable From address', 'From: <{{x}}@b.cc>\n\n', /variables/],
     ['an unknown construct in the subject', 'From: a@b.cc\nSubject: {{#if}}\n\n', /Subject: line 1/],
     ['an unknown construct in the body', 'From: a@b.cc\n\na\n{{{x}}}\n', /text\/plain part, line 2/],
+    ['parts without end', `${MULTIPART}${'--b\n\n'.repeat(1_001)}--b--\n`, /^there are more than 1000 parts/],
+    [
+      'parts of parts without end',
+      `${MULTIPART}${`--b\nContent-Type: multipart/mixed; boundary=c\n\n${'--c\n\n'.repeat(100)}--c--\n`.repeat(10)}--b--\n`,
+      /^there are more than 1000 parts/,
+    ],
+    [
+      'variables without end',
+      `${MULTIPART}${`--b\n\n${'{{a}}'.repeat(9_000)}\n`.repeat(3)}--b--\n`,
+      /^there are more than 20000 variables/,
+    ],
+    ['a header of a part without end', `${MULTIPART}--b\n${'a:\n'.repeat(100_000)}`, /header of a part/],
     ['References beyond ASCII', 'From: a@b.cc\nReferences: <ü@x.test>\n\n', /^References: .*ASCII/],
     ['a Cc beyond ASCII that is none', 'From: a@b.cc\nCc: ü, <c@x.test>\n\n', /^Cc: an address/],
     ['a List-Help beside its URI', 'From: a@b.cc\nList-Help: <https://x.test> (ü)\n\n', /^List-Help: /],
