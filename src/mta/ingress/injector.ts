@@ -124,8 +124,9 @@ export class QueueInjector implements Injector {
     const compiled = this.#compile(request.parts, number);
     if (!compiled.ok) return compiled;
     const campaign = withDefaults(compiled.value, request);
+    const { maxMessageBytes } = this.#options;
     // No recipient of one message has variables of its own.
-    const lacks = variableCheck(campaign, request, 'defaults')(undefined);
+    const lacks = variableCheck(campaign, request, { maxMessageBytes, field: 'defaults' })(undefined);
     if (lacks) return err(invalid(lacks.field, lacks.message, [550, '5.6.0']));
     const prepared = this.#campaign(campaign, request.labels, checked.value);
     const repeat = repeatOf(request);
@@ -168,7 +169,8 @@ export class QueueInjector implements Injector {
     const message = { ...record, virtualSender: virtual.value };
     const router = this.#router;
     const { clock, pressure } = this.#options;
-    const checkVars = variableCheck(campaign, header);
+    const { maxMessageBytes } = this.#options;
+    const checkVars = variableCheck(campaign, header, { maxMessageBytes });
     const watchers = watchersOf(labels.copies);
     if (!watchers.ok) return watchers;
     const limits = limitsOf(this.#options.policies ?? [], message);

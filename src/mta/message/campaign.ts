@@ -66,10 +66,13 @@ const MAGIC = Buffer.from('PRC1');
 export const bodyVaries = (campaign: CampaignContent): boolean =>
   campaign.body.some((step) => step.kind !== 'bytes');
 
-/** The variables that stand in a content; `recipient`, which everybody has, is not among them. */
-export function variableNames(campaign: CampaignContent): ReadonlySet<string> {
-  const names = [...campaign.header, ...campaign.body].flatMap(namesOf).map(plainName);
-  return new Set(names.filter((name) => name !== 'recipient'));
+/** The variables of a content and how often each stands in it; `recipient`, which everybody has, is not among them. */
+export function variableCounts(campaign: CampaignContent): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const step of [...campaign.header, ...campaign.body])
+    for (const name of namesOf(step).map(plainName))
+      if (name !== 'recipient') counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
 }
 
 /** Those of them that somewhere have no default of their own. */

@@ -11,7 +11,7 @@ export {
   decodeCampaign,
   encodeCampaign,
   neededNames,
-  variableNames,
+  variableCounts,
   type CampaignContent,
 } from './campaign.ts';
 export { composeContent, type Attachment, type ComposeOptions, type ContentParts } from './compose.ts';

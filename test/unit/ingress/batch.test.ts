@@ -95,6 +95,31 @@ describe('batch', () => {
     assert.deepEqual(more, []);
   });
 
+  test('values that stand in the content many times make no message that is too large', async () => {
+    const settings = { smtp: { max_message_size: '100KB' } };
+    const content = { from: 'news@shop.test', subject: 's', text: '{{name}}\n'.repeat(100) };
+    const batch = await opened(await openDesk(settings), { content, defaults: { name: 'x'.repeat(200) } });
+    const line = (number: number, name?: string): BatchLine => ({
+      line: number,
+      to: `r${number}@one.test`,
+      ...(name !== undefined && { vars: { name } }),
+    });
+    const rejected = await batch.add([line(2), line(3, 'x'.repeat(400)), line(4, 'x')]);
+    assert.deepEqual(rejected, [
+      {
+        line: 3,
+        field: 'vars',
+        message: 'make the message larger than 102400 bytes (smtp.max_message_size)',
+      },
+    ]);
+    const { content: _, ...header } = HEADER;
+    const defaults = { name: 'x'.repeat(400) };
+    const request = { ...header, to: ['a@one.test'], parts: content, defaults };
+    const desk = await openDesk(settings);
+    const refused = refusedBy(desk, await desk.injector.compose(request));
+    assert.equal(refused.field, 'defaults');
+  });
+
   test('a line has its own metadata and time', async () => {
     const desk = await openDesk();
     const later = desk.clock.now() + 60_000;
