@@ -5,11 +5,15 @@
  *
  * Flows take turns delivery by delivery, and the queues of a flow do (turns.ts): in what is handed to sessions and in
  * what is leased. What is in memory already is ahead of what comes, and that is bounded by the lane's capacity.
+ *
+ * Mail that waits for a place for a session waits in the store: else that of hosts whose turn comes late would fill the
+ * memory, and others would have none.
  */
 import type { Refusal } from '../../core/index.ts';
 import type { LeasedDelivery } from '../../queue/index.ts';
 import type { ClientSession } from '../smtp/index.ts';
 import { Demand } from './demand.ts';
+import { DestinationPlaces, type OwnerPlaces } from './destination-places.ts';
 import type { FlowQueue } from './flow-queue.ts';
 import { IdleSessions } from './idle-sessions.ts';
 import type { Lane } from './lane.ts';
@@ -17,7 +21,6 @@ import { KEPT_SHARE } from './lane-places.ts';
 import type { RoutePlan } from './plan.ts';
 import { Ready } from './ready.ts';
 import { Rest } from './rest.ts';
-import type { SessionLevels } from './session-levels.ts';
 import { Shares } from './shares.ts';
 
 /** What a destination asks of the node it belongs to. */
@@ -27,7 +30,7 @@ export interface DestinationOwner {
   readonly active: boolean;
   /** Whether there is memory for more content. */
   hasRoom(): boolean;
-  readonly places: Pick<SessionLevels, 'reserve' | 'opened' | 'mustYield'>;
+  readonly places: OwnerPlaces;
   /** Runs one session until there is nothing more for it; never rejects. */
   runSession(destination: Destination): Promise<void>;
   /** How many of `most` deliveries of the queue its campaign lets go now; 0: the owner wakes it when some may. */
@@ -54,12 +57,8 @@ export class Destination {
   readonly #demand = new Demand(this.#shares);
   readonly #idle = new IdleSessions();
   readonly #rest: Rest;
+  readonly #places: DestinationPlaces;
   #claimed = 0;
-  #opening = 0;
-  /** Sessions that are open or being opened. */
-  #sessions = 0;
-  /** The last session that was to be opened could be. */
-  #answered = false;
   #pumping = false;
   #pumpAgain = false;
 
@@ -67,7 +66,7 @@ export class Destination {
     this.lane = lane;
     this.plan = plan;
     this.#owner = owner;
-    lane.places.join(this);
+    this.#places = new DestinationPlaces(this, lane, owner.places);
     this.#rest = new Rest(
       () => owner.mono(),
       () => this.pump(),
@@ -88,12 +87,12 @@ export class Destination {
   /** Nothing in memory, no session: it can be forgotten. */
   get unused(): boolean {
     const mail = this.#ready.size + this.#demand.size + this.#claimed + this.#demand.leasing;
-    return mail + this.#sessions === 0;
+    return mail + this.#places.sessions === 0;
   }
 
   /** A session is open, or the last one could be opened. */
   get answered(): boolean {
-    return this.#answered || this.#sessions > this.#opening;
+    return this.#places.answered;
   }
 
   /** Why it rests, in words; undefined when it does not. */
@@ -109,7 +108,8 @@ export class Destination {
     const { lane } = this;
     if (lane.locks.length > 0) return false;
     const { share, head } = queue;
-    const { capacity } = lane;
+    const { capacity } = this.#places;
+    if (this.#places.none) return false;
     if (!this.#owner.active || !lane.unlimited || lane.strategy.drop || !share) return false;
     if (this.#free(capacity) <= this.#demand.flowsUpTo(share.band)) return false;
     if (head.wakeAt !== Infinity && head.wakeAt <= this.#owner.now()) return false;
@@ -136,12 +136,12 @@ export class Destination {
   /** The lease request of a queue has ended, and brought so many. */
   leased(queue: FlowQueue, brought: number): void {
     this.lane.leasing -= this.#demand.end(queue, brought);
+    if (brought === 0) this.#giveUpPlace();
   }
 
   /** A session that `runSession` was asked for is over. */
   sessionEnded(): void {
-    this.#sessions--;
-    this.lane.places.release(this);
+    this.#places.ended();
   }
 
   /** The queues have (or may have) something due. */
@@ -166,13 +166,12 @@ export class Destination {
     } finally {
       this.#pumping = false;
     }
+    this.#giveUpPlace();
   }
 
   /** The next delivery for a session; undefined when there is none for `idleMs` or the session shall end. */
   async next(session: ClientSession): Promise<LeasedDelivery | undefined> {
-    const { lane } = this;
-    if (lane.places.mustYield(this, lane.maxSessions, session.transactions)) return undefined;
-    if (this.#owner.places.mustYield(this, session.transactions)) return undefined;
+    if (this.#places.mustYield(session.transactions)) return undefined;
     const delivery = this.#pop();
     if (delivery) {
       if (this.#mayConnect()) this.#open();
@@ -218,10 +217,8 @@ export class Destination {
   }
 
   opened(): void {
-    this.#opening--;
-    this.#answered = true;
     this.#rest.opened();
-    this.#owner.places.opened(this);
+    this.#places.opened();
   }
 
   /**
@@ -237,8 +234,7 @@ export class Destination {
    * No host could be reached, after `heldMs`: the destination rests, one delivery bears the refusal, the others go back.
    */
   openFailed(refusal: Refusal, heldMs = 0): { bearer: LeasedDelivery | undefined; others: LeasedDelivery[] } {
-    this.#opening--;
-    this.#answered = false;
+    this.#places.openFailed();
     const [bearer, ...others] = this.#restFor(refusal, heldMs);
     return { bearer, others };
   }
@@ -289,6 +285,7 @@ export class Destination {
   /** Gives back what waits in memory; sessions stay. */
   recall(): LeasedDelivery[] {
     for (const queue of [...this.#demand.queues()]) this.#demand.delete(queue);
+    this.#giveUpPlace();
     return this.#ready.drain();
   }
 
@@ -316,29 +313,16 @@ export class Destination {
   }
 
   #mayConnect(): boolean {
-    return this.#ready.free > this.#opening && this.#idle.size === 0 && this.resting() === undefined;
+    return this.#ready.free > this.#places.opening && this.#idle.size === 0 && this.resting() === undefined;
   }
 
   #open(): void {
-    const { lane } = this;
-    while (this.#ready.free > this.#opening && this.#mayOpenAnother) {
-      if (!lane.mayHandOut() || !lane.places.reserve(this, lane.maxSessions)) return;
-      if (!this.#owner.places.reserve(this)) {
-        lane.places.cancel(this);
-        return;
-      }
-      this.#opening++;
-      this.#sessions++;
-      void this.#owner.runSession(this);
-    }
+    while (this.#ready.free > this.#places.opening && this.#places.open()) void this.#owner.runSession(this);
   }
 
-  /**
-   * No more are opened at once than are open: 1, 2, 4, ... up to what the lane allows. Hosts that cannot be reached, or
-   * do not greet, so have one place and not all.
-   */
-  get #mayOpenAnother(): boolean {
-    return this.#opening === 0 || this.#opening < this.#sessions - this.#opening;
+  /** What was leased needs no session. */
+  #giveUpPlace(): void {
+    if (this.#demand.leasing === 0) this.#places.giveUp();
   }
 
   /** Places that nobody has taken. */
@@ -350,7 +334,7 @@ export class Destination {
     if (!this.#owner.active || this.resting() !== undefined) return;
     // What came while there still was room for today would wait for tomorrow here: it moves like the rest.
     if (this.#ready.size > 0 && this.lane.overflows) this.#owner.giveBack(this.lane, this.#ready.drain());
-    const { capacity } = this.lane;
+    const { capacity } = this.#places;
     const demand = this.#demand;
     while (demand.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
       const queue = demand.next(capacity);
@@ -360,6 +344,7 @@ export class Destination {
       const mayGo = due && !queue.place.resolving;
       const wish = demand.limit(queue, capacity, this.#free(capacity));
       const limit = mayGo ? this.#owner.allowed(queue, wish) : 0;
+      if (limit > 0 && !this.#places.readyToLease()) return;
       if (limit > 0) demand.took(queue, limit);
       demand.delete(queue);
       if (limit > 0) this.#lease(queue, limit);

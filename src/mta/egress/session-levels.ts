@@ -1,6 +1,8 @@
 /** Where a session of a node needs a place: at the node, and among the sessions of all nodes. */
 import type { PlaceUser, SessionPlaces } from './session-places.ts';
 
+export type { PlaceUser };
+
 export class SessionLevels {
   readonly #ofNode: SessionPlaces;
   readonly #all: SessionPlaces;
@@ -20,6 +22,11 @@ export class SessionLevels {
   /** Whether many hosts that have not answered yet are being tried at once. */
   get crowded(): boolean {
     return this.#ofNode.crowded || this.#all.crowded;
+  }
+
+  /** Whether there is no place for another session now. */
+  get full(): boolean {
+    return this.#ofNode.full || this.#all.full;
   }
 
   /** Takes a place for a session; false when there is none: then the destination is pumped when there may be. */

@@ -43,9 +43,13 @@ export class SessionPlaces {
     return this.#open;
   }
 
+  get full(): boolean {
+    return this.#open >= this.#most();
+  }
+
   /** Whether somebody waits for a place: no session is kept idle. */
   get wanted(): boolean {
-    return this.#open >= this.#most() && this.#demand > 0;
+    return this.full && this.#demand > 0;
   }
 
   /** Whether many hosts are being tried at once: they have less time to answer, since others may come to wait. */

@@ -2,6 +2,7 @@
 import type { LeasedDelivery, QueueHead } from '../../../src/queue/index.ts';
 import type { StrategyConfig } from '../../../src/config/index.ts';
 import { Destination, type DestinationOwner } from '../../../src/mta/egress/destination.ts';
+import type { OwnerPlaces } from '../../../src/mta/egress/destination-places.ts';
 import { DomainPlace } from '../../../src/mta/egress/domain-place.ts';
 import { FlowQueue } from '../../../src/mta/egress/flow-queue.ts';
 import { Lane } from '../../../src/mta/egress/lane.ts';
@@ -62,18 +63,25 @@ export class FakeOwner implements DestinationOwner {
   now = (): number => this.clock.now();
   hasRoom = (): boolean => this.room;
   keepIdleMs = (): number => this.idle;
-  readonly places = {
-    reserve: (): boolean => this.#reserve(),
-    opened: (): undefined => undefined,
-    mustYield: (): boolean => false,
-  };
+  readonly places = this.#makePlaces();
   notDue = (): undefined => undefined;
   giveBack = (): undefined => undefined;
 
-  #reserve(): boolean {
-    if (this.sessions >= this.maxSessions) return false;
-    this.sessions++;
-    return true;
+  #makePlaces(): OwnerPlaces {
+    const full = (): boolean => this.sessions >= this.maxSessions;
+    return {
+      get full() {
+        return full();
+      },
+      reserve: () => {
+        if (full()) return false;
+        this.sessions++;
+        return true;
+      },
+      opened: () => undefined,
+      mustYield: () => false,
+      ended: () => void this.sessions--,
+    };
   }
 
   /** The session never ends by itself: tests call `opened`, `next` and so on in its place. */
