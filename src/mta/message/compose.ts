@@ -7,7 +7,7 @@ import { err, ok, type Result } from '../../core/index.ts';
 import { campaignContent, type CampaignContent, type Step } from './campaign.ts';
 import { addressStep, fieldStep, mailboxTemplates, type FieldError } from './field-template.ts';
 import { formatDate } from './header-text.ts';
-import { DEFAULT_MAX_HEADER_BYTES } from './prepare.ts';
+import { MAX_HEADER_BYTES } from './header.ts';
 import { messageTree, textNode, type FilePart, type MimeNode } from './mime-tree.ts';
 import { describe, isConstant } from './template.ts';
 import { fixed, lineEnd, textPart } from './text-part.ts';
@@ -56,9 +56,8 @@ export function composeContent(
   parts: ContentParts,
   options: ComposeOptions,
 ): Result<CampaignContent, FieldError> {
-  const large = fieldBeyond(parts, DEFAULT_MAX_HEADER_BYTES);
-  if (large !== undefined)
-    return failed(large, `the header would be larger than ${DEFAULT_MAX_HEADER_BYTES} bytes`);
+  const large = fieldBeyond(parts, MAX_HEADER_BYTES);
+  if (large !== undefined) return failed(large, `the header would be larger than ${MAX_HEADER_BYTES} bytes`);
   const from = senderOf(parts.from);
   if (!from.ok) return failed('from', from.error);
   const header = headerSteps(parts, options);

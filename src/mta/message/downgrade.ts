@@ -8,39 +8,42 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { err, ok, type Result } from '../../core/index.ts';
 import { headerChunks } from './header-edit.ts';
-import { scanHeader, type HeaderScan } from './header.ts';
+import { MAX_HEADER_BYTES, scanHeader, scanPart, type HeaderScan } from './header.ts';
 import {
   contentTypeOf,
   MAX_MIME_DEPTH,
+  MAX_MIME_PARTS,
+  type MimePlace,
   splitMultipart,
   transferEncodingOf,
   type ContentType,
-  type Span,
 } from './mime.ts';
 import { encodeBase64Lines, encodeQuotedPrintable } from './transfer-encoding.ts';
 
 interface Entity {
   readonly bytes: Buffer;
   readonly scan: HeaderScan;
-  readonly depth: number;
+  readonly place: MimePlace;
   /** A message, not a part: its header needs MIME-Version. */
   readonly isMessage: boolean;
 }
 
 /** The content with 7-bit bytes only; the content itself when it has no others. The error is one sentence. */
-export const downgrade = (content: Buffer): Result<Buffer, string> => downgradeEntity(content, 0, true);
+export const downgrade = (content: Buffer): Result<Buffer, string> =>
+  downgradeEntity(content, 'message', { depth: 0, left: { parts: MAX_MIME_PARTS } });
 
-function downgradeEntity(bytes: Buffer, depth: number, isMessage: boolean): Result<Buffer, string> {
+function downgradeEntity(bytes: Buffer, kind: 'message' | 'part', place: MimePlace): Result<Buffer, string> {
   // A label `8bit` over 7-bit bytes does no harm and stays.
   if (isAscii(bytes)) return ok(bytes);
-  if (depth > MAX_MIME_DEPTH) return err(`parts are nested deeper than ${MAX_MIME_DEPTH} levels`);
-  const scan = scanHeader(bytes);
+  if (place.depth > MAX_MIME_DEPTH) return err(`parts are nested deeper than ${MAX_MIME_DEPTH} levels`);
+  const scan = place.depth === 0 ? scanHeader(bytes) : scanPart(bytes);
+  if (!scan) return err(`the header of a part is larger than ${MAX_HEADER_BYTES} bytes`);
   if (!isAscii(bytes.subarray(0, scan.headerEnd))) return err('a header has 8-bit bytes');
   if (scan.malformed !== undefined) return err('a header has a line that is not a header field');
   const encoding = transferEncodingOf(bytes, scan);
   if (encoding !== '7bit' && encoding !== '8bit' && encoding !== 'binary')
     return err('a part has 8-bit bytes in spite of its transfer encoding');
-  const entity = { bytes, scan, depth, isMessage };
+  const entity = { bytes, scan, place, isMessage: kind === 'message' };
   const contentType = contentTypeOf(bytes, scan);
   const type = contentType?.type ?? 'text/plain';
   if (type === 'multipart/signed') return err('a signed part has 8-bit bytes');
@@ -54,13 +57,15 @@ function downgradeEntity(bytes: Buffer, depth: number, isMessage: boolean): Resu
 function downgradeMultipart(entity: Entity, boundary: string | undefined): Result<Buffer, string> {
   if (boundary === undefined || boundary === '') return err('a multipart has no boundary');
   const body = entity.bytes.subarray(entity.scan.bodyStart);
-  const parts = splitMultipart(body, boundary);
+  const parts = splitMultipart(body, boundary, entity.place);
+  if (!parts) return err(`there are more than ${MAX_MIME_PARTS} parts`);
   const chunks = relabelled(entity, '7bit', '');
   let from = 0;
   for (const part of [...parts, { start: body.length, end: body.length }]) {
     const between = body.subarray(from, part.start);
     if (!isAscii(between)) return err('there are 8-bit bytes between the parts of a multipart');
-    const converted = downgradePart(body, part, entity.depth);
+    const bytes = body.subarray(part.start, part.end);
+    const converted = downgradeEntity(bytes, 'part', inside(entity));
     if (!converted.ok) return converted;
     chunks.push(between, converted.value);
     from = part.end;
@@ -68,11 +73,11 @@ function downgradeMultipart(entity: Entity, boundary: string | undefined): Resul
   return ok(Buffer.concat(chunks));
 }
 
-const downgradePart = (body: Buffer, part: Span, depth: number): Result<Buffer, string> =>
-  downgradeEntity(body.subarray(part.start, part.end), depth + 1, false);
+const inside = ({ place: { depth, left } }: Entity): MimePlace => ({ depth: depth + 1, left });
 
 function downgradeMessage(entity: Entity): Result<Buffer, string> {
-  const inner = downgradeEntity(entity.bytes.subarray(entity.scan.bodyStart), entity.depth + 1, true);
+  const bytes = entity.bytes.subarray(entity.scan.bodyStart);
+  const inner = downgradeEntity(bytes, 'message', inside(entity));
   return inner.ok ? ok(Buffer.concat([...relabelled(entity, '7bit', ''), inner.value])) : inner;
 }
 

@@ -29,6 +29,8 @@ export interface HeaderScan {
   readonly malformed: number | undefined;
 }
 
+/** A header of more than that is no mail that anybody composed. */
+export const MAX_HEADER_BYTES = 256 * 1024;
 const TAB = 9;
 const LF = 10;
 const CR = 13;
@@ -58,6 +60,12 @@ export function scanHeader(content: Buffer): HeaderScan {
     else fields.push(field);
   }
   return { fields, bodyStart: content.length, headerEnd: content.length, blankLine: false, malformed };
+}
+
+/** The header of a part or of a message inside of another; undefined when it is larger than a header may be. */
+export function scanPart(content: Buffer): HeaderScan | undefined {
+  const scan = scanHeader(content.subarray(0, MAX_HEADER_BYTES + 2));
+  return scan.headerEnd > MAX_HEADER_BYTES ? undefined : scan;
 }
 
 function scanned(

@@ -18,8 +18,15 @@ export interface Span {
   readonly end: number;
 }
 
-/** Nesting beyond this is no mail that anybody composed. */
+/** Nesting beyond this is no mail that anybody composed, nor are so many parts. */
 export const MAX_MIME_DEPTH = 16;
+export const MAX_MIME_PARTS = 10_000;
+
+/** Where an entity is in a message, and how many more parts may come in all of it. */
+export interface MimePlace {
+  readonly depth: number;
+  readonly left: { parts: number };
+}
 
 const LF = 10;
 const CR = 13;
@@ -84,10 +91,21 @@ const unquote = (text: string): string =>
 
 /**
  * The parts of a multipart body, in order, without their delimiter lines (RFC 2046 §5.1.1). The line end before a
- * delimiter belongs to it. A missing last delimiter ends the last part at the end of the body. Of more than `most` parts
- * the first ones, and one more.
+ * delimiter belongs to it. A missing last delimiter ends the last part at the end of the body. Undefined when there are
+ * more than may come.
  */
-export function splitMultipart(body: Buffer, boundary: string, most = Infinity): readonly Span[] {
+export function splitMultipart(
+  body: Buffer,
+  boundary: string,
+  { left }: Pick<MimePlace, 'left'>,
+): readonly Span[] | undefined {
+  const parts = allParts(body, boundary, left.parts);
+  left.parts -= parts.length;
+  return left.parts < 0 ? undefined : parts;
+}
+
+/** Or one more than `most`. */
+function allParts(body: Buffer, boundary: string, most: number): readonly Span[] {
   const parts: Span[] = [];
   const marker = Buffer.from(`--${boundary}`);
   let start = -1;

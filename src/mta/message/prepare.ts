@@ -12,7 +12,7 @@ import { err, formatAddress, ok, parseAddress, type Address, type Result } from 
 import { checkBytes, checkedLines, normaliseLineEnds, type LineCheck, type LineFacts } from './bytes.ts';
 import { editHeader, tightenNames } from './header-edit.ts';
 import { formatDate } from './header-text.ts';
-import { fieldValue, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
+import { fieldValue, MAX_HEADER_BYTES, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
 import { parseMailboxes } from './mailbox.ts';
 
 export interface ReceivedFrom {
@@ -65,7 +65,6 @@ export interface ContentRefusal {
   readonly text: string;
 }
 
-export const DEFAULT_MAX_HEADER_BYTES = 256 * 1024;
 /** RFC 5321 §6.3 wants at least 100 to be allowed for relays; an origin with more than 50 is in a loop. */
 const MAX_RECEIVED = 50;
 const LABEL_PREFIX = 'x-postrider-';
@@ -74,7 +73,7 @@ export function prepareContent(
   given: Buffer,
   options: PrepareOptions,
 ): Result<PreparedContent, ContentRefusal> {
-  const maxHeaderBytes = options.maxHeaderBytes ?? DEFAULT_MAX_HEADER_BYTES;
+  const maxHeaderBytes = options.maxHeaderBytes ?? MAX_HEADER_BYTES;
   const repaired = repair(given, maxHeaderBytes, options.lines);
   if (!repaired.ok) return repaired;
   const { source, check, scan } = repaired.value;

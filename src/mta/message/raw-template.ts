@@ -16,16 +16,25 @@ import { parametersText, withAsciiFields } from './content-field.ts';
 import { addressStep, fieldStep, type FieldError } from './field-template.ts';
 import { headerChunks } from './header-edit.ts';
 import { formatAddressField, formatField } from './header-text.ts';
-import { fieldValue, scanHeader, type HeaderField, type HeaderScan } from './header.ts';
+import {
+  fieldValue,
+  MAX_HEADER_BYTES,
+  scanHeader,
+  scanPart,
+  type HeaderField,
+  type HeaderScan,
+} from './header.ts';
 import { parseMailboxes, type Mailbox } from './mailbox.ts';
 import {
   contentTypeOf,
   MAX_MIME_DEPTH,
+  MAX_MIME_PARTS,
+  type MimePlace,
   splitMultipart,
   transferEncodingOf,
   type ContentType,
 } from './mime.ts';
-import { DEFAULT_MAX_HEADER_BYTES, prepareContent } from './prepare.ts';
+import { prepareContent } from './prepare.ts';
 import { isStructured, structuredStep } from './structured-field.ts';
 import { describe } from './template.ts';
 import { fixed, lineEnd, textPart } from './text-part.ts';
@@ -35,7 +44,6 @@ const ADDRESS_FIELDS = new Set(['from', 'to', 'cc', 'sender', 'reply-to', 'dispo
 /** Types whose values are escaped. */
 const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 const OPEN = '{{';
-const MAX_PARTS = 1_000;
 const MAX_GAPS = 20_000;
 
 /** Bytes of a header or body that may have become steps. */
@@ -44,9 +52,7 @@ interface Compiled {
   readonly body: readonly Step[];
 }
 
-/** Where an entity is, and what is left of the bounds of the content. */
-interface Place {
-  readonly depth: number;
+interface Place extends MimePlace {
   readonly left: { parts: number; gaps: number };
 }
 
@@ -56,7 +62,7 @@ export function compileRaw(content: Buffer, options: ComposeOptions): Result<Cam
   const { content: bytes, fromAddress, fromDomain } = prepared.value;
   if (fromAddress.includes(OPEN)) return failed('content', 'From: the address may not have variables');
   const scan = scanHeader(bytes);
-  const left = { parts: MAX_PARTS, gaps: MAX_GAPS };
+  const left = { parts: MAX_MIME_PARTS, gaps: MAX_GAPS };
   const compiled = compileEntity(bytes, scan, { depth: 0, left });
   if (!compiled.ok) return failed('content', compiled.error);
   const fields = fieldSteps(bytes, scan, compiled.value.header);
@@ -163,14 +169,12 @@ function keptHeader(bytes: Buffer, scan: HeaderScan, drop: (name: string) => boo
 function compileMultipart(body: Buffer, boundary: string, place: Place): Result<readonly Step[], string> {
   const steps: Step[] = [];
   let from = 0;
-  const parts = splitMultipart(body, boundary, place.left.parts);
-  if ((place.left.parts -= parts.length) < 0) return err(`there are more than ${MAX_PARTS} parts`);
+  const parts = splitMultipart(body, boundary, place);
+  if (!parts) return err(`there are more than ${MAX_MIME_PARTS} parts`);
   for (const part of parts) {
     const bytes = body.subarray(part.start, part.end);
-    // No more than that is scanned, as of the message.
-    const scan = scanHeader(bytes.subarray(0, DEFAULT_MAX_HEADER_BYTES + 2));
-    if (scan.headerEnd > DEFAULT_MAX_HEADER_BYTES)
-      return err(`the header of a part is larger than ${DEFAULT_MAX_HEADER_BYTES} bytes`);
+    const scan = scanPart(bytes);
+    if (!scan) return err(`the header of a part is larger than ${MAX_HEADER_BYTES} bytes`);
     const compiled = compileEntity(bytes, scan, place);
     if (!compiled.ok) return compiled;
     steps.push(raw(body.subarray(from, part.start)), ...compiled.value.header, ...compiled.value.body);

@@ -5,8 +5,15 @@
  */
 import { isAscii } from 'node:buffer';
 import { headerChunks } from './header-edit.ts';
-import { fieldValue, firstField, scanHeader, type HeaderScan } from './header.ts';
-import { contentTypeOf, MAX_MIME_DEPTH, splitMultipart, transferEncodingOf } from './mime.ts';
+import { fieldValue, firstField, scanHeader, scanPart, type HeaderScan } from './header.ts';
+import {
+  contentTypeOf,
+  MAX_MIME_DEPTH,
+  MAX_MIME_PARTS,
+  type MimePlace,
+  splitMultipart,
+  transferEncodingOf,
+} from './mime.ts';
 import { decodeQuotedPrintable, encodeBase64Lines, encodeQuotedPrintable } from './transfer-encoding.ts';
 
 export type TextEncoding = 'quoted-printable' | 'base64' | '8bit';
@@ -21,12 +28,18 @@ const MARKUP = new Set(['text/html', 'text/x-amp-html']);
 /** RFC 5321 §4.5.3.1.6, without the line end. */
 const MAX_LINE_OCTETS = 998;
 
-export const recode = (content: Buffer, wanted: TextEncodings): Buffer => recodeEntity(content, wanted, []);
+export const recode = (content: Buffer, encodings: TextEncodings): Buffer =>
+  recodeEntity(content, { encodings, left: { parts: MAX_MIME_PARTS } }, []);
+
+/** In what encodings, and how many more parts may come. */
+interface Wish extends Pick<MimePlace, 'left'> {
+  readonly encodings: TextEncodings;
+}
 
 /** `boundaries` are those of the multiparts around it. */
-function recodeEntity(bytes: Buffer, wanted: TextEncodings, boundaries: readonly string[]): Buffer {
-  const scan = scanHeader(bytes);
-  if (boundaries.length > MAX_MIME_DEPTH || scan.malformed !== undefined) return bytes;
+function recodeEntity(bytes: Buffer, wanted: Wish, boundaries: readonly string[]): Buffer {
+  const scan = boundaries.length === 0 ? scanHeader(bytes) : scanPart(bytes);
+  if (boundaries.length > MAX_MIME_DEPTH || !scan || scan.malformed !== undefined) return bytes;
   const contentType = contentTypeOf(bytes, scan);
   const type = contentType?.type ?? 'text/plain';
   if (type.startsWith('multipart/') && type !== 'multipart/signed') {
@@ -35,7 +48,8 @@ function recodeEntity(bytes: Buffer, wanted: TextEncodings, boundaries: readonly
       ? bytes
       : recodeParts({ bytes, scan, boundary }, wanted, [...boundaries, boundary]);
   }
-  const encoding = type === 'text/plain' ? wanted.text : MARKUP.has(type) ? wanted.html : null;
+  const { text, html } = wanted.encodings;
+  const encoding = type === 'text/plain' ? text : MARKUP.has(type) ? html : null;
   if (encoding === null || isAttachment(bytes, scan)) return bytes;
   return recodeLeaf({ bytes, scan, boundaries }, encoding);
 }
@@ -49,13 +63,15 @@ interface Multipart {
 /** The multipart's own label (7bit or 8bit) follows its parts: dropped, it means 7bit, and 8bit parts bring it back. */
 function recodeParts(
   { bytes, scan, boundary }: Multipart,
-  wanted: TextEncodings,
+  wanted: Wish,
   boundaries: readonly string[],
 ): Buffer {
   const body = bytes.subarray(scan.bodyStart);
+  const parts = splitMultipart(body, boundary, wanted);
+  if (!parts) return bytes;
   const chunks: Buffer[] = [];
   let from = 0;
-  for (const { start, end } of splitMultipart(body, boundary)) {
+  for (const { start, end } of parts) {
     chunks.push(body.subarray(from, start), recodeEntity(body.subarray(start, end), wanted, boundaries));
     from = end;
   }

@@ -79,6 +79,16 @@ describe('downgrade', () => {
     ['a multipart without a boundary', 'Content-Type: multipart/mixed\r\n\r\n\xfc', /boundary/],
     ['a report', multipart('report', 'Content-Type: message/delivery-status\r\n\r\n\xfc'), /message/],
     ['a broken header', 'Content-Type text/plain\r\n\r\n\xfc', /not a header field/],
+    [
+      'parts without end',
+      multipart('mixed', ...Array<string>(10_000).fill('\r\n'), text8),
+      /more than 10000 parts/,
+    ],
+    [
+      'a header of a part without end',
+      multipart('mixed', `${'a:\r\n'.repeat(70_000)}${text8}`),
+      /header of a part/,
+    ],
   ] as const)
     test(`refuses ${what}`, () => {
       const result = downgrade(latin1(text));

@@ -22,9 +22,11 @@ describe('contentTypeOf', () => {
 });
 
 describe('splitMultipart', () => {
+  const split = (body: Buffer, boundary: string) =>
+    splitMultipart(body, boundary, { left: { parts: 100 } }) ?? assert.fail('too many parts');
   const parts = (text: string, boundary = 'b'): readonly string[] => {
     const body = Buffer.from(text);
-    return splitMultipart(body, boundary).map(({ start, end }) => body.toString('utf8', start, end));
+    return split(body, boundary).map(({ start, end }) => body.toString('utf8', start, end));
   };
   for (const [text, expected] of [
     ['pre\r\n--b\r\none\r\n--b \t\r\ntwo\r\n\r\n--b--\r\npost', ['one', 'two\r\n']],
@@ -37,13 +39,20 @@ describe('splitMultipart', () => {
   ] as const)
     test(JSON.stringify(text), () => assert.deepEqual(parts(text), expected));
 
+  test('what may come is counted over all multiparts of a message', () => {
+    const place = { left: { parts: 3 } };
+    const two = Buffer.from('--b\n--b\n--b--');
+    assert.equal(splitMultipart(two, 'b', place)?.length, 2);
+    assert.equal(splitMultipart(two, 'b', place), undefined);
+  });
+
   test('spans are in order and inside, whatever the input', () => {
     const piece = fc.constantFrom('--b', '--', '\r\n', '\n', ' ', 'x');
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
         const body = Buffer.from(pieces.join(''));
         let at = 0;
-        for (const { start, end } of splitMultipart(body, 'b')) {
+        for (const { start, end } of split(body, 'b')) {
           assert.ok(start >= at && end >= start && end <= body.length);
           at = end;
         }

@@ -209,11 +209,15 @@ describe('compileRaw', () => {
     ['a variable From address', 'From: <{{x}}@b.cc>\n\n', /variables/],
     ['an unknown construct in the subject', 'From: a@b.cc\nSubject: {{#if}}\n\n', /Subject: line 1/],
     ['an unknown construct in the body', 'From: a@b.cc\n\na\n{{{x}}}\n', /text\/plain part, line 2/],
-    ['parts without end', `${MULTIPART}${'--b\n\n'.repeat(1_001)}--b--\n`, /^there are more than 1000 parts/],
+    [
+      'parts without end',
+      `${MULTIPART}${'--b\n\n'.repeat(10_001)}--b--\n`,
+      /^there are more than 10000 parts/,
+    ],
     [
       'parts of parts without end',
-      `${MULTIPART}${`--b\nContent-Type: multipart/mixed; boundary=c\n\n${'--c\n\n'.repeat(100)}--c--\n`.repeat(10)}--b--\n`,
-      /^there are more than 1000 parts/,
+      `${MULTIPART}${`--b\nContent-Type: multipart/mixed; boundary=c\n\n${'--c\n\n'.repeat(1_000)}--c--\n`.repeat(10)}--b--\n`,
+      /^there are more than 10000 parts/,
     ],
     [
       'variables without end',

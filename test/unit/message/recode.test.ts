@@ -24,6 +24,16 @@ describe('recode', () => {
       test(`${from} to ${to}`, () =>
         assert.equal(recoded(single(from, written[from]), both(to)), single(to, written[to])));
 
+  test('parts, and fields of a part, without end stay as they are', () => {
+    const part = 'Content-Type: text/plain\r\n\r\nx\r\n';
+    const message = (parts: string): string =>
+      `${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts}--b--\r\n`;
+    const many = message(`--b\r\n${part}`.repeat(10_001));
+    assert.equal(recoded(many, both('base64')), many);
+    const large = `--b\r\n${'a:\r\n'.repeat(70_000)}${part}`;
+    assert.ok(recoded(message(`${large}--b\r\n${part}`), both('base64')).includes(large));
+  });
+
   test('an unlabelled message gets its label and MIME-Version', () => {
     assert.equal(
       recoded('From: a@from.test\r\n\r\nplain\r\n', both('base64')),
