@@ -24,6 +24,7 @@ import { type InboundMetrics, inboundMetrics } from './metrics-inbound.ts';
 import { gauge, PREFIX } from './metrics-gauge.ts';
 import { FigureRegistry } from './metrics-text.ts';
 import { addRow, heldOf, ispLabel, noCounts, type QueueCounts } from './queue-counts.ts';
+import type { Slices } from './slices.ts';
 
 const LOOP_RESOLUTION_MS = 10;
 /** The delays are those since the last look that was at least this long ago, so that two scrapers see the same. */
@@ -45,8 +46,11 @@ export interface Metrics extends InboundMetrics {
   readonly commits: number;
   /** To be told of each group commit. */
   onCommit(commit: Commit): void;
-  /** To be told what `queue.sweep()` found: the oldest acceptance (wall ms) by recipient domain. */
-  onSweep(oldest: ReadonlyMap<string, number>): void;
+  /**
+   * To be told what `queue.sweep()` found: the oldest acceptance (wall ms) by recipient domain. Until it resolves the
+   * figures are those of the sweep before.
+   */
+  onSweep(oldest: ReadonlyMap<string, number>, slices: Slices): Promise<void>;
   /** To be told that the receiving thread died and another one takes its place. */
   onReceiverRestart(): void;
   close(): void;
@@ -69,8 +73,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     help: 'Times that the receiving thread died and another one was started',
     registers: [registry],
   });
-  const oldest = new Map<string, number>();
-  queueMetrics(registry, { ...options, oldest });
+  let oldest: ReadonlyMap<string, number> = new Map();
+  queueMetrics(registry, { ...options, oldest: () => oldest });
   egressMetrics(registry, options.egress, options.clock);
   bounceMetrics(registry, PREFIX, () => options.egress.classifier);
   loopMetrics(registry, loop, options.clock);
@@ -89,12 +93,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
       commits.events.observe(runs.reduce((sum, { indexes }) => sum + indexes.length, events.length));
       for (const event of events) counts.add(event, ispOf);
     },
-    onSweep: (found) => {
-      oldest.clear();
-      for (const [domain, at] of found) {
+    onSweep: async (found, slices) => {
+      const byIsp = new Map<string, number>();
+      await slices.each(found, ([domain, at]) => {
         const isp = ispLabel(options.egress, domain);
-        oldest.set(isp, Math.min(at, oldest.get(isp) ?? Infinity));
-      }
+        byIsp.set(isp, Math.min(at, byIsp.get(isp) ?? Infinity));
+      });
+      oldest = byIsp;
     },
     get reports() {
       return inbound.reports;
@@ -130,7 +135,7 @@ function commitMetrics(registry: Registry): { readonly seconds: Histogram; reado
 
 interface QueueSources extends MetricsOptions {
   /** Oldest acceptance (wall ms) by ISP, as the last sweep found it. */
-  readonly oldest: ReadonlyMap<string, number>;
+  readonly oldest: () => ReadonlyMap<string, number>;
 }
 
 function queueMetrics(
@@ -147,7 +152,7 @@ function queueMetrics(
     set(at === undefined ? 0 : Math.max(0, (clock.now() - at) / 1000));
   });
   gauge(registry, 'isp_oldest_seconds', 'The same by ISP, as of the last sweep', ['isp'], (set) => {
-    for (const [isp, at] of oldest) set(Math.max(0, (clock.now() - at) / 1000), { isp });
+    for (const [isp, at] of oldest()) set(Math.max(0, (clock.now() - at) / 1000), { isp });
   });
   gauge(registry, 'quarantined', 'Queued deliveries that are damaged and set aside', [], (set) =>
     set(queue.quarantine.count),

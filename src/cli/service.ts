@@ -128,9 +128,9 @@ export class Service {
       pressure: parts.pressure,
       diskIsSlow: () => this.#alerts.diskIsSlow,
       spentLimits: () => parts.egress.spentLimits(),
-      onSweep: (oldest) => {
-        parts.metrics.onSweep(oldest);
-        return this.#alerts.onSweep(new Slices());
+      onSweep: async (oldest) => {
+        await parts.metrics.onSweep(oldest, new Slices());
+        await this.#alerts.onSweep(new Slices());
       },
       log: parts.options.log,
       config: () => this.config,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import { createMetrics, type Metrics } from '../../../src/api/index.ts';
+import { createMetrics, type Metrics, Slices } from '../../../src/api/index.ts';
 import { addRow, noCounts } from '../../../src/api/queue-counts.ts';
 import type { NodeStatus } from '../../../src/mta/egress/index.ts';
 import { type EventDraft, openMemoryKv, Queue } from '../../../src/queue/index.ts';
@@ -212,19 +212,47 @@ describe('metrics', () => {
   test('the oldest delivery of each ISP, as a sweep found it', async (t) => {
     const { metrics, clock } = await setUp(t);
     const now = clock.now();
-    metrics.onSweep(
+    await metrics.onSweep(
       new Map([
         ['gmail.com', now - 5_000],
         ['a.test', now - 1_000],
         ['b.test', now - 9_000],
       ]),
+      new Slices(),
     );
     const text = await metrics.registry.metrics();
     assert.ok(text.includes('postrider_isp_oldest_seconds{isp="gmail"} 5\n'));
     assert.ok(text.includes('postrider_isp_oldest_seconds{isp="unresolved"} 9\n'));
-    metrics.onSweep(new Map());
+    await metrics.onSweep(new Map(), new Slices());
     assert.ok(!(await metrics.registry.metrics()).includes('postrider_isp_oldest_seconds{'));
   });
+});
+
+/** Goes on after the first piece when it is told to. */
+class HeldSlices extends Slices {
+  readonly goOn = Promise.withResolvers<void>();
+
+  override async each<T>(pieces: Iterable<T>, work: (piece: T) => void): Promise<void> {
+    for (const piece of pieces) {
+      work(piece);
+      await this.goOn.promise;
+    }
+  }
+}
+
+test('what a sweep found is looked through in slices; until then the figures are those of the sweep before', async (t) => {
+  const { metrics, clock } = await setUp(t);
+  const now = clock.now();
+  const told = async (): Promise<string[]> =>
+    (await metrics.registry.metrics()).match(/^postrider_isp_oldest_seconds\{.*$/gm) ?? [];
+  await metrics.onSweep(new Map([['gmail.com', now - 5_000]]), new Slices());
+  const slices = new HeldSlices();
+  const found = new Map(['a.test', 'b.test'].map((domain, i) => [domain, now - 1_000 * (i + 1)]));
+  const looked = metrics.onSweep(found, slices);
+  assert.deepEqual(await told(), ['postrider_isp_oldest_seconds{isp="gmail"} 5']);
+  slices.goOn.resolve();
+  await looked;
+  assert.deepEqual(await told(), ['postrider_isp_oldest_seconds{isp="unresolved"} 2']);
 });
 
 describe('queue counts', () => {
