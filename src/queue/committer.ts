@@ -87,7 +87,10 @@ export interface Commit {
 }
 
 export interface Work {
-  /** Adds operations and events. A throw rejects this work alone; `shared` must not be changed before it. */
+  /**
+   * Adds operations and events. A throw rejects this work alone; when it had changed what works share by then (a value of
+   * the store could not be read in the middle of it), the commit fails as a whole, and nothing of it is stored.
+   */
   build(transaction: Transaction): void;
   /** Runs after the commit is durable. Must not throw. */
   applied?(): void;
@@ -188,9 +191,16 @@ export class Committer {
 
   async #commit(group: readonly Pending[]): Promise<void> {
     const transaction = this.#options.begin();
-    const built = group.filter((pending) => this.#build(pending, transaction));
+    const built: Pending[] = [];
+    let spoilt = false;
+    for (const pending of group) {
+      const before = sharedBy(transaction);
+      if (this.#build(pending, transaction)) built.push(pending);
+      else if (sharedBy(transaction) !== before) spoilt = true;
+    }
     const start = this.#options.mono();
     try {
+      if (spoilt) throw new Error('another work of this commit failed after it had changed what they share');
       this.#options.seal(transaction);
       if (transaction.ops.length > 0) {
         await this.#options.kv.commit(transaction.ops);
@@ -214,6 +224,7 @@ export class Committer {
     }
   }
 
+  /** False when it has failed by itself. */
   #build(pending: Pending, transaction: Transaction): boolean {
     const { ops, events, leased } = transaction;
     const [opCount, eventCount, leasedCount] = [ops.length, events.length, leased.length];
@@ -235,3 +246,23 @@ export class Committer {
     }
   }
 }
+
+/** Grows with whatever works leave for each other in a transaction. */
+const sharedBy = ({
+  shared,
+  splits,
+  policies,
+  recipients,
+  takenSlots,
+  concluded,
+  ended,
+  early,
+}: Transaction): number =>
+  shared.size +
+  splits.size +
+  policies.size +
+  recipients.length +
+  takenSlots.size +
+  concluded.size +
+  ended.size +
+  early.size;

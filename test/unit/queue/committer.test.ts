@@ -105,3 +105,34 @@ test('whoever waits until all is stored makes it start', async () => {
   await Promise.all(works);
   await committer.drained();
 });
+
+test('a work that fails before it changes anything fails alone', async () => {
+  const { committer, commits, end, submit } = started();
+  const failing = committer.submit({ build: () => assert.fail('no such thing') });
+  const other = submit('a');
+  await assert.rejects(failing, /no such thing/);
+  await until(() => commits.length === 1);
+  end();
+  await other;
+  assert.deepEqual(commits, [['a']]);
+});
+
+test('one that fails after it changed what works share takes its commit along', async () => {
+  const { committer, commits, end, submit } = started();
+  let given = 0;
+  const other = committer.submit({ build: () => undefined, failed: () => given++ });
+  const failing = committer.submit({
+    build({ concluded }) {
+      concluded.add('a delivery');
+      assert.fail('a page cannot be read');
+    },
+  });
+  await assert.rejects(failing, /a page cannot be read/);
+  await assert.rejects(other, /another work of this commit failed/);
+  assert.equal(given, 1);
+  assert.equal(commits.length, 0);
+  const next = submit('next');
+  await until(() => commits.length === 1);
+  end();
+  await next;
+});
