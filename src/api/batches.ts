@@ -94,7 +94,7 @@ async function open(
   // Before the first line is accepted, and not for a header that was refused.
   const { accountId: account = '', campaignId: campaign = '' } = opening.labels;
   const limited = limits
-    ? await setLimits({ egress: deps.egress, log }, { account, campaign }, limits)
+    ? await setLimits({ egress: deps.egress, log, caller: callerOf(request) }, { account, campaign }, limits)
     : ok(undefined);
   if (limited.ok) return ok({ batch: batch.value, input, rest, held });
   const closed = await orUnavailable(

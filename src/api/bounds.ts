@@ -72,7 +72,7 @@ export const limitsAllowed = ({ name, senders }: Caller): Result<void, Refused> 
       )
     : ok(undefined);
 
-const forbidden = (field: string, message: string): Refused => ({
+export const forbidden = (field: string, message: string): Refused => ({
   status: 403,
   code: 'forbidden',
   message: `${field}: ${message}`,

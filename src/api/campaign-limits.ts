@@ -6,10 +6,11 @@ import {
   type CampaignCap,
   type CampaignLimit,
   type CampaignName,
+  LimitsStand,
   TooManyLimits,
 } from '../mta/egress/index.ts';
-import { accountFor } from './bounds.ts';
-import { callerOf } from './caller.ts';
+import { accountFor, forbidden, isBound } from './bounds.ts';
+import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import { campaignLimits, label, type LimitsBody } from './fields.ts';
 import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
@@ -47,7 +48,8 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     const account = accountFor(callerOf(request), account_id);
     if (!account.ok) return answer(reply, account);
     const name = { account: account.value ?? '', campaign: path.value.id };
-    const set = await setLimits({ egress: deps.egress, log: logOf(deps, request) }, name, limits);
+    const sources = { egress: deps.egress, log: logOf(deps, request), caller: callerOf(request) };
+    const set = await setLimits(sources, name, limits);
     return answer(reply, set.ok ? ok(limitedCampaign(deps, name)) : set);
   });
   app.post('/v1/campaigns/:id/start', async (request, reply) => {
@@ -55,11 +57,13 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     if (!path.ok) return answer(reply, path);
     const body = checkRequest(startBody, request.body);
     if (!body.ok) return answer(reply, body);
-    const account = accountFor(callerOf(request), body.value?.account_id);
+    const caller = callerOf(request);
+    const account = accountFor(caller, body.value?.account_id);
     if (!account.ok) return answer(reply, account);
     const name = { account: account.value ?? '', campaign: path.value.id };
-    const started = await stored(logOf(deps, request), () =>
-      deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`),
+    const sources = { log: logOf(deps, request), caller };
+    const started = await stored(sources, () =>
+      deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`, { bound: isBound(caller) }),
     );
     if (!started.ok) return answer(reply, started);
     const none = notFound(`campaign ${name.campaign} has no limits: set them with POST .../limits`);
@@ -69,20 +73,28 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
 
 /** Replaces the limits of a campaign; a body that names none takes them away. */
 export async function setLimits(
-  { egress, log }: Pick<ApiDependencies, 'egress' | 'log'>,
+  { egress, ...asked }: Pick<ApiDependencies, 'egress'> & Asked,
   name: CampaignName,
   body: LimitsBody,
 ): Promise<Result<void, Refused>> {
   const limit = limitOf(body);
   const texts = Object.entries(body).map(([what, value]) => `${what} ${JSON.stringify(value)}`);
   const reason = `limits of campaign ${name.campaign}: ${texts.join(', ') || 'none'}`;
-  return stored(log, () => egress.campaigns.set(name, limit, reason));
+  const bound = isBound(asked.caller);
+  return stored(asked, () => egress.campaigns.set(name, limit, reason, { bound }));
 }
 
-async function stored<T>(log: Log, run: () => Promise<T>): Promise<Result<T, Refused>> {
+interface Asked {
+  readonly log: Log;
+  readonly caller: Caller;
+}
+
+async function stored<T>({ log, caller }: Asked, run: () => Promise<T>): Promise<Result<T, Refused>> {
   try {
     return ok(await run());
   } catch (error) {
+    if (error instanceof LimitsStand)
+      return err(forbidden('limits', `${error.message}, and the token ${caller.name} may not change them`));
     if (error instanceof TooManyLimits) return err(invalid([{ field: 'limits', message: error.message }]));
     log.error({ err: error }, 'the store did not take the limits of a campaign');
     return err(unavailable('the store takes nothing now; postrider status says why'));

@@ -157,6 +157,27 @@ describe('tokens', () => {
     assert.deepEqual(control.egress.limits.get('bolt/spring'), { perStart: 5 });
   });
 
+  test('limits that an operator set stand against a bound token, whatever its scope', async (t) => {
+    const { control, as } = await withTokens(t, [
+      tokenOf('a', 'a', ['inject', 'operate'], { accounts: ['acme'] }),
+      tokenOf('desk', 'desk', ['operate']),
+    ]);
+    const limits = { per_start: 5 };
+    const set = await as('desk').post('/v1/campaigns/spring/limits', { account_id: 'acme', ...limits });
+    assert.equal(set.status, 200, set.text);
+    const header = { from: 'news@a.test', content: 'Subject: s\n\nx', campaign_id: 'spring', limits: {} };
+    for (const answer of [
+      await as('a').post('/v1/campaigns/spring/limits', {}),
+      await as('a').post('/v1/campaigns/spring/start', {}),
+      await as('a').post('/v1/batches', JSON.stringify(header), 'application/x-ndjson'),
+    ]) {
+      assert.equal(answer.status, 403, answer.text);
+      assert.match(answer.text, /and the token a may not change them/);
+    }
+    assert.deepEqual([...control.egress.limits], [['acme/spring', { perStart: 5 }]]);
+    assert.equal((await as('a').post('/v1/campaigns/autumn/limits', limits)).status, 200);
+  });
+
   test('a token that is bound to senders may name only these', async (t) => {
     const { control, as } = await withTokens(t, [
       tokenOf('s', 's', ['inject', 'read', 'operate'], { senders: ['promo'] }),

@@ -1,6 +1,7 @@
 /** Limits of a campaign hold over all nodes and domains, over changes and restarts, and delay nobody else. */
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
+import { LimitsStand } from '../../src/mta/egress/index.ts';
 import { openMemoryKv, TABLES } from '../../src/queue/index.ts';
 import type { Kv } from '../../src/queue/kv.ts';
 import type { Sink } from '../../src/testbed/index.ts';
@@ -125,6 +126,31 @@ describe('limits that are set while a campaign is under way', () => {
     await Promise.all([campaigns.set(SPRING, undefined, 'test'), campaigns.start(SPRING, 'test')]);
     assert.equal(stored(), undefined);
   });
+});
+
+test('limits of who may touch all stand against who is bound, also after a restart', async (t) => {
+  const kv = openMemoryKv();
+  const autumn = { account: 'shop', campaign: 'autumn' };
+  const bound = { bound: true };
+  const first = await open(t, { kv });
+  await first.egress.campaigns.set(SPRING, { perStart: 1 }, 'test');
+  await first.egress.campaigns.set(autumn, { perStart: 1 }, 'test', bound);
+  await first.egress.campaigns.start(autumn, 'test', bound);
+  await first.stop();
+  const { campaigns } = (await open(t, { kv })).egress;
+  for (const change of [
+    () => campaigns.set(SPRING, undefined, 'test', bound),
+    () => campaigns.set(SPRING, { perStart: 9 }, 'test', bound),
+    () => campaigns.start(SPRING, 'test', bound),
+  ])
+    await assert.rejects(change, LimitsStand);
+  assert.deepEqual(campaigns.of(SPRING)!.limit, { perStart: 1 });
+  await campaigns.set(autumn, { perStart: 2 }, 'test', bound);
+  await campaigns.set(autumn, { perStart: 3 }, 'test');
+  await assert.rejects(campaigns.start(autumn, 'test', bound), LimitsStand);
+  await campaigns.set(SPRING, undefined, 'test');
+  await campaigns.set(SPRING, { perStart: 4 }, 'test', bound);
+  assert.deepEqual(campaigns.of(SPRING)!.limit, { perStart: 4 });
 });
 
 describe('a campaign with a cap per start', () => {

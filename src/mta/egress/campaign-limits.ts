@@ -14,9 +14,19 @@ const KIND = 'campaign_limit';
 /** More campaigns have limits than may. */
 export class TooManyLimits extends Error {}
 
+/** The limits are those of somebody who may touch the mail of all. */
+export class LimitsStand extends Error {}
+
+/** Who asks: `bound`, somebody who may touch a part of the mail only. */
+interface Asking {
+  readonly bound?: boolean;
+}
+
 interface Stored {
   readonly limit: CampaignLimit;
   readonly start: number;
+  /** By whom they were set: such a one changes no limits that have not this. */
+  readonly bound?: true | undefined;
 }
 
 export interface CampaignName {
@@ -32,6 +42,8 @@ export interface CampaignLimitsOptions {
 export class CampaignLimits {
   readonly #options: CampaignLimitsOptions;
   readonly #caps = new Map<string, CampaignCap>();
+  /** Those that were set by callers that are bound. */
+  readonly #bound = new Set<string>();
   #line: Promise<unknown> = Promise.resolve();
 
   constructor(options: CampaignLimitsOptions) {
@@ -43,7 +55,9 @@ export class CampaignLimits {
       const name = nameOf({ account, campaign });
       const at = markKey(name);
       const mark = queue.limitMark(at) as CapMark | undefined;
-      this.#caps.set(name, new CampaignCap({ clock, key: at, ...(value as Stored), mark }));
+      const { bound, ...stored } = value as Stored;
+      this.#caps.set(name, new CampaignCap({ clock, key: at, ...stored, mark }));
+      if (bound) this.#bound.add(name);
     }
   }
 
@@ -56,34 +70,60 @@ export class CampaignLimits {
     return this.#caps.size === 0 ? undefined : this.#caps.get(nameOf(name));
   }
 
-  /** Replaces all limits of the campaign, or takes them away. What was sent under them stays counted. Throws TooManyLimits. */
-  set(name: CampaignName, limit: CampaignLimit | undefined, reason: string): Promise<void> {
-    return this.#inTurn(() => this.#set(name, limit, reason));
+  /**
+   * Replaces all limits of the campaign, or takes them away. What was sent under them stays counted. Throws TooManyLimits
+   * or LimitsStand.
+   */
+  set(
+    name: CampaignName,
+    limit: CampaignLimit | undefined,
+    reason: string,
+    { bound }: Asking = {},
+  ): Promise<void> {
+    return this.#inTurn(() => {
+      this.#mayChange(name, bound);
+      return this.#set(name, limit, { reason, bound: bound || undefined });
+    });
   }
 
-  /** The cap per start counts anew. False when the campaign has no limits. */
-  start(name: CampaignName, reason: string): Promise<boolean> {
-    return this.#inTurn(() => this.#start(name, reason));
+  /** The cap per start counts anew. False when the campaign has no limits. Throws LimitsStand. */
+  start(name: CampaignName, reason: string, { bound }: Asking = {}): Promise<boolean> {
+    return this.#inTurn(() => {
+      this.#mayChange(name, bound);
+      return this.#start(name, reason);
+    });
   }
 
   stop(): void {
     for (const cap of this) cap.parking.close();
   }
 
-  async #set(name: CampaignName, limit: CampaignLimit | undefined, reason: string): Promise<void> {
+  #mayChange(name: CampaignName, bound: boolean | undefined): void {
+    if (bound && this.of(name) && !this.#bound.has(nameOf(name)))
+      throw new LimitsStand(`the limits of campaign ${name.campaign} are an operator's`);
+  }
+
+  async #set(
+    name: CampaignName,
+    limit: CampaignLimit | undefined,
+    { reason, bound }: { readonly reason: string; readonly bound: true | undefined },
+  ): Promise<void> {
     const before = this.of(name);
     if (limit && !before && this.#caps.size >= MOST_LIMITED)
       throw new TooManyLimits(`${MOST_LIMITED} campaigns have limits already; take those of ended ones away`);
     const start = before?.start ?? this.#options.clock.now();
-    await this.#store(name, limit && { limit, start }, reason);
-    this.#apply(name, limit && { limit, start });
+    const stored = limit && { limit, start, bound };
+    await this.#store(name, stored, reason);
+    this.#apply(name, stored);
   }
 
   async #start(name: CampaignName, reason: string): Promise<boolean> {
     const before = this.of(name);
     if (!before) return false;
     // Two starts within a millisecond are two.
-    const stored = { limit: before.limit, start: Math.max(before.start + 1, this.#options.clock.now()) };
+    const start = Math.max(before.start + 1, this.#options.clock.now());
+    const bound = this.#bound.has(nameOf(name)) || undefined;
+    const stored = { limit: before.limit, start, bound };
     await this.#store(name, stored, reason);
     this.#apply(name, stored);
     return true;
@@ -101,9 +141,14 @@ export class CampaignLimits {
   #apply(name: CampaignName, stored: Stored | undefined): void {
     const key = nameOf(name);
     const cap = this.#caps.get(key);
+    if (stored?.bound) this.#bound.add(key);
+    else this.#bound.delete(key);
     if (!stored) this.#caps.delete(key);
     else if (cap) cap.configure(stored.limit, stored.start);
-    else this.#caps.set(key, new CampaignCap({ clock: this.#options.clock, key: markKey(key), ...stored }));
+    else {
+      const { limit, start } = stored;
+      this.#caps.set(key, new CampaignCap({ clock: this.#options.clock, key: markKey(key), limit, start }));
+    }
     cap?.parking.release();
   }
 

@@ -1,5 +1,5 @@
 export { CampaignCap, type CampaignLimit } from './campaign-cap.ts';
-export { type CampaignLimits, type CampaignName, TooManyLimits } from './campaign-limits.ts';
+export { type CampaignLimits, type CampaignName, LimitsStand, TooManyLimits } from './campaign-limits.ts';
 export { recipientContent } from './content.ts';
 export type { CellSettings } from './cell-settings.ts';
 export type { EgressSettings, Sender } from './context.ts';

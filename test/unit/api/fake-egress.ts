@@ -4,6 +4,7 @@ import {
   CampaignCap,
   type CampaignLimit,
   type EgressView,
+  LimitsStand,
   type LaneStatus,
   type NodeControls,
   type NodeFigures,
@@ -62,17 +63,22 @@ export class FakeEgress implements EgressView {
     return Promise.resolve();
   }
   readonly limits = new Map<string, CampaignLimit>();
+  readonly ofOperators = new Set<string>();
   readonly campaigns: EgressView['campaigns'] = {
     of: ({ account, campaign }) => {
       const limit = this.limits.get(`${account}/${campaign}`);
       return limit && new CampaignCap({ clock: createFakeClock(), key: 'k', limit, start: 0 });
     },
-    set: ({ account, campaign }, limit, reason) => {
-      if (limit) this.limits.set(`${account}/${campaign}`, limit);
-      else this.limits.delete(`${account}/${campaign}`);
+    set: ({ account, campaign }, limit, reason, asking) => {
+      const key = `${account}/${campaign}`;
+      if (asking?.bound && this.ofOperators.has(key)) return Promise.reject(new LimitsStand('theirs'));
+      if (!asking?.bound) this.ofOperators.add(key);
+      if (limit) this.limits.set(key, limit);
+      else this.limits.delete(key);
       return this.#ask('limits', [account, campaign, reason]);
     },
-    start: async ({ account, campaign }, reason) => {
+    start: async ({ account, campaign }, reason, asking) => {
+      if (asking?.bound && this.ofOperators.has(`${account}/${campaign}`)) throw new LimitsStand('theirs');
       await this.#ask('start', [account, campaign, reason]);
       return this.limits.has(`${account}/${campaign}`);
     },
