@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openMemoryKv } from '../../src/queue/index.ts';
+import { eventually } from '../support/mta-world.ts';
 import { openWorld, receiver, RunningClock, type World } from '../unit/egress/sending-world.ts';
 
 const isps = [{ name: 'to', domains: ['to.test'] }];
@@ -98,4 +99,22 @@ test('explain knows the stage of a node that has sent nothing since the start', 
   });
   assert.equal(after.egress.nodes()[0]!.lanes.length, 0, 'nothing was sent yet');
   assert.deepEqual((await capsOf(after)).at(-1), ['warm-up new, stage 1 of 2', 3]);
+});
+
+test('what waits for its token when the warm-up pauses goes back, and keeps no session', async (t) => {
+  const action = { code: 550, enhanced: '5.1.1', text: 'no such user' };
+  const sink = await receiver(t, { messageLatencyMs: 300, rules: [{ phase: 'content', action }] });
+  const world = await openWorld(t, {
+    sink,
+    settings: {
+      ...settings('wait', node(1, 'new'), node(2), node(3)),
+      warmup_plans: [{ name: 'new', stages: [1000], min_attempts: 1, max_hard_bounces: 1, overflow: 'wait' }],
+      strategies: [{ name: 'free', rate: '60/1m', concurrent_connections: 5 }],
+    },
+  });
+  await world.send(TO);
+  await world.ended(1);
+  await eventually(() => world.egress.nodeFigures()[0]!.sessions === 0, 'no session is left');
+  assert.equal(world.events().length, TO.length + 1, 'one attempt');
+  assert.match(world.egress.whyWaiting('n1', 'to.test')!, /warm-up paused/);
 });

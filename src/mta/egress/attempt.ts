@@ -12,7 +12,7 @@ import { type AttemptEnd, type AttemptInput, Handed } from './handed.ts';
 import type { Lane } from './lane.ts';
 import type { Reactions } from './reactions.ts';
 import { limitsOf } from './limits-of.ts';
-import { type Cap, CapUsedUp } from './token-line.ts';
+import { type Cap, NoToken } from './token-line.ts';
 
 const BEYOND_ASCII = /[^\x00-\x7f]/;
 const MISSING_SENDER_WAIT_MS = 60_000;
@@ -39,7 +39,7 @@ export class Attempts {
     } catch (error) {
       handed.forgoAll();
       const { signal } = input;
-      const ours = !signal.aborted && !(error instanceof CapUsedUp);
+      const ours = !signal.aborted && !(error instanceof NoToken);
       for (const delivery of handed.open) {
         if (ours) {
           this.#context.report('error', 'an attempt failed by a fault of our own; the delivery waits', {

@@ -22,8 +22,11 @@ export type CapsNow = () => readonly Cap[];
 
 /** A cap that is used up for longer is not waited for: the delivery goes back. */
 export const CAP_WAIT_MS = 1_000;
+/** The same for the lane: it was a second when the delivery was handed out, and can be a day since a warm-up pauses. */
+const LANE_WAIT_MS = 30_000;
 
-export class CapUsedUp extends Error {}
+/** No token comes soon. */
+export class NoToken extends Error {}
 
 interface Turn {
   readonly signal: AbortSignal;
@@ -62,7 +65,7 @@ export class TokenLine {
 
   /**
    * Waits for a token and spends it, and as many more of `count` as can be spent at the same moment; says how many it
-   * were. All `count` promises end with it. Rejects with CapUsedUp.
+   * were. All `count` promises end with it. Rejects with NoToken when none comes soon.
    */
   spend(signal: AbortSignal, caps: CapsNow, count = 1): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -102,9 +105,9 @@ export class TokenLine {
   #try(turn: Turn): number {
     try {
       const caps = turn.caps();
-      const ofCaps = longest(caps);
-      if (ofCaps > CAP_WAIT_MS) throw new CapUsedUp('a cap is used up');
-      const wait = Math.max(this.#source.waitMs(), ofCaps);
+      const [ofLane, ofCaps] = [this.#source.waitMs(), longest(caps)];
+      if (ofLane > LANE_WAIT_MS || ofCaps > CAP_WAIT_MS) throw new NoToken('no token comes soon');
+      const wait = Math.max(ofLane, ofCaps);
       if (wait > 0) return wait;
       const spent = this.#take(turn, caps);
       this.#end(turn);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import type { StrategyConfig } from '../../../src/config/index.ts';
+import type { StrategyConfig, WarmupPlanConfig } from '../../../src/config/index.ts';
 import { Lane } from '../../../src/mta/egress/lane.ts';
+import { NoToken } from '../../../src/mta/egress/token-line.ts';
 import { strategy } from './strategy.ts';
 import { TwoClocks } from './two-clocks.ts';
 
@@ -12,7 +13,7 @@ interface Rig {
   readonly tokens: () => number;
 }
 
-function rigOf(t: TestContext, wish: Partial<StrategyConfig>): Rig {
+function rigOf(t: TestContext, wish: Partial<StrategyConfig>, warmup?: WarmupPlanConfig): Rig {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const clock = new TwoClocks();
   let tokens = 0;
@@ -24,6 +25,7 @@ function rigOf(t: TestContext, wish: Partial<StrategyConfig>): Rig {
     clock,
     mark: undefined,
     onToken: () => void tokens++,
+    ...(warmup && { warmup }),
   });
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms);
@@ -37,6 +39,11 @@ function rigOf(t: TestContext, wish: Partial<StrategyConfig>): Rig {
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const RATE_1_PER_S = { ratePerInterval: { count: 60, perMs: 60_000 } };
 const RATE_1_PER_M = { ratePerInterval: { count: 1, perMs: 60_000 } };
+/** One hard bounce pauses it. */
+const CAREFUL: WarmupPlanConfig = {
+  ...{ name: 'careful', stages: [100], byIsp: {}, advanceAt: 50, overflow: 'wait' },
+  ...{ maxHardBounces: 5, maxBlocks: 5, minAttempts: 1, pauseMs: 24 * 3_600_000 },
+};
 const NEVER = new AbortController().signal;
 
 describe('capacity', () => {
@@ -123,7 +130,7 @@ describe('spending', () => {
   });
 
   test('who waits in the line goes at once when a new speed lets it', async (t) => {
-    const { lane } = rigOf(t, RATE_1_PER_M);
+    const { lane } = rigOf(t, { ratePerInterval: { count: 3, perMs: 60_000 } });
     const spent: string[] = [];
     for (const name of ['a', 'b']) {
       lane.promise();
@@ -134,6 +141,19 @@ describe('spending', () => {
     lane.configure(strategy({ name: 'fast' }), 'UTC');
     await settled();
     assert.deepEqual(spent, ['a', 'b']);
+  });
+
+  test('who would wait for a day, since the warm-up pauses meanwhile, is told so and not promised any more', async (t) => {
+    const { lane, pass } = rigOf(t, RATE_1_PER_S, CAREFUL);
+    lane.promise();
+    await lane.spend(NEVER);
+    lane.promise();
+    const waits = assert.rejects(lane.spend(NEVER)!, NoToken);
+    lane.refused({ class: 'hard', category: 'bad_mailbox', pattern: 'x' }, '550 no such user');
+    await pass(1_000);
+    await waits;
+    lane.resumeWarmup();
+    assert.ok(lane.mayHandOut());
   });
 
   test('one that comes aborted takes no token', async (t) => {
