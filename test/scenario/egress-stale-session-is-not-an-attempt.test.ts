@@ -41,6 +41,20 @@ test('what was said about the delivery is an attempt, also in a session that was
   assert.deepEqual(world.story('b@to.test'), ['soft_bounce', 'delivered 250']);
 });
 
+test('a session that dies when it had all of the message is an attempt: the peer may have taken it', async (t) => {
+  const { world } = await worldWith(t, {
+    EHLO: '250-mx.test\r\n250-PIPELINING\r\n250 CHUNKING',
+    MAIL: (_, count) => (count === 2 ? [] : '250 ok'),
+    RCPT: (_, count) => (count === 2 ? [] : '250 ok'),
+    BDAT: (_, count) => (count === 2 ? CLOSE : '250 queued'),
+  });
+  await world.send('a@to.test');
+  await world.ended(1);
+  await world.send('b@to.test');
+  await world.ended(2);
+  assert.deepEqual(world.story('b@to.test'), ['soft_bounce', 'delivered 250']);
+});
+
 test('an idle session that the peer ends with 421 is forgotten; the next delivery opens another one', async (t) => {
   const { world, peer } = await worldWith(t, {});
   await world.send('a@to.test');

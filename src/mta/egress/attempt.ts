@@ -241,9 +241,9 @@ export class Attempts {
 
 const NO_LIMITS: readonly Cap[] = [];
 
-/** The session died before the peer said anything about the transaction. */
-const isSilent = ({ scope, phase, reply }: Refusal): boolean =>
-  scope === 'session' && phase === 'mail' && reply === undefined;
+/** The session died before the peer said anything about the transaction, and before it had all of the message. */
+const isSilent = ({ scope, phase, reply, possiblyDelivered }: Refusal): boolean =>
+  scope === 'session' && phase === 'mail' && reply === undefined && possiblyDelivered !== true;
 
 function eventReply(reply: Reply | undefined, refusal: Refusal | undefined): EventReply {
   const phase = refusal?.phase ?? 'content';
