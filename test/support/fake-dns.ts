@@ -13,6 +13,8 @@ export interface FakeDns {
   readonly resolver: Resolver;
   /** Questions that passed the cache: all, or those of a name and type (`MX example.com`). */
   count(question?: string): number;
+  /** Keeps answers back from now on. `asked` resolves when one is wanted. */
+  hold(): { readonly asked: Promise<void>; give(): void };
 }
 
 export function createFakeDns(
@@ -20,14 +22,23 @@ export function createFakeDns(
   limits: Partial<CacheLimits> & { readonly clock: Clock },
 ): FakeDns {
   const asked: string[] = [];
+  let wanted = (): void => undefined;
+  let held = Promise.resolve();
   const lookup = (question: Question): Promise<AnyAnswer> => {
     asked.push(`${question.type} ${question.name}`);
-    return Promise.resolve(answer(zones, question));
+    wanted();
+    return held.then(() => answer(zones, question));
   };
   const resolver = new CachingResolver(lookup, { cacheSize: 10_000, ...limits });
   const count = (question?: string): number =>
     question === undefined ? asked.length : asked.filter((one) => one === question).length;
-  return { resolver, count };
+  const hold: FakeDns['hold'] = () => {
+    const [first, given] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    wanted = first.resolve;
+    held = given.promise;
+    return { asked: first.promise, give: given.resolve };
+  };
+  return { resolver, count, hold };
 }
 
 function answer(zones: Zones, question: Question): AnyAnswer {

@@ -18,6 +18,16 @@ export class DomainPlace implements Place {
     this.domain = domain;
   }
 
+  /** Routes and ISPs may be others now: what has not been sent finds its way anew. */
+  outdate(): void {
+    this.planExpiresAtMs = -Infinity;
+  }
+
+  /** Whether mail that was asked for when it went there still does; a plan that is merely old will do for it. */
+  leadsTo(destination: Destination): boolean {
+    return this.destination === destination && this.planExpiresAtMs !== -Infinity;
+  }
+
   /** The mail goes there from now on; what waited in memory for another destination is given back. */
   goTo(destination: Destination, giveBack: (lane: Lane, waiting: readonly LeasedDelivery[]) => void): void {
     const before = this.destination;

@@ -142,8 +142,8 @@ export class Leases {
 
   #arrived(queue: FlowQueue, destination: Destination, here: readonly LeasedDelivery[]): void {
     for (const { content } of here) this.#options.budget.take(content.length);
-    // The queue's mail may go elsewhere by now, where other limits hold.
-    const stays = placeOf(queue).destination === destination;
+    // The queue's mail may go elsewhere by now, where other limits hold, or by another route.
+    const stays = placeOf(queue).leadsTo(destination);
     const back: LeasedDelivery[] = [];
     for (const delivery of here)
       if (stays && !queue.head.keepsBack(delivery.number)) destination.arrived(queue, delivery, false);

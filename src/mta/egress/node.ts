@@ -92,8 +92,7 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
       sessionsFit && config.address === this.#config.address && config.hostname === this.#config.hostname;
     this.#config = config;
     this.#lanes.configure(config);
-    // Routes and ISPs may be others now: what has not been sent finds its way anew.
-    for (const place of this.#places.values()) place.planExpiresAtMs = -Infinity;
+    for (const place of this.#places.values()) place.outdate();
     if (!fit) this.generation++;
     for (const destination of this.#destinations.values())
       this.giveBack(destination.lane, fit ? destination.recall() : destination.stop());

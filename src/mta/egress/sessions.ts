@@ -34,6 +34,8 @@ export interface SessionOwner {
   addressGone(): void;
 }
 
+type OpenedBy = Pick<SessionOwner, 'generation'> & Pick<NodeConfig, 'address'>;
+
 type RefusedEnd = Extract<AttemptEnd, { readonly kind: 'refused' }>;
 /** The peer did not answer in time. */
 const wentSilent = (end: AttemptEnd): end is RefusedEnd =>
@@ -95,7 +97,8 @@ export class Sessions {
   }
 
   async #run(destination: Destination): Promise<void> {
-    const { address } = this.#owner.config;
+    const { config, generation } = this.#owner;
+    const { address } = config;
     const since = this.#context.clock.mono();
     const opened = await connect({
       plan: destination.plan,
@@ -113,18 +116,18 @@ export class Sessions {
     destination.opened();
     this.#open.add(session);
     void session.closed.then(() => destination.sessionClosed(session));
-    await this.#serve(session, destination, address);
+    await this.#serve(session, destination, { address, generation });
     this.#open.delete(session);
     if (session.usable) await session.quit();
   }
 
-  async #serve(session: ClientSession, destination: Destination, address: string): Promise<void> {
+  /** `by`: of the configuration by which it was opened. */
+  async #serve(session: ClientSession, destination: Destination, by: OpenedBy): Promise<void> {
     const { lane } = destination;
-    const { generation } = this.#owner;
     for (let sent = 0; sent < lane.strategy.messagesPerConnection; sent++) {
       await this.#context.recorder.room();
       // A reload may have given the node another address or name, or other rules for TLS: a new session, then.
-      if (!session.usable || !this.#owner.active || this.#owner.generation !== generation) return;
+      if (!session.usable || !this.#owner.active || this.#owner.generation !== by.generation) return;
       const delivery = await destination.next(session);
       if (!delivery) return;
       const deliveries = await this.#owner.together(destination, delivery);
@@ -133,7 +136,7 @@ export class Sessions {
         session,
         deliveries,
         lane,
-        sourceIp: address,
+        sourceIp: by.address,
         signal: this.#abort.signal,
       });
       // What is put back comes to the front, so the last one first.

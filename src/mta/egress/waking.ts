@@ -3,7 +3,7 @@
  * that is down may leave it, that of one that is gone does, and that of a domain that leads nowhere is refused.
  */
 import type { Refusal, Result } from '../../core/index.ts';
-import type { LeasedDelivery, QueueHead } from '../../queue/index.ts';
+import type { LeasedDelivery, Outcome, QueueHead } from '../../queue/index.ts';
 import { Alarm } from './alarm.ts';
 import type { Attempts } from './attempt.ts';
 import type { EgressContext } from './context.ts';
@@ -121,10 +121,12 @@ export class Waking {
   async #resolve(node: Node, place: DomainPlace): Promise<void> {
     if (place.resolving) return;
     place.resolving = true;
+    const { planner } = this;
     let plan: Result<RoutePlan, Refusal> | undefined;
     try {
-      plan = await this.planner.resolve(place.domain);
-      if (!plan.ok && node.active) await this.#refuseDue(node, place, plan.error);
+      plan = await planner.resolve(place.domain);
+      if (!plan.ok)
+        await this.#refuseDue(node, place, plan.error, () => node.active && this.planner === planner);
     } catch (error) {
       this.#options.context.report('error', 'a fault of our own in finding a route; trying again', {
         domain: place.domain,
@@ -134,21 +136,29 @@ export class Waking {
     // Before anything is leased: the plan may be out of date by then, and has to be looked up again.
     place.resolving = false;
     if (!node.active) return;
-    if (plan?.ok)
+    // What was found by the routes of before a reload says nothing of those of now.
+    if (this.planner !== planner) for (const queue of place.queues) this.sleep(queue);
+    else if (plan?.ok)
       node.assign(place, plan.value, this.#options.context.isps.find(place.domain, plan.value.hostNames));
     else for (const { head } of place.queues) if (head.wakeAt !== Infinity) this.#wakeLater(head);
   }
 
-  /** The domain leads nowhere: everything that is due bears the refusal. */
-  async #refuseDue(node: Node, place: DomainPlace, refusal: Refusal): Promise<void> {
+  /** The domain leads nowhere: everything that is due bears the refusal, as long as that `holds`. */
+  async #refuseDue(node: Node, place: DomainPlace, refusal: Refusal, holds: () => boolean): Promise<void> {
+    const { attempts, context } = this.#options;
+    const { queue, recorder } = context;
     const about = { isp: this.ispOf(place.domain) ?? 'unresolved', source_ip: node.config.address };
-    const due = [...place.queues].filter((queue) => node.isDue(queue));
+    const due = [...place.queues].filter((one) => node.isDue(one));
     for (const { head } of due) {
-      let taken: readonly LeasedDelivery[];
-      do {
-        taken = await this.#options.context.queue.lease({ queue: head, limit: REFUSE_SLICE });
-        await Promise.all(taken.map((delivery) => this.#options.attempts.refuse(delivery, refusal, about)));
-      } while (taken.length === REFUSE_SLICE && node.active);
+      let taken: readonly LeasedDelivery[] | undefined;
+      while (holds() && (taken === undefined || taken.length === REFUSE_SLICE)) {
+        taken = await queue.lease({ queue: head, limit: REFUSE_SLICE });
+        await Promise.all(
+          taken.map((delivery) =>
+            holds() ? attempts.refuse(delivery, refusal, about) : recorder.record(delivery, back(delivery)),
+          ),
+        );
+      }
     }
   }
 
@@ -157,3 +167,5 @@ export class Waking {
     this.wake(queue, this.#options.context.clock.now() + 1_000);
   }
 }
+
+const back = ({ record: { wakeAt } }: LeasedDelivery): Outcome => ({ kind: 'released', wakeAt });
