@@ -34,7 +34,7 @@ const NODE_COLUMNS = [
   { title: 'node' },
   { title: 'address' },
   { title: 'hostname' },
-  { title: 'state' },
+  { title: 'state', whole: true },
   { title: 'sessions', align: 'right' },
   { title: 'attempts', align: 'right' },
   { title: 'delivered', align: 'right' },
