@@ -15,7 +15,7 @@ export function spelled(text: string, language: Language, figure: (amount: strin
 }
 
 const DURATION = /(?:[\d.]+(?:ms|[dhms]))+/.source;
-/** What is before one in the sentences of alerts; a name or reply that looks like one stays as it is. */
+/** What is before one in the server's sentences; a name or reply that looks like one stays as it is. */
 const BEFORE: readonly RegExp[] = [
   /^(?:over: )?\d+ deliveries to \S+ wait, the oldest for /,
   /^(?:over: )?\d+ deliveries to \S+ wait, the oldest for [^,]+, and none was taken for /,
@@ -26,8 +26,9 @@ const BEFORE: readonly RegExp[] = [
 const PLACES = [
   ...BEFORE.map(({ source }) => new RegExp(`(?<=${source})${DURATION}`)),
   new RegExp(`(?<=, and none was taken for .*[:;] )${DURATION}(?= ago: )`),
+  new RegExp(`(?<=\\blocked by [^,]+, )${DURATION}(?= left: )`, 'g'),
 ];
 
-/** The texts of alerts in English, with their durations spelled. */
+/** What the server says in English, with its durations spelled. */
 export const inEnglish = (text: string): string =>
   PLACES.reduce((said, place) => said.replace(place, (found) => spelled(found, 'en', String)), text);

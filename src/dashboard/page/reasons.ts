@@ -48,7 +48,7 @@ const PHRASES: readonly Phrase[] = [
   [/^slowed down \(/, 'замедлено ('],
   [/\block(?:ed)? by hand/g, 'блокировка оператором'],
   [/\block(?:ed)? by (\S+)/g, 'блокировка по $1'],
-  [/, (\d+) s left: /g, ', ещё $1 с: '],
+  [/(?<=блокировка (?:оператором|по \S+), )((?:\d+[dhms])+) left: /g, 'ещё ~1: '],
   [/: one delivery goes first to try, after: /g, ': сначала пробная доставка, после: '],
   [/^the interval of the retry rule is not over$/, 'интервал повтора ещё не прошёл'],
   [/^it must not be sent before that time$/, 'раньше этого времени отправлять нельзя'],

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { LockRuleConfig } from '../../config/index.ts';
-import type { EventReply } from '../../core/index.ts';
+import { type EventReply, formatDuration } from '../../core/index.ts';
 
 const CLOCK_SLACK_MS = 60_000;
 
@@ -93,7 +93,8 @@ export class Lock {
     const by = rule === undefined ? 'by hand' : `by ${cause ?? rule}`;
     const why = reply ? [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ') : reason;
     if (!this.locked(now)) return `lock ${by}: one delivery goes first to try, after: ${why}`;
-    const left = until === undefined ? '' : `, ${Math.ceil((until - now) / 1000)} s left`;
+    const left =
+      until === undefined ? '' : `, ${formatDuration(Math.ceil((until - now) / 1000) * 1000)} left`;
     return `locked ${by}${left}: ${why}`;
   }
 }

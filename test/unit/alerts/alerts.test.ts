@@ -286,10 +286,10 @@ test('a lock is named beside what the longest due mail waits for, where mail wai
   });
   rig.clock.advance(HOUR);
   const why = async (): Promise<string | undefined> => (await alerts.flow(slices)).waiting[0]?.why;
-  const told = 'n1: locked by hand, 60 s left: by an operator';
+  const told = 'n1: locked by hand, 1m left: by an operator';
   egress.waiting = 'limit of the campaign: 30 per 60 s; next message in 2 s';
   assert.equal(await why(), `${egress.waiting}; ${told}`);
-  egress.waiting = 'locked by hand, 60 s left: by an operator';
+  egress.waiting = 'locked by hand, 1m left: by an operator';
   assert.equal(await why(), told, 'once');
   locks.push(...Array.from({ length: 5 }, () => lock('n1')));
   assert.equal(await why(), `${told}; ${told}; ${told}; 3 more locks`, 'no more than can be read');

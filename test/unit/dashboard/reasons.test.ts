@@ -21,7 +21,11 @@ const REASONS: readonly (readonly [text: string, inRussian: string, inEnglish?: 
     'next connection in 5 s, after: connection refused',
     'следующее соединение через 5 с, после: connection refused',
   ],
-  ['locked by blocked, 30 s left: 554 go away', 'блокировка по blocked, ещё 30 с: 554 go away'],
+  [
+    'locked by blocked, 1h59m left: 554 go away, 5m left: x',
+    'блокировка по blocked, ещё 1 ч 59 мин: 554 go away, 5m left: x',
+    'locked by blocked, 1 h 59 min left: 554 go away, 5m left: x',
+  ],
   [
     'limit of the campaign: 30 per 60 s; next message in 2 s',
     'предел рассылки: 30 за 60 с; следующее письмо через 2 с',
