@@ -17,7 +17,7 @@ export interface Pace {
   readonly per_second: number;
   /** When what is not held will have ended at this speed; absent when nothing is left, when nobody knows, or for `earliest_end`. */
   readonly estimated_end?: string | undefined;
-  /** In its place: the last of it waits for an attempt until then, so it ends no sooner. */
+  /** In its place: it ends no sooner, for the last of it waits for an attempt until then, or its campaign has a rate. */
   readonly earliest_end?: string | undefined;
 }
 
@@ -94,12 +94,14 @@ export class Paced {
   pace(perSecond = this.perSecond): Pace {
     const now = this.#now;
     const end = this.#slowestEnd();
-    const waits = this.#latest > now && !(this.#latest < end && end < FAR_MS);
+    const isKnown = end < FAR_MS;
+    const earliest = isKnown ? this.#latest : Math.max(this.#latest, this.#endByRates());
+    const waits = earliest > now && earliest < FAR_MS && !(isKnown && earliest < end);
     return {
       ...(Number.isFinite(this.oldest) && { oldest_seconds: Math.max(0, (now - this.oldest) / 1000) }),
       per_second: perSecond,
-      ...(waits && { earliest_end: new Date(this.#latest).toISOString() }),
-      ...(!waits && end > now && end < FAR_MS && { estimated_end: new Date(end).toISOString() }),
+      ...(waits && { earliest_end: new Date(earliest).toISOString() }),
+      ...(!waits && end > now && isKnown && { estimated_end: new Date(end).toISOString() }),
     };
   }
 
@@ -107,6 +109,14 @@ export class Paced {
     let ms = 0;
     for (const { due, perSecond } of this.#places.values())
       if (due > 0) ms = Math.max(ms, (due / (perSecond || this.#othersPerSecond)) * 1000);
+    for (const { cap, due } of this.#limited?.values() ?? [])
+      if (due > (cap.limit.perStart ?? Infinity) - cap.used) return Infinity;
+    return Math.max(this.#now + ms, this.#endByRates());
+  }
+
+  /** It is no sooner, whatever the speeds of now are. */
+  #endByRates(): number {
+    let ms = 0;
     for (const limited of this.#limited?.values() ?? []) ms = Math.max(ms, leastMs(limited));
     return this.#now + ms;
   }
@@ -132,7 +142,6 @@ const campaignOf = ({ account, campaign }: CampaignOf): string => `${account}\0$
 
 /** A rate that grows says nothing of the speed of later. */
 function leastMs({ cap, due }: Limited): number {
-  const { perStart = Infinity, growth, rate } = cap.limit;
-  if (due > perStart - cap.used) return Infinity;
+  const { growth, rate } = cap.limit;
   return rate && !growth ? (due / rate.count) * rate.perMs : 0;
 }

@@ -137,9 +137,7 @@ export const pace = {
     .describe('When what is not held will have ended; the slowest ISP and the limits of campaigns decide'),
   earliest_end: time
     .optional()
-    .describe(
-      'In place of `estimated_end`: the last of it waits for an attempt until then, so it ends no sooner',
-    ),
+    .describe('In place of `estimated_end`: no sooner, by the last next attempt or the rate of its campaign'),
 };
 
 export const jobView = z.object({

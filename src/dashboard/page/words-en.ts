@@ -178,7 +178,8 @@ export const en = {
   held: 'held',
   heldWhy: 'All of it is held by an operator.',
   notBefore: 'not before {time}',
-  notBeforeWhy: 'The last of it waits until then for its next attempt.',
+  notBeforeWhy:
+    'The last of it waits until then for its next attempt, or the rate of the campaign takes so long.',
   endUnknown: 'not known',
   endUnknownWhy:
     'Nothing went to at least one of its ISPs in the last minutes, or a campaign has to be started again first.',

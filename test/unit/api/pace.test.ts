@@ -110,6 +110,29 @@ describe('the end of what is queued', () => {
       ],
       'in 30',
     ],
+    [
+      'nothing has gone to an ISP yet, but the rate of the campaign is known',
+      [
+        { new: 30, speed: 60, limit: { rate: { count: 2, perMs: MINUTE } } },
+        { isp: 'slow', new: 30, limit: { rate: { count: 2, perMs: MINUTE } } },
+      ],
+      'not before 30',
+    ],
+    [
+      'an attempt that comes before all can have gone',
+      [{ new: 59, retry: 1, latest: NOW + MINUTE, limit: { rate: { count: 2, perMs: MINUTE } } }],
+      'not before 30',
+    ],
+    [
+      'an attempt that comes later',
+      [{ new: 59, retry: 1, latest: NOW + 90 * MINUTE, limit: { rate: { count: 2, perMs: MINUTE } } }],
+      'not before 90',
+    ],
+    [
+      'a rate that leads beyond all dates',
+      [{ new: 1e9, limit: { rate: { count: 1, perMs: 1e9 } } }],
+      'nobody knows',
+    ],
     ['more than may go in this start', [{ new: 60, speed: 60, limit: { perStart: 59 } }], 'nobody knows'],
     ['all may go in this start', [{ new: 60, speed: 6, limit: { perStart: 60 } }], 'in 10'],
     [
