@@ -37,7 +37,7 @@ export class NodeStates {
     const { context, node } = this.#options;
     await Promise.all(
       context.settings.config.nodes.map(async ({ name, address, enabled }) => {
-        const available = await addressAvailable(address);
+        const available = (await addressAvailable(address)) ?? node(name)?.state !== 'down';
         const order = this.modes.of(name);
         const state: NodeState =
           !enabled || order?.mode === 'disabled'

@@ -14,6 +14,7 @@ import type { Destination } from './destination.ts';
 import type { Together } from './gather.ts';
 import type { AttemptEnd } from './handed.ts';
 import type { Lane } from './lane.ts';
+import { Seldom } from './report.ts';
 import type { SessionLevels } from './session-levels.ts';
 import type { NodeFigures } from './status.ts';
 
@@ -62,6 +63,7 @@ export class Sessions {
   readonly #abort = new AbortController();
   readonly #open = new Set<ClientSession>();
   readonly #running = new Set<Promise<void>>();
+  readonly #lack: Seldom;
   #attempted = 0;
   #delivered = 0;
   #lastError: NodeFigures['lastError'];
@@ -70,6 +72,7 @@ export class Sessions {
     this.#owner = owner;
     this.#context = context;
     this.#attempts = attempts;
+    this.#lack = new Seldom(context.report, 'no session could be opened, for a lack of our own');
   }
 
   get figures(): Pick<NodeFigures, 'attempts' | 'delivered' | 'lastError'> {
@@ -183,6 +186,8 @@ export class Sessions {
       this.#context.report('error', refusal.text, { node: this.#owner.config.name });
       this.#owner.addressGone();
     }
+    if (refusal.cause === 'internal' && this.#owner.active)
+      this.#lack.error({ node: this.#owner.config.name, reason: refusal.text });
     // A node without its address, or one that is stopping, says nothing about the delivery.
     const blameless = !this.#owner.active || refusal.scope === 'node' || refusal.cause === 'internal';
     if (bearer && !blameless) {

@@ -28,6 +28,11 @@ export interface TlsFacts {
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
+/** Error codes of what this machine or process has too little of: no peer and no address is to blame. */
+const OUR_LACK: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRINUSE']);
+
+export const isOurLack = (code: string | undefined): boolean => code !== undefined && OUR_LACK.has(code);
+
 type Stage = 'connecting' | 'plain' | 'handshake' | 'secure';
 
 export class Connection {
@@ -217,8 +222,9 @@ export class Connection {
   #causeOf(error: NodeJS.ErrnoException): IoFailure['cause'] {
     if (this.#stage === 'handshake') return 'tls';
     if (this.#stage !== 'connecting') return 'disconnect';
-    // The same code from connect(2) would mean a lack of ports, not of the address.
-    return error.code === 'EADDRNOTAVAIL' && error.syscall === 'bind' ? 'node_down' : 'connect';
+    // The same code from connect(2) means a lack of ports, not of the address.
+    if (error.code === 'EADDRNOTAVAIL') return error.syscall === 'bind' ? 'node_down' : 'internal';
+    return isOurLack(error.code) ? 'internal' : 'connect';
   }
 
   /** Waits for any event, or for the deadline, which is a failure. */

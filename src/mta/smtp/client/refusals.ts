@@ -68,7 +68,7 @@ export function lost(failure: IoFailure, phase: Phase, possiblyDelivered = false
 
 function scopeOfLoss(cause: RefusalCause, phase: Phase): Refusal['scope'] {
   if (cause === 'node_down') return 'node';
-  // Stopped by ourselves: nothing that the host is to blame for.
+  // Stopped by ourselves, or short of descriptors or ports: nothing that the host is to blame for.
   return cause !== 'internal' && isOpening(phase) ? 'host' : 'session';
 }
 
