@@ -4,15 +4,12 @@
  */
 import type { Clock } from '../../core/index.ts';
 import type { QueueHead } from '../../queue/index.ts';
-import type { FlowQueue } from './flow-queue.ts';
 import { type Wake, WakeHeap } from './wake-heap.ts';
 
 const LONGEST_TIMER_MS = 30_000;
 
 export interface AlarmOptions {
   readonly clock: Clock;
-  /** The queue, if it is in memory. */
-  readonly known: (head: QueueHead) => FlowQueue | undefined;
   /** The queue's time has come. */
   readonly wake: (head: QueueHead) => void;
 }
@@ -20,6 +17,8 @@ export interface AlarmOptions {
 export class Alarm {
   readonly #options: AlarmOptions;
   readonly #wakes = new WakeHeap();
+  /** The earliest time for which each queue stands in the heap (wall ms). */
+  readonly #armed = new Map<QueueHead, number>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
   /** The wall clock when it was looked at last. */
@@ -30,10 +29,15 @@ export class Alarm {
     this.#options = options;
   }
 
-  /** Wakes the queue at `wakeAt` (wall ms), or before. `queue`: as it is in memory, if its node is known. */
-  set(head: QueueHead, wakeAt: number, queue: FlowQueue | undefined): void {
-    if (queue && queue.armedAt <= wakeAt) return;
-    if (queue) queue.armedAt = wakeAt;
+  /** Times for which queues are to be woken. */
+  get size(): number {
+    return this.#wakes.size;
+  }
+
+  /** Wakes the queue at `wakeAt` (wall ms), or before. */
+  set(head: QueueHead, wakeAt: number): void {
+    if ((this.#armed.get(head) ?? Infinity) <= wakeAt) return;
+    this.#armed.set(head, wakeAt);
     this.#wakes.push({ at: wakeAt, queue: head });
     this.#arm();
   }
@@ -63,8 +67,7 @@ export class Alarm {
     const due: Wake[] = [];
     for (let wake = this.#wakes.pop(until); wake; wake = this.#wakes.pop(until)) due.push(wake);
     for (const { at, queue: head } of due) {
-      const queue = this.#options.known(head);
-      if (queue?.armedAt === at) queue.armedAt = Infinity;
+      if (this.#armed.get(head) === at) this.#armed.delete(head);
       this.#options.wake(head);
     }
     this.#arm();

@@ -26,8 +26,6 @@ export class FlowQueue {
   asks = FIRST_ASK;
   /** More of the message of its first delivery is being fetched: nobody else takes from it. */
   gathering = false;
-  /** Wall time (ms) for which the queue stands in the wake heap; Infinity when it does not. */
-  armedAt = Infinity;
   /** Places reserved for deliveries whose acceptance is being committed. */
   claimed = 0;
   #buffer: LeasedDelivery[] = [];

@@ -120,11 +120,6 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     return queue;
   }
 
-  /** The queue if it is in memory. */
-  knownQueue(head: QueueHead): FlowQueue | undefined {
-    return this.#queues.get(head);
-  }
-
   /** Where mail for the domain goes, as far as that is known. */
   placeOf(domain: string): DomainPlace | undefined {
     return this.#places.get(domain);

@@ -37,12 +37,11 @@ export class Waking {
   #stopped = false;
 
   constructor(options: WakingOptions) {
-    const { context, planner, node } = options;
+    const { context, planner } = options;
     this.#options = options;
     this.planner = planner;
     this.#alarm = new Alarm({
       clock: context.clock,
-      known: (head) => node(head.node)?.knownQueue(head),
       wake: (head) => this.activate(head),
     });
   }
@@ -55,7 +54,11 @@ export class Waking {
   wake(head: QueueHead, wakeAt: number): void {
     const { context, node } = this.#options;
     if (wakeAt <= context.clock.now()) this.activate(head);
-    else this.#alarm.set(head, wakeAt, node(head.node)?.queue(head));
+    else {
+      // Its node knows it from now on, and finds its ISP with that of its domain.
+      node(head.node)?.queue(head);
+      this.#alarm.set(head, wakeAt);
+    }
   }
 
   /** All queues, or those of one node. */

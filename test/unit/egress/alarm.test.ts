@@ -15,19 +15,18 @@ function rig(t: TestContext) {
   const later = new Map<string, number>();
   const alarm: Alarm = new Alarm({
     clock,
-    known: () => undefined,
     wake: (head) => {
       woken.push(head.domain);
       const at = later.get(head.domain);
-      if (at !== undefined && at > clock.now()) alarm.set(head, at, undefined);
+      if (at !== undefined && at > clock.now()) alarm.set(head, at);
     },
   });
-  const set = (domain: string, at: number): void => alarm.set({ domain } as QueueHead, at, undefined);
+  const set = (domain: string, at: number): void => alarm.set({ domain } as QueueHead, at);
   const pass = (ms: number): void => {
     clock.advance(ms);
     t.mock.timers.tick(ms);
   };
-  return { clock, woken, later, set, pass };
+  return { clock, alarm, woken, later, set, pass };
 }
 
 test('each at its time', (t) => {
@@ -59,4 +58,16 @@ test('who is set after the clock was set back wakes all at once', (t) => {
   set('new', clock.now() + 10 * HOUR);
   pass(1);
   assert.deepEqual(woken.sort(), ['due', 'new']);
+});
+
+test('one queue is there once for each time, however often it is set, and goes with it', (t) => {
+  const { alarm, clock, woken, pass } = rig(t);
+  const head = { domain: 'one' } as QueueHead;
+  for (let i = 0; i < 1_000; i++) alarm.set(head, clock.now() + 1_000);
+  assert.equal(alarm.size, 1);
+  pass(1_000);
+  assert.deepEqual([alarm.size, woken], [0, ['one']]);
+  alarm.set(head, clock.now() + 1_000);
+  pass(1_000);
+  assert.deepEqual(woken, ['one', 'one']);
 });
