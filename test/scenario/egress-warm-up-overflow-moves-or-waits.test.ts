@@ -118,3 +118,25 @@ test('what waits for its token when the warm-up pauses goes back, and keeps no s
   assert.equal(world.events().length, TO.length + 1, 'one attempt');
   assert.match(world.egress.whyWaiting('n1', 'to.test')!, /warm-up paused/);
 });
+
+test('what moves is not the one that goes first when the lock of its sender is over', async (t) => {
+  const clock = new RunningClock();
+  const action = { code: 451, enhanced: '4.7.1', text: 'blocked for now' };
+  const sink = await receiver(t, { rules: [{ phase: 'rcpt', recipient: 'blocked@to.test', action }] });
+  const given = {
+    ...settings('move', node(1, 'new'), node(2), node(3)),
+    retry_rules: [{ name: 'quick', attempts: 100, type: 'fixed', interval: '2h' }],
+    lock_rules: [{ name: 'stop', scope: 'sender_isp', duration: '30m' }],
+    rules: [{ name: 'blocked', when: { code: [451] }, then: { lock: 'stop' } }],
+  };
+  const world = await openWorld(t, { clock, sink, settings: given });
+  await world.send(TO.slice(0, 3));
+  await world.ended(3);
+  await world.send('blocked@to.test');
+  await world.until(() => world.egress.control.locks().length === 1);
+  await world.send('next@to.test');
+  clock.advance(30 * 60_000);
+  await world.configure(given);
+  await world.ended(4);
+  assert.deepEqual(world.story('next@to.test'), ['moved', 'delivered 250']);
+});

@@ -111,7 +111,8 @@ export class Leases {
     }
     queue.leasing = false;
     destination.leased(queue, taken.length);
-    const here = this.#kept(lane, withoutLocked(context, lane.key, taken));
+    // What leaves this node goes first for nobody here.
+    const here = withoutLocked(context, lane.key, this.#kept(lane, taken));
     brought(here);
     this.#arrived(queue, destination, here);
     if (!owner.active) {
