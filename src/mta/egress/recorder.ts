@@ -34,7 +34,8 @@ export class Recorder {
   record(delivery: LeasedDelivery, outcome: Outcome): Promise<void> {
     const recorded = this.#try(delivery, outcome).finally(() => {
       this.#unrecorded.delete(recorded);
-      if (this.#unrecorded.size < MAX_UNRECORDED) this.#waiting.shift()?.();
+      // As many as there is room for: who is woken may have nothing to record.
+      for (const wake of this.#waiting.splice(0, MAX_UNRECORDED - this.#unrecorded.size)) wake();
     });
     this.#unrecorded.add(recorded);
     return recorded;
