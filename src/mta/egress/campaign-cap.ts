@@ -134,8 +134,7 @@ export class CampaignCap implements SharedLimit {
 
   room(most: number): number {
     this.#grow();
-    const left = (this.#limit.perStart ?? Infinity) - this.#used - this.#held.size;
-    return this.#held.room(Math.max(0, Math.min(most, left)));
+    return this.#held.room(Math.max(0, Math.min(most, this.#left)));
   }
 
   /** ms until a delivery may go; Infinity when only a start or other limits let one go. */
@@ -154,7 +153,7 @@ export class CampaignCap implements SharedLimit {
   /** ms until it makes sense to ask for room again; Infinity when only a start or other limits make some. */
   nextRoomMs(): number {
     this.#grow();
-    return this.#usedUp ? Infinity : Math.min(this.#held.nextRoomMs(), this.#toNextStep());
+    return this.#left <= 0 ? Infinity : Math.min(this.#held.nextRoomMs(), this.#toNextStep());
   }
 
   stored(count = this.#held.size): LimitMark {
@@ -179,6 +178,11 @@ export class CampaignCap implements SharedLimit {
     const speed = `${rate.count} per ${rate.perMs / 1000} s`;
     const now = this.#limit.growth ? `${speed} now, growing` : speed;
     return `limit of the campaign: ${now}; ${nextMessageIn(wait)}`;
+  }
+
+  /** Of this start, without what is in memory; it looks again when some of that goes back (`onRoom`). */
+  get #left(): number {
+    return (this.#limit.perStart ?? Infinity) - this.#used - this.#held.size;
   }
 
   get #usedUp(): boolean {
