@@ -116,6 +116,11 @@ describe('the status page', { skip: noBrowser, timeout: 600_000 }, () => {
       await page.keyboard.press('Escape');
       await signIn(page);
       await page.getByText('Greylisted, try again later').first().waitFor();
+      await page.getByText(/^much is put off · greymail$/).waitFor();
+      await page
+        .getByText(/^greymail: \d+ of \d+ attempts were put off \(.* %\) in \d+ s; see /)
+        .first()
+        .waitFor();
       await picture(page, 'status-page');
     });
     await t.test('a cell opens its last refusals, events and settings', async () => {

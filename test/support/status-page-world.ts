@@ -27,6 +27,8 @@ export async function startWorld(t: TestContext): Promise<World> {
   const port = await freePort('127.0.0.1');
   const mta = await Mta.prepare(t, {
     status: { listen: `127.0.0.1:${port}`, token_file: 'status.token' },
+    // Greylisting alerts within seconds.
+    alerts: { min_volume: 100 },
     routes: [routeTo(grey, 'greymail.test'), routeTo(strict, 'strictpost.test'), routeTo(open)],
     nodes: NODES.map((name, i) => ({ name, address: `127.0.0.${i + 2}`, hostname: `${name}.test` })),
     isps: DOMAINS.map((domain) => ({ name: domain.split('.')[0], domains: [domain] })),
