@@ -34,11 +34,13 @@ const NODE_COLUMNS = [
   { title: 'node' },
   { title: 'address' },
   { title: 'hostname' },
-  { title: 'state', whole: true },
+  { title: 'state' },
   { title: 'sessions', align: 'right' },
   { title: 'attempts', align: 'right' },
   { title: 'delivered', align: 'right' },
 ] as const;
+/** Of nodes that do not run; beneath its row where there is no room. */
+const SINCE_COLUMN = { title: '', beneath: true } as const;
 const LANE_COLUMNS = [
   { title: 'node' },
   { title: 'ISP' },
@@ -50,14 +52,16 @@ const LANE_COLUMNS = [
 ] as const;
 
 export function nodesText(io: Pick<Io, 'columns' | 'now'>, nodes: readonly NodeView[]): string {
+  const someRest = nodes.some((node) => node.state_since !== undefined);
   const rows = nodes.map((node) => [
     node.name,
     node.address,
     node.hostname,
-    stateText(io, node),
+    node.state,
     `${node.sessions}/${node.max_sessions}`,
     node.attempts,
     node.delivered,
+    ...(someRest ? [sinceText(io, node)] : []),
   ]);
   const lanes = nodes.flatMap(({ name, lanes: all }) => all.map((lane) => laneRow(name, lane)));
   const errors = nodes.flatMap(({ name, last_error: error }) =>
@@ -68,14 +72,13 @@ export function nodesText(io: Pick<Io, 'columns' | 'now'>, nodes: readonly NodeV
   const locks = nodes.flatMap((node) => node.locks);
   const unique = locks.filter(({ id }, i) => locks.findIndex((one) => one.id === id) === i);
   const lockTable = unique.length > 0 ? `\n${locksText(io, unique)}` : '';
-  return `${renderTable(NODE_COLUMNS, rows, io)}${laneTable}${lockTable}${errors.length > 0 ? '\n' : ''}${errors.join('')}`;
+  return `${renderTable(someRest ? [...NODE_COLUMNS, SINCE_COLUMN] : NODE_COLUMNS, rows, io)}${laneTable}${lockTable}${errors.length > 0 ? '\n' : ''}${errors.join('')}`;
 }
 
-/** `running`; `draining since 08:00:00Z` */
-const stateText = (
+const sinceText = (
   io: Pick<Io, 'columns' | 'now'>,
-  { state, state_since: since }: Pick<NodeView, 'state' | 'state_since'>,
-): string => (since === undefined ? state : `${state} since ${shortClock(io, since)}`);
+  { state_since: since }: Pick<NodeView, 'state_since'>,
+): string => (since === undefined ? '' : `since ${shortClock(io, since)}`);
 
 const laneRow = (node: string, lane: LaneView): (string | number)[] => [
   node,

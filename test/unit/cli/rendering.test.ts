@@ -318,9 +318,12 @@ describe('overviews', () => {
     assert.match(text, /n1 +mx:mx\.b\.test +60:60 +1\/2 +no limit +3\n/);
     assert.match(text, /n1: last error 2026-01-01 00:00:00Z: refused\n$/);
     const drains = { ...node, state: 'draining', state_since: AT };
-    assert.match(nodesText(PLAIN, [drains]), / draining since 2026-01-01 00:00:00Z +1\/10 /);
-    for (const columns of [60, 150])
-      assert.match(nodesText({ ...PLAIN, columns }, [drains]), / draining since 00:00:00Z /);
+    assert.match(nodesText(PLAIN, [drains]), / draining +1\/10 +5 +4 +since 2026-01-01 00:00:00Z\n/);
+    assert.match(
+      nodesText({ ...PLAIN, columns: 80 }, [drains]),
+      /^n1 +192\.0\.2\.1 +mx1\.a\.test +draining +1\/10 +5 +4\n {2}since 00:00:00Z\n/m,
+    );
+    assert.match(nodesText({ ...PLAIN, columns: 150 }, [drains, node]), / 4 │ since 00:00:00Z │\n/);
   });
 
   test('speeds: ISPs with the same figures share their lines', () => {
