@@ -211,6 +211,8 @@ export class Node implements DestinationOwner, LeasesOwner, SessionOwner {
     this.giveBackAll();
     await this.#sessions.ended(deadlineMs);
     for (const lane of this.#lanes) lane.stop();
+    // The places of all nodes stay, and with them what they know would.
+    for (const destination of this.#destinations.values()) this.places.leave(destination);
   }
 
   /** The state of its limits, to be stored: when all has ended, or while some is in memory. */
