@@ -67,7 +67,7 @@ export function nodesText(io: Pick<Io, 'columns' | 'now'>, nodes: readonly NodeV
   const errors = nodes.flatMap(({ name, last_error: error }) =>
     error ? [`${name}: last error ${clock(error.at)}: ${clean(error.text)}\n`] : [],
   );
-  errors.push(...slowedLines(nodes));
+  errors.push(...slowedLines(nodes), ...warmupLines(nodes));
   const laneTable = lanes.length > 0 ? `\n${renderTable(LANE_COLUMNS, lanes, io)}` : '';
   const locks = nodes.flatMap((node) => node.locks);
   const unique = locks.filter(({ id }, i) => locks.findIndex((one) => one.id === id) === i);
@@ -106,6 +106,29 @@ const slowedLines = (nodes: readonly NodeView[]): string[] =>
         : [],
     ),
   );
+
+/** How far warm-ups are, a line for each. */
+const warmupLines = (nodes: readonly NodeView[]): string[] =>
+  nodes.flatMap(({ name, lanes }) =>
+    lanes.flatMap(({ isp, warmup }) =>
+      warmup ? [`${name} towards ${isp}: ${clean(warmupText(warmup))}\n`] : [],
+    ),
+  );
+
+function warmupText({
+  plan,
+  stage,
+  stages,
+  paused_until: paused,
+  reason,
+  ...of
+}: NonNullable<LaneView['warmup']>): string {
+  const where = `warm-up ${plan}, stage ${stage} of ${stages}`;
+  if (paused !== undefined)
+    return `${where}, paused until ${clock(paused)}: ${reason.replace(/^warm-up paused: /, '')}`;
+  if (of.day === '') return `${where}: ${of.daily_cap} a day, none delivered yet`;
+  return `${where}: ${of.delivered} of ${of.daily_cap} delivered on ${of.day}`;
+}
 
 /** Per second where that is a round enough figure, else per minute or hour. */
 function speed(perSecond: number): string {

@@ -48,8 +48,11 @@ export const warmupOf = ({ isp, warmup }: LaneStatus): WarmupLine | undefined =>
     day: warmup.day,
     delivered: warmup.delivered,
     dailyCap: warmup.dailyCap,
+    pausedUntil: warmup.pausedUntil === 0 ? undefined : warmup.pausedUntil,
   };
 
-/** The one that is further behind; of two that are equal, the first. */
+const rankOf = ({ stage, pausedUntil }: WarmupLine): number => (pausedUntil === undefined ? stage : 0);
+
+/** The one that is paused or further behind; of two that are equal, the first. */
 export const laterWarmup = (a: WarmupLine | undefined, b: WarmupLine | undefined): WarmupLine | undefined =>
-  a && b ? (b.stage < a.stage ? b : a) : (a ?? b);
+  a && b ? (rankOf(b) < rankOf(a) ? b : a) : (a ?? b);

@@ -59,16 +59,18 @@ export interface LockLine {
   readonly reason?: string | undefined;
 }
 
-/** How far an address is towards the ISP that is furthest behind. */
+/** How far an address is towards the ISP that is furthest behind, or whose warm-up is paused. */
 export interface WarmupLine {
   readonly isp: string;
   /** From 1. */
   readonly stage: number;
   readonly stages: number;
-  /** On its last day with mail. */
+  /** On its last day with mail; empty: there was none yet. */
   readonly day: string;
   readonly delivered: number;
   readonly dailyCap: number;
+  /** Wall time (ms). */
+  readonly pausedUntil?: number | undefined;
 }
 
 /** idle: nothing to do. slow: it waits or is refused a lot. stuck: mail waits and nothing goes out. */

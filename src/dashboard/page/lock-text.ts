@@ -28,12 +28,11 @@ export function lockText(
   return part ? `${part.lane ?? say('inPart')}: ${text}` : text;
 }
 
-export const warmupText = ({ say, number }: Speech, warmup: WarmupLine): string =>
-  say('warmupStage', {
-    isp: warmup.isp,
-    stage: warmup.stage,
-    stages: warmup.stages,
-    delivered: number(warmup.delivered),
-    cap: number(warmup.dailyCap),
-    day: warmup.day,
-  });
+export function warmupText(
+  { say, number, dateTime }: Speech,
+  { delivered, dailyCap, pausedUntil, ...warmup }: WarmupLine,
+): string {
+  const figures = { ...warmup, delivered: number(delivered), cap: number(dailyCap) };
+  if (pausedUntil !== undefined) return say('warmupPaused', { ...figures, time: dateTime(pausedUntil) });
+  return say(warmup.day === '' ? 'warmupNew' : 'warmupStage', figures);
+}

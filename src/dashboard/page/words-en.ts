@@ -196,6 +196,8 @@ export const en = {
   slowedTo: 'slowed to {speed}',
   slowed: 'Slowed',
   warmup: 'Warm-up',
+  warmupNew: '{isp}: stage {stage} of {stages}; {cap} a day, none delivered yet',
+  warmupPaused: '{isp}: stage {stage} of {stages}, paused until {time}',
   warmupStage: '{isp}: stage {stage} of {stages}; {delivered} of {cap} on {day}',
   speedNow: 'Speed now',
   example: 'Example',

@@ -198,6 +198,8 @@ export const ru: Words = {
   slowedTo: 'замедлено до {speed}',
   slowed: 'Замедление',
   warmup: 'Прогрев',
+  warmupNew: '{isp}: этап {stage} из {stages}; {cap} в сутки, пока ничего не доставлено',
+  warmupPaused: '{isp}: этап {stage} из {stages}, приостановлен до {time}',
   warmupStage: '{isp}: этап {stage} из {stages}; {delivered} из {cap} за {day}',
   speedNow: 'Скорость сейчас',
   example: 'Пример',

@@ -317,6 +317,22 @@ describe('overviews', () => {
     assert.match(text, /n1 +gmail +60:60 +1\/2 +30\/min +3 +the rate is used up\n/);
     assert.match(text, /n1 +mx:mx\.b\.test +60:60 +1\/2 +no limit +3\n/);
     assert.match(text, /n1: last error 2026-01-01 00:00:00Z: refused\n$/);
+    const warmup = {
+      ...{ plan: 'new-ip', stage: 2, stages: 5, daily_cap: 500, day: '2026-01-01', delivered: 300 },
+      ...{ hard_bounces: 0, blocks: 0, reason: 'warm-up stage 2 of 5: 500 a day' },
+    };
+    const reason = 'warm-up paused: 6.0 % blocks of 50, the last one: 554 no';
+    for (const [more, said] of [
+      [{}, 'new-ip, stage 2 of 5: 300 of 500 delivered on 2026-01-01'],
+      [{ day: '' }, 'new-ip, stage 2 of 5: 500 a day, none delivered yet'],
+      [
+        { reason, paused_until: AT },
+        'new-ip, stage 2 of 5, paused until 2026-01-01 00:00:00Z: 6.0 % blocks of 50, the last one: 554 no',
+      ],
+    ] as const) {
+      const warms = { ...node, lanes: [{ ...lane, warmup: { ...warmup, ...more } }] };
+      assert.ok(nodesText(PLAIN, [warms]).endsWith(`\nn1 towards gmail: warm-up ${said}\n`), said);
+    }
     const drains = { ...node, state: 'draining', state_since: AT };
     assert.match(nodesText(PLAIN, [drains]), / draining +1\/10 +5 +4 +since 2026-01-01 00:00:00Z\n/);
     assert.match(

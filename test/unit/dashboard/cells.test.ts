@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Slices } from '../../../src/api/index.ts';
 import { cellsOf } from '../../../src/dashboard/cells.ts';
-import { LockBook } from '../../../src/dashboard/locks.ts';
+import { laterWarmup, LockBook } from '../../../src/dashboard/locks.ts';
 import { PairMap } from '../../../src/dashboard/pair-map.ts';
 import { Observer } from '../../../src/dashboard/observer.ts';
 import { Speech } from '../../../src/dashboard/page/language.ts';
-import { lockText } from '../../../src/dashboard/page/lock-text.ts';
+import { lockText, warmupText } from '../../../src/dashboard/page/lock-text.ts';
 import type { CellView, LockLine } from '../../../src/dashboard/view.ts';
 import type {
   EgressView,
@@ -166,6 +166,25 @@ describe('a cell of the grid', () => {
       /^mx:mx\.a\.test: locked until lifted, /,
     );
     assert.match(text(before.lock), /^in part: locked until lifted, by an operator, since /);
+  });
+
+  test('a warm-up says how far it is, that nothing was delivered yet, or until when it is paused', async () => {
+    const of = { plan: 'p', stage: 1, stages: 5, dailyCap: 500, hard: 0, blocked: 0, reason: '' };
+    const said = async (more: object): Promise<string> => {
+      const warmup = { ...of, day: '2026-01-01', delivered: 300, pausedUntil: 0, ...more };
+      return warmupText(new Speech('en'), (await cell({ lane: { warmup } })).warmup!);
+    };
+    assert.equal(await said({}), 'strict: stage 2 of 5; 300 of 500 on 2026-01-01');
+    assert.equal(
+      await said({ day: '', delivered: 0 }),
+      'strict: stage 2 of 5; 500 a day, none delivered yet',
+    );
+    assert.match(await said({ pausedUntil: NOW + 60_000 }), /^strict: stage 2 of 5, paused until .*2026/);
+    const [ahead, paused] = [3, 4].map((stage, i) => ({
+      ...{ isp: `isp${i}`, stage, stages: 5, day: '', delivered: 0, dailyCap: 1 },
+      pausedUntil: i === 0 ? undefined : NOW,
+    }));
+    assert.equal(laterWarmup(ahead, paused), paused);
   });
 
   test('what was put off makes it slow until something is delivered, long after the refusal', async () => {
