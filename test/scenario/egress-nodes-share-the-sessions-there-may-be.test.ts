@@ -1,9 +1,18 @@
 /** `max_sessions` of a node and of all nodes: never more, and no host keeps the others of other ISPs waiting. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { Sink } from '../../src/testbed/index.ts';
+import type { Event } from '../../src/core/index.ts';
+import type { Sink, ZoneEntry } from '../../src/testbed/index.ts';
 import type { Settings } from '../unit/egress/configured.ts';
-import { hostOf, openWorld, receiver, routeTo, TWO_NODES, type World } from '../unit/egress/sending-world.ts';
+import {
+  hostOf,
+  openWorld,
+  receiver,
+  routeTo,
+  RunningClock,
+  TWO_NODES,
+  type World,
+} from '../unit/egress/sending-world.ts';
 
 const twoNodes = (most: number): Settings => ({
   ...TWO_NODES,
@@ -103,3 +112,36 @@ async function smallIsNotLast(world: World, ...domains: readonly string[]): Prom
   const last = order.findLastIndex(({ recipient }) => String(recipient).endsWith('small.test'));
   assert.ok(last < 500, `the last to the small one was number ${last}`);
 }
+
+test('mail whose route has got old while it waits for a session keeps its turn', async (t) => {
+  const clock = new RunningClock();
+  const sink = await receiver(t, { messageLatencyMs: 10 });
+  const busy = ['a.test', 'b.test', 'c.test'];
+  const mx = (domain: string, ttl: number): Record<string, ZoneEntry> => ({
+    [domain]: { MX: [[10, `mx.${domain}`]], ttl },
+    [`mx.${domain}`]: { A: [hostOf(sink)], ttl },
+  });
+  const isLast = ({ type, recipient }: Event): boolean =>
+    type === 'delivered' && recipient === 'last@short.test';
+  const zones = Object.fromEntries(
+    [...busy.map((domain) => mx(domain, 3_600)), mx('short.test', 5)].flatMap((zone) => Object.entries(zone)),
+  );
+  const world = await openWorld(t, {
+    clock,
+    zones,
+    settings: {
+      egress: { port: sink.port, timeouts: { idle: '100ms' } },
+      nodes: [{ name: 'n1', address: '127.0.0.1', hostname: 'n1.test', max_sessions: 1 }],
+      strategies: [{ name: 'free', concurrent_connections: 1, messages_per_connection: 10_000 }],
+    },
+  });
+  await world.send('first@short.test');
+  await world.ended(1);
+  for (const domain of busy) await sendEach(world, 60, domain, 'n1');
+  await world.send('last@short.test');
+  await world.ended(5);
+  clock.advance(6_000);
+  await world.until((events) => events.some(isLast));
+  const before = world.events().filter(({ type }) => type === 'delivered').length - 1;
+  assert.ok(before <= 1 + 3 * 20 + 20, `${before} went before it`);
+});

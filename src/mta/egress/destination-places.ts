@@ -17,6 +17,8 @@ export class DestinationPlaces {
   #answered = false;
   /** A place is taken for a session that is opened when the lease under way has brought mail. */
   #reserved = false;
+  /** The last place that it wanted was not to be had. */
+  #waits = false;
 
   constructor(user: PlaceUser, lane: Lane, owner: OwnerPlaces) {
     this.#user = user;
@@ -41,20 +43,20 @@ export class DestinationPlaces {
 
   /** No session, and no place for one now. */
   get none(): boolean {
-    return this.#sessions === 0 && this.#owner.full;
+    return this.#sessions === 0 && (this.#waits || this.#owner.full);
   }
 
   /** How many deliveries are worth having in memory: for the sessions that it has when it can have no more. */
   get capacity(): number {
     const { capacity } = this.#lane;
-    return this.#owner.full ? Math.min(capacity, 2 * Math.max(1, this.#sessions)) : capacity;
+    if (this.#needsNone || !this.#owner.full) return capacity;
+    return Math.min(capacity, 2 * Math.max(1, this.#sessions));
   }
 
   /** Whether what is leased now finds a session, or has a place for one, which is taken; else the user is pumped later. */
   readyToLease(): boolean {
-    const lane = this.#lane;
-    if (this.#sessions > 0 || this.#reserved || lane.strategy.drop || lane.overflows) return true;
-    this.#reserved = lane.mayHandOut() && this.#reserve();
+    if (this.#sessions > 0 || this.#reserved || this.#needsNone) return true;
+    this.#reserved = this.#lane.mayHandOut() && this.#reserve();
     return this.#reserved;
   }
 
@@ -101,11 +103,17 @@ export class DestinationPlaces {
     return places.mustYield(this.#user, maxSessions, sent) || this.#owner.mustYield(this.#user, sent);
   }
 
+  /** What is leased is not sent from here. */
+  get #needsNone(): boolean {
+    return this.#lane.strategy.drop || this.#lane.overflows;
+  }
+
   #reserve(): boolean {
     const { places, maxSessions } = this.#lane;
-    if (!places.reserve(this.#user, maxSessions)) return false;
-    if (this.#owner.reserve(this.#user)) return true;
-    places.cancel(this.#user);
-    return false;
+    const ofLane = places.reserve(this.#user, maxSessions);
+    const has = ofLane && this.#owner.reserve(this.#user);
+    if (ofLane && !has) places.cancel(this.#user);
+    this.#waits = !has;
+    return has;
   }
 }

@@ -120,15 +120,15 @@ export class Destination {
     return true;
   }
 
+  /** What was claimed does not come: its place is for others. */
   unclaim(queue: FlowQueue): void {
-    this.#claimed--;
-    queue.claimed--;
-    this.#shares.hold(queue.share!, -1);
+    this.#unclaim(queue);
+    this.pump();
   }
 
   /** A leased delivery has come: by claim, or by `lease`. */
   arrived(queue: FlowQueue, delivery: LeasedDelivery, claimed: boolean): void {
-    if (claimed) this.unclaim(queue);
+    if (claimed) this.#unclaim(queue);
     this.lane.inFlight++;
     this.#ready.put(queue, delivery, 'last');
   }
@@ -136,7 +136,6 @@ export class Destination {
   /** The lease request of a queue has ended, and brought so many. */
   leased(queue: FlowQueue, brought: number): void {
     this.lane.leasing -= this.#demand.end(queue, brought);
-    if (brought === 0) this.#giveUpPlace();
   }
 
   /** A session that `runSession` was asked for is over. */
@@ -304,6 +303,12 @@ export class Destination {
     this.#idle.closed(session);
   }
 
+  #unclaim(queue: FlowQueue): void {
+    this.#claimed--;
+    queue.claimed--;
+    this.#shares.hold(queue.share!, -1);
+  }
+
   #handOut(): void {
     while (this.#idle.size > 0 && this.#ready.free > 0) {
       const delivery = this.#pop();
@@ -334,17 +339,18 @@ export class Destination {
     if (!this.#owner.active || this.resting() !== undefined) return;
     // What came while there still was room for today would wait for tomorrow here: it moves like the rest.
     if (this.#ready.size > 0 && this.lane.overflows) this.#owner.giveBack(this.lane, this.#ready.drain());
-    const { capacity } = this.#places;
     const demand = this.#demand;
-    while (demand.size > 0 && this.#free(capacity) > 0 && this.#owner.hasRoom()) {
-      const queue = demand.next(capacity);
+    while (demand.size > 0 && this.#free(this.#places.capacity) > 0 && this.#owner.hasRoom()) {
+      const queue = demand.next(this.#places.capacity);
       if (!queue) return;
       const due = queue.head.wakeAt <= this.#owner.now();
       // What is being looked up comes again when that is done.
       const mayGo = due && !queue.place.resolving;
-      const wish = demand.limit(queue, capacity, this.#free(capacity));
+      if (mayGo && !this.#places.readyToLease()) return;
+      // The place that was taken may be the last one.
+      const { capacity } = this.#places;
+      const wish = demand.limit(queue, capacity, Math.max(1, this.#free(capacity)));
       const limit = mayGo ? this.#owner.allowed(queue, wish) : 0;
-      if (limit > 0 && !this.#places.readyToLease()) return;
       if (limit > 0) demand.took(queue, limit);
       demand.delete(queue);
       if (limit > 0) this.#lease(queue, limit);

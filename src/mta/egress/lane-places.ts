@@ -30,6 +30,7 @@ export class LanePlaces {
   /** Who has waited longest is first. */
   readonly #waiting = new Set<PlaceUser>();
   #open = 0;
+  #waking = false;
   /** As of the last look: a reload may change it. */
   #most = Infinity;
 
@@ -57,7 +58,7 @@ export class LanePlaces {
       this.#take(user, 1);
       return true;
     }
-    if (!more || this.#users.size < 2) return false;
+    if (!more || this.#users.size < 2 || this.#waiting.has(user)) return false;
     this.#waiting.add(user);
     for (const other of this.#sessions.keys()) if (other !== user && other.evict(1) > 0) break;
     return false;
@@ -71,10 +72,16 @@ export class LanePlaces {
   /** A session has ended: who waits comes first. */
   release(user: PlaceUser): void {
     this.#take(user, -1);
-    for (const other of this.#waiting) {
-      if (this.#open >= this.#most) return;
-      this.#waiting.delete(other);
-      other.pump();
+    if (this.#waking) return;
+    this.#waking = true;
+    try {
+      for (const other of this.#waiting) {
+        if (this.#open >= this.#most) return;
+        this.#waiting.delete(other);
+        other.pump();
+      }
+    } finally {
+      this.#waking = false;
     }
   }
 

@@ -97,15 +97,19 @@ export class Leases {
     const brought = (what: readonly LeasedDelivery[]): void => told.forEach((tell) => tell(what));
     let taken: readonly LeasedDelivery[] = [];
     try {
-      if (placeOf(queue).planExpiresAtMs > owner.mono()) {
+      const place = placeOf(queue);
+      // One that got old while the mail waited for its turn will do for it, if no other is known yet.
+      if (place.planExpiresAtMs <= owner.mono()) replan(queue);
+      if (place.leadsTo(destination)) {
         // All that is handed out or may be: the mark of the last request is the one that is kept.
         const marks = [...this.#lanes.marks(lane), ...limits.map((limit) => limit.stored())];
         taken = await context.queue.lease({ queue: queue.head, ...wanted, marks });
-      } else replan(queue);
+      }
     } catch (error) {
       this.#refused.error({ node, domain: queue.head.domain, error });
       brought([]);
       destination.leased(queue, 0);
+      destination.pump();
       setTimeout(() => this.#takeAgain(queue), LEASE_AGAIN_MS);
       return;
     }

@@ -33,6 +33,7 @@ export class SessionPlaces {
   #open = 0;
   /** Sessions that end because others wait. */
   #ending = 0;
+  #waking = false;
 
   constructor(most: () => number) {
     this.#most = most;
@@ -88,14 +89,20 @@ export class SessionPlaces {
     this.#trying.delete(user);
   }
 
-  /** Those that wait come while there are places. */
+  /** Those that wait come while there are places. Who gives the place back at once leaves the next one to the first caller. */
   wake(): void {
-    while (this.#open < this.#most()) {
-      const line = this.#untried.size > 0 && this.#mayTry ? this.#untried : this.#waiting;
-      const [next] = line;
-      if (!next) return;
-      line.delete(next);
-      next.pump();
+    if (this.#waking) return;
+    this.#waking = true;
+    try {
+      while (this.#open < this.#most()) {
+        const line = this.#untried.size > 0 && this.#mayTry ? this.#untried : this.#waiting;
+        const [next] = line;
+        if (!next) return;
+        line.delete(next);
+        next.pump();
+      }
+    } finally {
+      this.#waking = false;
     }
   }
 

@@ -67,4 +67,48 @@ describe('what is leased', () => {
     owner.maxSessions = 1;
     assert.equal(owner.destination.claim(queue), true);
   });
+
+  test('is two where the place that was taken is the last one', () => {
+    const owner = new FakeOwner({ concurrentConnections: 20 });
+    owner.maxSessions = 1;
+    owner.destination.ready(...Array.from({ length: 10 }, (_, at) => owner.queue(`d${at}.test`, 50)));
+    assert.equal(
+      owner.asked.reduce((sum, { limit }) => sum + limit, 0),
+      2,
+    );
+  });
+
+  test('keeps its place for the next queue when the first brings nothing', () => {
+    const owner = new FakeOwner();
+    owner.maxSessions = 1;
+    const [one, other] = [owner.queue('one.test', 1), owner.queue('other.test', 1)];
+    owner.destination.ready(one);
+    owner.due.set(one, 0);
+    const ended: number[] = [];
+    owner.places.ended = () => ended.push(owner.sessions--);
+    owner.onLease = (queue, limit) => owner.asked.push({ queue, limit });
+    owner.destination.ready(other);
+    owner.answer();
+    assert.deepEqual(ended, []);
+  });
+
+  test('of mail that is dropped is as much as ever, and needs no place', () => {
+    const owner = new FakeOwner({ drop: true, concurrentConnections: 20 });
+    owner.maxSessions = 0;
+    const queue = owner.queue('one.test', 100);
+    queue.asks = 100;
+    owner.destination.ready(queue);
+    assert.equal(owner.asked[0]!.limit, 40);
+  });
+
+  test('that was claimed and does not come leaves room for what waits', () => {
+    const owner = new FakeOwner({ concurrentConnections: 1 });
+    const [one, other] = [owner.queue('one.test', 0), owner.queue('other.test', 0)];
+    for (let i = 0; i < 2; i++) assert.ok(owner.destination.claim(one));
+    owner.setDue(other, 1);
+    owner.destination.ready(other);
+    assert.equal(owner.asked.length, 0);
+    for (let i = 0; i < 2; i++) owner.destination.unclaim(one);
+    assert.equal(owner.asked.length, 1);
+  });
 });

@@ -140,4 +140,23 @@ describe('the places of a lane', () => {
       }),
     );
   });
+
+  test('of thousands that give a place back at once each is asked once', () => {
+    const places = new LanePlaces();
+    let asked = 0;
+    const fickle = (): PlaceUser => ({
+      evict: () => 0,
+      pump() {
+        if (places.reserve(this, 1)) places.release(this);
+        asked++;
+      },
+    });
+    const [first, ...others] = Array.from({ length: 5_000 }, fickle);
+    for (const user of [first!, ...others]) places.join(user);
+    places.reserve(first!, 1);
+    for (const user of others) places.reserve(user, 1);
+    places.release(first!);
+    assert.equal(asked, others.length);
+    assert.equal(places.open, 0);
+  });
 });

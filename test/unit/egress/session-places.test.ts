@@ -186,4 +186,32 @@ describe('the places of a node', () => {
       }),
     );
   });
+
+  test('of thousands that give a place back at once each is asked once', () => {
+    const places = new SessionPlaces(() => 1);
+    let asked = 0;
+    const take = (user: PlaceUser): boolean => {
+      if (!places.room(user)) return false;
+      places.take(user);
+      return true;
+    };
+    const giveBack = (user: PlaceUser): void => {
+      places.release(user);
+      places.wake();
+    };
+    const fickle = (): PlaceUser => ({
+      answered: true,
+      evict: () => 0,
+      pump() {
+        asked++;
+        if (take(this)) giveBack(this);
+      },
+    });
+    const [first, ...others] = Array.from({ length: 5_000 }, fickle);
+    take(first!);
+    for (const user of others) assert.ok(!take(user));
+    giveBack(first!);
+    assert.equal(asked, others.length);
+    assert.equal(places.open, 0);
+  });
 });
