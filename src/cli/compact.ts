@@ -1,5 +1,5 @@
 /** `postrider compact`: gives free pages of the store back to the file system; the server must be stopped. */
-import { renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { backupStore, lockInstance, STORE_FILE } from '../queue/index.ts';
@@ -9,6 +9,7 @@ import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
 import { auditInChild } from './walk.ts';
 
 const WORK_DIR = 'compact';
+const RIGHTS = 0o7777;
 
 export const compactCommand = (io: Io): Command =>
   withStore(
@@ -46,13 +47,21 @@ async function replaced(io: Io, options: StoreOptions, dataDir: string): Promise
   if (!audited.value.clean)
     throw new Error('the audit of the copy is not clean, so the store stays as it is; see "postrider audit"');
   const file = join(dataDir, STORE_FILE);
-  const [before, after] = [statSync(file).size, statSync(copy).size];
+  const [old, after] = [statSync(file), statSync(copy).size];
+  give(copy, old);
   renameSync(copy, file);
   rmSync(`${file}-lock`, { force: true });
   rmSync(work, { recursive: true, force: true });
+  const before = old.size;
   const told = { file, before, after };
   await io.out(
     options.json ? `${JSON.stringify(told)}\n` : `${file}: ${before} bytes before, ${after} now\n`,
   );
   return 0;
+}
+
+/** Another user may run this than the service, which has to open the copy. */
+function give(copy: string, { uid, gid, mode }: Stats): void {
+  chownSync(copy, uid, gid);
+  chmodSync(copy, mode & RIGHTS);
 }

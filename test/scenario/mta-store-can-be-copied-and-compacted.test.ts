@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
   cpSync,
+  existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -21,6 +25,8 @@ const COUNT = 600;
 /** Deliveries on pages that are damaged, far from each other; and more than are on one page. */
 const SPOILED = [100, 500];
 const PAGE = 30;
+/** A user that is not the one of this test. */
+const SERVICE = 4321;
 
 interface Ran {
   readonly code: number;
@@ -46,11 +52,22 @@ test('a backup beside the server restores to a queue that goes on', { timeout: 3
   await eventually(() => held.held.size > 0, 'mail is on its way');
   const busy = mta.api('/v1/batches', { ...ndjson, body: batch(COUNT, () => 'other.test') });
   const copy = join(mta.dir, 'copy');
+  const cutOff = join(copy, 'postrider-backup.partial');
+  mkdirSync(cutOff, { recursive: true });
+  writeFileSync(join(cutOff, 'queue.mdb'), 'what a backup that was killed left');
   const made = await postrider('backup', copy, '-c', mta.configFile);
   assert.equal(made.code, 0, made.out);
   assert.match(made.out, /the audit is clean/);
   assert.ok(readFileSync(join(copy, 'secret')).equals(readFileSync(key)));
   assert.ok(made.out.includes(`Its file secret is a copy of ${key}: put it there.`), made.out);
+  assert.deepEqual(
+    readdirSync(copy).filter((name) => name !== 'queue.mdb-lock'),
+    ['queue.mdb', 'secret'],
+  );
+  const failing = join(mta.dir, 'failing');
+  mkdirSync(join(failing, 'secret'), { recursive: true });
+  assert.equal((await postrider('backup', failing, '-c', mta.configFile)).code, 1);
+  assert.deepEqual(readdirSync(failing), ['secret'], 'a copy without its secret is no store');
   assert.equal((await busy).status, 200);
   const again = await postrider('backup', copy, '-c', mta.configFile);
   assert.equal(again.code, 1);
@@ -70,10 +87,15 @@ test('a backup beside the server restores to a queue that goes on', { timeout: 3
   assert.ok(events.length > 0);
 
   const file = join(mta.dir, 'data', 'queue.mdb');
-  const before = statSync(file).size;
+  if (process.getuid!() === 0) chownSync(file, SERVICE, SERVICE);
+  chmodSync(file, 0o640);
+  const before = statSync(file);
   const compacted = await postrider('compact', '-c', mta.configFile);
   assert.equal(compacted.code, 0, compacted.out);
-  assert.ok(statSync(file).size < before, `${statSync(file).size} of ${before}`);
+  const after = statSync(file);
+  assert.ok(after.size < before.size, `${after.size} of ${before.size}`);
+  assert.deepEqual([after.uid, after.gid, after.mode], [before.uid, before.gid, before.mode]);
+  assert.ok(!existsSync(join(mta.dir, 'data', 'compact')));
   await mta.audit();
 });
 
