@@ -97,7 +97,7 @@ export class Operations {
     const told: DamageTold = (what, consequence) =>
       state.report('error', 'damage in the store', { what, consequence });
     for (const { key, value } of state.kv.range('jobs', {})) {
-      this.#lastId = parseNumberKey(key); // a mark has the id of its job: none is given twice
+      this.#lastId = parseNumberKey(key);
       const record = healthy<JobRecord>(value);
       if (!record) {
         const text = 'what it had not done is not done: ask for it again; postrider audit-log has it';
@@ -110,6 +110,8 @@ export class Operations {
       this.#jobs.set(record.id, progress);
       if (running) this.#walk(progress, false);
     }
+    // A mark has the id of its job, which may be lost: none is given twice.
+    for (const { id } of state.holds.marks) this.#lastId = Math.max(this.#lastId, id);
     state.schedule.applyHolds();
   }
 

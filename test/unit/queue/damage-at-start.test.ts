@@ -128,6 +128,18 @@ describe('a start with a damaged value', () => {
     assert.deepEqual((await crash(again)).reports, []);
   });
 
+  test('without its jobs gives the number of a hold to no other', async () => {
+    const rig = await openRig();
+    const hold = { operation: { op: 'hold' }, text: '' } as const;
+    await rig.queue.operations.submit({ ...hold, selector: { sender: 'x' } });
+    await rig.kv.commit(entries(rig, 'jobs').map(({ key }) => ({ table: 'jobs', key, value: undefined })));
+    const again = await crash(rig);
+    await again.queue.operations.submit({ ...hold, selector: { sender: 'y' } });
+    const senders = again.queue.state.holds.marks.map(({ selector }) => selector.sender);
+    assert.deepEqual(senders, ['x', 'y']);
+    assert.equal(entries(again, 'holds').length, 2);
+  });
+
   test('in the stop list goes on stopping', async () => {
     const before = await openRig();
     const entry = { kind: 'address', value: 'a@one.test', source: 'complaint', at: 1 } as const;
