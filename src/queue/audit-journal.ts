@@ -15,7 +15,8 @@ import {
 } from '../core/index.ts';
 import type { CampaignTotals, Expected, Findings, Replayed } from './audit-report.ts';
 import { Counters } from './counters.ts';
-import { parseDeliveryKey, parseNumberKey, textKey } from './keys.ts';
+import { readMark } from './journal.ts';
+import { parseDeliveryKey, parseNumberKey } from './keys.ts';
 import type { Entry, Kv } from './kv.ts';
 import type { QuarantineRecord } from './quarantine.ts';
 import { decode, type DeliveryRecord, type MessageRecord, unseal } from './records.ts';
@@ -52,7 +53,9 @@ export class JournalAudit implements Replayed {
   #first: number | undefined;
   #next: number | undefined;
   #counted = 0;
+  /** Of the journal, and of the stored counts. */
   #damaged = false;
+  #uncounted = false;
   events = 0;
   liveCompared: boolean | undefined;
 
@@ -110,7 +113,7 @@ export class JournalAudit implements Replayed {
 
   /** Call when all of the queued deliveries were told. */
   compare(): void {
-    if (this.#damaged) return;
+    if (this.#damaged || this.#uncounted) return;
     this.#compareRows();
     this.#compareTotals();
   }
@@ -146,15 +149,12 @@ export class JournalAudit implements Replayed {
   }
 
   #snapshot(): number {
-    try {
-      this.#counters.load(this.#kv);
-      const value = this.#kv.get('meta', textKey('counted'));
-      return value ? decode<{ seq: number }>(value).seq : 0;
-    } catch {
-      this.#damaged = true;
-      this.#say('the stored counts are damaged');
-      return 0;
-    }
+    const whole = this.#counters.load(this.#kv);
+    const mark = readMark(this.#kv);
+    if (whole && mark) return mark.seq;
+    this.#uncounted = true;
+    this.#say('the stored counts are damaged');
+    return 0;
   }
 
   /** All events, in order; the first walk checks their numbers and replays the counts. */

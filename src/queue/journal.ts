@@ -9,8 +9,9 @@ import type { Event } from '../core/index.ts';
 import type { EventDraft, Transaction, EventRun } from './committer.ts';
 import { EventLines } from './event-lines.ts';
 import { JournalReaders } from './journal-readers.ts';
-import type { Kv, Op } from './kv.ts';
+import type { Kv, Op, RangeOptions, Table } from './kv.ts';
 import { numberKey, parseNumberKey, textKey } from './keys.ts';
+import { eventAfterRecipients } from './recipient-index.ts';
 import { encode, healthy, sealText, unseal } from './records.ts';
 
 /** Where the stored counts stand, and how large the journal was then. */
@@ -40,10 +41,19 @@ export const NO_TIME = new Date(0).toISOString();
 
 export const markOp = (mark: JournalMark): Op => ({ table: 'meta', key: MARK, value: encode(mark) });
 
-/** Undefined when it is damaged. */
+/** Undefined when it is damaged, or lost: stored counts have one, and only what they include is trimmed. */
 export function readMark(kv: Kv): JournalMark | undefined {
   const value = kv.get('meta', MARK);
-  return value ? healthy<JournalMark>(value) : NO_MARK;
+  if (value) return healthy<JournalMark>(value);
+  const first = keyOf(kv, 'journal', { limit: 1 });
+  const trimmed = first !== undefined && parseNumberKey(first) > 1;
+  const counted = keyOf(kv, 'totals', { limit: 1 }) ?? keyOf(kv, 'rows', { limit: 1 });
+  return trimmed || counted ? undefined : NO_MARK;
+}
+
+function keyOf(kv: Kv, table: Table, range: RangeOptions): Buffer | undefined {
+  for (const { key } of kv.range(table, range)) return key;
+  return undefined;
 }
 
 export class Journal {
@@ -54,6 +64,8 @@ export class Journal {
   readonly #kv: Kv;
   readonly #storeId: string;
   #next = 1;
+  /** The last event of an end that was lost before the start, behind which it goes on; 0 where none was. */
+  readonly #lost: number;
   readonly #waiting = new Set<() => void>();
   #counted: number;
   #bytes: number;
@@ -78,6 +90,9 @@ export class Journal {
       // Of a damaged group a line break more may have been damaged away: no number is given twice.
       this.#next = parseNumberKey(key) + (lines?.length ?? value.toString('latin1').split('\n').length + 1);
     }
+    const next = Math.max(mark.seq + 1, eventAfterRecipients(kv));
+    this.#lost = next > this.#next ? next - 1 : 0;
+    this.#next = Math.max(this.#next, next);
   }
 
   /** Sequence number of the last event that is durable; 0 when there is none. */
@@ -170,7 +185,9 @@ export class Journal {
       next = Math.max(next, first + lines.length);
       beside = lines.at(-1);
     }
-    if (next <= this.last && this.#endIsDamaged()) yield this.#gap({ from: next, to: this.last, beside });
+    // Not up to `last` otherwise: what is read may be older than that.
+    const to = this.#endIsDamaged() ? this.last : this.#lost;
+    if (next <= to) yield this.#gap({ from: next, to, beside });
   }
 
   *events(after: number): Generator<Event> {

@@ -6,7 +6,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { domainOf } from '../core/index.ts';
-import { deliveryKey, keyAfter, numberKey } from './keys.ts';
+import { deliveryKey, keyAfter, numberKey, parseNumberKey } from './keys.ts';
 import type { Entry, Kv, Op } from './kv.ts';
 import { seal, unseal } from './records.ts';
 
@@ -130,6 +130,13 @@ export function recipientsIn(
       hash: payload.readUInt32BE(at + i * HASH_BYTES),
     })),
   );
+}
+
+/** Lower bound of the next event's sequence number: each recipient of the newest group had an event from its key on. */
+export function eventAfterRecipients(kv: Kv): number {
+  for (const { key, value } of kv.range('recipients', { reverse: true, limit: 1 }))
+    return parseNumberKey(key) + Math.max(1, recipientsIn(value)?.length ?? 0);
+  return 0;
 }
 
 /** The deliveries that may be meant, in the order of acceptance. */

@@ -87,6 +87,7 @@ export async function scene(): Promise<Scene> {
   const wakeAt = rig.clock.now() + HOUR;
   const waiting = await accept(rig, { delayMs: HOUR });
   const open = await accept(rig, { to: [], open: true });
+  await rig.kv.commit([write('meta', textKey('counted'), { seq: 0, bytes: 0 })]); // stored counts have a mark
   const queueId = queuesOf(rig.queue, 'n1', 'one.test').find(({ campaign }) => campaign === '')!.id;
   return {
     rig,
@@ -325,6 +326,7 @@ export const DAMAGE: readonly { name: string; ops: (scene: Scene) => readonly Op
     ],
     says: /spring: .* do not add up/,
   },
+  { name: 'damaged totals', ops: () => [spoil('totals', textKey('', 'spring'))], says: /counts are damaged/ },
   {
     name: 'a damaged answer',
     ops: () => [spoil('answers', Buffer.from(KEY))],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { mistrustSlots } from '../../../src/queue/index.ts';
-import { numberKey } from '../../../src/queue/keys.ts';
+import { numberKey, textKey } from '../../../src/queue/keys.ts';
 import type { Entry, Table } from '../../../src/queue/kv.ts';
 import { auditStore } from '../../support/audit.ts';
 import {
@@ -312,5 +312,86 @@ describe('a damaged group of the journal', () => {
     const [gap] = rig.queue.state.journal.take(1, 1);
     assert.deepEqual([gap?.type, gap?.from, gap?.to], ['sink_gap', 2, first - 1]);
     assert.equal(rig.queue.state.journal.take(0, 1)[0]?.seq, first, 'who begins misses nothing');
+  });
+});
+
+describe('a start on a copy without what stood on pages that cannot be read', () => {
+  const MARK = textKey('counted');
+
+  async function lose(rig: Rig, table: Table, keys: readonly Buffer[]): Promise<void> {
+    await rig.kv.commit(keys.map((key) => ({ table, key, value: undefined })));
+  }
+
+  test('counts nothing twice where the mark of the counts is lost, also at the start after that', async () => {
+    const before = await scene();
+    await lose(before, 'meta', [MARK]);
+    assert.match(auditStore(before.store).join(), /the stored counts are damaged/);
+    const rig = await crash(before);
+    const { accepted, delivered: made, queued } = rig.queue.state.counters.sum();
+    assert.deepEqual([accepted, made, queued], [6, 2, 4]);
+    rig.clock.advance(6_000);
+    await accept(rig, MAIL);
+    const again = await crash(rig);
+    assert.equal(again.queue.state.counters.sum().accepted, 8);
+    assert.equal(await deliverAll(again), 6);
+    conserved(again);
+    await again.queue.close();
+    assert.deepEqual(auditStore(again.store), []);
+  });
+
+  test('counts nothing twice where the beginning of the journal was trimmed before', async () => {
+    const before = await scene();
+    before.clock.advance(HOUR);
+    await accept(before, MAIL);
+    before.clock.advance(6_000);
+    await accept(before, MAIL);
+    await before.queue.trim({ historyBefore: 0, journalBefore: before.clock.now() - 10_000 });
+    assert.ok(before.queue.state.journal.first > 1);
+    const { queued } = before.queue.state.counters.sum();
+    await lose(before, 'meta', [MARK]);
+    const rig = await crash(before);
+    assert.equal(rig.queue.state.counters.sum().queued, queued);
+    conserved(rig);
+  });
+
+  for (const groups of [1, 3, 'all'] as const)
+    test(`gives no number twice where ${groups} of the last groups of the journal are lost`, async () => {
+      const before = await scene();
+      const { last } = before.queue.state.journal;
+      const indexed = entries(before, 'recipients').map(({ key }) => key.toString('hex'));
+      const count = groups === 'all' ? 0 : -groups;
+      await lose(
+        before,
+        'journal',
+        entries(before, 'journal')
+          .slice(count)
+          .map(({ key }) => key),
+      );
+      const rig = await crash(before);
+      assert.equal(rig.queue.state.journal.last, last);
+      await accept(rig, MAIL);
+      const now = entries(rig, 'recipients').map(({ key }) => key.toString('hex'));
+      assert.deepEqual(now.slice(0, -1), indexed, 'no group of recipients is written over');
+      assert.deepEqual(
+        rig.queue.state.journal.take(last, 9).map(({ seq }) => seq),
+        [last + 1, last + 2],
+      );
+      const [gap, ...others] = rig.queue.state.journal.take(last - 1, 9);
+      assert.deepEqual([gap?.type, gap?.from, gap?.to], ['sink_gap', last, last]);
+      assert.equal(others.length, 2);
+      conserved(rig);
+      rig.clock.advance(6_000);
+      await accept(rig);
+      const again = await crash(rig);
+      assert.equal(again.queue.state.counters.sum().queued, 7);
+      conserved(again);
+    });
+
+  test('tells who follows of the end that is lost before anything comes after it', async () => {
+    const before = await scene();
+    const { last } = before.queue.state.journal;
+    await lose(before, 'journal', [entries(before, 'journal').at(-1)!.key]);
+    const [gap, ...others] = (await crash(before)).queue.state.journal.take(last - 1, 9);
+    assert.deepEqual([gap?.type, gap?.from, gap?.to, others], ['sink_gap', last, last, []]);
   });
 });
