@@ -16,6 +16,7 @@ import { JournalAudit } from './audit-journal.ts';
 import { type AuditReport, type Expected, Findings } from './audit-report.ts';
 import { RecipientAudit } from './audit-recipients.ts';
 import { RequestAudit } from './audit-requests.ts';
+import { auditValues } from './audit-values.ts';
 import {
   deliveryKey,
   numberKey,
@@ -52,6 +53,7 @@ export function audit(store: Kv, options: AuditOptions = {}): AuditReport {
   new StoreAudit(kv, findings, journal).run();
   new RequestAudit(kv, findings).run();
   new RecipientAudit(kv, findings).run();
+  auditValues(kv, findings);
   return findings.report(journal);
 }
 
@@ -153,7 +155,7 @@ class StoreAudit {
   }
 
   #readJobs(): void {
-    for (const { value } of this.#entries('jobs')) {
+    for (const { value } of this.#kv.range('jobs', {})) {
       const job = this.#quiet<JobRecord>(value);
       if (job?.operation.op === 'purge' && job.state !== 'done') this.#purges.push(job);
     }
@@ -329,7 +331,7 @@ class StoreAudit {
 
   /** They wait for an end. */
   #readEarlyReports(): void {
-    for (const { key } of this.#entries('early_reports'))
+    for (const { key } of this.#kv.range('early_reports', {}))
       if (!this.#kv.get('deliveries', key))
         this.#say(`a report waits for the end of delivery ${idOf(key)}, which is not queued`, idOf(key));
   }

@@ -62,6 +62,9 @@ const storedOf = (value: Buffer): Stored =>
 /** kind, value, account: all that is said of one address lies together. */
 const keyOf = ({ kind, value, accountId = '' }: StopKey): Buffer => textKey(LETTERS[kind], value, accountId);
 
+/** Whether it is the key of an entry's end, which has no value of its own. */
+export const isTimeMark = (key: Buffer): boolean => key.subarray(0, 1).toString() === BY_TIME;
+
 function timeKey(expiresAt: number, key: Buffer): Buffer {
   const time = Buffer.alloc(7);
   time.write(BY_TIME);

@@ -94,7 +94,7 @@ describe('a start with a damaged value', () => {
         await rig.queue.prune();
         await rig.queue.close();
         const found = auditStore(rig.kv).filter(
-          (text) => !/the journal (is damaged|goes on)|accepted/.test(text),
+          (text) => !/the journal (is damaged|goes on)|accepted|^(controls|jobs) /.test(text), // until set again
         );
         assert.deepEqual(
           found.filter((text) => !/event \d+ stands/.test(text)),
