@@ -91,9 +91,11 @@ async function open(
   const log = logOf(deps, request);
   const batch = await orUnavailable(log, deps.injector.openBatch(opening));
   if (!batch.ok) return batch;
-  // Before the first line is accepted, and not for a header that was refused.
+  // Before the first line is accepted, and not for a header that was refused. Where a line is committed they were set
+  // once, and what an operator has made of them since stands.
   const { accountId: account = '', campaignId: campaign = '' } = opening.labels;
-  const limited = limits
+  const sets = limits !== undefined && !batch.value.resumed;
+  const limited = sets
     ? await setLimits({ egress: deps.egress, log, caller: callerOf(request) }, { account, campaign }, limits)
     : ok(undefined);
   if (limited.ok) return ok({ batch: batch.value, input, rest, held });

@@ -131,7 +131,9 @@ export const batchHeader = z
     ...variables,
     limits: campaignLimits
       .optional()
-      .describe('Limits of the campaign from now on; without it they stay as they are.'),
+      .describe(
+        'Limits of the campaign from now on; without it, and when a batch goes on, they stay as they are.',
+      ),
     ...labels,
   })
   .superRefine(fitsTogether)

@@ -6,6 +6,7 @@ export {
   answerOps,
   DIGEST_BYTES,
   findAnswer,
+  hasLines,
   type KeyedAnswer,
   type KnownLine,
   KnownLines,

@@ -39,8 +39,8 @@ export interface CampaignBatchOptions extends RecipientFacts {
   readonly limits?: readonly SendLimit[] | undefined;
   /** Who gets copies. */
   readonly copies: CopyDesk;
-  /** For a batch with an idempotency key: the lines it has; `leave` when it is closed. */
-  readonly keyed?: { readonly known: KnownLines; readonly leave: () => void };
+  /** For a batch with an idempotency key: the lines it has, if any (`resumed`); `leave` when it is closed. */
+  readonly keyed?: { readonly known: KnownLines; readonly resumed: boolean; readonly leave: () => void };
 }
 
 const MAX_VARS_BYTES = 64 * 1024;
@@ -77,6 +77,10 @@ export class CampaignBatch implements Batch {
 
   get messageId(): MessageId {
     return messageIdOf(this.#options.number);
+  }
+
+  get resumed(): boolean {
+    return this.#options.keyed?.resumed === true;
   }
 
   async add(lines: readonly BatchLine[]): Promise<readonly RejectedLine[]> {

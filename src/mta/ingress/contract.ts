@@ -179,6 +179,8 @@ export interface RejectedLine {
 /** A batch under way: content once, recipients in chunks. */
 export interface Batch {
   readonly messageId: MessageId;
+  /** An earlier request of the same idempotency key committed lines of it. */
+  readonly resumed: boolean;
   /**
    * Resolves when all valid lines of the chunk are durable; returns the others. Line numbers grow. Lines that an
    * earlier request of the same idempotency key committed are durable already. Rejects when the store refuses.

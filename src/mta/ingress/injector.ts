@@ -7,6 +7,7 @@ import type { PolicyConfig } from '../../config/index.ts';
 import { err, messageIdOf, ok, type Result } from '../../core/index.ts';
 import {
   acceptedOf,
+  hasLines,
   KnownLines,
   type MessageRecord,
   type NewDelivery,
@@ -194,7 +195,11 @@ export class QueueInjector implements Injector {
       }
       const accepted = known && acceptedOf(queue.state, number);
       const copies = new CopyDesk(watchers.value, { queue, number, message, content, accepted });
-      const lines = keyed && { known: new KnownLines(queue.state, number), leave: keyed.leave };
+      const lines = keyed && {
+        known: new KnownLines(queue.state, number),
+        resumed: hasLines(queue.state, number),
+        leave: keyed.leave,
+      };
       return new CampaignBatch({ ...facts, copies, ...(lines && { keyed: lines }) });
     });
   }

@@ -15,6 +15,7 @@ function setUp(): { chunks: BatchChunks; added: Added[]; acks: Ack[] } {
   const acks: Ack[] = [];
   const batch: Batch = {
     messageId: messageIdOf(1),
+    resumed: false,
     add: (lines) => new Promise((resolve, reject) => void added.push({ lines, resolve, reject })),
     close: () => Promise.resolve(),
   };

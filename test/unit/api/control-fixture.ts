@@ -70,6 +70,7 @@ export class FakeInjector implements Injector {
     this.opened++;
     return ok({
       messageId: messageIdOf(number),
+      resumed: false,
       add: (lines) => this.#add(number, lines),
       close: async () => {
         this.closed++;
