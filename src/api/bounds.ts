@@ -13,6 +13,10 @@ interface Owned {
 
 export const isBound = ({ accounts, senders }: Caller): boolean => (accounts ?? senders) !== undefined;
 
+/** Whether the limits that it sets are an operator's: those stand against all who may only send, or touch only a part. */
+export const setsAsOperator = (caller: Caller): boolean =>
+  !isBound(caller) && (!caller.scopes || caller.scopes.has('operate') || caller.scopes.has('admin'));
+
 /** Whether mail of that account and sender is the caller's. */
 export function owns({ accounts, senders }: Caller, { account, sender, virtualSender }: Owned): boolean {
   if (accounts && !accounts.includes(account ?? '')) return false;

@@ -9,13 +9,16 @@ import {
   LimitsStand,
   TooManyLimits,
 } from '../mta/egress/index.ts';
-import { accountFor, forbidden, isBound } from './bounds.ts';
+import { accountFor, forbidden, setsAsOperator } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import { campaignLimits, label, type LimitsBody } from './fields.ts';
 import { answer, invalid, notFound, type Refused, unavailable } from './refused.ts';
 import { logOf } from './request-log.ts';
 import { checkRequest } from './shape.ts';
+import { Slices } from './slices.ts';
+
+const NAMED_ACCOUNTS = 5;
 
 export const campaignPath = z.strictObject({ id: label });
 export const limitsBody = campaignLimits.extend({ account_id: label.optional() });
@@ -45,9 +48,9 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     const body = checkRequest(limitsBody, request.body ?? {});
     if (!body.ok) return answer(reply, body);
     const { account_id, ...limits } = body.value;
-    const account = accountFor(callerOf(request), account_id);
-    if (!account.ok) return answer(reply, account);
-    const name = { account: account.value ?? '', campaign: path.value.id };
+    const named = await nameOf(deps, callerOf(request), { account: account_id, campaign: path.value.id });
+    if (!named.ok) return answer(reply, named);
+    const name = named.value;
     const sources = { egress: deps.egress, log: logOf(deps, request), caller: callerOf(request) };
     const set = await setLimits(sources, name, limits);
     return answer(reply, set.ok ? ok(limitedCampaign(deps, name)) : set);
@@ -58,17 +61,42 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     const body = checkRequest(startBody, request.body);
     if (!body.ok) return answer(reply, body);
     const caller = callerOf(request);
-    const account = accountFor(caller, body.value?.account_id);
-    if (!account.ok) return answer(reply, account);
-    const name = { account: account.value ?? '', campaign: path.value.id };
+    const named = await nameOf(deps, caller, {
+      account: body.value?.account_id,
+      campaign: path.value.id,
+    });
+    if (!named.ok) return answer(reply, named);
+    const name = named.value;
     const sources = { log: logOf(deps, request), caller };
     const started = await stored(sources, () =>
-      deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`, { bound: isBound(caller) }),
+      deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`, {
+        bound: !setsAsOperator(caller),
+      }),
     );
     if (!started.ok) return answer(reply, started);
     const none = notFound(`campaign ${name.campaign} has no limits: set them with POST .../limits`);
     return answer(reply, started.value ? ok(limitedCampaign(deps, name)) : err(none));
   });
+}
+
+/** The campaign that is meant. Without an account it is none of the accounts that have one of that name. */
+async function nameOf(
+  { queue, egress }: ApiDependencies,
+  caller: Caller,
+  { account: given, campaign }: { readonly account: string | undefined; readonly campaign: string },
+): Promise<Result<CampaignName, Refused>> {
+  const account = accountFor(caller, given);
+  if (!account.ok) return account;
+  const name = { account: account.value ?? '', campaign };
+  const { counters } = queue.state;
+  if (name.account !== '' || egress.campaigns.of(name) || counters.totalsOf('', campaign)) return ok(name);
+  const others: string[] = [];
+  await new Slices().each(counters.totals(), (one) => {
+    if (one.campaign === campaign) others.push(one.account);
+  });
+  if (others.length === 0) return ok(name);
+  const message = `campaign ${campaign} is of ${others.slice(0, NAMED_ACCOUNTS).join(', ')}: name its account (--account ${others[0]})`;
+  return err(invalid([{ field: 'account_id', message }]));
 }
 
 /** Replaces the limits of a campaign; a body that names none takes them away. */
@@ -80,7 +108,7 @@ export async function setLimits(
   const limit = limitOf(body);
   const texts = Object.entries(body).map(([what, value]) => `${what} ${JSON.stringify(value)}`);
   const reason = `limits of campaign ${name.campaign}: ${texts.join(', ') || 'none'}`;
-  const bound = isBound(asked.caller);
+  const bound = !setsAsOperator(asked.caller);
   return stored(asked, () => egress.campaigns.set(name, limit, reason, { bound }));
 }
 

@@ -71,8 +71,10 @@ async function startCampaign(io: Io, campaign: string, options: StartOptions): P
 const pathOf = (campaign: string, verb: string): string =>
   `/v1/campaigns/${encodeURIComponent(campaign)}/${verb}`;
 
-const limitedText = ({ campaign_id: campaign, limits }: LimitedCampaign): string =>
-  clean(`${campaign}: ${limits ? limitsText(limits) : 'no limits'}`) + '\n';
+const limitedText = ({ account_id: account, campaign_id: campaign, limits }: LimitedCampaign): string =>
+  clean(
+    `${campaign}${account === '' ? '' : ` of account ${account}`}: ${limits ? limitsText(limits) : 'no limits'}`,
+  ) + '\n';
 
 export function limitsText({
   rate,

@@ -178,6 +178,40 @@ describe('tokens', () => {
     assert.equal((await as('a').post('/v1/campaigns/autumn/limits', limits)).status, 200);
   });
 
+  test('limits that an operator set stand against a token that may only inject', async (t) => {
+    const { control, as } = await withTokens(t, [
+      tokenOf('app', 'app', ['inject']),
+      tokenOf('desk', 'desk', ['operate']),
+    ]);
+    const header = { from: 'news@a.test', content: 'Subject: s\n\nx', campaign_id: 'spring' };
+    const batch = (per_start: number): ReturnType<Client['post']> =>
+      as('app').post(
+        '/v1/batches',
+        JSON.stringify({ ...header, limits: { per_start } }),
+        'application/x-ndjson',
+      );
+    assert.equal((await batch(5)).status, 200, 'none stand yet');
+    assert.equal((await batch(6)).status, 200, 'those of such a token stand');
+    assert.equal((await as('desk').post('/v1/campaigns/spring/limits', { per_start: 1 })).status, 200);
+    const refused = await batch(7);
+    assert.equal(refused.status, 403, refused.text);
+    assert.deepEqual([...control.egress.limits], [['/spring', { perStart: 1 }]]);
+  });
+
+  test('limits without an account are not those of an account that has the campaign', async (t) => {
+    const { control, as } = await withTokens(t, [tokenOf('desk', 'desk', ['inject', 'operate'])]);
+    assert.equal((await as('desk').post('/v1/messages', MESSAGE)).status, 202);
+    for (const path of ['limits', 'start']) {
+      const refused = await as('desk').post(`/v1/campaigns/c1/${path}`, {});
+      assert.equal(refused.status, 400, refused.text);
+      assert.match(refused.text, /account_id: campaign c1 is of acme: name its account \(--account acme\)/);
+    }
+    assert.equal(control.egress.limits.size, 0);
+    const named = await as('desk').post('/v1/campaigns/c1/limits', { account_id: 'acme', per_start: 1 });
+    assert.equal(named.status, 200, named.text);
+    assert.equal((await as('desk').post('/v1/campaigns/other/limits', { per_start: 1 })).status, 200);
+  });
+
   test('a token that is bound to senders may name only these', async (t) => {
     const { control, as } = await withTokens(t, [
       tokenOf('s', 's', ['inject', 'read', 'operate'], { senders: ['promo'] }),
