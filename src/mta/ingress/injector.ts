@@ -296,8 +296,10 @@ export class QueueInjector implements Injector {
     const compiled = Buffer.isBuffer(content)
       ? compileRaw(content, options)
       : composeContent(content, options);
-    if (!compiled.ok)
-      return err(invalid(`content.${compiled.error.field}`, compiled.error.message, [550, '5.6.0']));
+    if (!compiled.ok) {
+      const given = Buffer.isBuffer(content) ? 'content' : 'parts';
+      return err(invalid(`${given}.${compiled.error.field}`, compiled.error.message, [550, '5.6.0']));
+    }
     if (compiled.value.fixedBytes > maxMessageBytes)
       return err(tooLarge(compiled.value.fixedBytes, this.#options));
     return compiled;

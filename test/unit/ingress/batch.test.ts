@@ -176,7 +176,7 @@ describe('batch', () => {
     assert.deepEqual(await open({ from: 'x' }), ['invalid', 'from', 550]);
     assert.deepEqual(await open({ labels: { sender: 'nobody' } }), ['invalid', 'sender', 550]);
     const content = { from: 'news@shop.test', subject: '{{oops', text: 'x' };
-    assert.deepEqual(await open({ content }), ['invalid', 'content.subject', 550]);
+    assert.deepEqual(await open({ content }), ['invalid', 'parts.subject', 550]);
     const origin = { ...ORIGIN, allowedSenders: [] };
     assert.deepEqual(await open({ origin }), ['invalid', 'virtual_sender', 550]);
   });

@@ -333,7 +333,7 @@ describe('compose', () => {
     const desk = await openDesk();
     const { content: _, ...rest } = request();
     const noFrom = refusedBy(desk, await desk.injector.compose({ ...rest, parts: { ...parts, from: 'x' } }));
-    assert.deepEqual([noFrom.kind, noFrom.field, noFrom.code], ['invalid', 'content.from', 550]);
+    assert.deepEqual([noFrom.kind, noFrom.field, noFrom.code], ['invalid', 'parts.from', 550]);
     const small = await openDesk({ smtp: { max_message_size: '1KB' } });
     const large = await small.injector.compose({ ...rest, parts: { ...parts, text: 'x'.repeat(2_000) } });
     assert.equal(refusedBy(small, large).code, 552);
