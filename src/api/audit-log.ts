@@ -1,6 +1,7 @@
 /**
  * The log of operators: every call of the scopes `operate` and `admin` that changes something is written down before it
- * is run, and completed with its result before the answer is sent. What cannot be written down is not done.
+ * is run, and completed with its result before the answer is sent. What cannot be written down is not done. So are
+ * limits of a batch that change those that stand (campaign-limits.ts).
  * `GET /v1/audit-log` shows it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';

@@ -10,7 +10,7 @@ import { type Batch, type BatchHeader, NoMailTaken, type RejectedLine } from '..
 import { BatchChunks, MAX_LINE_BYTES } from './batch-chunks.ts';
 import { limitsAllowed } from './bounds.ts';
 import { callerOf } from './caller.ts';
-import { setLimits } from './campaign-limits.ts';
+import { setLimitsOfBatch } from './campaign-limits.ts';
 import type { ApiDependencies, Log, RouteContext } from './dependencies.ts';
 import type { LimitsBody } from './fields.ts';
 import { type Cut, type InputLine, InputLines } from './input-lines.ts';
@@ -96,7 +96,11 @@ async function open(
   const { accountId: account = '', campaignId: campaign = '' } = opening.labels;
   const sets = limits !== undefined && !batch.value.resumed;
   const limited = sets
-    ? await setLimits({ egress: deps.egress, log, caller: callerOf(request) }, { account, campaign }, limits)
+    ? await setLimitsOfBatch(
+        { queue: deps.queue, egress: deps.egress, log, caller: callerOf(request) },
+        { account, campaign },
+        limits,
+      )
     : ok(undefined);
   if (limited.ok) return ok({ batch: batch.value, input, rest, held });
   const closed = await orUnavailable(

@@ -1,4 +1,5 @@
 /** `POST /v1/campaigns/:id/limits` and `/start`: how fast and how far a campaign may go; how they are shown. */
+import { isDeepStrictEqual } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { err, formatDuration, ok, type Rate, type Result } from '../core/index.ts';
@@ -110,6 +111,31 @@ export async function setLimits(
   const reason = `limits of campaign ${name.campaign}: ${texts.join(', ') || 'none'}`;
   const bound = !setsAsOperator(asked.caller);
   return stored(asked, () => egress.campaigns.set(name, limit, reason, { bound }));
+}
+
+/** Limits in the first line of a batch: where they change some that stand, the log of operators has it. */
+export async function setLimitsOfBatch(
+  { queue, egress, ...asked }: Pick<ApiDependencies, 'queue' | 'egress'> & Asked,
+  name: CampaignName,
+  body: LimitsBody,
+): Promise<Result<void, Refused>> {
+  const before = egress.campaigns.of(name);
+  const set = (): Promise<Result<void, Refused>> => setLimits({ egress, ...asked }, name, body);
+  if (!before || isDeepStrictEqual(before.limit, limitOf(body))) return set();
+  const { kind, name: by, address } = asked.caller;
+  const selector = { id: name.campaign, ...(name.account !== '' && { account_id: name.account }), ...body };
+  const action = { operator: { kind, name: by, address }, action: 'campaign limits', selector };
+  const entry = await stored(asked, () => queue.operatorLog.begin(action));
+  if (!entry.ok) return entry;
+  const done = await set();
+  const result = done.ok
+    ? ({ result: 'done' } as const)
+    : {
+        result: done.error.status < 500 ? ('refused' as const) : ('failed' as const),
+        message: done.error.message,
+      };
+  await stored(asked, () => queue.operatorLog.end(entry.value, result));
+  return done;
 }
 
 interface Asked {

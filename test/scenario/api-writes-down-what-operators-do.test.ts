@@ -139,6 +139,24 @@ describe('log of operators', () => {
     );
   });
 
+  test('has limits of a batch that change those that stand, and no others', async (t) => {
+    const control = await startControl(t);
+    const batch = (per_start: number) => {
+      const header = { from: 'news@a.test', content: 'Subject: s\n\nx', campaign_id: 'spring' };
+      const line = JSON.stringify({ ...header, account_id: 'shop', limits: { per_start } });
+      return control.post('/v1/batches', line, 'application/x-ndjson');
+    };
+    for (const perStart of [5, 5, 7]) assert.equal((await batch(perStart)).status, 200);
+    const { entries } = await logOf(control);
+    assert.deepEqual(
+      entries.map(({ action, selector, result }) => [action, selector, result]),
+      [['campaign limits', { id: 'spring', account_id: 'shop', per_start: 7 }, 'done']],
+    );
+    t.mock.method(control.queue.operatorLog, 'begin', () => Promise.reject(new Error('disk full')));
+    assert.equal((await batch(9)).status, 503);
+    assert.deepEqual(control.egress.limits.get('shop/spring'), { perStart: 7 });
+  });
+
   test('what cannot be written down is not done', async (t) => {
     const control = await startControl(t);
     t.mock.method(control.queue.operatorLog, 'begin', () => Promise.reject(new Error('disk full')));
