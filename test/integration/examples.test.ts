@@ -44,6 +44,15 @@ const EXPECTED: Readonly<Record<string, (t: TestContext, mta: Mta) => Promise<vo
     assert.match(out, /(?:^|\n)\w{11}: 5000 accepted, 1 rejected\n$/);
     assert.match(err, /^line 5002: to: /);
   },
+  'queue.ts': async (t, mta) => {
+    await finished(start(t, mta, 'send.ts'));
+    const { out, err } = await finished(start(t, mta, 'queue.ts'));
+    assert.match(
+      out,
+      /^1 would be held\n1 of 1 held\nat most 100\/1m\nreleased: job \w+ is (?:counting|running|done)\n$/,
+    );
+    assert.equal(err, '');
+  },
   'events.ts': async (t, mta) => {
     await finished(start(t, mta, 'send.ts'));
     const run = start(t, mta, 'events.ts');
