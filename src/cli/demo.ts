@@ -66,7 +66,8 @@ async function demo(options: DemoOptions, { io, interruption }: Surroundings): P
       await io.out(result(summary, { io, arrived }));
       await io.out(options.exit ? EXIT_HINT : whereToLook(world, service));
     }
-    if (!options.exit && !interruption.aborted) await stayUp(io, interruption);
+    if (!options.exit && !interruption.aborted)
+      await stayUp(io, { interruption, keep: options.keep === true });
     return isGood(summary, arrived);
   } finally {
     await service.stop(DRAIN_MS);
@@ -177,9 +178,12 @@ function table(lines: readonly (readonly [string, string])[]): string[] {
   return lines.map(([command, text]) => `  ${command.padEnd(width)}  ${text && `# ${text}`}`.trimEnd());
 }
 
-async function stayUp(io: Io, interruption: AbortSignal): Promise<void> {
+async function stayUp(
+  io: Io,
+  { interruption, keep }: { readonly interruption: AbortSignal; readonly keep: boolean },
+): Promise<void> {
   // With JSON on stdout the hint must not be there.
-  io.err('Ctrl-C ends it and removes its directory.\n');
+  io.err(`Ctrl-C ends it and ${keep ? 'leaves' : 'removes'} its directory.\n`);
   await new Promise<void>((resolve) =>
     interruption.addEventListener('abort', () => resolve(), { once: true }),
   );

@@ -6,7 +6,7 @@ import { type Counted, TimeRing } from '../alerts/index.ts';
 
 const MINUTE_MS = 60_000;
 /** Cells beyond this many are counted in the sums only. */
-const MOST_CELLS = 5_000;
+const MOST_CELLS = 50_000;
 const PERIOD_MS = 150_000;
 const LEAST_SECONDS = 60;
 

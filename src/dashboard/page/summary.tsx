@@ -3,32 +3,15 @@ import type { CellView, Series, Snapshot } from '../view.ts';
 import { lockText } from './lock-text.ts';
 import { useNow } from './now.ts';
 import { useSpeech } from './speech.ts';
+import { sum, verdictOf } from './verdict.ts';
 import type { Word } from './words.ts';
 
 const SPEED_SECONDS = 10;
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** Deliveries per second; the second under way is not full yet. A slow flow is seen over the whole minute only. */
 function speedOf({ delivered }: Series): number {
   const lately = sum(delivered.slice(-SPEED_SECONDS - 1, -1)) / SPEED_SECONDS;
   return lately >= 1 ? lately : sum(delivered) / delivered.length;
-}
-
-interface Verdict {
-  readonly tone: 'good' | 'idle' | 'slow' | 'stuck';
-  readonly title: Word;
-  readonly note?: Word;
-}
-
-function verdictOf({ ready, queue, minute, nodes }: Snapshot, lost: boolean): Verdict {
-  if (lost) return { tone: 'idle', title: 'unknown', note: 'beforeLost' };
-  if (!ready && nodes.length > 0) return { tone: 'stuck', title: 'notReady' };
-  if (sum(minute.delivered) > 0) return { tone: 'good', title: 'sending' };
-  if (queue.total === 0) return { tone: 'idle', title: 'idle', note: 'allSent' };
-  if (queue.new === 0 && queue.proc === 0)
-    return { tone: 'slow', title: 'waitingTime', note: 'forNextAttempt' };
-  return { tone: 'stuck', title: 'notSending', note: 'nothingLastMinute' };
 }
 
 interface SummaryProps {

@@ -81,3 +81,16 @@ test('of what a job removed the newest are shown, each with its recipient', () =
   const shown = observer.recent.after(0).map(({ recipient }) => recipient);
   assert.deepEqual([shown.length, shown[0], shown.at(-1)], [60, 'r41@x.test', 'r100@x.test']);
 });
+
+test('each cell of a large site is counted', () => {
+  const observer = new Observer();
+  const [nodes, isps] = [100, 300];
+  for (let i = 0; i < nodes * isps; i++)
+    observer.add({
+      type: 'delivered',
+      time: START,
+      node: `n${i % nodes}`,
+      isp: `isp${Math.floor(i / nodes)}`,
+    });
+  assert.equal(observer.recently('n99', 'isp299', START).delivered, 1);
+});
