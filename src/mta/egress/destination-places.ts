@@ -5,7 +5,7 @@
 import type { Lane } from './lane.ts';
 import type { PlaceUser, SessionLevels } from './session-levels.ts';
 
-export type OwnerPlaces = Pick<SessionLevels, 'reserve' | 'opened' | 'mustYield' | 'ended' | 'full'>;
+export type OwnerPlaces = Pick<SessionLevels, 'reserve' | 'opened' | 'mustYield' | 'ended' | 'short'>;
 
 export class DestinationPlaces {
   readonly #user: PlaceUser;
@@ -41,15 +41,15 @@ export class DestinationPlaces {
     return this.#answered || this.#sessions > this.#opening;
   }
 
-  /** No session, and no place for one now. */
+  /** No session, and no place for one soon. */
   get none(): boolean {
-    return this.#sessions === 0 && (this.#waits || this.#owner.full);
+    return this.#sessions === 0 && (this.#waits || this.#owner.short);
   }
 
   /** How many deliveries are worth having in memory: for the sessions that it has when it can have no more. */
   get capacity(): number {
     const { capacity } = this.#lane;
-    if (this.#needsNone || !this.#owner.full) return capacity;
+    if (this.#needsNone || !this.#owner.short) return capacity;
     return Math.min(capacity, 2 * Math.max(1, this.#sessions));
   }
 

@@ -24,9 +24,9 @@ export class SessionLevels {
     return this.#ofNode.crowded || this.#all.crowded;
   }
 
-  /** Whether there is no place for another session now. */
-  get full(): boolean {
-    return this.#ofNode.full || this.#all.full;
+  /** Whether there is no place for another session soon. */
+  get short(): boolean {
+    return this.#ofNode.short || this.#all.short;
   }
 
   /** Takes a place for a session; false when there is none: then the destination is pumped when there may be. */

@@ -44,13 +44,14 @@ export class SessionPlaces {
     return this.#open;
   }
 
-  get full(): boolean {
-    return this.#open >= this.#most();
+  /** Whether more wait for a place than sessions end for: one that is idle ends at once when it is asked for. */
+  get short(): boolean {
+    return this.#full && this.#demand > this.#ending;
   }
 
   /** Whether somebody waits for a place: no session is kept idle. */
   get wanted(): boolean {
-    return this.full && this.#demand > 0;
+    return this.#full && this.#demand > 0;
   }
 
   /** Whether many hosts are being tried at once: they have less time to answer, since others may come to wait. */
@@ -133,6 +134,10 @@ export class SessionPlaces {
   /** It is forgotten. */
   leave(user: PlaceUser): void {
     for (const users of [this.#waiting, this.#untried, this.#trying, this.#idle]) users.delete(user);
+  }
+
+  get #full(): boolean {
+    return this.#open >= this.#most();
   }
 
   get #mostTrying(): number {

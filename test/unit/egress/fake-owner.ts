@@ -70,7 +70,7 @@ export class FakeOwner implements DestinationOwner {
   #makePlaces(): OwnerPlaces {
     const full = (): boolean => this.sessions >= this.maxSessions;
     return {
-      get full() {
+      get short() {
         return full();
       },
       reserve: () => {

@@ -105,11 +105,15 @@ describe('the places of a node', () => {
     other!.want(1);
     assert.equal(rich!.idle, 1);
     assert.ok(places.wanted, 'none is kept idle from now on');
+    assert.ok(!places.short, 'as many end as are wanted');
     rich!.wants = 1;
     rich!.end();
     rich!.end();
     assert.deepEqual([rich!.has, poor!.has, other!.has], [1, 1, 1]);
     assert.ok(!places.wanted);
+    poor!.want(2);
+    other!.want(2);
+    assert.ok(places.short, 'one is idle, and two wait');
   });
 
   test('a session ends after its turn when others wait, as many as wait', () => {
