@@ -1,21 +1,9 @@
 /** Reads mail as the worker of the server does, but breaks in the way that the text of the mail names. */
 import type { ParseTask } from '../../../src/mta/inbound/parse-pool.ts';
 import type { Reading } from '../../../src/mta/inbound/reading.ts';
+import { readingOf } from './reading-of.ts';
 
-const READING: Reading = {
-  kind: 'auto_reply',
-  from: undefined,
-  subject: '',
-  tokenCandidates: [],
-  originalId: undefined,
-  feedbackId: undefined,
-  about: [],
-  recipients: [],
-  notice: '',
-  reportingMta: undefined,
-  feedbackType: undefined,
-  reporter: undefined,
-};
+const READING = readingOf('auto_reply');
 
 export default function read({ raw }: ParseTask): Reading {
   const text = Buffer.from(raw).toString();

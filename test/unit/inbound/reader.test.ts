@@ -5,25 +5,12 @@ import { Classifier } from '../../../src/bounce/index.ts';
 import { deliveryIdOf, ok } from '../../../src/core/index.ts';
 import type { Tokens } from '../../../src/fbl/index.ts';
 import { InboundReader, type ReaderOptions } from '../../../src/mta/inbound/reader.ts';
-import type { Reading } from '../../../src/mta/inbound/reading.ts';
 import { deliveryKey } from '../../../src/queue/keys.ts';
 import { configured } from '../egress/configured.ts';
 import { accept, events, openRig } from '../queue/fixture.ts';
+import { readingOf } from './reading-of.ts';
 
-const BOUNCE: Reading = {
-  kind: 'dsn',
-  from: undefined,
-  subject: '',
-  tokenCandidates: [],
-  originalId: undefined,
-  feedbackId: undefined,
-  about: [],
-  recipients: [],
-  notice: '',
-  reportingMta: undefined,
-  feedbackType: undefined,
-  reporter: undefined,
-};
+const BOUNCE = readingOf('dsn');
 
 for (const table of ['deliveries', 'history'] as const)
   test(`a bounce of what is damaged in ${table} is read once`, async () => {
