@@ -43,8 +43,8 @@ const labels = {
   campaign_id: label.optional(),
   account_id: label.optional(),
   group: label.optional(),
-  band: z.enum(['priority', 'geo', 'standard']).optional(),
-  deadline: time.optional(),
+  band: z.enum(['priority', 'geo', 'standard']).optional().describe('Default: standard'),
+  deadline: time.optional().describe('Only in the band geo, where mail without one goes by its lifetime'),
   not_before: time.optional(),
   expires: time.optional(),
   test: z.boolean().optional().describe('A test send: no statistics count it, no policy holds for it'),
@@ -149,7 +149,7 @@ export const batchLine = z.strictObject({
   vars: record.optional(),
   metadata: metadata.optional(),
   not_before: time.optional(),
-  deadline: time.optional().describe('Of this recipient, in the band geo; else that of the batch holds'),
+  deadline: time.optional().describe('Of this recipient, only in the band geo; else that of the batch holds'),
 });
 
 /** The keys of a record that has to have all of them, so that a new one cannot be forgotten here. */

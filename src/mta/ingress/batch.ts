@@ -26,6 +26,7 @@ import {
 } from '../../queue/index.ts';
 import { type Batch, type BatchLine, NoMailTaken, type RejectedLine } from './contract.ts';
 import type { CopyDesk } from './copies.ts';
+import { strayDeadline } from './labels.ts';
 import { type RecipientFacts, recipientDelivery, stoppedText } from './recipient.ts';
 import type { VariableCheck } from './variables.ts';
 
@@ -139,6 +140,8 @@ export class CampaignBatch implements Batch {
     if (!address.ok) return err({ field: 'to', message: address.error });
     const recipient = formatAddress(address.value);
     const { queue, labels } = this.#options;
+    const stray = strayDeadline(line.deadline, labels.band);
+    if (stray !== undefined) return err({ field: 'deadline', message: stray });
     const stopped = queue.stopList.find(recipient, labels.accountId);
     if (stopped) return err({ field: 'to', message: stoppedText(stopped) });
     const { vars } = line;

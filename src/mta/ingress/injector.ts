@@ -40,7 +40,7 @@ import {
   tooLarge,
 } from './prepare.ts';
 import { recipientDelivery, stoppedText } from './recipient.ts';
-import { checkReversePath, injectedOf, invalid, unavailable } from './refusals.ts';
+import { checkDeadline, checkReversePath, injectedOf, invalid, unavailable } from './refusals.ts';
 import {
   answerFor,
   type KeyedBatch,
@@ -119,6 +119,8 @@ export class QueueInjector implements Injector {
   async compose(request: Parameters<Injector['compose']>[0]): Promise<Result<Injected, InjectionRefusal>> {
     const checked = checkEnvelope(request, this.#options);
     if (!checked.ok) return checked;
+    const timed = checkDeadline(request.labels);
+    if (!timed.ok) return timed;
     const refused = await this.#held();
     if (refused) return err(refused);
     const number = this.#options.queue.nextNumber();
@@ -154,6 +156,8 @@ export class QueueInjector implements Injector {
   async #openBatch(header: BatchHeader, keyed?: KeyedBatch): Promise<Result<Batch, InjectionRefusal>> {
     const from = checkReversePath(header.from);
     if (!from.ok) return from;
+    const timed = checkDeadline(header.labels);
+    if (!timed.ok) return timed;
     const refused = await this.#held();
     if (refused) return err(refused);
     const { queue } = this.#options;

@@ -105,6 +105,12 @@ export function withinAccounts(
     : err(`name an account that you may use: ${allowed.join(', ')}`);
 }
 
+/** What is wrong with a deadline where no band looks at it: the mail would leave at any time. */
+export const strayDeadline = (deadline: number | undefined, band: Labels['band']): string | undefined =>
+  deadline === undefined || band === 'geo'
+    ? undefined
+    : `a deadline belongs to the band geo, and the band is ${band ?? 'standard'}: give the band geo, or no deadline`;
+
 /** What the caller gives wins. A sender and a virtual sender are one choice: one given replaces both in the header. */
 export function mergeLabels(inHeader: Labels, request: Labels): Labels {
   const given: Labels = Object.fromEntries(

@@ -24,7 +24,7 @@ import type {
   Recipients,
   RejectedRecipient,
 } from './contract.ts';
-import { mergeLabels, parseLabels, withinAccounts } from './labels.ts';
+import { mergeLabels, parseLabels, strayDeadline, withinAccounts } from './labels.ts';
 import { checkReversePath, invalid } from './refusals.ts';
 
 /** What a reload may change. */
@@ -55,6 +55,8 @@ export function prepareMessage(
   const within = withinAccounts(mergeLabels(parsed.value, request.labels), origin.allowedAccounts);
   if (!within.ok) return err(invalid('account_id', within.error, [550, '5.7.1']));
   const labels = within.value;
+  const stray = strayDeadline(labels.deadline, labels.band);
+  if (stray !== undefined) return err(deadlineRefused(request, stray));
   sealed(withFront(prepared.value.content));
   const { protocol, allowedSenders, caller } = origin;
   // Known only now: over SMTP the key is in the header.
@@ -71,6 +73,14 @@ export function prepareMessage(
     origin: { protocol, allowedSenders, caller },
     digest: repeatable ? (request.digest ?? digestOf(from, to.join('\n'), content)) : undefined,
   });
+}
+
+/** Over SMTP the field is named in the text, which is all that is told. */
+function deadlineRefused({ labels }: InjectRequest, text: string): InjectionRefusal {
+  const field = 'X-Postrider-Deadline';
+  return labels.deadline === undefined
+    ? invalid(field, `${field}: ${text}`, [550, '5.6.0'])
+    : invalid('deadline', text, [550, '5.6.0']);
 }
 
 function contentOptions(

@@ -1,7 +1,8 @@
 /** What the injector refuses, in the words of both doors, and what it answers. */
 import { err, formatAddress, messageIdOf, ok, parseAddress, type Result } from '../../core/index.ts';
 import type { NewDelivery } from '../../queue/index.ts';
-import type { Injected, InjectionRefusal, RejectedRecipient } from './contract.ts';
+import type { Injected, InjectionRefusal, Labels, RejectedRecipient } from './contract.ts';
+import { strayDeadline } from './labels.ts';
 
 /** The reverse-path as it is stored: its domain as A-label. */
 export function checkReversePath(from: string): Result<string, InjectionRefusal> {
@@ -10,6 +11,12 @@ export function checkReversePath(from: string): Result<string, InjectionRefusal>
   return address.ok
     ? ok(formatAddress(address.value))
     : err(invalid('from', `the reverse-path: ${address.error}`, [550, '5.1.7']));
+}
+
+/** The labels of a request must fit together. */
+export function checkDeadline({ deadline, band }: Labels): Result<undefined, InjectionRefusal> {
+  const stray = strayDeadline(deadline, band);
+  return stray === undefined ? ok(undefined) : err(invalid('deadline', stray, [550, '5.6.0']));
 }
 
 /** Insufficient system storage (RFC 5321 §4.2.3). */

@@ -170,23 +170,3 @@ describe('copies', () => {
     assert.deepEqual(accepted(desk), {});
   });
 });
-
-test('a line has its own deadline: among mail of the band geo the earliest goes first', async () => {
-  const desk = await openDesk();
-  const now = desk.clock.now();
-  const batch = await opened(desk, { ...SPRING, band: 'geo', deadline: now + 7_200_000 });
-  await batch.add([
-    { line: 2, to: 'late@one.test' },
-    { line: 3, to: 'soon@one.test', deadline: now + 600_000 },
-  ]);
-  await batch.close();
-  const ranks = [1, 2].map((index) => {
-    const { record, message } = stored(desk, batch.messageId, index);
-    return desk.queue.state.schedule.find({ record, message })!.rank;
-  });
-  assert.deepEqual(
-    ranks,
-    [now + 7_200_000, now + 600_000].map((at) => Math.floor(at / 60_000)),
-  );
-  assert.deepEqual(auditStore(desk.kv), []);
-});

@@ -203,6 +203,10 @@ describe('labels', () => {
     ['X-Postrider-Band: fast', /X-Postrider-Band must be one of priority, geo, standard/],
     ['X-Postrider-Not-Before: tomorrow', /X-Postrider-Not-Before must be a time such as/],
     ['X-Postrider-Deadline: 2026-13-45', /X-Postrider-Deadline must be/],
+    [
+      'X-Postrider-Deadline: 2h',
+      /^X-Postrider-Deadline: a deadline belongs to the band geo, and .* standard/,
+    ],
     ['X-Postrider-Expires: -2h', /X-Postrider-Expires must be/],
     ['X-Postrider-Metadata: {oops', /X-Postrider-Metadata must be a JSON object/],
     ['X-Postrider-Metadata: [1]', /X-Postrider-Metadata must be a JSON object/],
