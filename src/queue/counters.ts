@@ -8,7 +8,13 @@ import type { EventRun } from './committer.ts';
 import { deliveryIdOf, domainOf, type Event } from '../core/index.ts';
 import type { Kv, Op } from './kv.ts';
 import { RecentLabels } from './recent-labels.ts';
-import { type Delivery, encode, healthy, TEST_CAMPAIGN } from './records.ts';
+import { type Delivery, encode, healthy, OLDER_CAMPAIGNS, TEST_CAMPAIGN } from './records.ts';
+
+/** A campaign of which nothing waits and nothing was told for so long has no row of its own any more. */
+const KEPT_MS = 90 * 24 * 3_600_000;
+const FOLD_EVERY_MS = 3_600_000;
+/** In one snapshot, which is part of a commit that mail waits for. */
+const FOLDED_AT_ONCE = 1_000;
 
 /** How the mail of a campaign went, since the store exists. */
 export interface Totals {
@@ -111,6 +117,9 @@ export const sameLabels = (a: RowLabels, b: RowLabels): boolean =>
 
 export class Counters {
   readonly #totals = new Map<string, Totals>();
+  /** The last snapshot (wall ms) with a change of a campaign. */
+  readonly #changedAt = new Map<string, number>();
+  #foldedAt = -Infinity;
   readonly #rows = new Map<string, Row>();
   readonly #dirtyTotals = new Set<string>();
   readonly #dirtyRows = new Set<string>();
@@ -124,10 +133,12 @@ export class Counters {
   load(kv: Kv): boolean {
     let whole = true;
     for (const { key, value } of kv.range('totals', {})) {
-      const totals = healthy<Partial<Totals>>(value);
-      whole &&= totals !== undefined;
+      const stored = healthy<Partial<Totals> & { readonly changedAt?: number }>(value);
+      whole &&= stored !== undefined;
+      const { changedAt, ...totals } = stored ?? {};
       this.#totals.set(key.toString(), { ...zero(), ...totals });
-      if (!totals) this.#dirtyTotals.add(key.toString());
+      if (changedAt !== undefined) this.#changedAt.set(key.toString(), changedAt);
+      else this.#dirtyTotals.add(key.toString());
     }
     for (const { key, value } of kv.range('rows', {})) {
       const counts = healthy<{ new: number; retry: number }>(value);
@@ -249,10 +260,14 @@ export class Counters {
     if (row) Object.assign(row, { oldest, latest });
   }
 
-  /** Adds what changed since the last snapshot. */
-  snapshot(ops: Op[]): void {
+  /** Adds what changed since the last snapshot; now in wall ms. */
+  snapshot(ops: Op[], now: number): void {
+    this.#fold(now);
     for (const key of this.#dirtyTotals) {
-      ops.push({ table: 'totals', key: Buffer.from(key), value: encode(this.#totals.get(key)!) });
+      const totals = this.#totals.get(key);
+      if (totals) this.#changedAt.set(key, now);
+      const value = totals && encode({ ...totals, changedAt: now });
+      ops.push({ table: 'totals', key: Buffer.from(key), value });
     }
     for (const key of this.#dirtyRows) {
       const row = this.#rows.get(key);
@@ -300,6 +315,34 @@ export class Counters {
     return { ...this.#mail };
   }
 
+  /** Counts of campaigns that are long over go to one row of their account, so that their number has an end. */
+  #fold(now: number): void {
+    if (Math.abs(now - this.#foldedAt) < FOLD_EVERY_MS) return;
+    this.#foldedAt = now;
+    const over = this.#over(now);
+    for (const key of over.slice(0, FOLDED_AT_ONCE)) {
+      const [account] = key.split('\0') as [string];
+      const older = this.#total({ account_id: account, campaign_id: OLDER_CAMPAIGNS });
+      const totals = this.#totals.get(key)!;
+      for (const name of Object.keys(totals) as (keyof Totals)[]) older[name] += totals[name];
+      this.#totals.delete(key);
+      this.#changedAt.delete(key);
+      this.#dirtyTotals.add(key);
+    }
+    if (over.length > FOLDED_AT_ONCE) this.#foldedAt = -Infinity;
+  }
+
+  #over(now: number): string[] {
+    const inUse = new Set(Array.from(this.#rows.values(), (row) => `${row.account}\0${row.campaign}`));
+    const over: string[] = [];
+    for (const [key, changedAt] of this.#changedAt) {
+      if (now - changedAt < KEPT_MS || this.#dirtyTotals.has(key) || inUse.has(key)) continue;
+      const campaign = key.slice(key.indexOf('\0') + 1);
+      if (campaign !== TEST_CAMPAIGN && campaign !== OLDER_CAMPAIGNS) over.push(key);
+    }
+    return over;
+  }
+
   #sumsOf(campaign: string | undefined): Sums {
     return campaign === TEST_CAMPAIGN ? this.#tests : this.#mail;
   }
@@ -313,7 +356,7 @@ export class Counters {
     for (const row of this.rows()) this.#sumsOf(row.campaign).queued += row.new + row.retry;
   }
 
-  #total(event: CountedEvent): Totals {
+  #total(event: Pick<CountedEvent, 'account_id' | 'campaign_id'>): Totals {
     const key = `${event.account_id ?? ''}\0${event.campaign_id ?? ''}`;
     this.#dirtyTotals.add(key);
     let totals = this.#totals.get(key);

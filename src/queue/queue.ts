@@ -356,7 +356,7 @@ export class Queue {
     this.#redating.seal(ops);
     this.#snapshotting = this.#snapshotDue();
     if (!this.#snapshotting) return;
-    this.#state.counters.snapshot(ops);
+    this.#state.counters.snapshot(ops, this.#options.clock.now());
     this.#state.endedToday.snapshot(ops);
     ops.push(markOp(this.#state.journal.mark()));
   }

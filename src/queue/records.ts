@@ -16,6 +16,8 @@ import type { Band, QueueHead } from './queue-head.ts';
 
 /** The campaign of all mail that no statistics count, so it counts for no other. */
 export const TEST_CAMPAIGN = '(test)';
+/** Where the counts of an account's campaigns go when they are long over. */
+export const OLDER_CAMPAIGNS = '(older)';
 
 /** Facts that all deliveries of a message share. Absent labels are undefined. */
 export interface MessageRecord {

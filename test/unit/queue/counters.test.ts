@@ -137,6 +137,44 @@ describe('counts', () => {
     assert.deepEqual(told(await crash(rig)), told(rig));
   });
 
+  test('of campaigns that are over for 90 days are one row of their account', async () => {
+    const rig = await openRig();
+    for (const [accountId, campaignId] of [
+      ['acme', 'spring'],
+      ['acme', 'summer'],
+      ['other', 'spring'],
+      ['acme', TEST_CAMPAIGN],
+    ] as const)
+      await accept(rig, { campaignId, accountId, to: ['a@one.test'] });
+    for (const delivery of await lease(rig)) await rig.queue.record(delivery, delivered(rig));
+    await accept(rig, { campaignId: 'waits', accountId: 'acme', to: ['b@one.test'] });
+    const campaigns = ({ queue } = rig): string[] =>
+      [...queue.state.counters.totals()]
+        .filter(({ account }) => account !== '')
+        .map(({ account, campaign, accepted }) => `${account}/${campaign} ${accepted}`)
+        .sort();
+    const later = async (days: number): Promise<void> => {
+      rig.clock.advance(days * 24 * HOUR);
+      // A commit has a snapshot of what was before it.
+      for (let i = 0; i < 2; i++) {
+        await accept(rig, { to: ['c@one.test'] });
+        rig.clock.advance(6_000);
+      }
+    };
+    await later(0);
+    await later(89);
+    const each = ['acme/(test) 1', 'acme/spring 1', 'acme/summer 1', 'acme/waits 1', 'other/spring 1'];
+    assert.deepEqual(campaigns(), each);
+    const { delivered: before } = rig.queue.state.counters.sum();
+    await later(2);
+    const folded = ['acme/(older) 2', 'acme/(test) 1', 'acme/waits 1', 'other/(older) 1'];
+    assert.deepEqual(campaigns(), folded);
+    assert.equal(rig.queue.state.counters.sum().delivered, before);
+    assert.deepEqual(auditStore(rig.kv), []);
+    const again = await crash(rig);
+    assert.deepEqual(campaigns(again), folded);
+  });
+
   test('come back from the snapshot that closing writes', async () => {
     const rig = await mixed();
     const before = told(rig);
