@@ -110,8 +110,9 @@ export class Operations {
       this.#jobs.set(record.id, progress);
       if (running) this.#walk(progress, false);
     }
-    // A mark has the id of its job, which may be lost: none is given twice.
+    // A mark has the id of its job. Either may be lost, and what it held be in a queue of its own: none is given twice.
     for (const { id } of state.holds.marks) this.#lastId = Math.max(this.#lastId, id);
+    this.#lastId = Math.max(this.#lastId, state.schedule.lastMark);
     state.schedule.applyHolds();
   }
 

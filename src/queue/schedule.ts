@@ -250,6 +250,13 @@ export class Schedule {
     return this.#heads.size;
   }
 
+  /** The largest mark (holds.ts) that a queue has in its key. */
+  get lastMark(): number {
+    let last = 0;
+    for (const { mark } of this.#heads.values()) last = Math.max(last, mark);
+    return last;
+  }
+
   #load(id: number, key: QueueKey): Head {
     const head = this.#add(id, key);
     head.slotAt = this.#earliest(id);

@@ -128,17 +128,19 @@ describe('a start with a damaged value', () => {
     assert.deepEqual((await crash(again)).reports, []);
   });
 
-  test('without its jobs gives the number of a hold to no other', async () => {
-    const rig = await openRig();
-    const hold = { operation: { op: 'hold' }, text: '' } as const;
-    await rig.queue.operations.submit({ ...hold, selector: { sender: 'x' } });
-    await rig.kv.commit(entries(rig, 'jobs').map(({ key }) => ({ table: 'jobs', key, value: undefined })));
-    const again = await crash(rig);
-    await again.queue.operations.submit({ ...hold, selector: { sender: 'y' } });
-    const senders = again.queue.state.holds.marks.map(({ selector }) => selector.sender);
-    assert.deepEqual(senders, ['x', 'y']);
-    assert.equal(entries(again, 'holds').length, 2);
-  });
+  for (const tables of [['jobs'], ['jobs', 'holds']] as const)
+    test(`without its ${tables.join(' and ')} gives the number of a hold to no other`, async () => {
+      const rig = await openRig();
+      const hold = { operation: { op: 'hold' }, text: '' } as const;
+      await rig.queue.operations.submit({ ...hold, selector: { recipient: 'a@one.test' } });
+      await accept(rig);
+      for (const table of tables)
+        await rig.kv.commit(entries(rig, table).map(({ key }) => ({ table, key, value: undefined })));
+      const again = await crash(rig);
+      await again.queue.operations.submit({ ...hold, selector: { recipient: 'b@one.test' } });
+      assert.equal(entries(again, 'holds').length, 3 - tables.length);
+      assert.equal((await lease(again)).length, tables.length - 1);
+    });
 
   test('in the stop list goes on stopping', async () => {
     const before = await openRig();
