@@ -128,7 +128,7 @@ export class TrimWork implements Work {
     const { journal, clock } = this.#state;
     const { journalBefore: before, journalBytes: maxBytes = Infinity, answersBefore = 0 } = this.#bounds;
     const seen = this.#bounds.journalWaits ? journal.readers.slowest : undefined;
-    const trimmed = journal.trim({ before, maxBytes, seen }, transaction, SLICE);
+    const trimmed = journal.trim({ before, now: clock.now(), maxBytes, seen }, transaction, SLICE);
     this.removed = trimmed.groups;
     const { recipients, lines, history, messages } = this.#trims;
     this.removed += trimAnswers(this.#state, transaction, { before: answersBefore, walk: lines });

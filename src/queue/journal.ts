@@ -22,6 +22,8 @@ export interface JournalMark {
 
 export interface JournalBounds {
   readonly before: number;
+  /** Wall ms. */
+  readonly now: number;
   readonly maxBytes: number;
   /** Events after this one stay: somebody has not seen them yet. */
   readonly seen?: number | undefined;
@@ -205,22 +207,26 @@ export class Journal {
 
   /**
    * Adds the removal of the oldest groups that ended before `before` (wall ms), or that are too many for `maxBytes`;
-   * at most `limit` of them, once in a commit. The last group stays: the numbers go on from it. The commit ends with
-   * `trimmed` or `untrimmed`.
+   * at most `limit` of them, once in a commit. What a clock that was ahead has dated is older than what came behind it.
+   * The last group stays: the numbers go on from it. The commit ends with `trimmed` or `untrimmed`.
    */
   trim(
-    { before, maxBytes, seen = Infinity }: JournalBounds,
+    { before, now, maxBytes, seen = Infinity }: JournalBounds,
     { ops }: Transaction,
     limit: number,
   ): { groups: number; bytes: number } {
     let [groups, bytes] = [0, 0];
     if (this.#trimming > 0) return { groups, bytes };
+    let behind: Event | undefined;
     for (const { key, value } of this.#kv.range('journal', { limit })) {
       const last = linesOf(value)?.at(-1);
       // A damaged group goes when it is the oldest one: nothing can be read of it.
       const event = last === undefined ? undefined : (JSON.parse(last) as Event);
       const seq = event?.seq ?? parseNumberKey(key);
-      const young = event !== undefined && Date.parse(event.time) >= before;
+      const ahead = event !== undefined && Date.parse(event.time) > now;
+      if (ahead && !(behind && behind.seq > seq)) behind = this.#behindAhead(seq, now);
+      const dated = ahead ? behind : event;
+      const young = event !== undefined && !(dated && Date.parse(dated.time) < before);
       const wanted = young && this.#bytes - bytes <= maxBytes;
       if (wanted || seq > Math.min(seen, this.#counted) || this.#isLastGroup(key)) break;
       ops.push({ table: 'journal', key, value: undefined });
@@ -242,6 +248,28 @@ export class Journal {
   /** The commit that carried it failed. */
   untrimmed(bytes: number): void {
     this.#trimming -= bytes;
+  }
+
+  /** After event `seq`, which is dated ahead of now, the first that is not; undefined while there is none. */
+  #behindAhead(seq: number, now: number): Event | undefined {
+    let [ahead, end] = [seq, this.last + 1];
+    let found: Event | undefined;
+    while (end - ahead > 1) {
+      const middle = Math.floor((ahead + end) / 2);
+      const event = this.#endOfGroup(middle);
+      if (event && Date.parse(event.time) <= now) [found, end] = [event, middle];
+      else ahead = Math.max(middle, event?.seq ?? 0);
+    }
+    return found;
+  }
+
+  /** The last event of the group that has event `seq`; undefined where that is damaged. */
+  #endOfGroup(seq: number): Event | undefined {
+    for (const { value } of this.#kv.range('journal', { start: this.#groupKey(seq - 1), limit: 1 })) {
+      const last = linesOf(value)?.at(-1);
+      return last === undefined ? undefined : (JSON.parse(last) as Event);
+    }
+    return undefined;
   }
 
   #isLastGroup(key: Buffer): boolean {

@@ -148,6 +148,26 @@ describe('trimming the journal', () => {
     assert.deepEqual(auditStore(rig.kv), []);
   });
 
+  test('removes what a clock that was years ahead has dated with what came behind it', async () => {
+    const rig = await openRig();
+    const years = 1_000 * DAY;
+    await accept(rig);
+    rig.clock.advance(DAY);
+    rig.clock.step(years);
+    for (let i = 0; i < 5; i++) await accept(rig, { lifetimeMs: 2 * years });
+    rig.clock.step(-years);
+    await accept(rig);
+    rig.clock.advance(2 * DAY);
+    await rig.queue.announce({ type: 'config', time: rig.clock.now() });
+    rig.clock.advance(DAY);
+    await rig.queue.announce({ type: 'config', time: rig.clock.now() });
+    await trim(rig, rig.clock.now() - 3.5 * DAY);
+    assert.equal(rig.queue.state.journal.first, 2, 'what follows is young enough');
+    await trim(rig, rig.clock.now() - 2.5 * DAY);
+    assert.deepEqual(seqs(events(rig)), [8, 9]);
+    assert.deepEqual(auditStore(rig.kv), []);
+  });
+
   test('by size removes the oldest until the rest fits, and counts the same bytes after a restart', async () => {
     let rig = await threeDays();
     const { bytes } = rig.queue.state.journal;
