@@ -83,7 +83,7 @@ export async function cellsOf(context: CellContext, slices: Slices): Promise<Cel
   await slices.each(all.values(), (cell) => {
     const { node, isp, warmup } = cell;
     cell.recently = context.observer.recently(node, isp, context.now);
-    cell.health = healthOf(cell, context.locks.of(node, isp));
+    cell.health = healthOf(cell, context);
     const later = laterWarmup(warmups.get(node), warmup);
     if (later) warmups.set(node, later);
     if (cell.health !== 'stuck' && cell.health !== 'slow') return;
@@ -156,7 +156,7 @@ function viewOf(cell: Cell, context: CellContext, full: boolean): CellView {
     oldestSeconds: secondsSince(counts.oldest, now),
     sessions: cell.sessions,
     maxSessions: cell.maxSessions,
-    ratePerSecond: only?.ratePerSecond ?? null,
+    ratePerSecond: only && (only.ratePerSecond ?? null),
     perSecond: (recently.delivered + recently.refused) / observer.seconds(now),
     slowed: only?.slowed && slowedOf(only.slowed, full),
     lock: toldLock(lock, full),
@@ -183,8 +183,9 @@ const mayQuote = (lane: LaneStatus | undefined, lock: LockLine | undefined): boo
   lock !== undefined || lane?.slowed !== undefined || (lane?.warmup?.pausedUntil ?? 0) > 0;
 
 /** What an operator holds is not stuck: it is meant to wait. */
-function healthOf(cell: Cell, lock: LockLine | undefined): Health {
-  const { state, counts, recently } = cell;
+function healthOf(cell: Cell, { locks, egress }: CellContext): Health {
+  const { node, isp, state, counts, recently } = cell;
+  const lock = locks.of(node, isp);
   const { delivered, refused } = recently;
   const only = onlyLane(cell);
   const waits = only?.waiting !== undefined;
@@ -193,6 +194,8 @@ function healthOf(cell: Cell, lock: LockLine | undefined): Health {
   // A node that drains still sends what it has.
   if (due && (locked || (state !== 'running' && state !== 'draining'))) return 'stuck';
   if (due && delivered === 0 && (waits || refused > 0 || lock)) return 'stuck';
+  // A campaign's limit stops others of the cell only while nobody else has mail there.
+  if (due && delivered === 0 && counts.first && egress.campaigns.of(counts.first)?.waiting()) return 'stuck';
   const many = refused >= LEAST_REFUSALS && refused > (delivered + refused) * MANY_REFUSALS;
   if (lock || many || (due && waits)) return 'slow';
   // What was put off is not forgotten while it waits for its next attempt, when nothing else goes there.

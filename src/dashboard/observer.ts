@@ -20,6 +20,8 @@ export class Observer {
   readonly minute = new TimeRing(1_000, 60);
   readonly refusals = new RefusalTally();
   readonly recent = new RecentEvents();
+  /** Wall time (ms). */
+  lastDelivered: number | undefined;
   #cells = new Map<string, Map<string, CellCounts>>();
   #cellsBefore = new Map<string, Map<string, CellCounts>>();
   #cellCount = 0;
@@ -36,6 +38,7 @@ export class Observer {
     if (what === 'complaints') return;
     const cell = this.#cell(event);
     if (what === 'delivered') {
+      this.lastDelivered = event.time;
       if (cell) cell.delivered++;
       return;
     }

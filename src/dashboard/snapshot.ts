@@ -80,6 +80,7 @@ type Seen = Pick<
   | 'version'
   | 'hostname'
   | 'started'
+  | 'lastDelivered'
   | 'ready'
   | 'notReady'
   | 'alerts'
@@ -103,6 +104,7 @@ function seenOf({ deps, observer }: Sources, sums: QueueSums, now: number): Seen
     version,
     hostname,
     started,
+    lastDelivered: observer.lastDelivered,
     ready,
     notReady,
     alerts: alerts.slice(0, MOST_ALERTS),

@@ -23,8 +23,8 @@ export interface CellView extends Counts {
   readonly oldestSeconds?: number | undefined;
   readonly sessions: number;
   readonly maxSessions: number;
-  /** Null: no limit. */
-  readonly ratePerSecond: number | null;
+  /** Null: no limit; absent where no receiver of it is known yet, and where each of several has its own. */
+  readonly ratePerSecond?: number | null | undefined;
   readonly strategy?: string | undefined;
   /** Deliveries and refusals of the last five minutes. */
   readonly delivered: number;
@@ -158,6 +158,8 @@ export interface Snapshot {
   readonly version: string;
   readonly hostname: string;
   readonly started: number;
+  /** Wall time (ms) of the last delivery since then. */
+  readonly lastDelivered?: number | undefined;
   readonly ready: boolean;
   readonly notReady: readonly string[];
   /** The oldest ones, and how many there are. */

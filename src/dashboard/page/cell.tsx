@@ -5,6 +5,7 @@ import { Actions } from './act.tsx';
 import { type Answer, ask } from './ask.ts';
 import { Dialog } from './dialog.tsx';
 import { EventTable } from './events.tsx';
+import type { Speech } from './language.ts';
 import { lockText, warmupText } from './lock-text.ts';
 import { Settings } from './cell-settings.tsx';
 import { useNow } from './now.ts';
@@ -64,7 +65,7 @@ function Facts({ cell }: { readonly cell: CellView }) {
     [say('sessions'), `${number(cell.sessions)} / ${number(cell.maxSessions)}`],
     [say('strategy'), cell.strategy],
     [say('speedNow'), speed(cell.perSecond)],
-    [say('limit'), cell.ratePerSecond === null ? say('noLimit') : speed(cell.ratePerSecond)],
+    [say('limit'), limitText(speech, cell)],
     [say('lastError'), cell.lastError && `${time(cell.lastError.at)} ${cell.lastError.text}`],
   ];
   return (
@@ -80,6 +81,11 @@ function Facts({ cell }: { readonly cell: CellView }) {
       )}
     </dl>
   );
+}
+
+function limitText({ say, speed }: Speech, { ratePerSecond }: CellView): string | undefined {
+  if (ratePerSecond === undefined) return undefined;
+  return ratePerSecond === null ? say('noLimit') : speed(ratePerSecond);
 }
 
 function Details({ node, isp }: { readonly node: string; readonly isp: string }) {

@@ -186,7 +186,11 @@ function Cell({ cell, open }: { readonly cell: CellView | undefined; readonly op
         {cell.total > 0 && cell.oldestSeconds !== undefined && <small>{age(cell.oldestSeconds)}</small>}
       </span>
       <span>
-        <small>{limit === null ? speed(cell.perSecond) : speedOf(cell.perSecond, attempts, limit)}</small>
+        <small>
+          {limit === null || limit === undefined
+            ? speed(cell.perSecond)
+            : speedOf(cell.perSecond, attempts, limit)}
+        </small>
         {cell.lock && <Padlock />}
       </span>
     </button>

@@ -19,7 +19,7 @@ interface HeaderProps {
 }
 
 export function Header({ picture, language, setLanguage, theme, setTheme, signIn, again }: HeaderProps) {
-  const { say, dateTime } = useSpeech();
+  const { say, dateTime, zone } = useSpeech();
   const { snapshot, session, link } = picture;
   const signOut = async (): Promise<void> => {
     await ask('/session', { method: 'DELETE' });
@@ -33,7 +33,8 @@ export function Header({ picture, language, setLanguage, theme, setTheme, signIn
           <h1>{snapshot?.hostname ?? 'Postrider'}</h1>
           {snapshot && (
             <p class="small muted">
-              Postrider {snapshot.version}, {say('upSince')} {dateTime(snapshot.started)}
+              Postrider {snapshot.version}, {say('upSince')} {dateTime(snapshot.started)},{' '}
+              {say('timesIn', { zone })}
             </p>
           )}
         </div>

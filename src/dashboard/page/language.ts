@@ -61,11 +61,13 @@ export class Speech {
     return `${now.endsWith(unit) ? now.slice(0, -unit.length) : now} ≤ ${limit}`;
   };
 
+  /** Never more than it is. */
   readonly age = (seconds: number): string => {
-    if (seconds < 90) return `${Math.round(seconds)} ${this.say('s')}`;
-    if (seconds < 90 * 60) return `${Math.round(seconds / 60)} ${this.say('min')}`;
-    if (seconds < 48 * 3600) return `${this.number(seconds / 3600, 1)} ${this.say('h')}`;
-    return `${this.number(seconds / 86400, 1)} ${this.say('d')}`;
+    const tenths = (unit: number): string => this.number(Math.floor((seconds / unit) * 10) / 10, 1);
+    if (seconds < 90) return `${Math.floor(seconds)} ${this.say('s')}`;
+    if (seconds < 90 * 60) return `${Math.floor(seconds / 60)} ${this.say('min')}`;
+    if (seconds < 48 * 3600) return `${tenths(3600)} ${this.say('h')}`;
+    return `${tenths(86400)} ${this.say('d')}`;
   };
 
   readonly time = (at: number | string): string =>
@@ -77,6 +79,11 @@ export class Speech {
     const options = { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
     return new Date(at).toLocaleString(this.language, options);
   };
+  /** Of all times of the page: the browser's. */
+  readonly zone =
+    new Intl.DateTimeFormat('en', { timeZoneName: 'short' })
+      .formatToParts()
+      .find(({ type }) => type === 'timeZoneName')?.value ?? '';
   readonly dateTime = (at: number | string): string =>
     new Date(at).toLocaleString(this.language, {
       dateStyle: 'medium',

@@ -22,7 +22,7 @@ interface SummaryProps {
 }
 
 export function Summary({ snapshot, lost, open }: SummaryProps) {
-  const { say, number, short, age, speed, reason } = useSpeech();
+  const { say, number, short, age, dateTime, speed, reason } = useSpeech();
   const verdict = verdictOf(snapshot, lost);
   const [delivered, soft, hard] = (['delivered', 'soft', 'hard'] as const).map((one) =>
     sum(snapshot.hour[one]),
@@ -38,7 +38,9 @@ export function Summary({ snapshot, lost, open }: SummaryProps) {
           <span class="dot" aria-hidden="true" /> {say(verdict.title)}
           {verdict.title === 'sending' && ` ${speed(speedOf(snapshot.minute))}`}
         </p>
-        {verdict.note && <p class="muted">{say(verdict.note)}</p>}
+        {verdict.note && (
+          <p class="muted">{say(verdict.note, { since: dateTime(verdict.since ?? snapshot.at) })}</p>
+        )}
         {!lost && snapshot.notReady.map((text) => <p>{reason(text)}</p>)}
         {snapshot.totals.accepted > 0 && (
           <p class="small muted">{say('balance', balanceOf(snapshot, number))}</p>

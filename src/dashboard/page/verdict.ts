@@ -6,10 +6,17 @@ export interface Verdict {
   readonly tone: 'good' | 'idle' | 'slow' | 'stuck';
   readonly title: Word;
   readonly note?: Word;
+  /** Wall time (ms) that the note names. */
+  readonly since?: number;
 }
 
+/** What came in, or what a start found, so short a time ago has not had its turn. */
+const NOT_YET_MS = 10_000;
+
+type Seen = Pick<Snapshot, 'at' | 'started' | 'lastDelivered' | 'ready' | 'queue' | 'minute' | 'nodes'>;
+
 export function verdictOf(
-  { ready, queue, minute, nodes }: Pick<Snapshot, 'ready' | 'queue' | 'minute' | 'nodes'>,
+  { at, started, lastDelivered, ready, queue, minute, nodes }: Seen,
   lost: boolean,
 ): Verdict {
   if (lost) return { tone: 'idle', title: 'unknown', note: 'beforeLost' };
@@ -19,7 +26,10 @@ export function verdictOf(
   if (queue.hold === queue.total) return { tone: 'slow', title: 'allHeld', note: 'untilReleased' };
   if (queue.new === 0 && queue.proc === 0)
     return { tone: 'slow', title: 'waitingTime', note: 'forNextAttempt' };
-  return { tone: 'stuck', title: 'notSending', note: 'nothingLastMinute' };
+  const waitsMs = Math.min((queue.oldestSeconds ?? Infinity) * 1_000, at - started);
+  if (waitsMs < NOT_YET_MS) return { tone: 'idle', title: 'begins', note: 'noneYet' };
+  const note = lastDelivered === undefined ? 'nothingSinceStart' : 'nothingSince';
+  return { tone: 'stuck', title: 'notSending', note, since: lastDelivered ?? started };
 }
 
 export const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);

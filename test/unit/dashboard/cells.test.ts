@@ -45,6 +45,7 @@ const lockOf = (record: Partial<LockRecord>): Lock =>
 interface Case {
   readonly isp?: string;
   readonly lane?: Partial<LaneStatus>;
+  readonly lanes?: number;
   readonly lock?: Partial<LockRecord>;
   readonly state?: NodeStatus['state'];
   readonly hold?: number;
@@ -61,6 +62,7 @@ interface Case {
 async function cell({
   isp = 'strict',
   lane: ofLane = {},
+  lanes = 1,
   lock,
   state = 'running',
   hold = 0,
@@ -92,7 +94,7 @@ async function cell({
     {
       observer,
       egress: {
-        lanes: () => [lane(ofLane)],
+        lanes: () => Array.from({ length: lanes }, () => lane(ofLane)),
         whyWaiting: (_node, domain, of) => ofMail && `${domain} of ${of?.campaign}: ${ofMail}`,
         campaigns: { of: () => ({ waiting: () => ofCampaign }) } as unknown as EgressView['campaigns'],
       },
@@ -135,6 +137,20 @@ describe('a cell of the grid', () => {
     assert.equal((await cell({ ofMail: 'looking up where it goes' })).waiting, undefined);
     const lane = { waiting: 'strategy fast: next message in 9 s' };
     assert.equal((await cell({ ofCampaign: limit, lane, full: true })).waiting, lane.waiting);
+  });
+
+  test('is stuck where a limit of the campaign lets nothing go, and not while something goes', async () => {
+    const ofCampaign = 'limit of the campaign: 100 per start are used up; the rest waits for its next start';
+    assert.equal((await cell({ ofCampaign })).health, 'stuck');
+    assert.equal((await cell({ ofCampaign, delivered: 1 })).health, 'good');
+    assert.equal((await cell({ ofCampaign, hold: 10 })).health, 'good');
+  });
+
+  test('names a limit where it has one receiver, none that has no limit, and nothing where none is known', async () => {
+    assert.equal((await cell({})).ratePerSecond, 10);
+    assert.equal((await cell({ lane: { ratePerSecond: undefined } })).ratePerSecond, null);
+    assert.equal((await cell({ lanes: 0 })).ratePerSecond, undefined);
+    assert.equal((await cell({ lanes: 2 })).ratePerSecond, undefined);
   });
 
   test('a lock of the node, of the ISP and of the cell stop it; one elsewhere does not', async () => {
