@@ -21,6 +21,7 @@ import {
   Pressure,
   Queue,
   type QueueOptions,
+  removeCutCompact,
   SendingFile,
   STORE_FILE,
   withKillPoint,
@@ -121,6 +122,7 @@ export async function openQueue({
       'the start of the machine is not known (/proc/sys/kernel/random/boot_id cannot be read): after a restart limits go by the wall clock',
     );
   try {
+    forgetCompact(dir, log);
     const refused = await whyUnopened(dir, { log, ending });
     if (ending?.aborted) return ok(undefined);
     if (refused !== undefined) return err(`the queue in ${dir} cannot be opened: ${refused}`);
@@ -159,6 +161,16 @@ export async function openQueue({
     return ok(undefined);
   } catch (error) {
     return err(`the queue in ${dir} cannot be opened: ${(error as Error).message}`);
+  }
+}
+
+/** A start goes on without: what stays only takes room. */
+function forgetCompact(dataDir: string, log: Logger): void {
+  try {
+    if (removeCutCompact(dataDir))
+      log.info({ dataDir }, 'what a compact that was cut off had left is removed');
+  } catch (error) {
+    log.warn({ dataDir, err: error }, 'what a compact that was cut off has left cannot be removed');
   }
 }
 

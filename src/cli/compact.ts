@@ -2,13 +2,12 @@
 import { chmodSync, chownSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { backupStore, lockInstance, STORE_FILE } from '../queue/index.ts';
+import { backupStore, COMPACT_DIR, lockInstance, removeCutCompact, STORE_FILE } from '../queue/index.ts';
 import { fail } from './connection.ts';
 import { type ExitCode, exitingWith, type Io } from './io.ts';
 import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
 import { auditInChild } from './walk.ts';
 
-const WORK_DIR = 'compact';
 const RIGHTS = 0o7777;
 
 export const compactCommand = (io: Io): Command =>
@@ -30,7 +29,7 @@ async function compact(io: Io, options: StoreOptions): Promise<ExitCode> {
   try {
     return await replaced(io, options, dataDir);
   } catch (error) {
-    rmSync(join(dataDir, WORK_DIR), { recursive: true, force: true });
+    removeCutCompact(dataDir);
     return no((error as Error).message);
   } finally {
     await lock.value.release();
@@ -39,8 +38,8 @@ async function compact(io: Io, options: StoreOptions): Promise<ExitCode> {
 
 /** The copy replaces the store only when its audit is clean; a crash before the rename leaves the store as it was. */
 async function replaced(io: Io, options: StoreOptions, dataDir: string): Promise<ExitCode> {
-  const work = join(dataDir, WORK_DIR);
-  rmSync(work, { recursive: true, force: true });
+  const work = join(dataDir, COMPACT_DIR);
+  removeCutCompact(dataDir);
   const copy = await backupStore(dataDir, work);
   const audited = await auditInChild(work);
   if (!audited.ok) throw new Error(audited.error);
@@ -51,7 +50,7 @@ async function replaced(io: Io, options: StoreOptions, dataDir: string): Promise
   give(copy, old);
   renameSync(copy, file);
   rmSync(`${file}-lock`, { force: true });
-  rmSync(work, { recursive: true, force: true });
+  removeCutCompact(dataDir);
   const before = old.size;
   const told = { file, before, after };
   await io.out(

@@ -6,6 +6,20 @@ import { open } from 'lmdb';
 import { openLmdbReader, STORE_FILE } from './lmdb-kv.ts';
 import { checkRoomForLock } from './store-file.ts';
 
+/** In a data directory: where a smaller copy of the store is made. */
+export const COMPACT_DIR = 'compact';
+
+/**
+ * Removes what a compact that was cut off has left, which may be as large as the store; says whether there was any. Only
+ * for who has the lock of the directory: no other compact is under way then. Throws.
+ */
+export function removeCutCompact(dataDir: string): boolean {
+  const work = join(dataDir, COMPACT_DIR);
+  if (!existsSync(work)) return false;
+  rmSync(work, { recursive: true, force: true });
+  return true;
+}
+
 /** Copies the store of a data directory into another directory, without the free pages. Throws; overwrites nothing. */
 export async function backupStore(dataDir: string, target: string): Promise<string> {
   const file = join(target, STORE_FILE);
