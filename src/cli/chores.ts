@@ -31,6 +31,7 @@ export interface ChoresOptions {
 export class Chores {
   readonly #options: ChoresOptions;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #due = new Set<() => Promise<void>>();
   #busy = false;
   /** A commit for its own sake is under way. */
   #touching = false;
@@ -43,12 +44,14 @@ export class Chores {
 
   start(): void {
     this.#timers.push(setInterval(() => void this.#look(), LOOK_MS));
-    this.#timers.push(setInterval(() => void this.#run(() => this.#sweep()), SWEEP_MS));
-    this.#timers.push(setInterval(() => void this.#run(() => this.#trim()), TRIM_MS));
+    const [sweep, trim] = [() => this.#sweep(), () => this.#trim()];
+    this.#timers.push(setInterval(() => void this.#run(sweep), SWEEP_MS));
+    this.#timers.push(setInterval(() => void this.#run(trim), TRIM_MS));
   }
 
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#due.clear();
   }
 
   async #look(): Promise<void> {
@@ -77,17 +80,21 @@ export class Chores {
     }
   }
 
+  /** What falls due while another is under way has its turn after it, once. */
   async #run(chore: () => Promise<void>): Promise<void> {
+    this.#due.add(chore);
     if (this.#busy) return;
     this.#busy = true;
-    try {
-      await chore();
-    } catch (error) {
-      if (!this.#options.pressure.failing)
-        this.#options.log.error({ err: error }, 'the store refused a chore, trying again');
-    } finally {
-      this.#busy = false;
+    for (const next of this.#due) {
+      this.#due.delete(next);
+      try {
+        await next();
+      } catch (error) {
+        if (!this.#options.pressure.failing)
+          this.#options.log.error({ err: error }, 'the store refused a chore, trying again');
+      }
     }
+    this.#busy = false;
   }
 
   async #sweep(): Promise<void> {
