@@ -3,13 +3,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { createControlServer, createStatusServer } from '../../src/api/index.ts';
 import { Dashboard } from '../../src/dashboard/index.ts';
 import { tokenOf } from '../support/access-token.ts';
-import { clientOf, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
+import { clientOf, headOf, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
 
 async function temporary(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'pr-sock-'));
@@ -33,6 +34,21 @@ describe('the control socket', () => {
     assert.equal(statSync(control.path).mode & 0o777, 0o660);
     await control.server.close();
     assert.ok(!existsSync(control.path));
+  });
+
+  test('takes one request after the other on a connection', async (t) => {
+    const { path: socketPath } = await startControl(t);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const reused: boolean[] = [];
+    for (let i = 0; i < 3; i++) {
+      const sent = request({ socketPath, path: '/healthz', agent });
+      const response = await headOf(sent.end());
+      assert.equal(response.statusCode, 200);
+      await once(response.resume(), 'end');
+      reused.push(sent.reusedSocket);
+    }
+    assert.deepEqual(reused, [false, true, true]);
   });
 
   test('replaces the file of a dead process', async (t) => {
