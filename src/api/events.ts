@@ -11,7 +11,7 @@ import { isBound, owns } from './bounds.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { RouteContext } from './dependencies.ts';
 import { NdjsonStream } from './ndjson-stream.ts';
-import { answer } from './refused.ts';
+import { answer, refuse, type Refused } from './refused.ts';
 import { eventsQuery, type EventsQuery } from './schemas.ts';
 import { checkRequest } from './shape.ts';
 
@@ -26,6 +26,8 @@ export function addEvents(app: FastifyInstance, { deps, closing }: RouteContext)
     const query = checkRequest(eventsQuery, request.query);
     if (!query.ok) return answer(reply, query);
     const { journal } = deps.queue.state;
+    const { after = 0 } = query.value;
+    if (isBeyond(journal, after)) return refuse(reply, beyond(after, journal.last));
     const out = new NdjsonStream(reply, 0, {
       'postrider-first-seq': String(journal.first),
       'postrider-last-seq': String(journal.last),
@@ -49,6 +51,20 @@ export function addEvents(app: FastifyInstance, { deps, closing }: RouteContext)
     return reply;
   });
 }
+
+/** A reader may be told of an event a moment before the journal counts it. */
+const isBeyond = (journal: Journal, after: number): boolean =>
+  after > journal.last && journal.take(after - 1, 1).length === 0;
+
+/** Waiting in silence would pass over what comes until then. */
+const beyond = (after: number, last: number): Refused => ({
+  status: 409,
+  code: 'conflict',
+  message:
+    `after is ${after}, and the last event is ${last}: the store is another one, or an older copy without the mark of ` +
+    `"postrider backup". Events behind ${last} get numbers that were given before; to go on with them ask for after=${last}`,
+  details: { last_seq: last },
+});
 
 interface Stream {
   readonly out: NdjsonStream;

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { backupStore, COMPACT_DIR, lockInstance, removeCutCompact, STORE_FILE } from '../queue/index.ts';
+import { COMPACT_DIR, copyStore, lockInstance, removeCutCompact, STORE_FILE } from '../queue/index.ts';
 import { fail } from './connection.ts';
 import { type ExitCode, exitingWith, type Io } from './io.ts';
 import { dataDirOf, type StoreOptions, withStore } from './store-options.ts';
@@ -40,7 +40,7 @@ async function compact(io: Io, options: StoreOptions): Promise<ExitCode> {
 async function replaced(io: Io, options: StoreOptions, dataDir: string): Promise<ExitCode> {
   const work = join(dataDir, COMPACT_DIR);
   removeCutCompact(dataDir);
-  const copy = await backupStore(dataDir, work);
+  const copy = await copyStore(dataDir, work);
   const audited = await auditInChild(work);
   if (!audited.ok) throw new Error(audited.error);
   if (!audited.value.clean)

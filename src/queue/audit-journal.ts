@@ -20,6 +20,7 @@ import { parseDeliveryKey, parseNumberKey } from './keys.ts';
 import type { Entry, Kv } from './kv.ts';
 import type { QuarantineRecord } from './quarantine.ts';
 import { decode, type DeliveryRecord, type MessageRecord, unseal } from './records.ts';
+import { readStoreMark, type Skip } from './store-mark.ts';
 
 const EVENTS_PER_PASS = 3_000_000;
 
@@ -45,6 +46,8 @@ export class JournalAudit implements Replayed {
   readonly #expected: Expected | undefined;
   readonly #eventsPerPass: number;
   readonly #counters = new Counters();
+  /** Numbers that were never given. */
+  readonly #skipped: readonly Skip[];
   /** Queued deliveries as the tables have them, by the labels of a row. */
   readonly #rows = new Map<string, Queued>();
   /** Queued deliveries in the quarantine that cannot be read, by row; undefined for those of an unknown one. */
@@ -72,6 +75,7 @@ export class JournalAudit implements Replayed {
     this.#expected = expected;
     this.#eventsPerPass = eventsPerPass;
     this.liveCompared = expected && false;
+    this.#skipped = readStoreMark(kv)?.skipped ?? [];
   }
 
   get lastSeq(): number {
@@ -89,6 +93,7 @@ export class JournalAudit implements Replayed {
       for (const event of this.#events(at === 0)) this.#follow(event, pass);
       this.#compareTables(pass);
     }
+    this.#skip();
     const last = this.lastSeq;
     if (this.#counted > last)
       this.#say(`the counts include event ${this.#counted}, the journal ends before it`);
@@ -145,7 +150,15 @@ export class JournalAudit implements Replayed {
       for (const { key } of this.#kv.range('journal', { reverse, limit: 1 })) return parseNumberKey(key);
       return 0;
     };
-    return edge(true) - edge(false);
+    const [first, last] = [edge(false), edge(true)];
+    const within = this.#skipped.filter(({ from, to }) => from > first && to < last);
+    return within.reduce((span, { from, to }) => span - (to - from + 1), last - first);
+  }
+
+  /** Goes on behind numbers that were never given. */
+  #skip(): void {
+    const skip = this.#skipped.find(({ from }) => from === this.#next);
+    if (skip) this.#next = skip.to + 1;
   }
 
   #snapshot(): number {
@@ -170,6 +183,7 @@ export class JournalAudit implements Replayed {
   }
 
   #checkGroup(seq: number): void {
+    if (seq !== this.#next) this.#skip();
     if (this.#next !== undefined && seq !== this.#next)
       this.#say(`the journal goes on at ${seq} after ${this.#next - 1}`);
     this.#first ??= seq;

@@ -40,7 +40,7 @@ export function loadCounts(
   // Without the mark nobody knows which events the snapshot has.
   if (markIsWhole)
     for (const event of journal.events(journal.counted)) {
-      if (event.type === 'sink_gap') whole = false;
+      if (event.type === 'sink_gap' && !journal.leftOut(event)) whole = false;
       apply(event);
     }
   if (whole) return true;

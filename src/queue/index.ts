@@ -13,7 +13,7 @@ export {
   type LineDigest,
   linesOp,
 } from './answers.ts';
-export { backupStore, COMPACT_DIR, removeCutCompact } from './copies.ts';
+export { backupStore, COMPACT_DIR, copyStore, removeCutCompact } from './copies.ts';
 export { closeLeft, closeMessage } from './closing.ts';
 export { type CommitTime, CommitTimes } from './commit-times.ts';
 export type { Control, ControlChange } from './controls.ts';

@@ -13,6 +13,7 @@ import type { Kv, Op, RangeOptions, Table } from './kv.ts';
 import { numberKey, parseNumberKey, textKey } from './keys.ts';
 import { eventAfterRecipients } from './recipient-index.ts';
 import { encode, healthy, sealText, unseal } from './records.ts';
+import type { Skip, StoreMark } from './store-mark.ts';
 
 /** Where the stored counts stand, and how large the journal was then. */
 export interface JournalMark {
@@ -65,8 +66,9 @@ export class Journal {
   readonly readers = new JournalReaders();
   readonly #kv: Kv;
   readonly #storeId: string;
+  readonly #skipped: readonly Skip[];
   #next = 1;
-  /** The last event of an end that was lost before the start, behind which it goes on; 0 where none was. */
+  /** The last event of an end that was lost or left out before the start, behind which it goes on; 0 where none was. */
   readonly #lost: number;
   readonly #waiting = new Set<() => void>();
   #counted: number;
@@ -79,9 +81,10 @@ export class Journal {
   #time = { ms: 0, iso: new Date(0).toISOString() };
 
   /** `mark` is what `mark()` gave when the counts were stored last. */
-  constructor(kv: Kv, storeId: string, mark: JournalMark = NO_MARK) {
+  constructor(kv: Kv, { storeId, skipped = [] }: Omit<StoreMark, 'format'>, mark: JournalMark = NO_MARK) {
     this.#kv = kv;
     this.#storeId = storeId;
+    this.#skipped = skipped;
     this.#counted = mark.seq;
     this.#countedBytes = mark.bytes;
     this.#bytes = mark.bytes;
@@ -92,7 +95,7 @@ export class Journal {
       // Of a damaged group a line break more may have been damaged away: no number is given twice.
       this.#next = parseNumberKey(key) + (lines?.length ?? value.toString('latin1').split('\n').length + 1);
     }
-    const next = Math.max(mark.seq + 1, eventAfterRecipients(kv));
+    const next = Math.max(mark.seq + 1, eventAfterRecipients(kv), (skipped.at(-1)?.to ?? 0) + 1);
     this.#lost = next > this.#next ? next - 1 : 0;
     this.#next = Math.max(this.#next, next);
   }
@@ -100,6 +103,11 @@ export class Journal {
   /** Sequence number of the last event that is durable; 0 when there is none. */
   get last(): number {
     return this.#next - 1;
+  }
+
+  /** Whether a gap is of numbers that were never given in this store: nothing is missing then. */
+  leftOut({ from, to }: Pick<Event, 'from' | 'to'>): boolean {
+    return this.#skipped.some((skip) => skip.from === from && skip.to === to);
   }
 
   /** Sequence number of the oldest event that is still kept. */

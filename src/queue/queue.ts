@@ -45,7 +45,8 @@ import { removeWrongSlots } from './slot-mending.ts';
 import type { Dispatcher, QueueState } from './state.ts';
 import type { SendingFile } from './sending-file.ts';
 import { StopList } from './stop-list.ts';
-import { openFormat, type StoreMark } from './store-format.ts';
+import { openFormat } from './store-format.ts';
+import type { StoreMark } from './store-mark.ts';
 import { SweptRows } from './swept-rows.ts';
 import { sealTurns } from './turns.ts';
 import { Unclosed } from './unclosed.ts';
@@ -102,7 +103,7 @@ export class Queue {
       committed: (transaction, ms) => this.#committed(transaction, ms),
     });
     const counted = readMark(kv);
-    const journal = new Journal(kv, mark.storeId, counted);
+    const journal = new Journal(kv, mark, counted);
     const newest = timeOfNewest(journal);
     const counters = new Counters();
     const endedToday = new EndedToday(options.timezone ?? 'UTC');

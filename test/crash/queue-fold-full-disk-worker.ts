@@ -6,7 +6,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/core/index.ts';
 import {
-  backupStore,
+  copyStore,
   type Kv,
   type MessageRecord,
   openLmdbKv,
@@ -96,7 +96,7 @@ for (let batch = 0; batch < BATCHES; batch++) await acceptBatch(first.queue, bat
 await first.close();
 // A copy has no free pages, so whatever is written needs room.
 const copy = join(dir, 'copy');
-await backupStore(dir, copy);
+await copyStore(dir, copy);
 const { queue, kv, folded, failures, close } = await openStore(copy);
 const filler = join(dir, 'filler');
 writeFileSync(filler, Buffer.alloc(freeIn(dir) - RESERVE / 2));

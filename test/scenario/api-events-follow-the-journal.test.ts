@@ -35,7 +35,6 @@ describe('events', () => {
     assert.deepEqual(await get(''), [1, 2, 3, 4, 5, 6]);
     assert.deepEqual(await get('?after=4'), [5, 6]);
     assert.deepEqual(await get('?after=6'), []);
-    assert.deepEqual(await get('?after=99'), []);
     assert.deepEqual(await get('?after=-2'), [5, 6]);
     assert.deepEqual(await get('?after=-99'), [1, 2, 3, 4, 5, 6]);
     assert.deepEqual(await get('?campaign_id=c2'), [4, 5]);
@@ -45,6 +44,15 @@ describe('events', () => {
     const { headers } = await control.get('/v1/events');
     assert.equal(headers['postrider-first-seq'], '1');
     assert.equal(headers['postrider-last-seq'], '6');
+  });
+
+  test('a number that was not given yet is refused, with the one to go on from', async (t) => {
+    const control = await startControl(t);
+    await inject(control, 'c1');
+    const { status, json } = await control.get('/v1/events?after=99&follow=true');
+    const { code, message, details } = json['error'] as Record<string, unknown>;
+    assert.deepEqual([status, code, details], [409, 'conflict', { last_seq: 1 }]);
+    assert.match(String(message), /the last event is 1: .* ask for after=1$/);
   });
 
   test('follow goes on with what comes, and keeps the line alive meanwhile', async (t) => {
