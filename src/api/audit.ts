@@ -1,7 +1,7 @@
 /** `GET /v1/audit`: walks the store beside the running server and holds the server's own counts against it. */
 import type { FastifyInstance } from 'fastify';
 import { err, ok, type Result } from '../core/index.ts';
-import type { AuditReport } from '../queue/index.ts';
+import { type AuditReport, leasedAmiss } from '../queue/index.ts';
 import type { RouteContext } from './dependencies.ts';
 import { answer, type Refused, unavailable } from './refused.ts';
 import { noQuery } from './schemas.ts';
@@ -14,7 +14,8 @@ export function addAudit(app: FastifyInstance, { deps }: RouteContext): void {
     busy = true;
     try {
       const { journal, counters } = deps.queue.state;
-      const found = await deps.audit({ seq: journal.last, totals: counters.sum() });
+      const violations = await leasedAmiss(deps.queue.state);
+      const found = await deps.audit({ seq: journal.last, totals: counters.sum(), violations });
       return found.ok ? found : err({ status: 500, code: 'internal', message: found.error });
     } finally {
       busy = false;

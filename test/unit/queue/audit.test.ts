@@ -1,12 +1,14 @@
 /** The audit is silent about a sound store, and names every kind of damage that a test does to one. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { audit, type AuditReport, auditStore } from '../../../src/queue/index.ts';
+import { deliveryIdOf } from '../../../src/core/index.ts';
+import { audit, type AuditReport, auditStore, leasedAmiss } from '../../../src/queue/index.ts';
 import { deliveryKey } from '../../../src/queue/keys.ts';
 import { TABLES } from '../../../src/queue/kv.ts';
+import { readDelivery } from '../../../src/queue/leasing.ts';
 import { encode } from '../../../src/queue/records.ts';
 import { DAMAGE, remove, scene } from './audit-damage.ts';
-import { accept, HOUR, openRig } from './fixture.ts';
+import { accept, acceptLeased, HOUR, openRig } from './fixture.ts';
 
 describe('audit', () => {
   test('says nothing about a sound store', async () => {
@@ -38,6 +40,26 @@ describe('audit', () => {
     const wrong = { ...expected, totals: { ...expected.totals, delivered: 7 } };
     assert.match(audit(rig.kv, { expected: wrong }).violations[0]!.text, /counts 7 delivered, the store 1/);
     assert.equal(audit(rig.kv, { expected: { ...expected, seq: 999 } }).live_counts_compared, false);
+  });
+
+  test('is told what is with a worker and would be sent twice, or is not queued', async () => {
+    const { rig, shared } = await scene();
+    const { state } = rig.queue;
+    await rig.queue.record(await acceptLeased(rig), { kind: 'released', wakeAt: 0 });
+    assert.deepEqual(await leasedAmiss(state), [], 'a lease may name what has come back');
+    const id = deliveryIdOf(shared, 2);
+    const { key } = state.schedule.slotOf(readDelivery(state, shared, 2)!);
+    await rig.kv.commit([{ table: 'schedule', key, value: Buffer.alloc(0) }]);
+    const [twice, ...none] = await leasedAmiss(state);
+    assert.deepEqual(
+      [twice, none],
+      [{ text: `delivery ${id} is with a worker and has a slot`, delivery_id: id }, []],
+    );
+    assert.deepEqual(auditStore(rig.kv), [], 'which the store alone does not tell');
+    const expected = { seq: state.journal.last, totals: state.counters.sum(), violations: [twice!] };
+    assert.deepEqual(audit(rig.kv, { expected }).violations, [twice]);
+    await rig.kv.commit([remove('schedule', key), remove('deliveries', deliveryKey(shared, 2))]);
+    assert.match((await leasedAmiss(state))[0]!.text, /with a worker and not queued/);
   });
 
   test('sums up and lists what may arrive twice', async () => {
