@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import {
   type Kv,
   lockInstance,
+  markCopy,
   mistrustSlots,
   openLmdbKv,
   STORE_FILE,
@@ -116,6 +117,8 @@ async function copyStore(source: PageSource, target: string): Promise<Copy> {
     const tables: Copied[] = [];
     for (const table of TABLES) tables.push(await copyTable({ pages, snapshot, kv }, table));
     if (behind || tables.some(({ table, whole }) => !whole && PLACES.has(table))) await mistrustSlots(kv);
+    // Events may be lost that were told already.
+    if (behind || tables.some(({ table, whole }) => !whole && table === 'journal')) await markCopy(kv);
     return { tables, behind };
   } finally {
     await kv.close();

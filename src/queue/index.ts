@@ -67,6 +67,7 @@ export type { Place, Quarantined } from './quarantine.ts';
 export { type QuarantineRefusal, releaseQuarantined, removeQuarantined } from './quarantine-exits.ts';
 export { Queue, type QueueOptions } from './queue.ts';
 export { mistrustSlots } from './slot-mending.ts';
+export { markCopy } from './store-mark.ts';
 export { FORMAT, StoreVersionError } from './store-format.ts';
 export {
   type AttemptRecord,

@@ -9,7 +9,7 @@ export interface StoreMark {
   readonly format: number;
   /** Stands in the id of every event. */
   readonly storeId: string;
-  /** It is a copy, and nobody has opened it yet: the store that it was made of may have told more events since. */
+  /** It is a copy, and nobody has opened it yet: the store that it was made of may have told more events. */
   readonly copy?: true;
   /** Numbers that a start on a copy has left out. */
   readonly skipped?: readonly Skip[];

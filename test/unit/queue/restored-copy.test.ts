@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Event } from '../../../src/core/index.ts';
-import { audit, type Kv, openMemoryKv, TABLES } from '../../../src/queue/index.ts';
-import { markCopy } from '../../../src/queue/store-mark.ts';
+import { audit, type Kv, markCopy, openMemoryKv, TABLES } from '../../../src/queue/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import { accept, crash, DAY, delivered, lease, openRig, type Rig } from './fixture.ts';
 
