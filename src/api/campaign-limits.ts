@@ -69,7 +69,7 @@ export function addCampaignLimits(app: FastifyInstance, { deps }: RouteContext):
     if (!named.ok) return answer(reply, named);
     const name = named.value;
     const sources = { log: logOf(deps, request), caller };
-    const started = await stored(sources, () =>
+    const started = await stored(sources, 'the start of a campaign', () =>
       deps.egress.campaigns.start(name, `campaign ${name.campaign} was started`, {
         bound: !setsAsOperator(caller),
       }),
@@ -110,7 +110,9 @@ export async function setLimits(
   const texts = Object.entries(body).map(([what, value]) => `${what} ${JSON.stringify(value)}`);
   const reason = `limits of campaign ${name.campaign}: ${texts.join(', ') || 'none'}`;
   const bound = !setsAsOperator(asked.caller);
-  return stored(asked, () => egress.campaigns.set(name, limit, reason, { bound }));
+  return stored(asked, 'the limits of a campaign', () =>
+    egress.campaigns.set(name, limit, reason, { bound }),
+  );
 }
 
 /** Limits in the first line of a batch: where they change some that stand, the log of operators has it. */
@@ -125,7 +127,8 @@ export async function setLimitsOfBatch(
   const { kind, name: by, address } = asked.caller;
   const selector = { id: name.campaign, ...(name.account !== '' && { account_id: name.account }), ...body };
   const action = { operator: { kind, name: by, address }, action: 'campaign limits', selector };
-  const entry = await stored(asked, () => queue.operatorLog.begin(action));
+  const logged = 'an entry of the log of operators';
+  const entry = await stored(asked, logged, () => queue.operatorLog.begin(action));
   if (!entry.ok) return entry;
   const done = await set();
   const result = done.ok
@@ -134,7 +137,7 @@ export async function setLimitsOfBatch(
         result: done.error.status < 500 ? ('refused' as const) : ('failed' as const),
         message: done.error.message,
       };
-  await stored(asked, () => queue.operatorLog.end(entry.value, result));
+  await stored(asked, logged, () => queue.operatorLog.end(entry.value, result));
   return done;
 }
 
@@ -143,14 +146,19 @@ interface Asked {
   readonly caller: Caller;
 }
 
-async function stored<T>({ log, caller }: Asked, run: () => Promise<T>): Promise<Result<T, Refused>> {
+/** `what` the store is to take. */
+async function stored<T>(
+  { log, caller }: Asked,
+  what: string,
+  run: () => Promise<T>,
+): Promise<Result<T, Refused>> {
   try {
     return ok(await run());
   } catch (error) {
     if (error instanceof LimitsStand)
       return err(forbidden('limits', `${error.message}, and the token ${caller.name} may not change them`));
     if (error instanceof TooManyLimits) return err(invalid([{ field: 'limits', message: error.message }]));
-    log.error({ err: error }, 'the store did not take the limits of a campaign');
+    log.error({ err: error }, `the store did not take ${what}`);
     return err(unavailable('the store takes nothing now; postrider status says why'));
   }
 }
