@@ -56,13 +56,12 @@ export class NodeStates {
   /** `since` (wall ms): when an operator ordered it; undefined: it is so from now on. */
   async #change(node: Node, state: NodeState, since: number | undefined): Promise<void> {
     const { report, clock, queue } = this.#options.context;
-    const first = node.state === 'down' && state === 'down';
     node.setState(state, since ?? clock.now());
     const reason =
       state === 'down'
         ? `the address ${node.config.address} is not on this machine`
         : `node ${node.name} is ${state}`;
-    if (!first) report(state === 'down' ? 'error' : 'info', reason, { node: node.name, state });
+    report(state === 'down' ? 'error' : 'info', reason, { node: node.name, state });
     this.#options.onChange(node);
     const time = clock.now();
     await queue
