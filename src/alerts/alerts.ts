@@ -4,7 +4,7 @@
  * neither repeats one nor forgets its end.
  */
 import type { AlertsConfig } from '../config/index.ts';
-import { type AlertName, type Clock, formatDuration, withoutNames } from '../core/index.ts';
+import { type AlertName, type Clock, formatAge, withoutNames } from '../core/index.ts';
 import type { EgressView, LaneStatus, Lock } from '../mta/egress/index.ts';
 import {
   type CommitTimes,
@@ -359,8 +359,6 @@ function whyOf({ lanes, waits, locks, now }: Reasons): string | undefined {
   const [last] = errors;
   // A lock says already what the receiver said.
   if (last && !parts.some((part) => part.includes(last.text)))
-    parts.push(`${age(now - last.at)} ago: ${last.text}`);
+    parts.push(`${formatAge(now - last.at)} ago: ${last.text}`);
   return parts.length === 0 ? undefined : withoutNames(parts.join('; '));
 }
-
-const age = (ms: number): string => formatDuration(Math.max(0, Math.round(ms / 1000) * 1000));

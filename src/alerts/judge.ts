@@ -3,7 +3,7 @@
  * yet to say anything (`unknown`) neither begins nor ends an alert.
  */
 import type { AlertsConfig } from '../config/index.ts';
-import { type AlertName, formatDuration } from '../core/index.ts';
+import { type AlertName, formatAge } from '../core/index.ts';
 import { type CommitTime, type DiskTrouble, type JournalLag, LAG_WARNS } from '../queue/index.ts';
 import type { Counts } from './time-ring.ts';
 
@@ -91,7 +91,7 @@ function nodes({ down, now }: Measured, { nodeDownMs }: AlertsConfig): Finding[]
       name: 'node_down',
       node,
       verdict: 'holds',
-      text: `node ${node} is down for ${age(now - since)}: ${why}`,
+      text: `node ${node} is down for ${formatAge(now - since)}: ${why}`,
     }));
 }
 
@@ -104,7 +104,7 @@ function stuck({ waiting, now }: Measured, { stuckMailMs, stuckVolume }: AlertsC
       name: 'stuck_mail',
       isp,
       verdict: 'holds',
-      text: `${count} deliveries to ${isp} wait, the oldest for ${age(now - oldest)}, and none was taken for ${age(now - lastDelivered)}${why === undefined ? '' : `: ${why}`}`,
+      text: `${count} deliveries to ${isp} wait, the oldest for ${formatAge(now - oldest)}, and none was taken for ${formatAge(now - lastDelivered)}${why === undefined ? '' : `: ${why}`}`,
     }));
 }
 
@@ -161,7 +161,7 @@ function shareFinding(
   if (whole < minVolume) return now - since < periodMs ? [{ name, isp, verdict: 'unknown', text: '' }] : [];
   const share = (100 * part) / whole;
   if (part < minCount || share <= percent) return [];
-  const text = `${isp}: ${part} of ${whole} ${says} (${figure(share)} %, more than ${percent} %) in ${age(Math.min(periodMs, now - since))}; see "postrider report ${name === 'complaints' ? 'bounces' : 'bounces --by isp,reply'}"`;
+  const text = `${isp}: ${part} of ${whole} ${says} (${figure(share)} %, more than ${percent} %) in ${formatAge(Math.min(periodMs, now - since))}; see "postrider report ${name === 'complaints' ? 'bounces' : 'bounces --by isp,reply'}"`;
   return [{ name, isp, verdict: 'holds', text }];
 }
 
@@ -169,5 +169,4 @@ function shareFinding(
 export const commitTime = (ms: number): string =>
   ms >= 1_000 ? `${(ms / 1_000).toFixed(1)}s` : `${ms.toFixed(ms >= 10 ? 0 : 1)}ms`;
 
-const age = (ms: number): string => formatDuration(Math.max(0, Math.round(ms / 1000) * 1000));
 const figure = (value: number): string => String(Number(value.toPrecision(2)));

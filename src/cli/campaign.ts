@@ -5,7 +5,7 @@ import type { ControlClient } from './client.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { limitCommands, limitsText } from './campaign-limit.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
-import { about, endsInText, rateText } from './pace-text.ts';
+import { ageText, endsInText, rateText } from './pace-text.ts';
 import { renderTable } from './table.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
 
@@ -107,7 +107,7 @@ export function campaignText(one: CampaignView): string {
     `  delivered  ${one.delivered}`,
     `  failed     ${failedOf(one)} (${one.hard_bounced} hard bounces, ${one.undelivered} undelivered, ${one.removed} removed)`,
     `  queued     ${one.queued} (${one.new} new, ${one.proc} proc, ${one.retry} retry, ${one.hold} hold)`,
-    ...(oldest === undefined ? [] : [`  oldest     ${about(oldest * 1000)}`]),
+    ...(oldest === undefined ? [] : [`  oldest     ${ageText(oldest)}`]),
     `  said       ${one.soft_bounces} soft bounces, ${one.complaints} complaints, ${one.unsubscribes} unsubscribes`,
     `  speed      ${rateText(one)}/s over the last minutes`,
     ...(one.limits ? [`  limits     ${limitsText(one.limits)}`] : []),

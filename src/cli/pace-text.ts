@@ -7,14 +7,17 @@ const MINUTE_MS = 60_000;
 export const rateText = ({ per_second: perSecond }: Pick<Pace, 'per_second'>): string =>
   perSecond >= 10 || perSecond === 0 ? perSecond.toFixed(0) : perSecond.toPrecision(2);
 
-/** To the second below two minutes, else to the minute. */
-export function about(ms: number): string {
+/** To the second below two minutes, else to the minute; `round` says to which of them. */
+function about(ms: number, round: (steps: number) => number): string {
   const step = ms < 2 * MINUTE_MS ? 1_000 : MINUTE_MS;
-  return formatDuration(Math.max(0, Math.ceil(ms / step) * step));
+  return formatDuration(Math.max(0, round(ms / step) * step));
 }
 
+/** Never more than it is. */
+export const ageText = (seconds: number): string => about(seconds * 1000, Math.floor);
+
 export const oldestText = ({ oldest_seconds: seconds }: Pick<Pace, 'oldest_seconds'>): string =>
-  seconds === undefined ? '-' : about(seconds * 1000);
+  seconds === undefined ? '-' : ageText(seconds);
 
 interface Ending extends Pick<Pace, 'estimated_end' | 'earliest_end'> {
   readonly hold: number;
@@ -26,7 +29,7 @@ export function endsInText(
   total: number,
   now: number,
 ): string {
-  if (end !== undefined) return about(Date.parse(end) - now);
-  if (earliest !== undefined) return `>${about(Date.parse(earliest) - now)}`;
+  if (end !== undefined) return about(Date.parse(end) - now, Math.ceil);
+  if (earliest !== undefined) return `>${about(Date.parse(earliest) - now, Math.floor)}`;
   return total > 0 && hold === total ? 'held' : '-';
 }

@@ -1,7 +1,7 @@
 /** `postrider queue`: what is queued, grouped as asked, and operations on it. */
 import { Command } from 'commander';
 import type { QueueReport, QueueRow } from '../api/index.ts';
-import { formatDuration } from '../core/index.ts';
+import { formatAge } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
 import { operationCommands } from './queue-operations.ts';
@@ -63,7 +63,7 @@ export function queueText(
     '',
   ];
   const table = renderTable(columns, [...rows.map((row) => cells(row, groups)), sum], io);
-  const age = totals.oldest_seconds === undefined ? '' : formatDuration(totals.oldest_seconds * 1000);
+  const age = totals.oldest_seconds === undefined ? '' : formatAge(totals.oldest_seconds * 1000);
   const more = more_rows > 0 ? `${more_rows} more rows: see --limit\n` : '';
   const aside = totals.quarantined > 0 ? `in the quarantine: ${totals.quarantined} of these\n` : '';
   return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}${aside}${marks.map(markText).join('')}`;

@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { commitTime } from '../alerts/index.ts';
 import type { StatusView } from '../api/index.ts';
-import { formatDuration } from '../core/index.ts';
+import { formatAge, formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io, paint } from './io.ts';
 import { watched, type WatchOptions, withWatch } from './watch.ts';
@@ -30,8 +30,7 @@ async function status(io: Io, options: ConnectionOptions): Promise<ExitCode> {
 
 export function statusText(paper: Paper, view: StatusView): string {
   const { counters, queue, nodes, events } = view;
-  const age =
-    queue.oldest_seconds === undefined ? '' : `, oldest ${formatDuration(queue.oldest_seconds * 1000)}`;
+  const age = queue.oldest_seconds === undefined ? '' : `, oldest ${formatAge(queue.oldest_seconds * 1000)}`;
   const failed = counters.hard_bounced + counters.undelivered;
   const running = nodes.filter(({ state }) => state === 'running').length;
   const lines = [
@@ -55,7 +54,7 @@ export function statusText(paper: Paper, view: StatusView): string {
     ...nodeLines(paper, view),
     `accepted    ${counters.accepted} = ${counters.delivered} delivered + ${failed} failed + ${counters.removed} removed + ${counters.queued} queued`,
     ...inboundLines(view),
-    `up          since ${clock(view.up_since)} (${formatDuration(view.uptime_seconds * 1000)})`,
+    `up          since ${clock(view.up_since)} (${formatAge(view.uptime_seconds * 1000)})`,
     ...clockLines(view),
     `durability  ${view.durability}${commitText(view)}`,
     `events      ${events.last_seq < events.first_seq ? 'none yet' : `${events.first_seq} to ${events.last_seq}`}`,
@@ -120,7 +119,7 @@ export const nodeLines = (paper: Paper, { nodes }: Pick<StatusView, 'nodes'>): s
 export const waitingLines = ({ flow }: StatusView): string[] => [
   ...flow.waiting.map(
     ({ isp, count, oldest_seconds: oldest, why }) =>
-      `  ${clean(isp)}: ${count} waiting, the oldest for ${formatDuration(oldest * 1000)}${why === undefined ? '' : `: ${clean(why)}`}`,
+      `  ${clean(isp)}: ${count} waiting, the oldest for ${formatAge(oldest * 1000)}${why === undefined ? '' : `: ${clean(why)}`}`,
   ),
   ...(flow.more_waiting > 0 ? [`  and ${flow.more_waiting} more: postrider queue list`] : []),
 ];
@@ -134,5 +133,4 @@ function nextSteps({ alerts, flow, not_ready: notReady }: StatusView): string[] 
   ];
 }
 
-const ago = (now: number, iso: string): string =>
-  formatDuration(Math.max(0, Math.round((now - Date.parse(iso)) / 1000) * 1000));
+const ago = (now: number, iso: string): string => formatAge(now - Date.parse(iso));

@@ -4,7 +4,7 @@
  */
 import { Command } from 'commander';
 import type { NodeView, QueueReport, StatusView } from '../api/index.ts';
-import { formatDuration, ok, type Result } from '../core/index.ts';
+import { formatAge, ok, type Result } from '../core/index.ts';
 import type { ControlClient, Problem } from './client.ts';
 import { connect, type ConnectionOptions, show, withConnection } from './connection.ts';
 import { clean, type ExitCode, exitingWith, type Io, paint } from './io.ts';
@@ -106,9 +106,9 @@ export function topText(
     `${clean(status.hostname)} ${state}, ${speed}${queue.totals.total} queued${
       queue.totals.oldest_seconds === undefined
         ? ''
-        : `, oldest ${formatDuration(queue.totals.oldest_seconds * 1000)}`
+        : `, oldest ${formatAge(queue.totals.oldest_seconds * 1000)}`
     }`,
-    `last ${formatDuration(periodMs)}: ${delivered} delivered (${average}/s), ${soft} put off, ${hard} bounced`,
+    `last ${formatAge(periodMs)}: ${delivered} delivered (${average}/s), ${soft} put off, ${hard} bounced`,
     ...status.not_ready.map((reason) => paint(paper, 'red', clean(reason))),
     ...alertLines(paper, status),
     ...waitingLines(status),

@@ -47,11 +47,11 @@ export function parseRate(text: string): Rate | undefined {
   return count > 0 && perMs ? { count, perMs } : undefined;
 }
 
-/** `2h`, `1m30s`, `0s`: at most two units, for people. */
+/** `2h`, `1m30s`, `0s`: at most two units, for people; never more than it is. */
 export function formatDuration(ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`;
-  if (ms < 1000) return ms === 0 ? '0s' : `${Math.round(ms)}ms`;
-  let rest = Math.round(ms / 1000);
+  if (ms < 1000) return ms === 0 ? '0s' : `${Math.floor(ms)}ms`;
+  let rest = Math.floor(ms / 1000);
   const parts: string[] = [];
   for (const [unit, seconds] of [
     ['d', 86400],
@@ -66,6 +66,9 @@ export function formatDuration(ms: number): string {
   }
   return parts.join('');
 }
+
+/** How long something has been so, to the second: only what is over counts. */
+export const formatAge = (ms: number): string => formatDuration(Math.max(0, Math.floor(ms / 1000) * 1000));
 
 /** `9.8KB`, `25MB`. */
 export function formatSize(bytes: number): string {
