@@ -28,6 +28,7 @@ export interface TopView {
 
 const MOST_ROWS = '1000';
 const MOST_CAMPAIGNS = '5';
+const MOST_ALERTS = 2;
 
 export const topCommand = (io: Io): Command =>
   withConnection(
@@ -110,7 +111,7 @@ export function topText(
     }`,
     `last ${formatAge(periodMs)}: ${delivered} delivered (${average}/s), ${soft} put off, ${hard} bounced`,
     ...status.not_ready.map((reason) => paint(paper, 'red', clean(reason))),
-    ...alertLines(paper, status),
+    ...fewAlerts(paper, status),
     ...waitingLines(status),
     ...nodeLines(paper, status),
   ];
@@ -120,6 +121,15 @@ export function topText(
   const largest = campaignRows(campaigns, paper.now());
   const ofCampaigns = largest.length === 0 ? '' : `\n${renderTable(CAMPAIGN_COLUMNS, largest, plain)}`;
   return `${head.join('\n')}\n${table}${ofCampaigns}`;
+}
+
+/** They leave room for what is below them. */
+function fewAlerts(paper: Pick<Io, 'colour' | 'now'>, status: StatusView): string[] {
+  const lines = alertLines(paper, status);
+  const more = lines.length - MOST_ALERTS;
+  return more > 0
+    ? [...lines.slice(0, MOST_ALERTS), paint(paper, 'red', `and ${more} more: postrider status`)]
+    : lines;
 }
 
 const CAMPAIGN_COLUMNS = [

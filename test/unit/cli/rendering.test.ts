@@ -239,6 +239,18 @@ describe('overviews', () => {
     }
   });
 
+  test('top says some alerts, and how many more status says', () => {
+    const alerts = [1, 2, 3, 4, 5].map((n) => ({ name: 'stuck_mail', since: AT, text: `mail ${n} waits` }));
+    const queue = { rows: [], more_rows: 0, totals: { ...COUNTS, quarantined: 0 }, marks: [] };
+    const drawn = (some: readonly object[]): string => {
+      const view = { status: { ...STATUS, alerts: some }, nodes: [], queue, campaigns: queue };
+      return topText({ ...PLAIN, columns: 80 }, view as unknown as TopView, 0);
+    };
+    assert.match(drawn(alerts), /mail 2 waits.*\nand 3 more: postrider status\n/);
+    assert.doesNotMatch(drawn(alerts), /mail 3 waits/);
+    assert.doesNotMatch(drawn(alerts.slice(0, 2)), /more: postrider status/);
+  });
+
   test('the queue with its sum', () => {
     const report: QueueReport = {
       rows: [
