@@ -4,7 +4,7 @@ import type { ExplainedNode, ExplainView, LockView } from '../api/index.ts';
 import { formatDuration } from '../core/index.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { clean, clock, type ExitCode, exitingWith, type Io } from './io.ts';
-import { replyText } from './story.ts';
+import { replyText, whyText } from './story.ts';
 
 interface ExplainOptions extends ConnectionOptions {
   readonly sender?: string;
@@ -149,13 +149,13 @@ function lockText({ id, rule, state, seconds_left: left, reason, waiting }: Lock
   return `lock ${id} ${rule === undefined ? 'by hand' : `by ${rule}`}, ${when}, mail ${waiting}s: ${clean(reason)}`;
 }
 
-function queuedLine({ now }: Pick<Io, 'now'>, one: ExplainView['queued'][number]): string {
+function queuedLine(paper: Pick<Io, 'now'>, one: ExplainView['queued'][number]): string {
   const { id, node, attempts, next_attempt: next, last_reply: reply, why_waiting: why } = one;
   const made = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
-  const wait = Date.parse(next) - now();
+  const wait = Date.parse(next) - paper.now();
   const due = wait > 0 ? `next ${clock(next)}, in ${formatDuration(wait)}` : `due since ${clock(next)}`;
   const when = { new: due, retry: due, proc: 'a session has it now' }[one.state];
-  const parts = [made, when, why && clean(why)].filter((part) => part !== undefined);
+  const parts = [made, when, why && whyText(paper, why)].filter((part) => part !== undefined);
   const said = reply ? `; last reply, ${clock(reply.at)}: ${replyText(reply)}` : '';
   const campaign = one.campaign_id === undefined ? '' : ` of campaign ${clean(one.campaign_id)}`;
   return `queued    ${id}${campaign} on ${node}, ${parts.join(', ')}${said}`;

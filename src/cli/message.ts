@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { DeliveryView, MessageView } from '../api/index.ts';
 import { connect, type ConnectionOptions, fail, show, withConnection } from './connection.ts';
 import { type ExitCode, exitingWith, type Io, shortClock } from './io.ts';
-import { deliveryStory, messageStory, replyText } from './story.ts';
+import { deliveryStory, messageStory, replyText, whyText } from './story.ts';
 import { renderTable } from './table.ts';
 
 export const messageCommand = (io: Io): Command =>
@@ -80,7 +80,11 @@ export function listText(
   if (asStories) return deliveries.map((one) => deliveryStory(paper, one)).join('\n') + more;
   const rows = deliveries.map((one) => {
     const reply = one.attempts.at(-1)?.reply;
-    const why = reply ? replyText(reply) : (one.why_waiting ?? one.final?.reason);
+    const why = reply
+      ? replyText(reply)
+      : one.why_waiting === undefined
+        ? one.final?.reason
+        : whyText(paper, one.why_waiting);
     return [one.id, one.recipient, one.state, one.attempts.length, shortClock(paper, one.accepted_at), why];
   });
   return renderTable(COLUMNS, rows, paper) + more;

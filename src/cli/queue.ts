@@ -42,7 +42,7 @@ export function queueText(
   report: QueueReport,
 ): string {
   const { rows, more_rows, totals, marks } = report;
-  if (totals.total === 0) return `the queue is empty\n${marks.map(markText).join('')}`;
+  if (totals.total === 0) return `the queue is empty\n${marks.map((one) => markText(io, one)).join('')}`;
   const columns = [
     // What is cut here could not be given to another command.
     ...groups.map((title) => ({ title, whole: true as const })),
@@ -66,12 +66,18 @@ export function queueText(
   const age = totals.oldest_seconds === undefined ? '' : formatAge(totals.oldest_seconds * 1000);
   const more = more_rows > 0 ? `${more_rows} more rows: see --limit\n` : '';
   const aside = totals.quarantined > 0 ? `in the quarantine: ${totals.quarantined} of these\n` : '';
-  return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}${aside}${marks.map(markText).join('')}`;
+  return `${table}${more}${age === '' ? '' : `oldest delivery: ${age}\n`}${aside}${marks.map((one) => markText(io, one)).join('')}`;
 }
 
-/** `hold since 2026-05-01 08:00:00Z by ann: campaign_id=spring` */
-function markText({ mark, at, by, selector }: QueueReport['marks'][number]): string {
+/** `hold since 2026-05-01 08:00:00Z, 2h by ann: campaign_id=spring` */
+function markText(
+  { now }: Pick<Io, 'now'>,
+  { mark, at, by, selector }: QueueReport['marks'][number],
+): string {
   const fields = Object.entries(selector).map(([name, value]) => `${name}=${String(value)}`);
   const whose = by === undefined ? '' : ` by ${by}`;
-  return clean(`${mark} since ${clock(at)}${whose}: ${fields.join(' ')}`) + '\n';
+  return (
+    clean(`${mark} since ${clock(at)}, ${formatAge(now() - Date.parse(at))}${whose}: ${fields.join(' ')}`) +
+    '\n'
+  );
 }

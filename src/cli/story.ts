@@ -1,6 +1,6 @@
 /** What happened to a message, told in order: accepted, each attempt, how it ended or what comes next and why. */
 import type { AttemptView, DeliveryView, LabelsView, MessageView } from '../api/index.ts';
-import { type EventReply, formatDuration, formatSize } from '../core/index.ts';
+import { type EventReply, formatAge, formatDuration, formatSize } from '../core/index.ts';
 import { clean, clock, type Io, paint } from './io.ts';
 
 type Paper = Pick<Io, 'colour' | 'now'>;
@@ -62,15 +62,25 @@ const attemptLine = ({ at, node, mx, outcome, reply }: AttemptView, number: numb
 export const replyText = ({ code, enhanced, text, phase }: EventReply): string =>
   `${[code, enhanced, clean(text)].filter((part) => part !== undefined && part !== '').join(' ')} (${phase})`;
 
+/** Why it waits; since when it is held, as other times are told. */
+export const whyText = ({ now }: Pick<Io, 'now'>, why: string): string =>
+  clean(why).replace(
+    /^held since (\d{4}-\S+?Z)(?=[ :])/,
+    (_, at: string) => `held since ${clock(at)}, ${formatAge(now() - Date.parse(at))}`,
+  );
+
 /** How it ended, or what comes next. */
-function outlook({ now }: Paper, delivery: DeliveryView): string[] {
+function outlook(paper: Paper, delivery: DeliveryView): string[] {
   const { final, state, next_attempt: next, why_waiting: why, expires } = delivery;
   if (final) return final.reason === 'lifetime' ? [`  ${clock(final.at)}  its lifetime was over`] : [];
   if (state === 'hold')
-    return [`  ${clean(why ?? 'an operator holds it')}`, `  given up at ${clock(expires)}`];
+    return [`  ${whyText(paper, why ?? 'an operator holds it')}`, `  given up at ${clock(expires)}`];
   if (state === 'proc' || next === undefined) return ['  a session has it now'];
-  const wait = Date.parse(next) - now();
+  const wait = Date.parse(next) - paper.now();
   const when =
     wait > 0 ? `next attempt ${clock(next)}, in ${formatDuration(wait)}` : `due since ${clock(next)}`;
-  return [`  ${when}${why === undefined ? '' : `: ${clean(why)}`}`, `  given up at ${clock(expires)}`];
+  return [
+    `  ${when}${why === undefined ? '' : `: ${whyText(paper, why)}`}`,
+    `  given up at ${clock(expires)}`,
+  ];
 }

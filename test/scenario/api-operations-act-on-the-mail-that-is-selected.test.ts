@@ -104,7 +104,7 @@ describe('control API', () => {
     clock.advance(30_000);
     const paper = createPaper({ env: { POSTRIDER_SOCKET: fixture.path } });
     assert.equal(await run(['message', 'show', first!.id], paper), 0);
-    const [, by, command] = /held since \S+ by (\S+) \(hold 3: .*: postrider queue (.*)\n/.exec(
+    const [, by, command] = /held since \S+ \S+, \w+ by (\S+) \(hold 3: .*: postrider queue (.*)\n/.exec(
       paper.printed.out,
     )!;
     assert.equal(by, first!.hold.by);

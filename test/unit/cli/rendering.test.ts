@@ -193,8 +193,12 @@ describe('stories', () => {
     );
     assert.match(story({ state: 'proc', next_attempt: undefined }), /a session has it now/);
     assert.match(
-      story({ state: 'hold', next_attempt: undefined, why_waiting: 'held since May (hold 3: all=true)' }),
-      /\n {2}held since May \(hold 3: all=true\)\n {2}given up at/,
+      story({
+        state: 'hold',
+        next_attempt: undefined,
+        why_waiting: 'held since 2025-12-31T22:00:00.000Z by ann (hold 3: all=true)',
+      }),
+      /\n {2}held since 2025-12-31 22:00:00Z, 2h1m by ann \(hold 3: all=true\)\n {2}given up at/,
     );
     const ended = story({ state: 'undelivered', final: { type: 'undelivered', reason: 'lifetime', at: AT } });
     assert.match(ended, /undelivered \(lifetime\)/);
@@ -270,7 +274,7 @@ describe('overviews', () => {
         {
           job: '3',
           mark: 'hold',
-          at: '2026-05-01T08:00:00.000Z',
+          at: '2025-12-31T22:00:00.000Z',
           by: 'ann',
           selector: { campaign_id: 'spring' },
         },
@@ -285,7 +289,7 @@ describe('overviews', () => {
         'all            1     2      3     0      6',
         '4 more rows: see --limit',
         'oldest delivery: 1m1s',
-        'hold since 2026-05-01 08:00:00Z by ann: campaign_id=spring',
+        'hold since 2025-12-31 22:00:00Z, 2h1m by ann: campaign_id=spring',
         '',
       ].join('\n'),
     );
