@@ -31,6 +31,11 @@ interface Options extends ConnectionOptions, ConfirmOptions {
 /** They are also about mail that comes later. */
 const STANDING: ReadonlySet<string> = new Set(['hold', 'release']);
 
+const TOUCHED: Readonly<Record<string, string>> = {
+  release: 'of these only what is held is touched',
+  retry: 'of these only what waits for its next attempt is touched',
+};
+
 const WORDS: Readonly<Record<string, string>> = {
   hold: 'keep mail from being sent, also mail that comes later, until it is released',
   release: 'let go what is held',
@@ -69,7 +74,7 @@ async function operate(io: Io, name: string, options: Options): Promise<ExitCode
   const first = await client.post<JobView>(path, { ...body, dry_run: true });
   const preview = first.ok ? await followed(io, client, first.value, options) : first;
   if (preview.ok && preview.value.matched === 0) io.err(await meant(client, options));
-  if (!preview.ok || options.dryRun) return show(io, options, preview, ({ matched }) => fits(matched));
+  if (!preview.ok || options.dryRun) return show(io, options, preview, ({ matched }) => fits(name, matched));
   const { matched } = preview.value;
   if (matched === 0 && !STANDING.has(name) && asks(io, options))
     return show(io, options, preview, () => `${name}: nothing matches\n`);
@@ -84,7 +89,10 @@ async function operate(io: Io, name: string, options: Options): Promise<ExitCode
 const question = (name: string, matched: number): string =>
   matched === 0 && STANDING.has(name)
     ? `nothing matches now; ${name} what comes later?`
-    : `${name} ${matched} deliveries?`;
+    : `${name} ${matched} deliveries${only(name)}?`;
+
+/** What fits is counted whatever its state; these touch a part of it. */
+const only = (name: string): string => (name in TOUCHED ? ` (${TOUCHED[name]!})` : '');
 
 /** The server would say it in the words of its API. */
 function withoutSelector(name: string, options: Options): Problem | undefined {
@@ -143,10 +151,10 @@ async function meant(client: ControlClient, options: Options): Promise<string> {
   return clean(notes.join('').trimEnd()) + (notes.length > 0 ? '\n' : '');
 }
 
-const fits = (matched: number): string =>
+const fits = (name: string, matched: number): string =>
   matched === 0
     ? 'no delivery fits: postrider queue list --by isp,campaign,sender shows what there is\n'
-    : `${matched} deliveries fit\n`;
+    : `${matched} deliveries fit${only(name)}\n`;
 
 function jobText(name: string, { job, state, matched, done, pending }: JobView): string {
   const later = name === 'hold' ? ' now' : '';

@@ -211,6 +211,8 @@ describe('postrider queue', () => {
     const fixture = await control(t);
     const dry = await queue(fixture, ['hold', '--domain', 'gmail.com', '--dry-run']);
     assert.deepEqual([dry.code, dry.out], [0, '3 deliveries fit\n']);
+    const some = await queue(fixture, ['release', '--domain', 'gmail.com', '--dry-run']);
+    assert.equal(some.out, '3 deliveries fit (of these only what is held is touched)\n');
     const hold = await queue(fixture, ['hold', '--domain', 'gmail.com', '--yes', '--json']);
     assert.equal((JSON.parse(hold.out) as { done: number }).done, 3);
     assert.match((await queue(fixture, ['list', '--by', 'domain'])).out, /hold since .*: domain=gmail\.com/);
