@@ -71,6 +71,24 @@ export async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(dir, `${name}.png`), fullPage });
 }
 
+/** The buttons of rows can be pressed without moving their table aside, in a window of each width. */
+export async function actsInView(page: Page, widths: readonly number[]): Promise<void> {
+  const height = page.viewportSize()?.height ?? 900;
+  for (const width of widths) {
+    await page.setViewportSize({ width, height });
+    assert.deepEqual(await actsAside(page), [], `out of view at ${width} px`);
+  }
+}
+
+async function actsAside(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`[...document.querySelectorAll('.row-act button')]
+    .filter((one) => {
+      const [button, view] = [one, one.closest('.scroll, .window')].map((of) => of.getBoundingClientRect());
+      return button.left < view.left || button.right > Math.min(view.right, innerWidth);
+    })
+    .map((one) => one.title)`);
+}
+
 /** Figures and signs are larger than nothing that they stand in. */
 export async function whole(page: Page): Promise<void> {
   const cut = await page.evaluate<string[]>(`[...document.querySelectorAll('.value, .chip')]

@@ -12,7 +12,7 @@ const NAMES = [
   /\b[\w.]+=\S+/g,
   /\b0[\da-z]{9,}(\.\d+)?\b/g,
   /\b(greymail|slowbox|openpost|strictpost|shop|acme|fast|careful|default|spring-sale|newsletter-48|n[123])\b/g,
-  /\b(Postrider|English|IP|SMTP|DNS|TLS|EHLO|STARTTLS|MAIL|RCPT|DATA|QUIT|B)\b/g,
+  /\b(Postrider|English|IP|SMTP|DNS|TLS|EHLO|STARTTLS|MAIL|RCPT|DATA|QUIT|UTC|B)\b/g,
   /Greylisted, try again later|No such user here|2\.0\.0 Ok|status\.token_file/g,
 ];
 

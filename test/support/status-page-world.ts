@@ -63,3 +63,10 @@ export async function signIn(page: Page): Promise<void> {
   await page.getByRole('dialog').getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
 }
+
+export async function signInInRussian(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Войти' }).first().click();
+  await page.getByLabel('Токен').fill(TOKEN);
+  await page.getByRole('dialog').getByRole('button', { name: 'Войти' }).click();
+  await page.getByRole('button', { name: 'Выйти' }).waitFor();
+}

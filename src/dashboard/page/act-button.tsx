@@ -10,7 +10,7 @@ interface ActButtonProps {
 export function ActButton({ target, act }: ActButtonProps) {
   const label = useSpeech().say('act', { what: targetText(target) });
   return (
-    <td class="num">
+    <td class="row-act">
       <button class="small-button" title={label} aria-label={label} onClick={() => act(target)}>
         ⋯
       </button>

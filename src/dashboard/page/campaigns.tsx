@@ -80,13 +80,13 @@ interface End {
 
 /** When something will be over, and what that depends on. */
 function useEnd({ total, hold, estimatedEnd, earliestEnd }: Counts & PaceLine): End {
-  const { say, age, dateTime, minute } = useSpeech();
+  const { say, timeLeft, dateTime, minute } = useSpeech();
   const now = useNow();
   if (total === 0) return { text: '–' };
   if (hold === total) return { text: say('held'), why: say('heldWhy') };
   if (estimatedEnd !== undefined) {
     const at = Date.parse(estimatedEnd);
-    return { text: age(Math.max(0, at - now) / 1000), why: `${dateTime(at)}. ${say('etaRule')}` };
+    return { text: timeLeft(Math.max(0, at - now) / 1000), why: `${dateTime(at)}. ${say('etaRule')}` };
   }
   if (earliestEnd !== undefined)
     return {
@@ -164,7 +164,7 @@ export function CampaignTable({ snapshot, found, look, act }: CampaignProps) {
               <th scope="col">{say('progress')}</th>
               <PaceHeads />
               <CountHeads />
-              {act && <th aria-label={say('actions')} />}
+              {act && <th class="row-act" aria-label={say('actions')} />}
             </tr>
           </thead>
           <tbody>
@@ -231,7 +231,7 @@ export function SenderTable({ senders, act }: SenderProps) {
                 </th>
                 <PaceHeads />
                 <CountHeads />
-                {act && <th aria-label={say('actions')} />}
+                {act && <th class="row-act" aria-label={say('actions')} />}
               </tr>
             </thead>
             <tbody>

@@ -61,14 +61,19 @@ export class Speech {
     return `${now.endsWith(unit) ? now.slice(0, -unit.length) : now} ≤ ${limit}`;
   };
 
-  /** Never more than it is. */
-  readonly age = (seconds: number): string => {
-    const tenths = (unit: number): string => this.number(Math.floor((seconds / unit) * 10) / 10, 1);
-    if (seconds < 90) return `${Math.floor(seconds)} ${this.say('s')}`;
-    if (seconds < 90 * 60) return `${Math.floor(seconds / 60)} ${this.say('min')}`;
+  /** How long something has lasted: never more than it has. */
+  readonly age = (seconds: number): string => this.#span(seconds, Math.floor);
+
+  /** How long something will still take, to the nearest. */
+  readonly timeLeft = (seconds: number): string => this.#span(seconds, Math.round);
+
+  #span(seconds: number, whole: (value: number) => number): string {
+    const tenths = (unit: number): string => this.number(whole((seconds / unit) * 10) / 10, 1);
+    if (seconds < 90) return `${whole(seconds)} ${this.say('s')}`;
+    if (seconds < 90 * 60) return `${whole(seconds / 60)} ${this.say('min')}`;
     if (seconds < 48 * 3600) return `${tenths(3600)} ${this.say('h')}`;
     return `${tenths(86400)} ${this.say('d')}`;
-  };
+  }
 
   readonly time = (at: number | string): string =>
     new Date(at).toLocaleTimeString(this.language, { hourCycle: 'h23' });

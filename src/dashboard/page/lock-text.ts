@@ -3,7 +3,7 @@ import type { Speech } from './language.ts';
 
 /** Why nothing goes out, who decided that, since when, and for how long still; `now` is the server's time. */
 export function lockText(
-  { say, age, dateTime, reason: inWords }: Speech,
+  { say, timeLeft, dateTime, reason: inWords }: Speech,
   { part, since, until, rule, reason }: LockLine,
   now: number,
 ): string {
@@ -12,7 +12,7 @@ export function lockText(
     left === undefined
       ? say('lockedOpen')
       : left > 0
-        ? say('lockedFor', { left: age(left) })
+        ? say('lockedFor', { left: timeLeft(left) })
         : say('probing'),
     // What an operator gave as the reason says also that it was one.
     rule === undefined

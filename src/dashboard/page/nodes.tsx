@@ -43,7 +43,7 @@ export function NodeTable({ nodes, act }: NodeProps) {
               <th scope="col" class="num">
                 {say('delivered')}
               </th>
-              {act && <th aria-label={say('actions')} />}
+              {act && <th class="row-act" aria-label={say('actions')} />}
             </tr>
           </thead>
           <tbody>

@@ -10,7 +10,7 @@ export const en = {
   nothingSince: 'mail waits, and none was delivered since {since}',
   nothingSinceStart: 'mail waits, and none was delivered since the start at {since}',
   begins: 'Begins',
-  noneYet: 'mail has just come, none is delivered yet',
+  noneYet: 'it has just started, or mail has just come; none is delivered yet',
   forNextAttempt: 'all that is queued waits for its next attempt',
   untilReleased: 'all that is queued is held until somebody releases it',
   balance: '{accepted} accepted = {delivered} delivered + {failed} failed + {queued} queued',

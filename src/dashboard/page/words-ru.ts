@@ -11,7 +11,7 @@ export const ru: Words = {
   nothingSince: 'почта ждёт, но ничего не доставлено с {since}',
   nothingSinceStart: 'почта ждёт, но ничего не доставлено с запуска {since}',
   begins: 'Начинает',
-  noneYet: 'почта только что поступила, доставок ещё нет',
+  noneYet: 'запуск или почта — только что; доставок ещё нет',
   forNextAttempt: 'всё в очереди ждёт следующей попытки',
   untilReleased: 'всё в очереди удержано, пока его не отпустят',
   balance: 'принято {accepted} = доставлено {delivered} + не доставлено {failed} + в очереди {queued}',
