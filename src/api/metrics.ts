@@ -168,7 +168,8 @@ function queueMetrics(
     ['reader'],
     (set) => {
       const { journal } = queue.state;
-      for (const [reader, lag] of journal.readers.lags(journal.last)) set(lag, { reader });
+      for (const [reader, position] of journal.readers.positions())
+        set(journal.givenAfter(position), { reader });
     },
   );
   gauge(

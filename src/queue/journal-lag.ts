@@ -22,11 +22,11 @@ export function journalLags(journal: Journal, now: number): readonly JournalLag[
     bytes,
     kept: { maxAgeMs, maxBytes },
   } = journal;
-  return [...journal.readers.lags(last)].map(([reader, events]) => {
+  const count = journal.givenAfter(first - 1);
+  return [...journal.readers.positions()].map(([reader, position]) => {
+    const events = journal.givenAfter(position);
     if (events === 0 || last < first) return { reader, events, share: 0 };
-    const count = last - first + 1;
-    const after = Math.max(last - events, first - 1);
-    const age = now - timeOf(journal.take(after, 1)[0], now);
+    const age = now - timeOf(journal.take(Math.max(position, first - 1), 1)[0], now);
     const behind = (bytes * Math.min(events, count)) / count;
     return { reader, events, share: Math.max(age / maxAgeMs, behind / maxBytes) };
   });

@@ -19,11 +19,11 @@ export class JournalReaders {
     return Math.min(Infinity, ...[...this.#readers].map(({ position }) => position()));
   }
 
-  /** Events behind `last`, by name; of several readers with one name the one that is furthest behind. */
-  lags(last: number): ReadonlyMap<string, number> {
-    const lags = new Map<string, number>();
+  /** By name; of several readers with one name that of the one that is furthest behind. */
+  positions(): ReadonlyMap<string, number> {
+    const positions = new Map<string, number>();
     for (const { name, position } of this.#readers)
-      lags.set(name, Math.max(lags.get(name) ?? 0, last - position()));
-    return lags;
+      positions.set(name, Math.min(positions.get(name) ?? Infinity, position()));
+    return positions;
   }
 }

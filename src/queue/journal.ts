@@ -110,6 +110,12 @@ export class Journal {
     return this.#skipped.some((skip) => skip.from === from && skip.to === to);
   }
 
+  /** How many of the numbers behind `after`, up to the last, were given to events. */
+  givenAfter(after: number): number {
+    const leftOut = ({ from, to }: Skip): number => Math.max(0, to - Math.max(from - 1, after));
+    return this.#skipped.reduce((given, skip) => given - leftOut(skip), this.last - after);
+  }
+
   /** Sequence number of the oldest event that is still kept. */
   get first(): number {
     for (const { key } of this.#kv.range('journal', { limit: 1 })) return parseNumberKey(key);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Event } from '../../../src/core/index.ts';
-import { audit, type Kv, markCopy, openMemoryKv, TABLES } from '../../../src/queue/index.ts';
+import { audit, journalLags, type Kv, markCopy, openMemoryKv, TABLES } from '../../../src/queue/index.ts';
 import { auditStore } from '../../support/audit.ts';
 import { accept, crash, DAY, delivered, lease, openRig, type Rig } from './fixture.ts';
 
@@ -46,6 +46,28 @@ describe('a start on a backup', () => {
     assert.deepEqual([first?.type, event?.type, event?.seq], ['sink_gap', 'accepted', first!.to! + 1]);
     const ids = [...idsBehind(before, last), ...idsBehind(rig, last)];
     assert.equal(new Set(ids).size, 6);
+  });
+
+  test('counts nobody who follows as behind by numbers that were never given', async () => {
+    const before = await openRig();
+    for (let i = 0; i < 4; i++) await accept(before);
+    const backup = await backupOf(before);
+    await accept(before);
+    const seen = before.queue.state.journal.last;
+    const rig = await openRig({ kv: backup, clock: before.clock });
+    for (let i = 0; i < 4; i++) await accept(rig);
+    const { journal } = rig.queue.state;
+    journal.kept = { maxAgeMs: DAY, maxBytes: 2 * journal.bytes, onFull: 'stop' };
+    const lagFrom = (position: number): object => {
+      const done = journal.readers.add({ name: 'api', position: () => position });
+      const [lag] = journalLags(journal, rig.clock.now());
+      done();
+      return { ...lag };
+    };
+    assert.deepEqual(lagFrom(0), { reader: 'api', events: 8, share: 0.5 });
+    assert.deepEqual(lagFrom(3), { reader: 'api', events: 5, share: 5 / 16 });
+    assert.deepEqual(lagFrom(seen), { reader: 'api', events: 4, share: 0.25 });
+    assert.deepEqual(lagFrom(journal.last), { reader: 'api', events: 0, share: 0 });
   });
 
   test('gives other numbers than an earlier start on the same one', async () => {
