@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from 'node:test';
 import type { DeliveryView, ExplainView } from '../../src/api/index.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { run } from '../../src/cli/program.ts';
-import { type Fixture, MESSAGE, startControl } from '../unit/api/control-fixture.ts';
+import { type Fixture, MESSAGE, startControl, until } from '../unit/api/control-fixture.ts';
 import { createPaper } from '../unit/cli/paper.ts';
 
 async function control(t: TestContext): Promise<Fixture> {
@@ -18,6 +18,10 @@ async function control(t: TestContext): Promise<Fixture> {
   }
   return fixture;
 }
+
+/** An answer waits for its job a moment only. */
+const jobsDone = ({ queue }: Fixture): Promise<void> =>
+  until(() => queue.operations.list().every(({ state }) => state === 'done'), 'the jobs are done');
 
 /** Runs `postrider queue ARGS` towards the server of the fixture. */
 async function queue(
@@ -45,12 +49,9 @@ describe('control API', () => {
     assert.equal(fixture.queue.state.counters.sum().queued, 3);
     const purge = await post('/v1/queue/purge', { selector });
     assert.equal(purge.status, 202);
-    assert.deepEqual(
-      [purge.json.state, purge.json.matched, purge.json.done, purge.json.pending],
-      ['done', 2, 2, 0],
-    );
-    const job = await get(`/v1/jobs/${String(purge.json.job)}`);
-    assert.deepEqual(job.json, purge.json);
+    await jobsDone(fixture);
+    const { json: job } = await get(`/v1/jobs/${String(purge.json.job)}`);
+    assert.deepEqual([job.state, job.matched, job.done, job.pending], ['done', 2, 2, 0]);
     const { removed, queued } = fixture.queue.state.counters.sum();
     assert.deepEqual([removed, queued], [2, 1]);
     const said = [...fixture.queue.state.journal.events(0)].filter(({ type }) => type === 'operation');
@@ -148,11 +149,15 @@ describe('control API', () => {
   });
 
   test('mail moves to another node, to another sender, to another band', async (t) => {
-    const { post, queue: store } = await control(t);
+    const fixture = await control(t);
+    const { post, queue: store } = fixture;
     const moved = await post('/v1/queue/move', { selector: { node: 'n1' }, target: { node: 'n2' } });
-    assert.deepEqual([moved.json.matched, moved.json.done], [3, 3]);
+    assert.equal(moved.json.matched, 3);
+    await jobsDone(fixture);
     await post('/v1/queue/change', { selector: { recipient: 'b@gmail.com' }, target: { band: 'priority' } });
+    await jobsDone(fixture);
     await post('/v1/queue/move', { all: true, target: { sender: 'other' } });
+    await jobsDone(fixture);
     const rows = [...store.state.counters.rows()];
     assert.deepEqual(new Set(rows.map(({ node, sender }) => `${node} ${sender}`)), new Set(['n2 other']));
     assert.deepEqual([...store.state.schedule.heads()].filter(({ rank }) => rank === 0).length, 1);
@@ -171,10 +176,9 @@ describe('postrider queue', () => {
     assert.match(blind.err, /There is no terminal to ask on: add --yes/);
     assert.equal(fixture.queue.state.counters.sum().queued, 3);
     const yes = await queue(fixture, args, { columns: 80, stdin: () => typed('y\n') });
-    assert.deepEqual(
-      [yes.code, yes.out.replace(/job \d+/, 'job N')],
-      [0, 'purge: 2 of 2 deliveries done (job N)\n'],
-    );
+    assert.equal(yes.code, 0);
+    assert.match(yes.out, /^purge: \d of 2 deliveries done\b.*\bjob \d+/);
+    await jobsDone(fixture);
     assert.equal(fixture.queue.state.counters.sum().queued, 1);
   });
 
